@@ -1,0 +1,143 @@
+"""Argument checks with one error voice.
+
+Every message says what is wrong, what was expected, what was received and what to do next. The
+classes let a face (the command line, a web page) tell bad input, which deserves one plain sentence,
+from a defect of the library, which deserves a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any, NoReturn
+
+
+class StylekitError(Exception):
+    """Base of every error that stylekit raises on purpose."""
+
+
+class InputError(StylekitError, ValueError):
+    """An argument whose value cannot be used."""
+
+
+class InputTypeError(StylekitError, TypeError):
+    """An argument of a type that cannot be used."""
+
+
+class FileError(StylekitError, OSError):
+    """A file or folder that cannot be read or written."""
+
+
+class SetupError(StylekitError, RuntimeError):
+    """An installation or process set-up that cannot do what was asked (a backend, an extra)."""
+
+
+def explain(problem: str, *, expected: str = "", received: Any = "", hint: str = "") -> str:
+    """Compose a message in the library's one voice.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, as a clause without a final full stop.
+    expected, received : optional
+        What would have been right, and what came instead.
+    hint : str, optional
+        What to do next, as a clause without a final full stop.
+
+    Returns
+    -------
+    str
+        ``"problem: expected ..., received .... Hint."``
+    """
+    facts = [f"expected {expected}"] if expected else []
+    if received != "":
+        facts.append(f"received {received}")
+    text = problem + (": " + ", ".join(facts) if facts else "") + "."
+    if hint:
+        text += " " + hint[0].upper() + hint[1:] + "."
+    return text
+
+
+def fail(problem: str, *, expected: str = "", received: Any = "", hint: str = "") -> NoReturn:
+    """Raise `InputError` with the message of `explain`."""
+    raise InputError(explain(problem, expected=expected, received=received, hint=hint))
+
+
+def number(
+    value: Any, name: str, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False
+) -> float:
+    """Return `value` as a finite float within [low, high] (or (low, high] with `open_low`).
+
+    Raises
+    ------
+    InputTypeError
+        If `value` is not a real number.
+    InputError
+        If it is not finite or out of range.
+    """
+    limits = _limits("number", low, high, open_low)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InputTypeError(
+            explain(f"{name} is not a number", expected=limits, received=_brief(value))
+        )
+    result = float(value)
+    below = result <= low if open_low else result < low
+    if not math.isfinite(result) or below or result > high:
+        fail(f"{name} is out of range", expected=limits, received=value)
+    return result
+
+
+def integer(value: Any, name: str, *, low: int, high: float = math.inf) -> int:
+    """Return `value` as an int within [low, high]; integral floats are refused.
+
+    Raises
+    ------
+    InputTypeError
+        If `value` is not an integer.
+    InputError
+        If it is out of range.
+    """
+    limits = _limits("whole number", low, high, False)
+    try:
+        result = value.__index__()
+    except AttributeError:
+        raise InputTypeError(
+            explain(f"{name} is not a whole number", expected=limits, received=_brief(value))
+        ) from None
+    if isinstance(value, bool) or result < low or result > high:
+        fail(f"{name} is out of range", expected=limits, received=value)
+    return result
+
+
+def choice(value: Any, name: str, options: Iterable[Any]) -> Any:
+    """Return `value` if it is one of `options`, else raise `InputError` naming them."""
+    options = tuple(options)
+    if value not in options:
+        fail(
+            f"{name} is unknown",
+            expected="one of " + ", ".join(map(repr, options)),
+            received=repr(value),
+            hint=did_you_mean(str(value), [str(o) for o in options]),
+        )
+    return value
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``"did you mean ...?"`` with the nearest of `known`, or an empty string."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return "did you mean " + " or ".join(near) if near else ""
+
+
+def _limits(kind: str, low: float, high: float, open_low: bool) -> str:
+    if low == -math.inf and high == math.inf:
+        return f"a finite {kind}"
+    if high == math.inf:
+        return f"a {kind} above {low:g}" if open_low else f"a {kind} of at least {low:g}"
+    return f"a {kind} in {'(' if open_low else '['}{low:g}, {high:g}]"
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

@@ -1,0 +1,6 @@
+"""Networks that turn pictures into feature maps."""
+
+from stylekit.features.extractor import FeatureExtractor, KerasExtractor, Window
+from stylekit.features.vgg19 import VGG19
+
+__all__ = ["VGG19", "FeatureExtractor", "KerasExtractor", "Window"]

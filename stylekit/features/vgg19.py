@@ -1,0 +1,129 @@
+"""VGG19, the network of the style transfer literature."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from stylekit._checks import choice
+from stylekit.features.extractor import FeatureExtractor, Window, ordered
+from stylekit.features.weights import Download, existing, locate, read_convolutions
+
+BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+"""Channels and convolutions of each block (Simonyan and Zisserman 2015, table 1, column E)."""
+
+IMAGENET = Download(
+    name="vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    url="https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
+    "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    md5="253f8cb515780f3b799900260a226db6",
+)
+"""The file that `keras.applications.VGG19` downloads, in the same cache."""
+
+# Mean colour of ImageNet as RGB, 0-255; the network was trained on BGR minus this.
+_MEAN = np.array([123.68, 116.779, 103.939], "float32")
+
+
+class VGG19(FeatureExtractor):
+    """VGG19 of Simonyan and Zisserman, from picture to named feature maps.
+
+    Parameters
+    ----------
+    weights : str, path-like or None
+        ``"imagenet"``: Keras's own file, from its cache or downloaded and verified, unless the
+        environment variable ``STYLEKIT_WEIGHTS`` names a file. A path: an ``.h5`` of Keras's
+        layout or an ``.npz`` of ``layer/kernel`` and ``layer/bias``; only the layers that are
+        asked for must be in it. None: random weights (He normal), the same at each call.
+    pooling : str
+        ``"max"``, as the network was trained, or ``"average"``, as Gatys et al. prefer.
+
+    Raises
+    ------
+    FileError
+        If `weights` is a path that does not exist or is no weights file. A file that cannot be
+        read is reported by `model`.
+
+    Notes
+    -----
+    A Keras convolution carries its ReLU: ``block4_conv2`` is the literature's relu4_2, which most
+    programs call conv4_2. Pooling rounds down, so that a row left over at the border is unseen.
+    """
+
+    layer_names = tuple(
+        f"block{block}_{part}"
+        for block, (_, convolutions) in enumerate(BLOCKS, 1)
+        for part in (*(f"conv{k}" for k in range(1, convolutions + 1)), "pool")
+    )
+
+    def __init__(
+        self, weights: str | os.PathLike | None = "imagenet", pooling: str = "max"
+    ) -> None:
+        self.pooling = choice(pooling, "pooling", ("max", "average"))
+        self.weights = weights
+        if weights is not None and weights != "imagenet":
+            self.weights = existing(weights, "weights=")
+        self._models: dict[tuple, keras.Model] = {}
+
+    def __repr__(self) -> str:
+        name = self.weights.name if isinstance(self.weights, Path) else self.weights
+        return f"VGG19(weights={name!r}, pooling={self.pooling!r})"
+
+    def model(self, layers, dtype="float32"):
+        """Return VGG19 cut after the deepest of `layers`; see `FeatureExtractor.model`.
+
+        Raises
+        ------
+        FileError
+            If the weights cannot be had or read.
+        """
+        names = ordered(self, layers)
+        if (names, dtype) not in self._models:
+            self._models[names, dtype] = self._build(names, dtype)
+        return self._models[names, dtype]
+
+    def windows(self, layer):
+        """Return the convolutions and poolings to `layer`; see `FeatureExtractor.windows`."""
+        return tuple(
+            Window(2, 2, "valid") if name.endswith("pool") else Window(3)
+            for name in self._to(self.resolve(layer))
+        )
+
+    def _to(self, layer: str) -> tuple[str, ...]:
+        return self.layer_names[: self.layer_names.index(layer) + 1]
+
+    def _build(self, names: tuple[str, ...], dtype: str) -> keras.Model:
+        policy = keras.DTypePolicy(dtype)
+        image = keras.Input((None, None, 3), dtype=policy.variable_dtype)
+        x = ops.flip(image * 255.0 - _MEAN.astype(policy.variable_dtype), axis=-1)
+        tensors, shapes = {}, {}
+        for name in self._to(names[-1]) if names else ():
+            if name.endswith("pool"):
+                pool = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
+                layer = pool[self.pooling](
+                    2, data_format="channels_last", dtype=policy, name=name
+                )
+            else:
+                width = BLOCKS[int(name[5]) - 1][0]
+                shapes[name] = (3, 3, x.shape[-1], width)
+                layer = keras.layers.Conv2D(
+                    width,
+                    3,
+                    padding="same",
+                    activation="relu",
+                    kernel_initializer=keras.initializers.HeNormal(seed=len(shapes)),
+                    data_format="channels_last",
+                    dtype=policy,
+                    trainable=False,
+                    name=name,
+                )
+            x = tensors[name] = layer(x)
+        model = keras.Model(image, {name: tensors[name] for name in names})
+        if self.weights is not None and shapes:
+            path = locate(IMAGENET) if self.weights == "imagenet" else self.weights
+            for name, arrays in read_convolutions(path, shapes).items():
+                model.get_layer(name).set_weights(arrays)
+        return model

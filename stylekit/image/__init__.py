@@ -1,0 +1,20 @@
+"""Pictures: reading, writing, coercion and resizing. Never TensorFlow.
+
+A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
+"""
+
+from stylekit.image.arrays import fit_shape, picture_hash, resize
+from stylekit.image.read import PictureLike, as_batch, as_image, read_image
+from stylekit.image.write import check_writable, write_image
+
+__all__ = [
+    "PictureLike",
+    "as_batch",
+    "as_image",
+    "check_writable",
+    "fit_shape",
+    "picture_hash",
+    "read_image",
+    "resize",
+    "write_image",
+]

@@ -1,0 +1,291 @@
+"""Pictures as arrays: coercion to float32 in [0, 1], antialiased resizing, hashing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from stylekit import _checks
+
+RESAMPLING = {
+    "lanczos": Image.Resampling.LANCZOS,
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "box": Image.Resampling.BOX,
+    "nearest": Image.Resampling.NEAREST,
+}
+
+_ROUNDING = 1e-4  # how far beyond [0, 1] float arithmetic may carry a picture before it is an error
+
+
+def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
+    """Return a new float32 array in [0, 1] of the same shape.
+
+    Parameters
+    ----------
+    values : array_like
+        uint8 is divided by 255 and uint16 by 65535; other integers must lie in 0..255 and are
+        divided by 255; booleans become 0 and 1; floats must be finite and in [0, 1], where 1e-4
+        beyond is taken for rounding and clipped.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, never a view of `values`.
+
+    Raises
+    ------
+    InputTypeError
+        If the values are not numbers.
+    InputError
+        If there are none, or some are out of range or not finite.
+    """
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that refuse
+        raise _checks.InputError(
+            _checks.explain(f"{name} cannot be made an array", received=str(error))
+        ) from error
+    if array.dtype.kind not in "buif":
+        raise _checks.InputTypeError(
+            _checks.explain(
+                f"{name} is no picture",
+                expected="a path, a PIL image, or an array of real numbers",
+                received=f"{type(values).__name__} of dtype {array.dtype}",
+            )
+        )
+    if array.size == 0:
+        _checks.fail(
+            f"{name} is empty", expected="at least one pixel", received=f"shape {array.shape}"
+        )
+    if array.dtype.kind == "b":
+        return array.astype(np.float32)
+    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:  # of either byte order
+        return np.divide(array, np.iinfo(array.dtype).max, dtype=np.float32)
+    low, high = array.min(), array.max()
+    if array.dtype.kind in "ui":
+        if low < 0 or high > 255:
+            _checks.fail(
+                f"{name} has values out of range",
+                expected=f"0 to 255 for dtype {array.dtype}",
+                received=f"{low} to {high}",
+                hint="convert it to uint8 or uint16, or to floats in [0, 1]",
+            )
+        return np.divide(array, 255, dtype=np.float32)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        count = array.size - np.count_nonzero(np.isfinite(array))
+        _checks.fail(
+            f"{name} has values that are not finite",
+            expected="values in [0, 1]",
+            received=f"{count} NaN or infinite of {array.size}",
+            hint="replace them, for example with numpy.nan_to_num",
+        )
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        _checks.fail(
+            f"{name} has values out of range",
+            expected="floats in [0, 1]",
+            received=f"{low:g} to {high:g}",
+            hint=_range_hint(float(low), float(high)),
+        )
+    return np.clip(array, 0, 1).astype(np.float32)
+
+
+def rgb_values(values: npt.ArrayLike, name: str, *, batch: bool = False) -> np.ndarray:
+    """Return an array as RGB: grey is repeated, alpha is dropped, values follow `unit_values`.
+
+    Parameters
+    ----------
+    values : array_like, [H, W] or [H, W, C] with C in 1..4
+        With `batch` also [B, H, W, C].
+    name : str
+        What messages call it.
+    batch : bool
+        Whether a leading batch axis is allowed.
+
+    Returns
+    -------
+    numpy.ndarray, float32 [H, W, 3] or [B, H, W, 3]
+        A new array in [0, 1].
+
+    Raises
+    ------
+    InputTypeError, InputError
+        As `unit_values`; `InputError` also for a shape that is no picture's.
+    """
+    array = unit_values(values, name)
+    shape = array.shape
+    if array.ndim == 2:
+        array = array[..., np.newaxis]
+    if array.ndim not in ((3, 4) if batch else (3,)) or array.shape[-1] > 4:
+        hint = ""
+        if len(shape) == 4 and not batch:
+            hint = f"take one picture of the batch, such as {name}[0]"
+        elif len(shape) == 3 and shape[0] <= 4:
+            hint = f"put the channels last: numpy.moveaxis({name}, 0, -1)"
+        _checks.fail(
+            f"{name} has no picture's shape",
+            expected="[H, W] or [H, W, C] with C in 1..4" + (" or [B, H, W, C]" if batch else ""),
+            received=str(shape),
+            hint=hint,
+        )
+    if array.shape[-1] < 3:  # grey, or grey and alpha
+        return np.repeat(array[..., :1], 3, axis=-1)
+    return np.ascontiguousarray(array[..., :3])
+
+
+def fit_shape(shape: Sequence[int], size: int) -> tuple[int, int]:
+    """Return the (height, width) whose longer side is `size`, with the aspect kept.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (height, width), or an array's longer shape, whose first two entries are used.
+    size : int
+        The longer side in pixels, at least 1.
+
+    Returns
+    -------
+    tuple of int
+        Each at least 1.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If a number is no whole number of at least 1.
+
+    Examples
+    --------
+    >>> fit_shape((600, 800), 400)
+    (300, 400)
+    """
+    height, width = _height_width(shape)
+    size = _checks.integer(size, "size", low=1)
+    longer = max(height, width)
+    return _scaled(height, size, longer), _scaled(width, size, longer)
+
+
+def resize(image: npt.ArrayLike, shape: Sequence[int], resample: str = "lanczos") -> np.ndarray:
+    """Resize a picture or a mask, antialiased when it gets smaller.
+
+    Each channel is resampled in float32, so no gradation is lost. Lanczos overshoots at edges;
+    the result is clipped to [0, 1].
+
+    Parameters
+    ----------
+    image : array_like, [H, W] or [H, W, C]
+        A picture or mask in [0, 1], or integers as in `as_image`.
+    shape : sequence of int
+        (height, width); of a longer shape the first two entries are used.
+    resample : {"lanczos", "bicubic", "bilinear", "box", "nearest"}
+        The filter. "nearest" keeps the values of a hard mask, without antialiasing.
+
+    Returns
+    -------
+    numpy.ndarray, float32 [h, w] or [h, w, C]
+        A new array; equal to the input when the shape is equal.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If the image, the shape or the filter cannot be used.
+    """
+    values = unit_values(image, "image")
+    if values.ndim not in (2, 3):
+        _checks.fail(
+            "image cannot be resized", expected="[H, W] or [H, W, C]", received=str(values.shape)
+        )
+    return resample_values(values, _height_width(shape), resample)
+
+
+def resample_values(
+    values: np.ndarray, shape: tuple[int, int], resample: str = "lanczos"
+) -> np.ndarray:
+    """`resize` without its checks, for float32 values that are known to lie in [0, 1]."""
+    resampling = RESAMPLING[_checks.choice(resample, "resample", RESAMPLING)]
+    height, width = shape
+    if values.shape[:2] == (height, width):
+        return values
+    planes = values if values.ndim == 3 else values[..., np.newaxis]
+    result = np.empty((height, width, planes.shape[-1]), np.float32)
+    for channel in range(planes.shape[-1]):
+        plane = Image.fromarray(np.ascontiguousarray(planes[..., channel]))
+        result[..., channel] = plane.resize((width, height), resampling)
+    np.clip(result, 0, 1, out=result)
+    return result.reshape((height, width, *values.shape[2:]))
+
+
+def upright(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Return [H, W, ...] values turned as the EXIF `orientation` (1 to 8) says.
+
+    Anything but 2 to 8 leaves them as they are: cameras write 0 for "unknown".
+    """
+    if orientation in (5, 6, 7, 8):  # the file's rows are the picture's columns
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return np.ascontiguousarray(values)
+
+
+def quantise(values: np.ndarray, bits: int) -> np.ndarray:
+    """Return values in [0, 1] as uint8 or uint16, rounded to the nearest level."""
+    levels = 2**bits - 1
+    return np.floor(values * np.float32(levels) + np.float32(0.5)).astype(f"<u{bits // 8}")
+
+
+def picture_hash(image: npt.ArrayLike) -> str:
+    """Return a short name of a picture's content, for manifests.
+
+    Parameters
+    ----------
+    image : array_like
+        A picture as in `as_image`, but no path, or a batch of them; a batch of one hashes as its
+        picture.
+
+    Returns
+    -------
+    str
+        The first 16 hexadecimal digits of the SHA-256 of the shape and of the values at 16 bits:
+        equal on every machine, and for differences too small to be written to a file.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If it is no picture.
+    """
+    values = rgb_values(image, "image", batch=True)
+    if values.ndim == 4 and len(values) == 1:
+        values = values[0]
+    digest = hashlib.sha256(str(values.shape).encode())
+    digest.update(quantise(values, 16).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _scaled(side: int, size: int, longer: int) -> int:
+    # In integers, so that halves round up everywhere; a long strip keeps its one pixel.
+    return max(1, (2 * side * size + longer) // (2 * longer))
+
+
+def _height_width(shape: Sequence[int]) -> tuple[int, int]:
+    try:
+        height, width = shape[0], shape[1]
+    except (TypeError, IndexError, KeyError):
+        raise _checks.InputTypeError(
+            _checks.explain("shape is no shape", expected="(height, width)", received=repr(shape))
+        ) from None
+    return _checks.integer(height, "height", low=1), _checks.integer(width, "width", low=1)
+
+
+def _range_hint(low: float, high: float) -> str:
+    if low >= 0 and 16 < high <= 256:  # a smaller maximum is rather light beyond white
+        return "divide by 255"
+    if low >= -1 - _ROUNDING and high <= 1 + _ROUNDING:
+        return "if it lies in [-1, 1], take (x + 1) / 2; else clip it"
+    return "scale it, or clip it with numpy.clip(x, 0, 1)"

@@ -1,0 +1,142 @@
+"""Pictures from files, PIL images and arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from stylekit import _checks
+from stylekit.image._decode import decode_file, decode_pil
+from stylekit.image._picture import existing_file
+from stylekit.image.arrays import fit_shape, resample_values, rgb_values
+
+PictureLike: TypeAlias = str | os.PathLike[str] | Image.Image | npt.ArrayLike
+"""What `as_image` takes: a path, a PIL image, or an array."""
+
+
+def read_image(path: str | os.PathLike[str], size: int | None = None) -> np.ndarray:
+    """Read a picture file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A PNG, JPEG, WebP, TIFF or BMP file, or another that Pillow reads; of several frames or
+        pages the first. Grey, palette, 1-bit and CMYK pictures become RGB. The EXIF orientation
+        is applied. An embedded colour profile is converted to sRGB; one that is broken gives a
+        warning and counts as sRGB. Alpha is dropped and straight colours are kept: a transparent
+        pixel has the colour that the file gives it.
+    size : int, optional
+        The longer side in pixels, at least 1: the picture is resized to it, antialiased. None
+        keeps its size.
+
+    Returns
+    -------
+    numpy.ndarray, float32 [H, W, 3]
+        RGB in sRGB, in [0, 1].
+
+    Raises
+    ------
+    FileError
+        If the file is missing, a folder, empty, no picture, damaged, or has more pixels than
+        `PIL.Image.MAX_IMAGE_PIXELS`.
+    InputError, InputTypeError
+        If `size` is no whole number of at least 1, or `path` no path.
+
+    Notes
+    -----
+    Grey and RGB TIFF files of 16 bits or of floats in [0, 1], and grey PNG files of 16 bits, keep
+    their gradation, unless their colour profile holds tables rather than curves and a matrix.
+    Everything else is read at 8 bits a channel, in particular PNG files of 16-bit RGB and TIFF
+    files of 16-bit CMYK.
+    """
+    if size is not None:
+        size = _checks.integer(size, "size", low=1)
+    return _sized(decode_file(existing_file(path)).pixels, size)
+
+
+def as_image(picture: PictureLike, name: str = "picture", size: int | None = None) -> np.ndarray:
+    """Return one picture, whatever form it comes in.
+
+    Parameters
+    ----------
+    picture : path, PIL image, or array_like
+        A path is read as by `read_image`, and a PIL image likewise, with its profile and its
+        orientation. An array (or a tensor) is [H, W] or [H, W, C] with C in 1..4: grey is
+        repeated, alpha is dropped. uint8 is divided by 255, uint16 by 65535; other integers must
+        lie in 0..255 and are divided by 255; booleans are 0 and 1; floats must be finite and in
+        [0, 1], where 1e-4 beyond counts as rounding and is clipped.
+    name : str
+        What messages call it.
+    size : int, optional
+        The longer side in pixels, as in `read_image`.
+
+    Returns
+    -------
+    numpy.ndarray, float32 [H, W, 3]
+        A new array in [0, 1]; changing it does not change `picture`.
+
+    Raises
+    ------
+    FileError
+        As `read_image`.
+    InputTypeError
+        If it is neither a path nor a PIL image nor an array of real numbers.
+    InputError
+        If values are out of range or not finite, or the shape is no picture's.
+    """
+    if size is not None:
+        size = _checks.integer(size, "size", low=1)
+    if isinstance(picture, str | os.PathLike):
+        return read_image(picture, size)
+    if isinstance(picture, Image.Image):
+        return _sized(decode_pil(picture, name).pixels, size)
+    return _sized(rgb_values(picture, name), size)
+
+
+def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture") -> np.ndarray:
+    """Return a batch of pictures.
+
+    Parameters
+    ----------
+    picture : path, PIL image, array_like, or list or tuple of these
+        One picture as in `as_image`; an array [B, H, W, C]; or a list or tuple of pictures of
+        one shape. A list is always a list of pictures, never one picture's rows.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    numpy.ndarray, float32 [B, H, W, 3]
+        A new array in [0, 1].
+
+    Raises
+    ------
+    FileError, InputTypeError, InputError
+        As `as_image`; `InputError` also for an empty list and for pictures of several shapes.
+    """
+    if isinstance(picture, list | tuple):
+        if not picture:
+            _checks.fail(f"{name} is empty", expected="at least one picture", received="[]")
+        images = [as_image(item, f"{name}[{index}]") for index, item in enumerate(picture)]
+        for index, image in enumerate(images):
+            if image.shape != images[0].shape:
+                _checks.fail(
+                    f"{name} holds pictures of several shapes",
+                    expected=f"{images[0].shape[:2]} as {name}[0]",
+                    received=f"{image.shape[:2]} as {name}[{index}]",
+                    hint="bring them to one shape with resize",
+                )
+        return np.stack(images)
+    if isinstance(picture, str | os.PathLike | Image.Image):
+        return as_image(picture, name)[np.newaxis]
+    values = rgb_values(picture, name, batch=True)
+    return values if values.ndim == 4 else values[np.newaxis]
+
+
+def _sized(image: np.ndarray, size: int | None) -> np.ndarray:
+    return image if size is None else resample_values(image, fit_shape(image.shape, size))

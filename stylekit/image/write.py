@@ -1,0 +1,271 @@
+"""Pictures to files: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from stylekit import _checks
+from stylekit.image import _exif, _profile, _tiff
+from stylekit.image._decode import decode_file, decode_pil
+from stylekit.image._picture import existing_file
+from stylekit.image.arrays import quantise, resize
+from stylekit.image.read import PictureLike, as_image
+
+_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+
+
+def write_image(
+    path: str | os.PathLike[str],
+    image: PictureLike,
+    *,
+    like: str | os.PathLike[str] | Image.Image | None = None,
+    bits: int = 8,
+    quality: int = 95,
+    text: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a picture file, with an sRGB profile and upright.
+
+    The file appears whole or not at all: it is written beside its place and then moved there, so
+    that after a failure an old file of that name is still there.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Its suffix chooses the format: .png, .jpg, .jpeg, .webp, .tif or .tiff.
+    image : array_like, float [H, W, 3] in [0, 1]
+        The picture, or anything else that `as_image` takes.
+    like : str, os.PathLike or PIL.Image.Image, optional
+        The source whose alpha and EXIF data the file takes over. Alpha is resized to the
+        picture's shape if need be; JPEG has none, so there the picture is laid over white. The
+        EXIF data gets orientation 1, the new size and sRGB, and loses its thumbnail; of or to a
+        TIFF file of more than 8 bits only the descriptive texts (artist, copyright, date, ...)
+        are taken.
+    bits : {8, 16}
+        Bits a channel; 16 for TIFF only.
+    quality : int
+        Quality of JPEG and WebP, 1 to 100. From 90 on, JPEG keeps colours at full resolution.
+    text : mapping of str to str, optional
+        Text chunks to embed, PNG only.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    FileError
+        If the suffix is unknown, the folder is missing or cannot be written to, writing fails,
+        or `like` cannot be read.
+    InputError, InputTypeError
+        If another argument cannot be used.
+    """
+    path = _as_path(path)
+    kind = _format(path, bits)
+    quality = _checks.integer(quality, "quality", low=1, high=100)
+    chunks = _text_chunks(text, kind)
+    pixels = as_image(image, "image")
+    alpha, tags = _extras(like, pixels.shape[:2])
+    if alpha is not None and kind == "JPEG":
+        opacity = alpha[..., np.newaxis]
+        pixels, alpha = pixels * opacity + (1 - opacity), None
+
+    with _replacing(path) as file:
+        if bits == 16:
+            _tiff.write_deep(file, pixels, alpha, tags)
+        else:
+            samples = pixels if alpha is None else np.dstack([pixels, alpha])
+            exif = _exif.build(tags, pixels.shape[:2], kind)
+            options: dict[str, Any] = {
+                "JPEG": {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0"},
+                "WEBP": {"quality": quality, "exact": True},  # colours under transparency too
+                "PNG": {"pnginfo": chunks},
+                # Pillow's compressing TIFF writer fails on the Exif directory, and its own would
+                # make question marks of umlauts unless the tags come as a dict.
+                "TIFF": {"tiffinfo": dict(exif)} if exif else {"compression": "tiff_adobe_deflate"},
+            }[kind]
+            if exif and kind != "TIFF":
+                options["exif"] = exif
+            Image.fromarray(quantise(samples, 8)).save(
+                file,
+                format=kind,
+                icc_profile=_profile.srgb_profile(),
+                **options,
+            )
+    return path
+
+
+def check_writable(path: str | os.PathLike[str], *, bits: int = 8) -> None:
+    """Raise early what `write_image` would raise after a long run; leave nothing behind.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where a picture is to be written.
+    bits : {8, 16}
+        As in `write_image`.
+
+    Raises
+    ------
+    FileError
+        If the suffix is unknown, or the folder is missing or cannot be written to.
+    InputError, InputTypeError
+        If `bits` does not suit the format, or `path` is no path.
+    """
+    path = _as_path(path)
+    _format(path, bits)
+    _scratch(path).unlink()
+
+
+def _as_path(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise _checks.InputTypeError(
+            _checks.explain(
+                "path is no path",
+                expected="a string or os.PathLike",
+                received=type(path).__name__,
+                hint="the path comes first, then the image",
+            )
+        )
+    return Path(path)
+
+
+def _format(path: Path, bits: int) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS:
+        raise _checks.FileError(
+            _checks.explain(
+                f"{path} has a suffix that names no format to write",
+                expected=", ".join(_FORMATS),
+                received=repr(suffix),
+                hint=_checks.did_you_mean(suffix, _FORMATS),
+            )
+        )
+    kind = _FORMATS[suffix]
+    _checks.choice(bits, "bits", (8, 16))
+    if bits == 16 and kind != "TIFF":
+        _checks.fail(
+            "16 bits a channel can only be written to TIFF",
+            expected=f"a path such as {path.with_suffix('.tif')}",
+            received=str(path),
+            hint="change the suffix, or take bits=8",
+        )
+    return kind
+
+
+def _text_chunks(text: Mapping[str, str] | None, kind: str) -> PngImagePlugin.PngInfo | None:
+    if text is None:
+        return None
+    if kind != "PNG":
+        _checks.fail(
+            "text can only be embedded in PNG",
+            expected="a path that ends in .png",
+            received=kind,
+            hint="write a PNG file, or leave text out",
+        )
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in text.items():
+        if not (isinstance(key, str) and isinstance(value, str)):
+            raise _checks.InputTypeError(
+                _checks.explain(
+                    "text has an entry that is no text",
+                    expected="strings for strings",
+                    received=f"{key!r}: {value!r}",
+                )
+            )
+        if not (1 <= len(key) <= 79 and key.isascii() and key.isprintable()):
+            _checks.fail(
+                "text has a key that PNG cannot hold",
+                expected="1 to 79 printable ASCII characters",
+                received=repr(key),
+            )
+        chunks.add_itxt(key, value)
+    return chunks
+
+
+def _extras(
+    like: str | os.PathLike[str] | Image.Image | None, shape: tuple[int, int]
+) -> tuple[np.ndarray | None, dict[int, Any]]:
+    """Return the alpha of `like` at `shape`, and its EXIF tags."""
+    if like is None:
+        return None, {}
+    if isinstance(like, Image.Image):
+        source = decode_pil(like, "like")
+    elif isinstance(like, str | os.PathLike):
+        source = decode_file(existing_file(like))
+    else:
+        raise _checks.InputTypeError(
+            _checks.explain(
+                "like is no source of alpha and EXIF data",
+                expected="a path or a PIL image",
+                received=type(like).__name__,
+            )
+        )
+    return None if source.alpha is None else resize(source.alpha, shape), source.exif
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write to that takes the place of `path` once it is complete."""
+    scratch = _scratch(path)
+    try:
+        with scratch.open("r+b") as file:
+            yield file
+        scratch.replace(os.path.realpath(path))  # through a link, not in its place
+    except (OSError, ValueError) as error:  # ValueError: sides too long for the format
+        scratch.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def _scratch(path: Path) -> Path:
+    """Create an empty file in the folder of `path`, or raise what is wrong with the folder."""
+    if path.is_dir():
+        raise _checks.FileError(
+            _checks.explain(f"{path} is a folder", expected="the path of a file to write")
+        )
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise _checks.FileError(
+            _checks.explain(
+                f"{path} cannot be written",
+                expected="an existing folder",
+                received=str(folder),
+                hint="make the folder first, or correct the path",
+            )
+        )
+    scratch = folder / f".stylekit-{uuid.uuid4().hex}.tmp"
+    try:
+        # Not the tempfile module, whose files only their owner may read: open follows the umask.
+        scratch.open("xb").close()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return scratch
+
+
+def _unwritable(path: Path, error: Exception) -> _checks.FileError:
+    return _checks.FileError(
+        _checks.explain(
+            f"{path} cannot be written",
+            expected=f"room and permission to write in {Path(os.path.realpath(path)).parent}",
+            received=getattr(error, "strerror", None) or str(error),
+            hint="choose another folder or format, or free some space",
+        )
+    )

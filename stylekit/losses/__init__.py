@@ -1,0 +1,21 @@
+"""The terms of an objective, and the bases for one's own."""
+
+from stylekit.losses.base import Loss, StatisticLoss
+from stylekit.losses.canvas import Canvas
+from stylekit.losses.content import ContentLoss, PixelLoss
+from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss
+from stylekit.losses.region import Region
+from stylekit.losses.variation import TotalVariationLoss
+
+__all__ = [
+    "Canvas",
+    "ContentLoss",
+    "GradientMaskStyleLoss",
+    "GramStyleLoss",
+    "Loss",
+    "MaskedGramStyleLoss",
+    "PixelLoss",
+    "Region",
+    "StatisticLoss",
+    "TotalVariationLoss",
+]

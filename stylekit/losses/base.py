@@ -1,0 +1,249 @@
+"""The terms of an objective: what a loss is, and the statistic losses among them."""
+
+from __future__ import annotations
+
+import abc
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras import ops
+
+from stylekit import functional
+from stylekit._checks import InputTypeError, explain, fail, number
+from stylekit.image import as_image, picture_hash
+from stylekit.losses.canvas import Canvas, MaskLike
+from stylekit.losses.region import Region
+
+STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
+"""Gatys et al. 2016, section 3."""
+
+Targets = Any
+"""Nested dicts and tuples of tensors, or None: what `Loss.prepare` hands to `Loss.compute`."""
+
+
+class Loss(abc.ABC):
+    """A term of the objective.
+
+    A subclass writes `compute` and, if it has references, `prepare`; it stores nothing of a run, so
+    that one term may serve several sizes and several transfers.
+
+    Parameters
+    ----------
+    weight : float
+        Factor of the term in the total, at least 0. It may be changed between steps.
+    name : str, optional
+        Name in records. Default: the class's, without "Loss", numbered where several share it.
+
+    Attributes
+    ----------
+    is_mean : bool
+        Whether the value is a mask-weighted mean over positions, which tiles of a picture may
+        combine by mass.
+    layers : tuple of str
+        What the term reads from the extractor; may be empty.
+    """
+
+    is_mean = False
+    layers: tuple[str, ...] = ()
+
+    def __init__(self, *, weight: float = 1.0, name: str | None = None) -> None:
+        self.weight = weight
+        self.name = name
+
+    @property
+    def weight(self) -> float:
+        """Factor of the term in the total."""
+        return self._weight
+
+    @weight.setter
+    def weight(self, value: float) -> None:
+        self._weight = number(value, f"the weight of {type(self).__name__}", low=0)
+
+    @property
+    def default_name(self) -> str:
+        """The class's name in the style of Python's variables, without "Loss"."""
+        stem = type(self).__name__.removesuffix("Loss") or "loss"
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+
+    def prepare(self, canvas: Canvas) -> Targets:
+        """Return what `compute` compares with, once a size.
+
+        Parameters
+        ----------
+        canvas : Canvas
+
+        Returns
+        -------
+        nested dicts and tuples of tensors, or None
+        """
+        return None
+
+    @abc.abstractmethod
+    def compute(self, image, features: Mapping[str, Any], targets: Targets):
+        """Return the unweighted value of each picture.
+
+        Parameters
+        ----------
+        image : tensor [B, H, W, 3]
+            RGB in [0, 1].
+        features : mapping of str to tensor [B, h, w, C]
+            Under the names in `layers`.
+        targets
+            What `prepare` returned.
+
+        Returns
+        -------
+        tensor [B]
+        """
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings that matter, for `repr` and a run's record; pictures by hash."""
+        config: dict[str, Any] = {"layers": list(self.layers)} if self.layers else {}
+        config["weight"] = self.weight
+        if self.name is not None:
+            config["name"] = self.name
+        return config
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({settings})"
+
+
+class StatisticLoss(Loss):
+    """Compares one statistic of the image's features with that of a reference.
+
+    A subclass writes `statistic` alone. The value is the mean over layers, by their weights, of
+    ``distance``; with a mask, each is multiplied by the region's share of the picture, so that the
+    force on a pixel does not grow as the region shrinks.
+
+    Parameters
+    ----------
+    reference : path, PIL image or array
+        It keeps its own size and aspect ratio.
+    layers : sequence of str
+        Default: conv1_1 to conv5_1 of each block.
+    layer_weights : sequence of float or mapping, optional
+        One a layer, at least 0. Default: equal.
+    mask, reference_mask : array [H, W], path, PIL image or callable, optional
+        Where the statistic is taken in the image and in the reference; of their sizes.
+    reference_scale : float
+        Size of the reference on the canvas, relative to its own.
+    weight, name
+        See `Loss`.
+    """
+
+    area_exponent = 1.0
+    _reference_name = "reference"
+
+    def __init__(
+        self,
+        reference,
+        *,
+        layers: Sequence[str] = STYLE_LAYERS,
+        layer_weights: Sequence[float] | Mapping[str, float] | None = None,
+        mask: MaskLike | None = None,
+        reference_mask: MaskLike | None = None,
+        reference_scale: float = 1.0,
+        weight: float = 1.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(weight=weight, name=name)
+        self.reference = as_image(reference, self._reference_name)
+        self.layers = layer_tuple(layers)
+        self.layer_weights = weight_tuple(layer_weights, self.layers)
+        self.region = Region(mask)
+        self.reference_region = Region(reference_mask, f"{self._reference_name} mask")
+        self.reference_scale = number(
+            reference_scale, f"{self._reference_name}_scale", low=0, open_low=True
+        )
+
+    @abc.abstractmethod
+    def statistic(self, feature, mask):
+        """Return the statistic of a feature map over a region.
+
+        Parameters
+        ----------
+        feature : tensor [B, h, w, C]
+        mask : tensor [1, h, w, 1] or None
+            None is the whole map.
+
+        Returns
+        -------
+        tensor [B, ...]
+        """
+
+    def distance(self, statistic, target):
+        """Return the distance ``[B]`` of two statistics: `functional.relative_error`."""
+        return functional.relative_error(statistic, target)
+
+    def prepare(self, canvas):
+        """Return the reference's statistics, the image's masks and their shares, by layer."""
+        beside = canvas.beside(self.reference, self.reference_scale)
+        masks = self.region.prepare(canvas, self.layers)
+        reference_masks = self.reference_region.prepare(beside, masks)
+        features = beside.extract(beside.image, reference_masks)
+        targets = {}
+        for layer, reference_mask in reference_masks.items():
+            mask = masks[layer]
+            share = 1.0 if mask is None else float(ops.mean(mask)) ** self.area_exponent
+            targets[layer] = {
+                "statistic": self.statistic(features[layer], reference_mask),
+                "mask": mask,
+                "share": ops.convert_to_tensor(share, "float32"),
+            }
+        return targets
+
+    def compute(self, image, features, targets):
+        """Return the weighted mean over layers of the distances; see `Loss.compute`."""
+        total = ops.zeros(ops.shape(image)[:1], dtype="float32")
+        for layer, layer_weight in zip(self.layers, self.layer_weights, strict=True):
+            if layer in targets:
+                target = targets[layer]
+                statistic = self.statistic(features[layer], target["mask"])
+                distance = self.distance(statistic, target["statistic"])
+                total = total + layer_weight * target["share"] * ops.cast(distance, "float32")
+        return total / sum(self.layer_weights)
+
+    def get_config(self):
+        """Return the settings; see `Loss.get_config`."""
+        config = {self._reference_name: picture_hash(self.reference)}
+        if len(set(self.layer_weights)) > 1:
+            config["layer_weights"] = list(self.layer_weights)
+        if self.reference_scale != 1:
+            config[f"{self._reference_name}_scale"] = self.reference_scale
+        config |= self.region.get_config("mask")
+        config |= self.reference_region.get_config(f"{self._reference_name}_mask")
+        return config | super().get_config()
+
+
+def layer_tuple(layers: Sequence[str] | str) -> tuple[str, ...]:
+    """Return layer names as a tuple; one name may be given as it is."""
+    layers = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not layers or not all(isinstance(layer, str) for layer in layers):
+        raise InputTypeError(
+            explain("layers are wrong", expected="one layer name or more", received=repr(layers))
+        )
+    if len(set(layers)) < len(layers):
+        fail("a layer is named twice", expected="each layer once", received=", ".join(layers))
+    return layers
+
+
+def weight_tuple(weights, layers: Sequence[str]) -> tuple[float, ...]:
+    """Return a weight for each layer from a sequence, a mapping or None (equal)."""
+    if weights is None:
+        return (1.0,) * len(layers)
+    if isinstance(weights, Mapping):
+        if set(weights) != set(layers):
+            fail(
+                "layer_weights do not match the layers",
+                expected=", ".join(layers),
+                received=", ".join(map(str, weights)),
+            )
+        weights = [weights[layer] for layer in layers]
+    values = tuple(number(w, "a layer weight", low=0) for w in weights)
+    if len(values) != len(layers):
+        fail("layer_weights do not match the layers", expected=len(layers), received=len(values))
+    if not sum(values):
+        fail("every layer weight is zero", hint="give at least one layer a weight")
+    return values

@@ -1,0 +1,200 @@
+"""What a term is shown of a run: one size of the picture, and the extractor's view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from stylekit._checks import choice, fail
+from stylekit.image import resize
+from stylekit.masks import operations
+
+MaskLike = Any
+"""A path, a PIL image, an array ``[H, W]`` in [0, 1], or a callable from a picture to one."""
+
+
+class Canvas:
+    """One size of one run, as a term sees it.
+
+    Parameters
+    ----------
+    extractor : FeatureExtractor
+    shape, base_shape : (int, int)
+        (H, W) now, and at the final size. Default: now is final.
+    picture : ndarray [H, W, 3], optional
+        What a callable mask is given.
+    mask_shape : (int, int), optional
+        The shape that masks must have. Default: `base_shape`.
+    dtype : str
+        The extractor's dtype policy.
+
+    Attributes
+    ----------
+    notes : list of str
+        What a reader of the run's record should know, such as a region skipped at a layer.
+    """
+
+    def __init__(
+        self, extractor, shape, *, base_shape=None, picture=None, mask_shape=None, dtype="float32"
+    ) -> None:
+        self.extractor = extractor
+        self.shape = tuple(shape)
+        self.base_shape = tuple(base_shape or shape)
+        self.mask_shape = tuple(mask_shape or self.base_shape)
+        self.picture = picture
+        self.dtype = dtype
+        self.notes: list[str] = []
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this is the run's final size."""
+        return self.shape == self.base_shape
+
+    @property
+    def image(self):
+        """The picture at this size, a tensor ``[1, H, W, 3]``."""
+        return ops.convert_to_tensor(resize(self.picture, self.shape)[None])
+
+    def beside(self, picture, scale: float = 1.0) -> Canvas:
+        """Return a canvas for a reference that keeps its own size and aspect ratio.
+
+        Parameters
+        ----------
+        picture : ndarray [h, w, 3]
+        scale : float
+            Its size on the final canvas, relative to its own.
+
+        Returns
+        -------
+        Canvas
+            Of `picture`, reduced as much as this canvas is reduced from the final one. Notes are
+            shared.
+        """
+        reduction = max(self.shape) / max(self.base_shape)
+
+        def scaled(factor):
+            return tuple(max(1, round(side * factor)) for side in picture.shape[:2])
+
+        base = scaled(scale)
+        canvas = Canvas(
+            self.extractor,
+            base if self.is_final else scaled(scale * reduction),
+            base_shape=base,
+            picture=picture,
+            mask_shape=picture.shape[:2],
+            dtype=self.dtype,
+        )
+        canvas.notes = self.notes
+        return canvas
+
+    def extract(self, image, layers: Iterable[str]) -> dict[str, Any]:
+        """Return the features of an image.
+
+        Parameters
+        ----------
+        image : tensor [B, H, W, 3]
+            RGB in [0, 1].
+        layers : iterable of str
+
+        Returns
+        -------
+        dict of str to tensor [B, h, w, C]
+            Under the names that were asked for.
+
+        Raises
+        ------
+        InputError
+            If the image is too small for a layer, or the extractor has no such layer.
+        """
+        layers = tuple(layers)
+        if not layers:
+            return {}
+        self.check_size(layers, image.shape[1:3])
+        features = self.extractor.model(layers, self.dtype)(image)
+        return {layer: features[self.extractor.resolve(layer)] for layer in layers}
+
+    def check_size(self, layers: Iterable[str], shape: tuple[int, int] | None = None) -> None:
+        """Raise `InputError` if a picture of `shape` (default: this) has no cell at a layer."""
+        height, width = shape or self.shape
+        for layer in layers:
+            smallest = self.extractor.smallest_size(layer)
+            if min(height, width) < smallest:
+                fail(
+                    f"a picture is too small for layer {layer}",
+                    expected=f"at least {smallest} pixels a side",
+                    received=f"{width}x{height} pixels",
+                    hint="take a larger picture or shallower layers",
+                )
+
+    def mask(self, mask: MaskLike | None, layer: str, *, mode: str = "simple"):
+        """Take a mask to this size and through the network's geometry to a layer.
+
+        Parameters
+        ----------
+        mask : array [H, W], path, PIL image, callable or None
+            Of shape `mask_shape`, in [0, 1]; a callable is given `picture`.
+        layer : str
+        mode : str
+            Gatys et al. 2017's guide modes: ``"simple"``, the mask's mean over each cell;
+            ``"inside"``, eroded first, so that a cell counts only if all that it sees is inside;
+            ``"all"``, dilated first, so that a cell counts if anything that it sees is.
+
+        Returns
+        -------
+        tensor [1, h, w, 1] or None
+            None for None.
+
+        Raises
+        ------
+        InputError
+            If the mask has another shape, is empty, has NaN or values outside [0, 1], or is a
+            callable where there is no picture to give it.
+        """
+        if mask is None:
+            return None
+        return self._pooled(self.resolve_mask(mask), layer, mode, self.shape)
+
+    def scaled_mask(self, mask: np.ndarray):
+        """Return a checked mask at this size, before any layer: ``[1, H, W, 1]``."""
+        return ops.convert_to_tensor(operations.resize(mask, self.shape)[None, ..., None])
+
+    def resolve_mask(self, mask: MaskLike) -> np.ndarray:
+        """Return a mask, or what a callable makes of `picture`, checked, at its own size."""
+        if callable(mask):
+            if self.picture is None:
+                fail(
+                    "a callable mask needs a picture, and this run has none",
+                    expected="one picture as the start, or a ContentLoss",
+                    received="neither",
+                    hint="give the mask as an array",
+                )
+            mask = mask(self.picture)
+        return operations.as_mask(mask, self.mask_shape)
+
+    def _pooled(self, mask: np.ndarray, layer: str, mode: str, shape):
+        choice(mode, "mask mode", ("simple", "inside", "all"))
+        mask = operations.resize(mask, shape)
+        radius = self.extractor.receptive_field(layer) // 2
+        if mode == "inside":
+            mask = operations.erode(mask, radius)
+        elif mode == "all":
+            mask = operations.dilate(mask, radius)
+        return self.extractor.pool_mask(ops.convert_to_tensor(mask[None, ..., None]), layer)
+
+    def smallest_region_size(self, mask: MaskLike, layer: str, *, mode: str = "simple") -> int:
+        """Return the longer side, in pixels, at which a mask first weighs one cell of a layer.
+
+        Returns 0 if it does not up to 16 times the present size.
+        """
+        mask = self.resolve_mask(mask)
+        factor = 1.0
+        while factor <= 16:
+            shape = [max(1, round(side * factor)) for side in self.shape]
+            big_enough = min(shape) >= self.extractor.smallest_size(layer)
+            if big_enough and float(ops.sum(self._pooled(mask, layer, mode, shape))) >= 1:
+                return max(shape)
+            factor *= 1.1
+        return 0

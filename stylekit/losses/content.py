@@ -1,0 +1,178 @@
+"""Losses that keep the picture's content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keras import ops
+
+from stylekit import functional
+from stylekit._checks import choice, fail
+from stylekit.image import as_batch, picture_hash, resize
+from stylekit.losses.base import Loss, layer_tuple, weight_tuple
+from stylekit.losses.canvas import Canvas, MaskLike
+from stylekit.losses.region import Region
+
+CONTENT_LAYERS = ("block4_conv2",)
+"""Gatys et al. 2016, section 3; the Keras and TensorFlow tutorials take block5_conv2."""
+
+
+class ContentLoss(Loss):
+    """Keeps what a network sees in a picture: squared error of feature maps.
+
+    Parameters
+    ----------
+    reference : path, PIL image or array
+        The content, of the picture's aspect ratio; a batch ``[B, H, W, 3]`` holds one a picture.
+    layers : sequence of str
+        Default: conv4_2.
+    layer_weights : sequence of float or mapping, optional
+        One a layer, at least 0. Default: equal.
+    mask : array [H, W], path, PIL image or callable, optional
+        Where the content counts.
+    error : str
+        With F the image's and P the reference's features: ``"mse"``, ``mean (F - P)^2``;
+        ``"rmse"``, ``sqrt(mean (F - P)^2 + eps)``; ``"half_sse"``, ``1/2 sum (F - P)^2``
+        (Gatys et al. 2016, eq. 1).
+    normalize : str
+        ``"relative"``: the squared error is divided by the same of P against zero, so that the
+        value is dimensionless and "half_sse" equals "mse". ``"none"``: as the papers have it.
+    weight, name
+        See `Loss`.
+
+    Raises
+    ------
+    InputError
+        By `prepare`, if the reference's aspect ratio is not the picture's.
+    """
+
+    is_mean = True
+
+    def __init__(
+        self,
+        reference,
+        *,
+        layers: Sequence[str] = CONTENT_LAYERS,
+        layer_weights=None,
+        mask: MaskLike | None = None,
+        error: str = "mse",
+        normalize: str = "relative",
+        weight: float = 1.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(weight=weight, name=name)
+        self.reference = as_batch(reference, "content")
+        self.layers = layer_tuple(layers)
+        self.layer_weights = weight_tuple(layer_weights, self.layers)
+        self.region = Region(mask)
+        self.error = choice(error, "error", ("mse", "rmse", "half_sse"))
+        self.normalize = choice(normalize, "normalize", ("relative", "none"))
+
+    def prepare(self, canvas):
+        """Return the reference's features and the masks, by layer."""
+        image = reference_at(self.reference, canvas)
+        masks = self.region.prepare(canvas, self.layers)
+        features = canvas.extract(image, masks)
+        return {layer: {"feature": features[layer], "mask": masks[layer]} for layer in masks}
+
+    def compute(self, image, features, targets):
+        """Return the weighted mean over layers of the errors; see `Loss.compute`."""
+        total = ops.zeros(ops.shape(image)[:1], dtype="float32")
+        for layer, layer_weight in zip(self.layers, self.layer_weights, strict=True):
+            if layer in targets:
+                value = self._error(features[layer], **targets[layer])
+                total = total + layer_weight * ops.cast(value, "float32")
+        return total / sum(self.layer_weights)
+
+    def _error(self, image, feature, mask):
+        target = functional.full_precision(feature)
+        difference = functional.full_precision(image) - target
+        square = _mean_square(difference, mask)
+        if self.normalize == "relative":
+            square = square / (_mean_square(target, mask) + functional.EPSILON)
+        elif self.error == "half_sse":
+            height, width, channels = target.shape[1:]
+            positions = height * width if mask is None else ops.sum(mask)
+            return 0.5 * positions * channels * square
+        return ops.sqrt(square + functional.EPSILON) if self.error == "rmse" else square
+
+    def get_config(self):
+        """Return the settings; see `Loss.get_config`."""
+        config = {"reference": picture_hash(self.reference)} | self.region.get_config("mask")
+        config |= {"error": self.error, "normalize": self.normalize}
+        if len(set(self.layer_weights)) > 1:
+            config["layer_weights"] = list(self.layer_weights)
+        return config | super().get_config()
+
+
+class PixelLoss(Loss):
+    """Keeps the colours of a picture where they are: mean squared error of the pixels.
+
+    Parameters
+    ----------
+    reference : path, PIL image or array
+        Of the picture's aspect ratio; a batch ``[B, H, W, 3]`` holds one a picture.
+    mask : array [H, W], path, PIL image or callable, optional
+        Where the pixels count.
+    weight, name
+        See `Loss`.
+    """
+
+    is_mean = True
+
+    def __init__(
+        self,
+        reference,
+        *,
+        mask: MaskLike | None = None,
+        weight: float = 1.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(weight=weight, name=name)
+        self.reference = as_batch(reference, "reference")
+        self.region = Region(mask)
+
+    def prepare(self, canvas):
+        """Return the reference and the mask at this size."""
+        mask = None if self.region.mask is None else canvas.resolve_mask(self.region.mask)
+        return {
+            "image": reference_at(self.reference, canvas),
+            "mask": None if mask is None else canvas.scaled_mask(mask),
+        }
+
+    def compute(self, image, features, targets):
+        """Return ``mean (image - reference)^2`` in the unit of the pixels, [0, 1]."""
+        difference = functional.full_precision(image) - ops.cast(targets["image"], image.dtype)
+        return _mean_square(difference, targets["mask"])
+
+    def get_config(self):
+        """Return the settings; see `Loss.get_config`."""
+        config = {"reference": picture_hash(self.reference)}
+        return config | self.region.get_config("mask") | super().get_config()
+
+
+def reference_at(reference, canvas: Canvas):
+    """Return a reference of the canvas's aspect ratio as a tensor ``[B, H, W, 3]`` of its shape.
+
+    Raises
+    ------
+    InputError
+        If the aspect ratios differ by more than rounding to whole pixels does.
+    """
+    height, width = reference.shape[1:3]
+    base_height, base_width = canvas.base_shape
+    # Rounding moves each side by half a pixel at most, in either shape.
+    slack = (height + width + base_height + base_width) / 2
+    if abs(height * base_width - width * base_height) > slack:
+        fail(
+            "a reference has another aspect ratio than the picture",
+            expected=f"that of {base_width}x{base_height}",
+            received=f"{width}x{height} pixels",
+            hint="crop it, or start from a picture of its shape",
+        )
+    return ops.stack([ops.convert_to_tensor(resize(one, canvas.shape)) for one in reference])
+
+
+def _mean_square(x, mask):
+    """Return the mean over channels and, weighed by the mask, over positions: ``[B]``."""
+    return ops.mean(functional.masked_mean(ops.square(x), mask), axis=-1)

@@ -1,0 +1,67 @@
+"""A mask in a loss: where a statistic is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from keras import ops
+
+from stylekit._checks import choice, fail
+from stylekit.image import picture_hash
+from stylekit.losses.canvas import Canvas
+from stylekit.masks import operations
+
+
+class Region:
+    """A mask and how it follows the network.
+
+    Parameters
+    ----------
+    mask : array [H, W], path, PIL image, callable or None
+        None is the whole picture.
+    what : str
+        What messages call it.
+    mode : str
+        How it follows the network; see `Canvas.mask`.
+    small_regions : str
+        Where the mask weighs less than one cell of a layer at the final size: ``"error"``, or
+        ``"skip_layer"`` to leave that layer out for this region. At a pyramid's coarser levels
+        the layer is always left out.
+    """
+
+    def __init__(self, mask, what="mask", *, mode="simple", small_regions="error") -> None:
+        self.mask = mask if mask is None or callable(mask) else operations.as_mask(mask, name=what)
+        self.what = what
+        self.mode = choice(mode, "mask_mode", ("simple", "inside", "all"))
+        self.small_regions = choice(small_regions, "small_regions", ("error", "skip_layer"))
+
+    def prepare(self, canvas: Canvas, layers: Iterable[str]) -> dict[str, Any]:
+        """Return ``{layer: mask tensor [1, h, w, 1] or None}``, without the layers left out."""
+        result = {}
+        mask = None if self.mask is None else canvas.resolve_mask(self.mask)
+        for layer in layers:
+            pooled = canvas.mask(mask, layer, mode=self.mode)
+            if pooled is None or float(ops.sum(pooled)) >= 1:
+                result[layer] = pooled
+                continue
+            height, width = canvas.shape
+            if canvas.is_final and self.small_regions == "error":
+                size = canvas.smallest_region_size(mask, layer, mode=self.mode)
+                fail(
+                    f"the {self.what} weighs less than one cell of layer {layer} "
+                    f"at {width}x{height} pixels",
+                    expected=f"a longer side of at least {size} pixels" if size else "",
+                    hint="enlarge the picture or the region, leave the layer out, or pass "
+                    "small_regions='skip_layer'",
+                )
+            canvas.notes.append(f"{self.what} left out at {layer} of {width}x{height}: too small")
+        return result
+
+    def get_config(self, key: str) -> dict[str, str]:
+        """Return the mask's entry of a configuration: its hash, or a callable's name."""
+        if self.mask is None:
+            return {}
+        if callable(self.mask):
+            return {key: getattr(self.mask, "__name__", repr(self.mask))}
+        return {key: picture_hash(self.mask)}

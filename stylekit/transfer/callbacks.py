@@ -1,0 +1,185 @@
+"""What may watch a run: callables that take a `Step` and stop the run by returning true.
+
+A callback with a `close` method has it called when the run ends, however it ends. One object may
+serve one run after another: step 0 begins anew.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm.auto import tqdm
+
+from stylekit._checks import FileError, SetupError, explain, integer, number
+from stylekit.image import check_writable, write_image
+from stylekit.transfer.result import Step
+
+
+class ProgressBar:
+    """A bar in the terminal or the notebook, with the total loss.
+
+    Parameters
+    ----------
+    every : int
+        Steps between readings of the loss, at least 1; on a GPU each reading waits for the device.
+    """
+
+    def __init__(self, every: int = 5) -> None:
+        self.every = integer(every, "every", low=1)
+        self._bar: Any = None
+
+    def __call__(self, step: Step) -> None:
+        """Advance the bar to the step."""
+        if self._bar is None:
+            self._bar = tqdm(total=step.steps, unit="step")
+        if step.index % self.every == 0 or step.index == step.steps:
+            self._bar.set_postfix(loss=f"{np.mean(step.losses['total']):.4g}", refresh=False)
+        self._bar.update(step.index - self._bar.n)
+
+    def close(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class Display:
+    """The image so far, in place, in a Jupyter notebook.
+
+    Parameters
+    ----------
+    every : int
+        Steps between pictures, at least 1.
+
+    Raises
+    ------
+    SetupError
+        If IPython is not installed.
+    """
+
+    def __init__(self, every: int = 10) -> None:
+        self.every = integer(every, "every", low=1)
+        try:
+            from IPython import display
+        except ImportError as error:
+            raise SetupError(
+                explain("Display needs a notebook", hint="pip install ipykernel")
+            ) from error
+        self._show = display.display
+        self._handle: Any = None
+
+    def __call__(self, step: Step) -> None:
+        """Show the image, if it is its turn."""
+        if step.index == 0 or step.index % self.every == 0 or step.index == step.steps:
+            image = step.image if step.image.ndim == 3 else np.concatenate(list(step.image), 1)
+            picture = Image.fromarray(np.uint8(image * 255 + 0.5))
+            if step.index == 0:
+                self._handle = self._show(picture, display_id=True)
+            elif self._handle is not None:
+                self._handle.update(picture)
+
+
+class SaveEvery:
+    """The image so far, to a file of its own every few steps.
+
+    Parameters
+    ----------
+    path : path
+        ``out.png`` gives ``out-00050.png`` and so on.
+    every : int
+        Steps between files, at least 1.
+
+    Raises
+    ------
+    FileError
+        If the folder does not exist or cannot be written.
+    """
+
+    def __init__(self, path, every: int = 50) -> None:
+        self.path = Path(path)
+        self.every = integer(every, "every", low=1)
+        check_writable(self.path)
+
+    def __call__(self, step: Step) -> None:
+        """Write the image, if it is its turn."""
+        if step.index and (step.index % self.every == 0 or step.index == step.steps):
+            images = step.image if step.image.ndim == 4 else [step.image]
+            for number_, image in enumerate(images):
+                batch = f"-{number_}" if len(images) > 1 else ""
+                name = f"{self.path.stem}-{step.index:05d}{batch}{self.path.suffix}"
+                write_image(self.path.with_name(name), image)
+
+
+class CSVLogger:
+    """The losses, a row a step, readable while the run goes on.
+
+    Parameters
+    ----------
+    path : path
+        Written anew by each run. Columns: step, level, seconds, total, and each term, unweighted.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
+
+    def __init__(self, path) -> None:
+        self.path = Path(path)
+        self._file: Any = None
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise FileError(
+                explain(f"the folder {folder} of {self.path.name} does not exist", hint="make it")
+            )
+
+    def __call__(self, step: Step) -> None:
+        """Write a row."""
+        losses = {name: float(np.mean(value)) for name, value in step.losses.items()}
+        if self._file is None:
+            try:
+                self._file = self.path.open("w", newline="", encoding="utf-8")
+            except OSError as error:
+                raise FileError(f"the table {self.path} cannot be written: {error}.") from error
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(["step", "level", "seconds", *losses])
+        row = [step.index, step.level, f"{step.seconds:.3f}"]
+        self._writer.writerow([*row, *(f"{value:.9g}" for value in losses.values())])
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class EarlyStopping:
+    """Stops a run whose total no longer falls.
+
+    Parameters
+    ----------
+    patience : int
+        Steps to wait for a fall, at least 1.
+    min_delta : float
+        Smallest fall that counts, relative to the best total.
+    """
+
+    def __init__(self, patience: int = 20, min_delta: float = 1e-3) -> None:
+        self.patience = integer(patience, "patience", low=1)
+        self.min_delta = number(min_delta, "min_delta", low=0)
+        self._best = (float("inf"), 0, 0)
+
+    def __call__(self, step: Step) -> bool:
+        """Return whether the patience is at its end."""
+        total = float(np.mean(step.losses["total"]))
+        best, since, level = self._best
+        fell = total < best - self.min_delta * abs(best) if np.isfinite(best) else True
+        if step.index == 0 or step.level != level or fell:
+            self._best = (total, step.index, step.level)
+            return False
+        return step.index - since >= self.patience

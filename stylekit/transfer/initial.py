@@ -1,0 +1,107 @@
+"""Where a run starts: a picture, or one of these."""
+
+from __future__ import annotations
+
+import abc
+
+import numpy as np
+
+from stylekit._checks import integer, number
+from stylekit.image import as_image, resize
+
+
+class Start(abc.ABC):
+    """A start that is made rather than given.
+
+    Parameters
+    ----------
+    shape : (int, int), optional
+        (H, W) of the image. Default: that of the first `ContentLoss`'s reference.
+    """
+
+    def __init__(self, shape: tuple[int, int] | None = None) -> None:
+        self.shape = shape and tuple(integer(side, "a start's side", low=1) for side in shape)
+
+    @abc.abstractmethod
+    def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        """Return float32 ``[H, W, 3]`` in [0, 1]; all randomness comes from `rng`."""
+
+
+class Noise(Start):
+    """Normal noise about mid-grey, independent in pixels and channels (Gatys et al. 2016).
+
+    Parameters
+    ----------
+    deviation : float
+        Standard deviation before clipping to [0, 1], at least 0.
+    shape : (int, int), optional
+        See `Start`.
+    """
+
+    def __init__(self, deviation: float = 0.1, *, shape=None) -> None:
+        super().__init__(shape)
+        self.deviation = number(deviation, "the noise's deviation", low=0)
+
+    def image(self, shape, rng):
+        """Return the noise; see `Start.image`."""
+        values = rng.normal(0.5, self.deviation, (*shape, 3))
+        return np.clip(values, 0, 1).astype("float32")
+
+    def __repr__(self) -> str:
+        return f"Noise({self.deviation})"
+
+
+class StyleStatistics(Start):
+    """Normal noise with the mean and covariance of a style picture's colours.
+
+    Parameters
+    ----------
+    style : path, PIL image or array
+    shape : (int, int), optional
+        See `Start`.
+    """
+
+    def __init__(self, style, *, shape=None) -> None:
+        super().__init__(shape)
+        self.style = as_image(style, "style")
+
+    def image(self, shape, rng):
+        """Return the noise; see `Start.image`."""
+        colors = self.style.reshape(-1, 3).astype("float64")
+        covariance = np.cov(colors, rowvar=False, bias=True)
+        values = rng.multivariate_normal(colors.mean(axis=0), covariance, shape, method="eigh")
+        return np.clip(values, 0, 1).astype("float32")
+
+    def __repr__(self) -> str:
+        return "StyleStatistics()"
+
+
+class Mix(Start):
+    """A picture with a share of another start mixed in.
+
+    Parameters
+    ----------
+    picture : path, PIL image or array
+        Resized to the run's shape.
+    other : Start or picture
+        Default: `Noise`.
+    share : float
+        Share of `other`, in [0, 1].
+    """
+
+    def __init__(self, picture, other=None, share: float = 0.5) -> None:
+        self.picture = as_image(picture)
+        super().__init__(self.picture.shape[:2])
+        self.other = Noise() if other is None else other
+        self.share = number(share, "a mix's share", low=0, high=1)
+
+    def image(self, shape, rng):
+        """Return the mix; see `Start.image`."""
+        if isinstance(self.other, Start):
+            other = self.other.image(shape, rng)
+        else:
+            other = resize(as_image(self.other), shape)
+        return (1 - self.share) * resize(self.picture, shape) + self.share * other
+
+    def __repr__(self) -> str:
+        return f"Mix(share={self.share})"

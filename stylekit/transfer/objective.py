@@ -1,0 +1,271 @@
+"""The objective of one size: terms, prepared once, and the gradient of their weighted sum.
+
+This module alone holds a gradient tape and a traced function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from stylekit._checks import InputError, InputTypeError, SetupError, choice, explain, fail
+from stylekit.features import FeatureExtractor
+from stylekit.image import as_batch
+from stylekit.losses import Canvas, Loss
+from stylekit.transfer.parameters import clip
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+class Objective:
+    """The weighted sum of terms at one size, and its gradient.
+
+    Any optimizer may drive it, SciPy's too::
+
+        def total_and_gradient(x):
+            total, _, gradient = objective(x.reshape(1, height, width, 3))
+            return float(total[0]), gradient.numpy().ravel().astype("float64")
+
+    Parameters
+    ----------
+    losses : sequence of Loss
+        The terms. Changing a term's weight afterwards takes effect at the next call.
+    extractor : FeatureExtractor
+    shape, base_shape : (int, int)
+        (H, W) of the image, and at the final size of a pyramid. Default: the same.
+    picture : ndarray [H, W, 3], optional
+        What callable masks are given.
+    precision : str
+        ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``: the network's; Gram matrices
+        and losses are float32.
+
+    Attributes
+    ----------
+    terms : dict of str to Loss
+        By their names in records.
+    canvas : Canvas
+    targets : dict of str
+        What each term's `prepare` returned.
+
+    Raises
+    ------
+    InputError
+        If there are no terms, two have one name, the image is too small for a layer, or a mask
+        is unfit.
+    SetupError
+        If Keras runs on another backend than TensorFlow.
+    """
+
+    def __init__(
+        self,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
+        *,
+        base_shape: tuple[int, int] | None = None,
+        picture=None,
+        precision: str = "float32",
+    ) -> None:
+        check_backend()
+        self.terms = named_terms(losses)
+        self.precision = choice(precision, "precision", PRECISIONS)
+        self.canvas = Canvas(
+            extractor, shape, base_shape=base_shape, picture=picture, dtype=precision
+        )
+        self._layers = tuple(dict.fromkeys(n for t in self.terms.values() for n in t.layers))
+        self.canvas.check_size(self._layers)
+        self.targets = {name: term.prepare(self.canvas) for name, term in self.terms.items()}
+        # float16 ends at 6e-8, and the gradient of a mean over a picture begins there: inside
+        # the tape the total is multiplied by a power of two, which rounds nothing.
+        exponent = round(math.log2(shape[0] * shape[1])) + 8 if precision == "mixed_float16" else 0
+        self._scale = tf.Variable(2.0**exponent, trainable=False)
+        self._traced = tf.function(self._evaluate, autograph=False)
+        self._traced_terms = tf.function(self._term_gradients, autograph=False)
+
+    @property
+    def weights(self):
+        """The terms' weights now, a tensor."""
+        return tf.constant([term.weight for term in self.terms.values()], tf.float32)
+
+    def __call__(self, image):
+        """Evaluate the objective.
+
+        Parameters
+        ----------
+        image : array or tensor [B, H, W, 3]
+            RGB in [0, 1]; values outside are evaluated as they are.
+
+        Returns
+        -------
+        total : tensor [B]
+        values : dict of str to tensor [B]
+            Each term, unweighted.
+        gradient : tensor [B, H, W, 3]
+            Of the total with respect to the image.
+        """
+        return self._traced(self._checked(image), self.weights)
+
+    def term_gradients(self, image) -> dict[str, Any]:
+        """Return each weighted term's own gradient ``[B, H, W, 3]``; their sum is the total's."""
+        return self._traced_terms(self._checked(image), self.weights)
+
+    def stepper(self, optimizer, render: Callable | None = None, bounds=None) -> Callable:
+        """Return one step of an optimizer as a traced function.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+        render : callable, optional
+            From values to the image. Default: the values are the image.
+        bounds : (float, float), optional
+            Of the values.
+
+        Returns
+        -------
+        callable
+            From (carry, weights) to (carry, row). The carry holds ``values``, ``state``,
+            ``finite`` (whether all so far was), ``good`` (the last image whose loss was finite),
+            and ``best`` with ``best_total``. The row holds what was at the values given: ``image``,
+            ``total``, ``terms`` and ``gradient_finite``.
+        """
+
+        def step(carry, weights):
+            row: dict[str, Any] = {}
+
+            def evaluate(values):
+                row["total"], row["terms"], gradient = self._evaluate(values, weights, render)
+                row["image"] = values if render is None else render(values)
+                row["gradient_finite"] = tf.reduce_all(tf.math.is_finite(gradient))
+                return row["total"], gradient
+
+            values, state = optimizer.step(evaluate, carry["values"], carry["state"])
+            loss_finite = carry["finite"] & tf.reduce_all(tf.math.is_finite(row["total"]))
+            better = row["total"] < carry["best_total"]
+            return {
+                "values": clip(values, bounds),
+                "state": state,
+                "finite": loss_finite & row["gradient_finite"],
+                "good": tf.where(loss_finite, row["image"], carry["good"]),
+                "best": tf.where(better[:, None, None, None], row["image"], carry["best"]),
+                "best_total": tf.where(better, row["total"], carry["best_total"]),
+            }, row
+
+        return tf.function(step, autograph=False)
+
+    def fit_scale(self, image) -> None:
+        """Lower the scale of the half-precision gradient until it does not overflow at `image`."""
+        if self.precision != "mixed_float16":
+            return
+        image = self._checked(image)
+        for _ in range(8):
+            if tf.reduce_all(tf.math.is_finite(self._traced(image, self.weights)[2])):
+                return
+            self._scale.assign(self._scale / 64)
+
+    def _evaluate(self, values, weights, render=None):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            image = values if render is None else render(values)
+            terms = self._terms(image)
+            total = tf.add_n([w * v for w, v in zip(tf.unstack(weights), terms.values())])
+            scaled = total * self._scale
+        gradient = tape.gradient(scaled, values, unconnected_gradients="zero") / self._scale
+        return total, terms, gradient
+
+    def _term_gradients(self, image, weights):
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            terms = self._terms(image)
+            scaled = {
+                name: value * weight * self._scale
+                for (name, value), weight in zip(terms.items(), tf.unstack(weights))
+            }
+        return {
+            name: tape.gradient(value, image, unconnected_gradients="zero") / self._scale
+            for name, value in scaled.items()
+        }
+
+    def _terms(self, image) -> dict[str, Any]:
+        features = self.canvas.extract(image, self._layers)
+        batch = image.shape[0]
+        values = {}
+        for name, term in self.terms.items():
+            seen = {layer: features[layer] for layer in term.layers}
+            value = tf.cast(term.compute(image, seen, self.targets[name]), tf.float32)
+            if value.shape not in ((), (1,), (batch,)):
+                fail(
+                    f"the term {name!r} computed a value of the wrong shape",
+                    expected=f"one value a picture, [{batch}]",
+                    received=list(value.shape),
+                )
+            values[name] = tf.broadcast_to(value, (batch,))
+        return values
+
+    def _checked(self, image):
+        if not tf.is_tensor(image):
+            image = as_batch(image)
+        image = tf.cast(image, tf.float32)
+        if len(image.shape) != 4 or tuple(image.shape[1:]) != (*self.canvas.shape, 3):
+            height, width = self.canvas.shape
+            fail(
+                "the image has another shape than the objective",
+                expected=f"[B, {height}, {width}, 3]",
+                received=list(image.shape),
+            )
+        return image
+
+
+def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
+    """Return terms by name; unnamed ones that share a class are numbered from 2 on.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If there are none, one is no `Loss`, or a name is given twice.
+    """
+    losses = [losses] if isinstance(losses, Loss) else list(losses)
+    if not losses:
+        fail("there are no terms", expected="at least one loss", received="none")
+    for loss in losses:
+        if not isinstance(loss, Loss):
+            raise InputTypeError(
+                explain(
+                    "a term is no loss",
+                    expected="an object of a class derived from stylekit.losses.Loss",
+                    received=type(loss).__name__,
+                )
+            )
+    given = [loss.name for loss in losses if loss.name is not None]
+    for name in given:
+        if name == "total" or given.count(name) > 1:
+            problem = "is taken by the sum" if name == "total" else "is given twice"
+            raise InputError(
+                explain(f"the term name {name!r} {problem}", hint="give each term its own name")
+            )
+    named: dict[str, Loss] = {}
+    for loss in losses:
+        name, number = loss.name or loss.default_name, 1
+        while loss.name is None and (name in named or name in given or name == "total"):
+            number += 1
+            name = f"{loss.default_name}_{number}"
+        named[name] = loss
+    return named
+
+
+def check_backend() -> None:
+    """Raise `SetupError` unless Keras runs on TensorFlow."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise SetupError(
+            explain(
+                "style transfer needs Keras's TensorFlow backend",
+                expected="tensorflow",
+                received=backend,
+                hint="set the environment variable KERAS_BACKEND=tensorflow before Keras is "
+                "imported, or remove the backend from ~/.keras/keras.json",
+            )
+        )

@@ -1,0 +1,77 @@
+"""Coarse to fine: the sizes of a run, and how its steps are shared among them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from stylekit._checks import fail, integer, number
+from stylekit.image import fit_shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Pyramid:
+    """The levels of a coarse-to-fine run.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Longer side of the image at each level, in pixels, rising; the last is the picture's own.
+    shares : tuple of float
+        Share of the steps of each level; scaled to sum to 1. Default: equal.
+
+    Raises
+    ------
+    InputError
+        If the sizes do not rise, or the shares are negative, all zero or of another number.
+    """
+
+    sizes: Sequence[int]
+    shares: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        sizes = tuple(integer(size, "a pyramid's size", low=1) for size in self.sizes)
+        if not sizes or any(b <= a for a, b in zip(sizes, sizes[1:], strict=False)):
+            fail("a pyramid's sizes are wrong", expected="rising sizes", received=list(self.sizes))
+        shares = (1.0,) * len(sizes) if self.shares is None else tuple(self.shares)
+        shares = tuple(number(share, "a pyramid's share", low=0) for share in shares)
+        if len(shares) != len(sizes) or not sum(shares):
+            fail(
+                "a pyramid's shares are wrong",
+                expected=f"{len(sizes)} shares, not all zero",
+                received=list(shares),
+            )
+        object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "shares", tuple(share / sum(shares) for share in shares))
+
+    @classmethod
+    def halving(cls, size: int, levels: int) -> Pyramid:
+        """Return `levels` levels up to a longer side of `size`, each half the next.
+
+        Each level has half the steps of the one before: a step there costs a quarter, and what
+        the coarse levels have settled the finer ones need not find again.
+        """
+        integer(levels, "a pyramid's levels", low=1)
+        sizes = [max(1, round(size / 2**k)) for k in reversed(range(levels))]
+        return cls(sizes, [2.0**k for k in reversed(range(levels))])
+
+    def levels(self, shape: tuple[int, int], steps: int) -> list[tuple[tuple[int, int], int]]:
+        """Return ((H, W), steps) of each level for a picture of a shape.
+
+        Every step is given to a level; the last level takes what rounding leaves.
+
+        Raises
+        ------
+        InputError
+            If the last size is not the picture's longer side.
+        """
+        if self.sizes[-1] != max(shape):
+            fail(
+                "a pyramid does not end at the picture's size",
+                expected=f"a last size of {max(shape)}",
+                received=self.sizes[-1],
+            )
+        counts = [int(steps * share) for share in self.shares]
+        counts[-1] = steps - sum(counts[:-1])
+        shapes = [fit_shape(shape, size) for size in self.sizes[:-1]]
+        return list(zip([*shapes, tuple(shape)], counts, strict=True))

@@ -1,0 +1,234 @@
+"""What a run gives: the image, how its losses fell, why it stopped, and from what it was made."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from stylekit._checks import FileError, StylekitError, choice, fail
+from stylekit.image import check_writable, write_image
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step of a run, as callbacks see it; its tensors become numbers when they are read.
+
+    Attributes
+    ----------
+    index : int
+        0 is the start; `steps` is the image returned.
+    steps : int
+        Steps of the whole run.
+    level : int
+        Level of the pyramid, from 0.
+    seconds : float
+        Since the run began.
+    """
+
+    index: int
+    steps: int
+    level: int
+    seconds: float
+    _row: dict[str, Any] = dataclasses.field(repr=False)
+
+    @property
+    def losses(self) -> dict[str, Any]:
+        """``{"total": ..., term: ...}`` at this image: floats, or arrays ``[B]`` for a batch.
+
+        Terms are unweighted, the total is weighted.
+        """
+        row = {"total": self._row["total"], **self._row["terms"]}
+        return {name: unbatched(value.numpy()) for name, value in row.items()}
+
+    @property
+    def image(self) -> np.ndarray:
+        """The image, float32 ``[H, W, 3]`` in [0, 1], or ``[B, H, W, 3]`` for a batch."""
+        return unbatched(self._row["image"].numpy())
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a run gives.
+
+    Attributes
+    ----------
+    image : ndarray [H, W, 3]
+        The last image, float32 in [0, 1]; ``[B, H, W, 3]`` for a batch.
+    best : ndarray
+        The image with the lowest total of the last level, of the same shape.
+    losses : list of dict
+        A row a step: ``{"total": ..., term: ...}`` at image i, the last at `image`. Terms are
+        unweighted, the total is weighted; floats, or arrays ``[B]`` for a batch.
+    steps : int
+        Steps taken.
+    seconds : float
+        Wall-clock time, preparation and tracing included.
+    stopped_by : str
+        ``"steps"``, ``"interrupted"``, the name of the callback that stopped the run, or an error.
+    manifest : dict
+        What the image was made from: terms, weights, hashes of pictures, seed, versions, device.
+    """
+
+    image: np.ndarray
+    best: np.ndarray
+    losses: list[dict[str, Any]]
+    steps: int
+    seconds: float
+    stopped_by: str
+    manifest: dict[str, Any]
+
+    def save(self, path, *, like=None, bits: int = 8, manifest: str | None = "auto") -> Path:
+        """Write the image, and with it the manifest.
+
+        Parameters
+        ----------
+        path : path
+            Ending in .png, .jpg, .webp or .tif.
+        like : path or PIL image, optional
+            Whose alpha channel and EXIF data to carry over.
+        bits : int
+            8, or 16 for TIFF.
+        manifest : str or None
+            ``"text"``: in the PNG's text, under "stylekit". ``"beside"``: in a file of the same
+            name ending in .json. ``"auto"``: in the text of a PNG, else beside. None: nowhere.
+
+        Returns
+        -------
+        Path
+            Of the picture.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written.
+        InputError
+            For a batch, of which each picture is to be saved with `write_image`.
+        """
+        choice(manifest, "manifest", ("auto", "text", "beside", None))
+        if self.image.ndim != 3:
+            fail(
+                "a batch has no single picture to save",
+                hint="write each of result.image with stylekit.write_image",
+            )
+        path = Path(path)
+        if manifest == "auto":
+            manifest = "text" if path.suffix.lower() == ".png" else "beside"
+        record = json.dumps(self.manifest, indent=1)
+        text = {"stylekit": record} if manifest == "text" else None
+        check_writable(path, bits=bits)
+        written = write_image(path, self.image, like=like, bits=bits, text=text)
+        if manifest == "beside":
+            beside = path.with_suffix(".json")
+            try:
+                beside.write_text(record + "\n", encoding="utf-8")
+            except OSError as error:
+                raise FileError(f"the manifest {beside} cannot be written: {error}.") from error
+        return written
+
+    def plot(self):
+        """Draw the image and its losses by term, on a logarithmic scale.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        import matplotlib.pyplot as plt
+
+        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+        left.imshow(self.image if self.image.ndim == 3 else self.image[0])
+        left.set_axis_off()
+        for name in self.losses[0] if self.losses else ():
+            values = [np.mean(row[name]) for row in self.losses]
+            right.plot(values, label=name, lw=2 if name == "total" else 1)
+        right.set(xlabel="step", ylabel="loss", yscale="log")
+        right.set_title(f"{self.steps} steps in {self.seconds:.0f} s, by {self.stopped_by}")
+        if self.losses:
+            right.legend()
+        plt.close(figure)  # a notebook would show it twice
+        return figure
+
+    def _repr_png_(self) -> bytes | None:
+        if self.image.ndim != 3:
+            return None
+        buffer = io.BytesIO()
+        Image.fromarray(np.uint8(self.image * 255 + 0.5)).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def __repr__(self) -> str:
+        last = f", total={np.mean(self.losses[-1]['total']):.4g}" if self.losses else ""
+        return (
+            f"Result(image={list(self.image.shape)}, steps={self.steps}{last}, "
+            f"seconds={self.seconds:.1f}, stopped_by={self.stopped_by!r})"
+        )
+
+
+class TransferError(StylekitError, RuntimeError):
+    """A run that broke off; what was computed so far is not lost.
+
+    Attributes
+    ----------
+    result : Result
+        With the last good image.
+    """
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class NonFiniteLossError(TransferError):
+    """A loss or its gradient that became NaN or infinite.
+
+    Attributes
+    ----------
+    term : str
+        Name of the term.
+    result : Result
+        With the last image whose loss was finite.
+    """
+
+    def __init__(self, message: str, result: Result, term: str) -> None:
+        super().__init__(message, result)
+        self.term = term
+
+    @property
+    def image(self) -> np.ndarray:
+        """The last good image."""
+        return self.result.image
+
+
+def unbatched(value: np.ndarray):
+    """Return the only entry of a batch of one (a float if it is a number), or the batch."""
+    if len(value) != 1:
+        return value
+    return float(value[0]) if value.ndim == 1 else value[0]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    packages = ("stylekit-nst", "tensorflow", "keras", "numpy", "scikit-image", "pillow")
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # such as stylekit itself, run from a checkout
+            found[package] = "not installed"
+    return found
+
+
+def device() -> str:
+    """Return the device that TensorFlow computes on: the first GPU's name, or the processor's."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return f"GPU {details.get('device_name', gpus[0].name)}"
+    return f"CPU {platform.processor() or platform.machine()}"

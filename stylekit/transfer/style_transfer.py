@@ -1,0 +1,315 @@
+"""The transfer: terms, an extractor and an optimizer, run over a pyramid's levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from stylekit._checks import InputTypeError, choice, explain, fail, integer
+from stylekit.features import VGG19, FeatureExtractor
+from stylekit.image import as_batch, picture_hash, resize
+from stylekit.losses import ContentLoss, Loss
+from stylekit.masks import operations
+from stylekit.transfer.initial import Start
+from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
+from stylekit.transfer.optimizers import as_optimizer
+from stylekit.transfer.parameters import Parameters, Pixels
+from stylekit.transfer.pyramid import Pyramid
+from stylekit.transfer.record import Record
+from stylekit.transfer.result import NonFiniteLossError, Result, Step, TransferError
+
+LOOK_EVERY = 5
+"""Steps between the host's looks at whether all is finite; each waits for the device."""
+
+Callback = Callable[[Step], Any]
+
+
+class StyleTransfer:
+    """Optimises an image until its losses are low.
+
+    Parameters
+    ----------
+    losses : sequence of Loss
+        The terms of the objective.
+    extractor : FeatureExtractor, optional
+        Default: `VGG19` with ImageNet weights.
+    optimizer : optional
+        `LBFGS` (default), any `keras.optimizers.Optimizer`, or an object with `init` and `step`.
+    parameters : Parameters
+        What is optimised. Default: the pixels.
+    precision : str
+        ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``; see `Objective`.
+    seed : int
+        Of all that is random in a run.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If there are no terms, two have one name, or an argument is of the wrong kind.
+    SetupError
+        If Keras runs on another backend than TensorFlow.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> photo = sk.read_image("photo.jpg", size=512)  # doctest: +SKIP
+    >>> terms = [sk.ContentLoss(photo), sk.GramStyleLoss("starry.jpg", weight=8)]  # doctest: +SKIP
+    >>> sk.StyleTransfer(terms).run(photo, steps=300).save("out.png")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        losses: Sequence[Loss],
+        *,
+        extractor: FeatureExtractor | None = None,
+        optimizer=None,
+        parameters: Parameters | None = None,
+        precision: str = "float32",
+        seed: int = 0,
+    ) -> None:
+        check_backend()
+        self.terms = named_terms(losses)
+        self.extractor = VGG19() if extractor is None else extractor
+        if not isinstance(self.extractor, FeatureExtractor):
+            raise InputTypeError(
+                explain(
+                    "the extractor cannot be used",
+                    expected="a FeatureExtractor, such as VGG19()",
+                    received=type(extractor).__name__,
+                    hint="wrap a Keras model in KerasExtractor",
+                )
+            )
+        as_optimizer(optimizer)
+        self.optimizer = optimizer
+        self.parameters = Pixels() if parameters is None else parameters
+        self.precision = choice(precision, "precision", PRECISIONS)
+        self.seed = integer(seed, "seed", low=0)
+
+    def objective(self, initial) -> Objective:
+        """Return the objective at the size of a start; see `run` for `initial`."""
+        image, picture = self._start(initial)
+        return self._objective(image.shape[1:3], image.shape[1:3], picture)
+
+    def run(
+        self,
+        initial,
+        steps: int = 500,
+        *,
+        update_mask=None,
+        pyramid: Pyramid | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> Result:
+        """Optimise an image.
+
+        Parameters
+        ----------
+        initial : path, PIL image, array or Start
+            The start: a picture, a batch ``[B, H, W, 3]``, or `Noise()` and the like, which take
+            the shape of the first `ContentLoss`'s reference.
+        steps : int
+            Evaluations of the gradient, at least 0, the total over a pyramid's levels.
+        update_mask : array [H, W], path, PIL image or callable, optional
+            Where the image may change, in [0, 1]; elsewhere it stays bit-identical to the start.
+        pyramid : Pyramid, optional
+            Coarse-to-fine levels. Default: the start's own size alone.
+        callbacks : iterable of callables
+            Each is given every `Step`; a true return value stops the run.
+
+        Returns
+        -------
+        Result
+            Also when the run is interrupted (Ctrl-C, the notebook's stop button).
+
+        Raises
+        ------
+        InputError
+            If a picture, mask or size is unfit; before the first step.
+        NonFiniteLossError
+            If a loss becomes NaN or infinite; it holds the last good image.
+        TransferError
+            If a callback or the device fails; it holds the image so far.
+        """
+        callbacks = list(callbacks)
+        record = Record(self, steps)
+        try:
+            for step in self._steps(initial, steps, update_mask, pyramid, record):
+                for callback in callbacks:
+                    if callback(step):
+                        name = getattr(callback, "__name__", type(callback).__name__)
+                        return record.result(name)
+        except KeyboardInterrupt:
+            if record.image is None:
+                raise
+            return record.result("interrupted")
+        except TransferError:
+            raise
+        except Exception as error:
+            if not record.rows:
+                raise
+            message = f"the run broke off at step {record.steps}: {error}"
+            raise TransferError(message, record.result(type(error).__name__)) from error
+        finally:
+            for callback in callbacks:
+                if hasattr(callback, "close"):
+                    callback.close()
+        return record.result("steps")
+
+    def iterate(
+        self, initial, steps: int = 500, *, update_mask=None, pyramid: Pyramid | None = None
+    ) -> Iterator[Step]:
+        """Yield the steps of a run, from step 0, the start, to the last image.
+
+        The same loop as `run`, opened: what it does with a step is the caller's, who may leave it
+        at any time. Parameters and errors are those of `run`.
+        """
+        yield from self._steps(initial, steps, update_mask, pyramid, Record(self, steps))
+
+    def _steps(self, initial, steps, update_mask, pyramid, record: Record) -> Iterator[Step]:
+        steps = integer(steps, "steps", low=0)
+        start, picture = self._start(initial)
+        base_shape = start.shape[1:3]
+        levels = [(base_shape, steps)] if pyramid is None else pyramid.levels(base_shape, steps)
+        mask = self._update_mask(update_mask, base_shape, picture)
+        record.begin(start, mask, levels, repr(initial) if isinstance(initial, Start) else None)
+        image, index = start, 0
+        if not steps:  # nothing is to change: at the coarse levels there is nothing to do
+            levels = levels[-1:]
+        for level, (shape, count) in enumerate(levels):
+            final = level == len(levels) - 1
+            if not (count or final):
+                continue
+            objective = self._objective(shape, base_shape, picture, record.notes)
+            image = _resized(image, shape)
+            base = _resized(start, shape)
+            level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
+            run = _Level(self, objective, image, base, level_mask)
+            record.best = run.best
+            # The last level's last row is the objective at the image returned.
+            for row in run.rows(count + final, record):
+                yield record.step(index, level, row)
+                index += 1
+            image = run.image
+
+    def _objective(self, shape, base_shape, picture, notes=None) -> Objective:
+        objective = Objective(
+            list(self.terms.values()),
+            self.extractor,
+            tuple(shape),
+            base_shape=tuple(base_shape),
+            picture=picture,
+            precision=self.precision,
+        )
+        if notes is not None:
+            notes.extend(objective.canvas.notes)
+        return objective
+
+    def _start(self, initial):
+        """Return the start ``[B, H, W, 3]``, and the picture that callable masks are given."""
+        contents = [t.reference for t in self.terms.values() if isinstance(t, ContentLoss)]
+        if isinstance(initial, Start):
+            content = contents[0] if contents else None
+            shape = initial.shape or (None if content is None else content.shape[1:3])
+            if shape is None:
+                fail(
+                    "the start has no shape",
+                    expected="shape=(H, W), or a ContentLoss to take it from",
+                    received=repr(initial),
+                )
+            batch = 1 if content is None else len(content)
+            rng = np.random.default_rng(self.seed)
+            image = np.stack([initial.image(tuple(shape), rng) for _ in range(batch)])
+        else:
+            content = image = as_batch(initial, "start")
+        # A mask follows one picture: of a batch there is none to give to a callable.
+        return image, content[0] if content is not None and len(content) == 1 else None
+
+    def _update_mask(self, mask, shape, picture):
+        if callable(mask):
+            if picture is None:
+                fail("a callable update mask needs a picture", hint="give the mask as an array")
+            mask = mask(picture)
+        return None if mask is None else operations.as_mask(mask, shape, name="update mask")
+
+
+class _Level:
+    """The loop at one size."""
+
+    def __init__(self, transfer: StyleTransfer, objective: Objective, image, base, mask) -> None:
+        tensor = tf.constant
+        optimizer = as_optimizer(transfer.optimizer)
+        self.objective = objective
+        parameters = transfer.parameters
+        values, context = parameters.prepare(
+            tensor(image), tensor(base), None if mask is None else tensor(mask)
+        )
+        render = (
+            None
+            if isinstance(parameters, Pixels) and context is None
+            else lambda values: parameters.image(values, context)
+        )
+        shown = values if render is None else render(values)
+        objective.fit_scale(shown)
+        self._step = objective.stepper(optimizer, render, parameters.bounds)
+        self._carry = {
+            "values": values,
+            "state": optimizer.init(values),
+            "finite": tensor(True),
+            "good": shown,
+            "best": shown,
+            "best_total": tf.fill(shown.shape[:1], float("inf")),
+        }
+        self._render = render
+
+    def rows(self, count: int, record: Record):
+        """Yield a row a step: ``image``, ``total`` and ``terms`` at the values stepped from."""
+        for k in range(count):
+            self._carry, row = self._step(self._carry, self.objective.weights)
+            if k % LOOK_EVERY == 0 or k == count - 1:
+                self._check(record, row)
+            yield row
+
+    def _check(self, record: Record, row) -> None:
+        if self._carry["finite"]:
+            return
+        record.image = self._carry["good"]
+        rows = [*record.rows, row]
+        for index, seen in enumerate(rows):
+            for name, value in seen["terms"].items():
+                if not np.isfinite(value).all():
+                    self._raise(record, f"the loss {name!r}", name, index)
+        gradients = self.objective.term_gradients(self._carry["good"])
+        for name, gradient in gradients.items():
+            if not np.isfinite(gradient).all():
+                self._raise(record, f"the gradient of the loss {name!r}", name, len(rows) - 1)
+        self._raise(record, "the total of the losses", "total", len(rows) - 1)
+
+    def _raise(self, record: Record, what: str, name: str, index: int) -> None:
+        del record.rows[index:]
+        raise NonFiniteLossError(
+            explain(
+                f"{what} became NaN or infinite at step {index}",
+                hint="the last good image is kept; lower the term's weight or the optimizer's "
+                "steps, or use precision='float32'",
+            ),
+            record.result("non-finite loss"),
+            name,
+        )
+
+    @property
+    def image(self):
+        """The image that the next step would begin from."""
+        values = self._carry["values"]
+        return (values if self._render is None else self._render(values)).numpy()
+
+    def best(self):
+        """Return the image with the lowest total so far."""
+        return self._carry["best"].numpy()
+
+
+def _resized(images, shape):
+    if tuple(images.shape[1:3]) == tuple(shape):
+        return images
+    return np.stack([resize(image, shape) for image in images])

@@ -1,0 +1,23 @@
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """Folder of real weights and pictures; absent on most machines, and then the test skips."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("STYLEKIT_TEST_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no test data: STYLEKIT_TEST_DATA names no folder and {folder} is absent")
+    return folder
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
