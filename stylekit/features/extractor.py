@@ -46,9 +46,13 @@ class FeatureExtractor(abc.ABC):
     ----------
     layer_names : tuple of str
         Every layer that can be asked for, from the picture down.
+    style_factor : float
+        Weight of the style losses beside the content's at which a `strength` of 0.5 looks like
+        one half; see `stylekit.stylize`.
     """
 
     layer_names: tuple[str, ...]
+    style_factor: float = 8.0
 
     @abc.abstractmethod
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:

@@ -1,0 +1,170 @@
+"""The one call: a content picture, one style or more, and how strong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from stylekit._checks import fail, integer, number
+from stylekit.features import VGG19, FeatureExtractor
+from stylekit.image import as_image
+from stylekit.losses import (
+    ContentLoss,
+    GramStyleLoss,
+    Loss,
+    MaskedGramStyleLoss,
+    TotalVariationLoss,
+)
+from stylekit.losses.base import STYLE_LAYERS
+from stylekit.losses.content import CONTENT_LAYERS
+from stylekit.masks import as_mask, combine, resize
+from stylekit.transfer import Pyramid, Result, StyleTransfer
+
+
+def stylize(
+    content,
+    style,
+    *,
+    strength: float = 0.5,
+    size: int | None = 512,
+    steps: int = 300,
+    style_weights: Sequence[float] | None = None,
+    style_scale: float = 1.0,
+    mask=None,
+    style_mask=None,
+    style_layers: Sequence[str] = STYLE_LAYERS,
+    content_layers: Sequence[str] = CONTENT_LAYERS,
+    variation: float = 0.0,
+    initial=None,
+    pyramid: int | None = None,
+    extractor: FeatureExtractor | None = None,
+    optimizer=None,
+    precision: str = "float32",
+    seed: int = 0,
+    callbacks: Iterable = (),
+) -> Result:
+    """Paint a picture in the style of another.
+
+    Parameters
+    ----------
+    content : path, PIL image or array
+    style : path, PIL image or array, or a list of them
+    strength : float
+        In [0, 1]: the content's weight is 1 - strength, the style's `extractor.style_factor` times
+        strength, on dimensionless losses, so that a strength means the same at every size. 0
+        returns the start exactly, 1 is style alone.
+    size : int, optional
+        Longer side of the result in pixels. Default: 512; None keeps the content's own.
+    steps : int
+        Evaluations of the gradient, at least 0.
+    style_weights : sequence of float, optional
+        One a style, at least 0; scaled to sum to 1. Default: equal.
+    style_scale : float
+        Longer side of each style relative to the result's: above 1 the strokes grow.
+    mask : path, PIL image, array or callable, or a list of them, optional
+        Where the style goes, one a style; what no mask covers stays bit-identical to the start.
+        It is resized to the result.
+    style_mask : the same, optional
+        Where each style is taken; resized to the style picture. None in a list: everywhere.
+    style_layers, content_layers : sequence of str
+    variation : float
+        Weight of a `TotalVariationLoss`, times strength.
+    initial : path, PIL image, array or Start, optional
+        Default: the content.
+    pyramid : int, optional
+        Number of coarse-to-fine levels, each half the next. Default: one.
+    extractor, optimizer, precision, seed
+        See `StyleTransfer`.
+    callbacks : iterable of callables
+        See `StyleTransfer.run`.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError, FileError
+        If an argument, a picture or the weights are unfit; before the first step.
+    TransferError
+        If the run breaks off; it holds the image so far.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> sk.stylize("photo.jpg", "starry.jpg", strength=0.6).save("out.png")  # doctest: +SKIP
+    """
+    strength = number(strength, "strength", low=0, high=1)
+    integer(steps, "steps", low=0)
+    extractor = VGG19() if extractor is None else extractor
+    photo = as_image(content, "content", size)
+    longer = max(photo.shape[:2])
+    style_size = max(1, round(longer * number(style_scale, "style_scale", low=0, open_low=True)))
+    styles = [
+        as_image(one, "style", style_size)
+        for one in (style if isinstance(style, (list, tuple)) else [style])
+    ]
+    if not styles:
+        fail("there is no style", expected="at least one style picture")
+    masks = _one_each(mask, styles, "mask")
+    style_masks = _one_each(style_mask, styles, "style mask")
+    weights = _shares(style_weights, len(styles))
+
+    factor = extractor.style_factor * strength
+    terms: list[Loss] = [ContentLoss(photo, layers=content_layers, weight=1 - strength)]
+    regions = []
+    for one, weight, region, source in zip(styles, weights, masks, style_masks, strict=True):
+        options = {"layers": style_layers, "weight": factor * weight}
+        if region is None and source is None:
+            terms.append(GramStyleLoss(one, **options))
+            continue
+        region = _fitted(True if region is None else region, photo, "mask")
+        source = None if source is None else _fitted(source, one, "style mask")
+        regions.append(region)
+        terms.append(MaskedGramStyleLoss(one, region, source, **options))
+    if variation:
+        terms.append(TotalVariationLoss(weight=variation * strength))
+
+    start = photo if initial is None else initial
+    transfer = StyleTransfer(
+        terms, extractor=extractor, optimizer=optimizer, precision=precision, seed=seed
+    )
+    return transfer.run(
+        start,
+        # At strength 0 the content is the only term, and a run could only add rounding.
+        steps if strength else 0,
+        # One style over the whole picture leaves nothing to protect.
+        update_mask=combine(regions, "sum") if len(regions) == len(styles) else None,
+        pyramid=None if pyramid is None else Pyramid.halving(longer, pyramid),
+        callbacks=callbacks,
+    )
+
+
+def _one_each(value, styles, name):
+    """Return a list with an entry a style from None, one value or a list."""
+    values = list(value) if isinstance(value, (list, tuple)) else [value] * len(styles)
+    if len(values) != len(styles):
+        fail(
+            f"the number of {name}s differs from the number of styles",
+            expected=f"one, or {len(styles)}",
+            received=len(values),
+        )
+    return values
+
+
+def _shares(weights, count):
+    """Return weights of styles that sum to 1."""
+    values = [1.0] * count if weights is None else [float(w) for w in weights]
+    values = [number(w, "a style weight", low=0) for w in values]
+    if len(values) != count or not sum(values):
+        fail("style_weights are wrong", expected=f"{count} weights, not all 0", received=weights)
+    return [w / sum(values) for w in values]
+
+
+def _fitted(mask, picture, name):
+    """Return a mask, or what a callable makes of the picture, at the picture's size."""
+    import numpy as np
+
+    if mask is True:
+        return np.ones(picture.shape[:2], "float32")
+    mask = mask(picture) if callable(mask) else mask
+    return resize(as_mask(mask, name=name), picture.shape[:2])
