@@ -226,8 +226,5 @@ def total_variation(image, exponent=2.0, *, isotropic=True):
     def raised(square):
         return square if power == 1 else ops.power(square + smooth, power) - smooth**power
 
-    if isotropic:
-        value = raised(dx * dx + dy * dy)
-    else:
-        value = raised(dx * dx) + raised(dy * dy)
+    value = raised(dx * dx + dy * dy) if isotropic else raised(dx * dx) + raised(dy * dy)
     return ops.mean(value, axis=(1, 2, 3))

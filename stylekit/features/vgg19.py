@@ -103,9 +103,7 @@ class VGG19(FeatureExtractor):
         for name in self._to(names[-1]) if names else ():
             if name.endswith("pool"):
                 pool = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
-                layer = pool[self.pooling](
-                    2, data_format="channels_last", dtype=policy, name=name
-                )
+                layer = pool[self.pooling](2, data_format="channels_last", dtype=policy, name=name)
             else:
                 width = BLOCKS[int(name[5]) - 1][0]
                 shapes[name] = (3, 3, x.shape[-1], width)

@@ -171,7 +171,8 @@ class Objective:
             tape.watch(values)
             image = values if render is None else render(values)
             terms = self._terms(image)
-            total = tf.add_n([w * v for w, v in zip(tf.unstack(weights), terms.values())])
+            weighed = zip(tf.unstack(weights), terms.values(), strict=True)
+            total = tf.add_n([weight * value for weight, value in weighed])
             scaled = total * self._scale
         gradient = tape.gradient(scaled, values, unconnected_gradients="zero") / self._scale
         return total, terms, gradient
@@ -182,7 +183,7 @@ class Objective:
             terms = self._terms(image)
             scaled = {
                 name: value * weight * self._scale
-                for (name, value), weight in zip(terms.items(), tf.unstack(weights))
+                for (name, value), weight in zip(terms.items(), tf.unstack(weights), strict=True)
             }
         return {
             name: tape.gradient(value, image, unconnected_gradients="zero") / self._scale

@@ -188,7 +188,12 @@ class KerasOptimizer:
     def step(self, evaluate, x, state):
         """Apply the optimizer to the gradient; see `Optimizer.step`."""
         _, gradient = evaluate(x)
-        (x,), state = self._optimizer.stateless_apply(list(state), [gradient], [x])
+        # Keras's `stateless_apply` refuses TensorFlow: the state passes through its variables.
+        variables = [self._variable, *self._optimizer.variables]
+        for variable, value in zip(variables, (x, *state), strict=True):
+            variable.assign(value)
+        self._optimizer.apply([gradient], [self._variable])
+        x, *state = (tf.convert_to_tensor(v.value) for v in variables)
         return x, tuple(state)
 
 
@@ -196,6 +201,8 @@ def as_optimizer(optimizer) -> Optimizer:
     """Return an `Optimizer` for one level: a new adaptor for a Keras one, None as `LBFGS()`."""
     if optimizer is None:
         return LBFGS()
+    if isinstance(optimizer, KerasOptimizer):  # its variables are of one level
+        optimizer = optimizer._optimizer
     if isinstance(optimizer, keras.optimizers.Optimizer):
         return KerasOptimizer(optimizer)
     if callable(getattr(optimizer, "init", None)) and callable(getattr(optimizer, "step", None)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 from stylekit._checks import fail, integer, number
@@ -31,7 +32,7 @@ class Pyramid:
 
     def __post_init__(self) -> None:
         sizes = tuple(integer(size, "a pyramid's size", low=1) for size in self.sizes)
-        if not sizes or any(b <= a for a, b in zip(sizes, sizes[1:], strict=False)):
+        if not sizes or any(b <= a for a, b in itertools.pairwise(sizes)):
             fail("a pyramid's sizes are wrong", expected="rising sizes", received=list(self.sizes))
         shares = (1.0,) * len(sizes) if self.shares is None else tuple(self.shares)
         shares = tuple(number(share, "a pyramid's share", low=0) for share in shares)

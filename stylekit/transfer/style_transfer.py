@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from stylekit._checks import InputTypeError, choice, explain, fail, integer
 from stylekit.features import VGG19, FeatureExtractor
-from stylekit.image import as_batch, picture_hash, resize
+from stylekit.image import as_batch, resize
 from stylekit.losses import ContentLoss, Loss
 from stylekit.masks import operations
 from stylekit.transfer.initial import Start

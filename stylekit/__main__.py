@@ -1,0 +1,5 @@
+"""``python -m stylekit``: the command line."""
+
+from stylekit.cli import main
+
+main()

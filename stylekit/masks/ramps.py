@@ -1,0 +1,103 @@
+"""Masks that rise or fall across a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stylekit._checks import fail, number
+from stylekit.masks.operations import pair, two_numbers
+
+
+def linear_gradient(
+    shape: tuple[int, int], angle: float = 0.0, *, start: float = 0.0, stop: float = 1.0
+) -> np.ndarray:
+    """Return a ramp that rises from exactly 0 to exactly 1 across the picture.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width.
+    angle : float, optional
+        Direction in which the ramp rises, in degrees counter-clockwise: 0 from left to right, 90
+        from bottom to top. ``angle + 180`` gives the complement.
+    start, stop : float, optional
+        Where the ramp leaves 0 and reaches 1, as fractions of the picture's extent along `angle`
+        (between the outermost pixel centres); ``0 <= start < stop <= 1``.
+
+    Returns
+    -------
+    ndarray
+        ``float32 [H, W]`` in [0, 1].
+
+    Examples
+    --------
+    >>> linear_gradient((1, 5))
+    array([[0.  , 0.25, 0.5 , 0.75, 1.  ]], dtype=float32)
+    """
+    height, width = pair(shape)
+    radians = np.deg2rad(number(angle, "angle"))
+    start = number(start, "start", low=0, high=1)
+    stop = number(stop, "stop", low=0, high=1)
+    if start >= stop:
+        fail(
+            "the ramp does not rise",
+            expected="start below stop",
+            received=f"start={start:g}, stop={stop:g}",
+            hint="add 180 to angle for a falling ramp, or use masks.threshold for a hard edge",
+        )
+    right, up = np.round([np.cos(radians), np.sin(radians)], 12)  # 90 degrees: exactly (0, 1)
+    rows, columns = np.ogrid[:height, :width]
+    along = (columns - (width - 1) / 2) * right + ((height - 1) / 2 - rows) * up
+    extent = along.max() - along.min()
+    if extent == 0:
+        fail(
+            "the picture has no extent along the ramp",
+            expected="at least two pixels",
+            received=f"shape {(height, width)}, angle {angle:g}",
+        )
+    ramp = ((along - along.min()) / extent - start) / (stop - start)
+    return np.clip(ramp, 0, 1).astype(np.float32)
+
+
+def radial_gradient(
+    shape: tuple[int, int],
+    center: tuple[float, float] | None = None,
+    radius: float | None = None,
+    *,
+    inner: float = 0.0,
+) -> np.ndarray:
+    """Return a cone: 1 at the centre, falling linearly to 0 at `radius`.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width.
+    center : (float, float), optional
+        Row and column, counted from 0 at the first pixel's centre; may lie outside the picture.
+        Default: the picture's middle, which for even sizes lies between pixels.
+    radius : float, optional
+        Distance from the centre, in pixels, at which 0 is reached. Default: the farthest corner's.
+    inner : float, optional
+        Distance up to which the mask stays 1, below `radius`.
+
+    Returns
+    -------
+    ndarray
+        ``float32 [H, W]`` in [0, 1].
+    """
+    height, width = pair(shape)
+    if center is None:
+        center = ((height - 1) / 2, (width - 1) / 2)
+    row, column = two_numbers(center, "center", "(row, column)")
+    row, column = number(row, "the centre's row"), number(column, "the centre's column")
+    rows, columns = np.ogrid[:height, :width]
+    distance = np.hypot(rows - row, columns - column)
+    radius = number(distance.max() if radius is None else radius, "radius", low=0, open_low=True)
+    inner = number(inner, "inner", low=0)
+    if inner >= radius:
+        fail(
+            "the cone does not fall",
+            expected=f"inner below the radius, {radius:g}",
+            received=f"inner={inner:g}",
+        )
+    return np.clip((radius - distance) / (radius - inner), 0, 1).astype(np.float32)
