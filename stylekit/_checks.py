@@ -101,12 +101,14 @@ def integer(value: Any, name: str, *, low: int, high: float = math.inf) -> int:
     """
     limits = _limits("whole number", low, high, False)
     try:
-        result = value.__index__()
-    except AttributeError:
+        result = None if isinstance(value, bool) else value.__index__()
+    except (AttributeError, TypeError):  # an array has the method and refuses
+        result = None
+    if result is None:
         raise InputTypeError(
             explain(f"{name} is not a whole number", expected=limits, received=_brief(value))
-        ) from None
-    if isinstance(value, bool) or result < low or result > high:
+        )
+    if result < low or result > high:
         fail(f"{name} is out of range", expected=limits, received=value)
     return result
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from stylekit._checks import FileError, InputError, StylekitError, integer, number
+from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
 from stylekit._version import __version__
 
 app = typer.Typer(
@@ -80,9 +81,11 @@ def transfer(
     content: Annotated[Path, typer.Argument(help="The photograph.")],
     styles: Annotated[list[Path], typer.Argument(metavar="STYLE...", help="One or more.")],
     out: Annotated[Path, typer.Option("--out", "-o", help=".png, .jpg, .webp or .tif.")],
-    size: Annotated[int, typer.Option(help="Longer side in pixels; 0 is the content's own.")] = 512,
-    steps: Annotated[int, typer.Option(help="Evaluations of the gradient.")] = 300,
-    strength: Annotated[float, typer.Option(help="0 is the content, 1 is style alone.")] = 0.5,
+    size: Annotated[
+        int, typer.Option(help="Longer side in pixels; 0 is the content's own.")
+    ] = SIZE,
+    steps: Annotated[int, typer.Option(help="Evaluations of the gradient.")] = STEPS,
+    strength: Annotated[float, typer.Option(help="0 is the content, 1 is style alone.")] = STRENGTH,
     style_weight: Annotated[
         list[float] | None, typer.Option(help="One a style, in their order.")
     ] = None,
@@ -98,7 +101,9 @@ def transfer(
         str | None, typer.Option(help="Such as conv1_1,conv2_1,conv3_1,conv4_1.")
     ] = None,
     content_layers: Annotated[str | None, typer.Option(help="Such as conv4_2.")] = None,
-    variation: Annotated[float, typer.Option(help="Weight of the total variation.")] = 0.0,
+    variation: Annotated[
+        float, typer.Option(help="Weight of the total variation; 0 keeps every grain.")
+    ] = VARIATION,
     init: Annotated[
         str, typer.Option(help="content, noise, style, mix, or a picture to start from.")
     ] = "content",

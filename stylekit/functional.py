@@ -71,7 +71,8 @@ def masked_gram_matrix(feature, mask):
     """
     height, width, channels = ops.shape(feature)[1:]
     if mask is None:
-        weights, mass = None, height * width
+        # A cast, for sizes that a traced function does not know are integer tensors.
+        weights, mass = None, ops.cast(height * width, _full_dtype(feature))
     else:
         weights = ops.reshape(ops.cast(mask, _full_dtype(feature)), (-1, height * width, 1))
         # At least a tiny mass: an empty mask gives 0 / tiny = 0 instead of 0 / 0.

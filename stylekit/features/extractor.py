@@ -29,11 +29,14 @@ class Window:
         Step between windows.
     padding : str
         ``"same"`` (ceil of the quotient) or ``"valid"`` (floor).
+    border : ((int, int), (int, int))
+        Cells that are added first: above and below, left and right.
     """
 
     size: int
     stride: int = 1
     padding: str = "same"
+    border: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
 
 
 class FeatureExtractor(abc.ABC):
@@ -100,8 +103,9 @@ class FeatureExtractor(abc.ABC):
             )
         match = _LITERATURE_NAME.fullmatch(layer)
         name = "block{}_conv{}".format(*match.groups()) if match else layer
-        if name in self.layer_names:
-            return name
+        for known in (layer, name):
+            if known in self.layer_names:
+                return known
         fail(
             f"{type(self).__name__} has no layer {layer!r}",
             hint=did_you_mean(name, self.layer_names)
@@ -123,6 +127,7 @@ class FeatureExtractor(abc.ABC):
             its shape is that of the layer's feature map.
         """
         for window in self.windows(layer):
+            mask = _bordered(mask, window.border)
             if window.stride > 1 or (window.padding == "valid" and window.size > 1):
                 mask = ops.average_pool(
                     mask,
@@ -146,6 +151,7 @@ class FeatureExtractor(abc.ABC):
         side = 1
         for window in reversed(self.windows(layer)):
             side = (side - 1) * window.stride + (window.size if window.padding == "valid" else 1)
+            side = max(1, side - min(map(sum, window.border)))
         return side
 
 
@@ -162,24 +168,33 @@ class KerasExtractor(FeatureExtractor):
 
     Notes
     -----
-    A layer's receptive field is taken along the branch that sees most. Explicit zero padding
-    before an operation counts as that operation's "same" padding.
+    A layer's receptive field is taken along the branch that sees most. Masks follow convolutions,
+    poolings and zero padding; at a layer behind other changes of size, such as upsampling,
+    `pool_mask` is an error.
     """
 
     def __init__(self, model: keras.Model, preprocess: Callable | None = None) -> None:
-        if not isinstance(model, keras.Model):
+        if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
             raise InputTypeError(
-                explain("not a Keras model", expected="a keras.Model", received=type(model))
+                explain(
+                    "the model cannot be used",
+                    expected="a functional keras.Model",
+                    received=type(model).__name__,
+                )
             )
+        if isinstance(model, keras.Sequential):  # whose layers leave the input out
+            model = keras.Model(model.inputs, model.outputs)
         self._model = model
         self._preprocess = preprocess
-        self._producers = {id(layer.output): layer for layer in model.layers}
+        self._producers = {id(x): a for a in model.layers for x in keras.tree.flatten(a.output)}
         self._models: dict[tuple, keras.Model] = {}
         self._paths: dict[str, tuple[Window, ...]] = {}
         self.layer_names = tuple(
             layer.name
             for layer in model.layers
-            if not isinstance(layer, keras.layers.InputLayer) and len(layer.output.shape) == 4
+            if not isinstance(layer, keras.layers.InputLayer)
+            and isinstance(layer.output, keras.KerasTensor)
+            and len(layer.output.shape) == 4
         )
 
     def model(self, layers, dtype="float32"):
@@ -212,6 +227,27 @@ class KerasExtractor(FeatureExtractor):
         """Return the spatial operations to `layer`; see `FeatureExtractor.windows`."""
         return self._path(self._model.get_layer(self.resolve(layer)))
 
+    def pool_mask(self, mask, layer):
+        """Take a mask to `layer`; see `FeatureExtractor.pool_mask`.
+
+        Raises
+        ------
+        InputError
+            If something on the way changes the size that is no convolution, pooling or padding.
+        """
+        pooled = super().pool_mask(mask, layer)
+        name = self.resolve(layer)
+        model = self.model((name,), self._model.get_layer(name).dtype_policy.name)
+        shape = model.compute_output_shape((1, *mask.shape[1:3], 3))[name][1:3]
+        if tuple(pooled.shape[1:3]) != tuple(shape):
+            fail(
+                f"a mask cannot follow the network to layer {name!r}",
+                expected=f"{tuple(shape)} cells",
+                received=f"{tuple(pooled.shape[1:3])} by its convolutions, poolings and paddings",
+                hint="use this layer without a mask, or derive from FeatureExtractor",
+            )
+        return pooled
+
     def _path(self, layer) -> tuple[Window, ...]:
         # Remembered: the paths of a residual network double at every sum.
         if layer.name not in self._paths:
@@ -222,21 +258,37 @@ class KerasExtractor(FeatureExtractor):
         if isinstance(layer, keras.layers.InputLayer):
             return ()
         inputs = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
+        if not all(id(x) in self._producers for x in inputs):
+            fail(
+                f"the way to layer {layer.name!r} cannot be followed",
+                expected="layers that are used once",
+                received="a layer that is used several times",
+            )
         paths = [self._path(self._producers[id(x)]) for x in inputs]
         before = max(paths, key=lambda path: sum(window.size for window in path))
+        if isinstance(layer, keras.layers.ZeroPadding2D):
+            return (*before, Window(1, border=layer.padding))
         size = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
         if size is None:
             return before
         dilation = getattr(layer, "dilation_rate", (1, 1))[0]
-        padded = isinstance(self._producers[id(inputs[0])], keras.layers.ZeroPadding2D)
         return (
             *before,
             Window(
                 size=(size[0] - 1) * dilation + 1,
                 stride=layer.strides[0],
-                padding="same" if padded else layer.padding,
+                padding=layer.padding,
             ),
         )
+
+
+def _bordered(mask, border):
+    """Return a mask with its outermost cells repeated, as far as zero padding adds cells."""
+    for axis, (before, after) in enumerate(border, 1):
+        if before or after:
+            side = mask.shape[axis]
+            mask = ops.take(mask, ops.clip(ops.arange(-before, side + after), 0, side - 1), axis)
+    return mask
 
 
 def ordered(extractor: FeatureExtractor, layers: Iterable[str]) -> tuple[str, ...]:

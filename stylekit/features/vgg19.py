@@ -112,7 +112,7 @@ class VGG19(FeatureExtractor):
                     3,
                     padding="same",
                     activation="relu",
-                    kernel_initializer=keras.initializers.HeNormal(seed=len(shapes)),
+                    kernel_initializer=_he_normal(len(shapes)),
                     data_format="channels_last",
                     dtype=policy,
                     trainable=False,
@@ -125,3 +125,9 @@ class VGG19(FeatureExtractor):
             for name, arrays in read_convolutions(path, shapes).items():
                 model.get_layer(name).set_weights(arrays)
         return model
+
+
+def _he_normal(seed: int):
+    """Return an initializer that draws the same numbers in every precision."""
+    initializer = keras.initializers.HeNormal(seed)
+    return lambda shape, dtype=None: ops.cast(initializer(shape, "float32"), dtype)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -62,6 +60,9 @@ def locate(download: Download) -> Path:
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
         return existing(named, f"the environment variable {ENVIRONMENT_VARIABLE}")
+    with suppress(OSError):
+        # A cache that is not there yet Keras would pass over for a temporary folder.
+        download.cached.parent.mkdir(parents=True, exist_ok=True)
     try:
         return Path(
             keras.utils.get_file(
@@ -154,7 +155,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except FileError:
         raise
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # HDF5, zip and NumPy's header each fail in many ways
         raise FileError(
             f"the weights file {path} is truncated, corrupt or of another kind ({error}). "
             "Get the file again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keras import ops
@@ -219,7 +219,8 @@ class StatisticLoss(Loss):
 
 def layer_tuple(layers: Sequence[str] | str) -> tuple[str, ...]:
     """Return layer names as a tuple; one name may be given as it is."""
-    layers = (layers,) if isinstance(layers, str) else tuple(layers)
+    one = isinstance(layers, str) or not isinstance(layers, Iterable)
+    layers = (layers,) if one else tuple(layers)
     if not layers or not all(isinstance(layer, str) for layer in layers):
         raise InputTypeError(
             explain("layers are wrong", expected="one layer name or more", received=repr(layers))
@@ -241,6 +242,7 @@ def weight_tuple(weights, layers: Sequence[str]) -> tuple[float, ...]:
                 received=", ".join(map(str, weights)),
             )
         weights = [weights[layer] for layer in layers]
+    weights = weights if isinstance(weights, Iterable) else (weights,)
     values = tuple(number(w, "a layer weight", low=0) for w in weights)
     if len(values) != len(layers):
         fail("layer_weights do not match the layers", expected=len(layers), received=len(values))

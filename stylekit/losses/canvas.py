@@ -15,6 +15,9 @@ from stylekit.masks import operations
 MaskLike = Any
 """A path, a PIL image, an array ``[H, W]`` in [0, 1], or a callable from a picture to one."""
 
+LARGEST_SOUGHT = 4096
+"""Longer side up to which a size for a small region is sought; beyond, the search takes minutes."""
+
 
 class Canvas:
     """One size of one run, as a term sees it.
@@ -161,18 +164,18 @@ class Canvas:
         """Return a checked mask at this size, before any layer: ``[1, H, W, 1]``."""
         return ops.convert_to_tensor(operations.resize(mask, self.shape)[None, ..., None])
 
-    def resolve_mask(self, mask: MaskLike) -> np.ndarray:
+    def resolve_mask(self, mask: MaskLike, name: str = "mask") -> np.ndarray:
         """Return a mask, or what a callable makes of `picture`, checked, at its own size."""
         if callable(mask):
             if self.picture is None:
                 fail(
-                    "a callable mask needs a picture, and this run has none",
+                    f"a callable {name} needs a picture, and this run has none",
                     expected="one picture as the start, or a ContentLoss",
                     received="neither",
                     hint="give the mask as an array",
                 )
             mask = mask(self.picture)
-        return operations.as_mask(mask, self.mask_shape)
+        return operations.as_mask(mask, self.mask_shape, name=name)
 
     def _pooled(self, mask: np.ndarray, layer: str, mode: str, shape):
         choice(mode, "mask mode", ("simple", "inside", "all"))
@@ -185,13 +188,13 @@ class Canvas:
         return self.extractor.pool_mask(ops.convert_to_tensor(mask[None, ..., None]), layer)
 
     def smallest_region_size(self, mask: MaskLike, layer: str, *, mode: str = "simple") -> int:
-        """Return the longer side, in pixels, at which a mask first weighs one cell of a layer.
+        """Return a longer side, in pixels, at which a mask weighs one cell of a layer.
 
-        Returns 0 if it does not up to 16 times the present size.
+        It is at most a tenth above the smallest; 0 if there is none up to `LARGEST_SOUGHT`.
         """
         mask = self.resolve_mask(mask)
         factor = 1.0
-        while factor <= 16:
+        while max(self.shape) * factor <= LARGEST_SOUGHT:
             shape = [max(1, round(side * factor)) for side in self.shape]
             big_enough = min(shape) >= self.extractor.smallest_size(layer)
             if big_enough and float(ops.sum(self._pooled(mask, layer, mode, shape))) >= 1:

@@ -80,6 +80,7 @@ class ContentLoss(Loss):
         total = ops.zeros(ops.shape(image)[:1], dtype="float32")
         for layer, layer_weight in zip(self.layers, self.layer_weights, strict=True):
             if layer in targets:
+                _check_batch(features[layer], targets[layer]["feature"])
                 value = self._error(features[layer], **targets[layer])
                 total = total + layer_weight * ops.cast(value, "float32")
         return total / sum(self.layer_weights)
@@ -142,7 +143,9 @@ class PixelLoss(Loss):
 
     def compute(self, image, features, targets):
         """Return ``mean (image - reference)^2`` in the unit of the pixels, [0, 1]."""
-        difference = functional.full_precision(image) - ops.cast(targets["image"], image.dtype)
+        image = functional.full_precision(image)
+        _check_batch(image, targets["image"])
+        difference = image - ops.cast(targets["image"], image.dtype)
         return _mean_square(difference, targets["mask"])
 
     def get_config(self):
@@ -171,6 +174,16 @@ def reference_at(reference, canvas: Canvas):
             hint="crop it, or start from a picture of its shape",
         )
     return ops.stack([ops.convert_to_tensor(resize(one, canvas.shape)) for one in reference])
+
+
+def _check_batch(image, reference):
+    # A traced function may not know its number of pictures.
+    if reference.shape[0] != 1 and image.shape[0] not in (None, reference.shape[0]):
+        fail(
+            "the number of references is not that of the pictures",
+            expected=f"1 or {image.shape[0]}",
+            received=reference.shape[0],
+        )
 
 
 def _mean_square(x, mask):

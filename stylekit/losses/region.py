@@ -26,34 +26,36 @@ class Region:
         How it follows the network; see `Canvas.mask`.
     small_regions : str
         Where the mask weighs less than one cell of a layer at the final size: ``"error"``, or
-        ``"skip_layer"`` to leave that layer out for this region. At a pyramid's coarser levels
-        the layer is always left out.
+        ``"skip_layer"`` to leave that layer out for this region. None, where the loss offers no
+        choice, is an error, too. At a pyramid's coarser levels the layer is always left out.
     """
 
-    def __init__(self, mask, what="mask", *, mode="simple", small_regions="error") -> None:
+    def __init__(self, mask, what="mask", *, mode="simple", small_regions=None) -> None:
         self.mask = mask if mask is None or callable(mask) else operations.as_mask(mask, name=what)
         self.what = what
         self.mode = choice(mode, "mask_mode", ("simple", "inside", "all"))
-        self.small_regions = choice(small_regions, "small_regions", ("error", "skip_layer"))
+        if small_regions is not None:
+            choice(small_regions, "small_regions", ("error", "skip_layer"))
+        self.small_regions = small_regions
 
     def prepare(self, canvas: Canvas, layers: Iterable[str]) -> dict[str, Any]:
         """Return ``{layer: mask tensor [1, h, w, 1] or None}``, without the layers left out."""
         result = {}
-        mask = None if self.mask is None else canvas.resolve_mask(self.mask)
+        mask = None if self.mask is None else canvas.resolve_mask(self.mask, self.what)
         for layer in layers:
             pooled = canvas.mask(mask, layer, mode=self.mode)
             if pooled is None or float(ops.sum(pooled)) >= 1:
                 result[layer] = pooled
                 continue
             height, width = canvas.shape
-            if canvas.is_final and self.small_regions == "error":
+            if canvas.is_final and self.small_regions != "skip_layer":
                 size = canvas.smallest_region_size(mask, layer, mode=self.mode)
                 fail(
                     f"the {self.what} weighs less than one cell of layer {layer} "
                     f"at {width}x{height} pixels",
                     expected=f"a longer side of at least {size} pixels" if size else "",
-                    hint="enlarge the picture or the region, leave the layer out, or pass "
-                    "small_regions='skip_layer'",
+                    hint="enlarge the picture or the region, or leave the layer out"
+                    + (", or pass small_regions='skip_layer'" if self.small_regions else ""),
                 )
             canvas.notes.append(f"{self.what} left out at {layer} of {width}x{height}: too small")
         return result
@@ -63,5 +65,5 @@ class Region:
         if self.mask is None:
             return {}
         if callable(self.mask):
-            return {key: getattr(self.mask, "__name__", repr(self.mask))}
+            return {key: getattr(self.mask, "__name__", type(self.mask).__name__)}
         return {key: picture_hash(self.mask)}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from stylekit._checks import fail, integer, number
+from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import as_image
 from stylekit.losses import (
@@ -17,23 +20,23 @@ from stylekit.losses import (
 from stylekit.losses.base import STYLE_LAYERS
 from stylekit.losses.content import CONTENT_LAYERS
 from stylekit.masks import as_mask, combine, resize
-from stylekit.transfer import Pyramid, Result, StyleTransfer
+from stylekit.transfer import Pyramid, Result, Start, StyleTransfer
 
 
 def stylize(
     content,
     style,
     *,
-    strength: float = 0.5,
-    size: int | None = 512,
-    steps: int = 300,
+    strength: float = STRENGTH,
+    size: int | None = SIZE,
+    steps: int = STEPS,
     style_weights: Sequence[float] | None = None,
     style_scale: float = 1.0,
     mask=None,
     style_mask=None,
     style_layers: Sequence[str] = STYLE_LAYERS,
     content_layers: Sequence[str] = CONTENT_LAYERS,
-    variation: float = 0.0,
+    variation: float = VARIATION,
     initial=None,
     pyramid: int | None = None,
     extractor: FeatureExtractor | None = None,
@@ -51,13 +54,14 @@ def stylize(
     strength : float
         In [0, 1]: the content's weight is 1 - strength, the style's `extractor.style_factor` times
         strength, on dimensionless losses, so that a strength means the same at every size. 0
-        returns the start exactly, 1 is style alone.
+        returns the start exactly, 1 is style alone (with the light total variation).
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the content's own.
     steps : int
         Evaluations of the gradient, at least 0.
     style_weights : sequence of float, optional
-        One a style, at least 0; scaled to sum to 1. Default: equal.
+        One a style, at least 0; scaled so that they sum to 1 where the styles cover most (without
+        masks: everywhere). Default: equal.
     style_scale : float
         Longer side of each style relative to the result's: above 1 the strokes grow.
     mask : path, PIL image, array or callable, or a list of them, optional
@@ -67,9 +71,10 @@ def stylize(
         Where each style is taken; resized to the style picture. None in a list: everywhere.
     style_layers, content_layers : sequence of str
     variation : float
-        Weight of a `TotalVariationLoss`, times strength.
+        Weight of a `TotalVariationLoss`, times strength, at least 0. The default is light: it
+        takes out the fine ripples that max pooling leaves in flat parts.
     initial : path, PIL image, array or Start, optional
-        Default: the content.
+        Default: the content. A picture is resized as the content is.
     pyramid : int, optional
         Number of coarse-to-fine levels, each half the next. Default: one.
     extractor, optimizer, precision, seed
@@ -105,26 +110,34 @@ def stylize(
     ]
     if not styles:
         fail("there is no style", expected="at least one style picture")
-    masks = _one_each(mask, styles, "mask")
-    style_masks = _one_each(style_mask, styles, "style mask")
-    weights = _shares(style_weights, len(styles))
+    masks = [
+        None if one is None else _fitted(one, photo, "mask")
+        for one in _one_each(mask, styles, "mask")
+    ]
+    style_masks = [
+        None if source is None else _fitted(source, one, "style mask")
+        for source, one in zip(_one_each(style_mask, styles, "style mask"), styles, strict=True)
+    ]
+    everywhere = np.ones(photo.shape[:2], "float32")
+    covers = [everywhere if one is None else one for one in masks]
+    weights = _shares(style_weights, covers)
 
     factor = extractor.style_factor * strength
     terms: list[Loss] = [ContentLoss(photo, layers=content_layers, weight=1 - strength)]
-    regions = []
-    for one, weight, region, source in zip(styles, weights, masks, style_masks, strict=True):
+    for one, weight, cover, region, source in zip(
+        styles, weights, covers, masks, style_masks, strict=True
+    ):
         options = {"layers": style_layers, "weight": factor * weight}
         if region is None and source is None:
             terms.append(GramStyleLoss(one, **options))
-            continue
-        region = _fitted(True if region is None else region, photo, "mask")
-        source = None if source is None else _fitted(source, one, "style mask")
-        regions.append(region)
-        terms.append(MaskedGramStyleLoss(one, region, source, **options))
-    if variation:
+        else:
+            terms.append(MaskedGramStyleLoss(one, cover, source, **options))
+    if number(variation, "variation", low=0):
         terms.append(TotalVariationLoss(weight=variation * strength))
 
     start = photo if initial is None else initial
+    if not isinstance(start, Start):
+        start = as_image(start, "initial", longer)
     transfer = StyleTransfer(
         terms, extractor=extractor, optimizer=optimizer, precision=precision, seed=seed
     )
@@ -133,7 +146,7 @@ def stylize(
         # At strength 0 the content is the only term, and a run could only add rounding.
         steps if strength else 0,
         # One style over the whole picture leaves nothing to protect.
-        update_mask=combine(regions, "sum") if len(regions) == len(styles) else None,
+        update_mask=None if any(one is None for one in masks) else combine(masks, "sum"),
         pyramid=None if pyramid is None else Pyramid.halving(longer, pyramid),
         callbacks=callbacks,
     )
@@ -151,20 +164,18 @@ def _one_each(value, styles, name):
     return values
 
 
-def _shares(weights, count):
-    """Return weights of styles that sum to 1."""
-    values = [1.0] * count if weights is None else [float(w) for w in weights]
+def _shares(weights, covers):
+    """Return weights of styles, scaled to sum to 1 where their masks cover most."""
+    values = [1.0] * len(covers) if weights is None else list(weights)
     values = [number(w, "a style weight", low=0) for w in values]
-    if len(values) != count or not sum(values):
-        fail("style_weights are wrong", expected=f"{count} weights, not all 0", received=weights)
-    return [w / sum(values) for w in values]
+    if len(values) != len(covers) or not sum(values):
+        expected = f"{len(covers)} weights, not all 0"
+        fail("style_weights are wrong", expected=expected, received=weights)
+    most = np.max(sum(w * cover for w, cover in zip(values, covers, strict=True)))
+    return [float(w / most) for w in values]
 
 
 def _fitted(mask, picture, name):
     """Return a mask, or what a callable makes of the picture, at the picture's size."""
-    import numpy as np
-
-    if mask is True:
-        return np.ones(picture.shape[:2], "float32")
     mask = mask(picture) if callable(mask) else mask
     return resize(as_mask(mask, name=name), picture.shape[:2])

@@ -6,8 +6,9 @@ import abc
 
 import numpy as np
 
-from stylekit._checks import integer, number
+from stylekit._checks import number
 from stylekit.image import as_image, resize
+from stylekit.masks.operations import pair
 
 
 class Start(abc.ABC):
@@ -20,7 +21,7 @@ class Start(abc.ABC):
     """
 
     def __init__(self, shape: tuple[int, int] | None = None) -> None:
-        self.shape = shape and tuple(integer(side, "a start's side", low=1) for side in shape)
+        self.shape = None if shape is None else pair(shape)
 
     @abc.abstractmethod
     def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

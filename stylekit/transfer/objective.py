@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from stylekit._checks import InputError, InputTypeError, SetupError, choice, explain, fail
@@ -78,6 +79,10 @@ class Objective:
         )
         self._layers = tuple(dict.fromkeys(n for t in self.terms.values() for n in t.layers))
         self.canvas.check_size(self._layers)
+        # The network of all terms is built here: inside a traced function, setting its weights
+        # would become part of the trace, and the network stay random.
+        if self._layers:
+            extractor.model(self._layers, precision)
         self.targets = {name: term.prepare(self.canvas) for name, term in self.terms.items()}
         # float16 ends at 6e-8, and the gradient of a mean over a picture begins there: inside
         # the tape the total is multiplied by a power of two, which rounds nothing.
@@ -207,7 +212,9 @@ class Objective:
         return values
 
     def _checked(self, image):
-        if not tf.is_tensor(image):
+        if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim == 4:
+            image = tf.convert_to_tensor(image)  # an optimizer's: it may leave [0, 1]
+        elif not tf.is_tensor(image):
             image = as_batch(image)
         image = tf.cast(image, tf.float32)
         if len(image.shape) != 4 or tuple(image.shape[1:]) != (*self.canvas.shape, 3):
@@ -249,7 +256,7 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
             )
     named: dict[str, Loss] = {}
     for loss in losses:
-        name, number = loss.name or loss.default_name, 1
+        name, number = loss.default_name if loss.name is None else loss.name, 1
         while loss.name is None and (name in named or name in given or name == "total"):
             number += 1
             name = f"{loss.default_name}_{number}"

@@ -73,8 +73,8 @@ class LBFGS:
         self,
         history: int = 10,
         *,
-        first_step: float = 0.01,
-        max_step: float = 0.1,
+        first_step: float = 0.02,
+        max_step: float = 0.03,
         bounds: tuple[float, float] | None = (0.0, 1.0),
     ) -> None:
         self.history = integer(history, "history", low=1)

@@ -52,8 +52,12 @@ class Pixels(Parameters):
     bounds = (0.0, 1.0)
 
     def prepare(self, image, base, update_mask):
-        """Return the image as the values; see `Parameters.prepare`."""
-        return image, None if update_mask is None else {"base": base, "mask": update_mask}
+        """Return the values whose picture is the image; see `Parameters.prepare`."""
+        if update_mask is None:
+            return image, None
+        # What a coarser level moved by m (z - x0) is x0 + m (z - x0): its z, not the image.
+        values = clip(base + tf.math.divide_no_nan(image - base, update_mask), self.bounds)
+        return values, {"base": base, "mask": update_mask}
 
     def image(self, values, context):
         """Return the image of the values; see `Parameters.image`."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stylekit.image import picture_hash, resize
+from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.result import Result, Step, device, unbatched, versions
 
 
@@ -23,7 +24,7 @@ class Record:
     Attributes
     ----------
     rows : list of dict
-        ``total`` and ``terms`` of each step, tensors ``[B]``.
+        ``total`` and ``terms`` of each step, tensors ``[B]``, and ``gradient_finite``.
     image, best : array [B, H, W, 3] or None
         The last image, and a callable for the best of its level.
     notes : list of str
@@ -61,7 +62,7 @@ class Record:
                 for name, term in transfer.terms.items()
             },
             "extractor": repr(transfer.extractor),
-            "optimizer": repr(transfer.optimizer) if transfer.optimizer else "LBFGS()",
+            "optimizer": repr(as_optimizer(transfer.optimizer)),
             "parameters": repr(transfer.parameters),
             "precision": transfer.precision,
             "seed": transfer.seed,
@@ -71,7 +72,7 @@ class Record:
 
     def step(self, index: int, level: int, row: dict[str, Any]) -> Step:
         """Keep a row and return it as a `Step`."""
-        self.rows.append({"total": row["total"], "terms": row["terms"]})
+        self.rows.append({key: row[key] for key in ("total", "terms", "gradient_finite")})
         self.image = row["image"]
         seconds = time.perf_counter() - self._began
         return Step(index, self._steps, level, seconds, row)
@@ -80,7 +81,7 @@ class Record:
         """Return what has been computed so far."""
         seconds = time.perf_counter() - self._began
         losses = [
-            {name: unbatched(np.asarray(value)) for name, value in row.items()}
+            {name: unbatched(np.array(value)) for name, value in row.items()}
             for row in ({"total": row["total"], **row["terms"]} for row in self.rows)
         ]
         ending = {
@@ -101,7 +102,7 @@ class Record:
 
     def _full_size(self, images):
         """Return images of a coarse level at the run's own size; outside the mask, the start."""
-        images = np.asarray(images)
+        images = np.array(images)  # a copy: a tensor's own memory is read-only
         shape = self._start.shape[1:3]
         if images.shape[1:3] != shape:
             images = np.stack([resize(image, shape) for image in images])

@@ -177,18 +177,22 @@ class StyleTransfer:
         image, index = start, 0
         if not steps:  # nothing is to change: at the coarse levels there is nothing to do
             levels = levels[-1:]
-        for level, (shape, count) in enumerate(levels):
-            final = level == len(levels) - 1
-            if not (count or final):
-                continue
-            objective = self._objective(shape, base_shape, picture, record.notes)
+        last = len(levels) - 1
+        # Every size is prepared before the first step, so that what is unfit is told at once.
+        objectives = {
+            level: self._objective(shape, base_shape, picture, record.notes)
+            for level, (shape, count) in enumerate(levels)
+            if count or level == last
+        }
+        for level, objective in objectives.items():
+            shape, count = levels[level]
             image = _resized(image, shape)
             base = _resized(start, shape)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
             run = _Level(self, objective, image, base, level_mask)
             record.best = run.best
             # The last level's last row is the objective at the image returned.
-            for row in run.rows(count + final, record):
+            for row in run.rows(count + (level == last), record):
                 yield record.step(index, level, row)
                 index += 1
             image = run.image
@@ -277,17 +281,19 @@ class _Level:
         record.image = self._carry["good"]
         rows = [*record.rows, row]
         for index, seen in enumerate(rows):
-            for name, value in seen["terms"].items():
+            for name, value in [*seen["terms"].items(), ("total", seen["total"])]:
                 if not np.isfinite(value).all():
-                    self._raise(record, f"the loss {name!r}", name, index)
-        gradients = self.objective.term_gradients(self._carry["good"])
-        for name, gradient in gradients.items():
-            if not np.isfinite(gradient).all():
-                self._raise(record, f"the gradient of the loss {name!r}", name, len(rows) - 1)
-        self._raise(record, "the total of the losses", "total", len(rows) - 1)
+                    self._raise(record, rows[:index], f"the loss {name!r}", name, index)
+            if not seen["gradient_finite"]:
+                # Here the losses are finite: this row's image is the last good one.
+                gradients = self.objective.term_gradients(self._carry["good"])
+                wrong = (n for n, g in gradients.items() if not np.isfinite(g).all())
+                name = next(wrong, "total")
+                what = f"the gradient of the loss {name!r}"
+                self._raise(record, rows[: index + 1], what, name, index)
 
-    def _raise(self, record: Record, what: str, name: str, index: int) -> None:
-        del record.rows[index:]
+    def _raise(self, record: Record, rows: list, what: str, name: str, index: int) -> None:
+        record.rows[:] = rows
         raise NonFiniteLossError(
             explain(
                 f"{what} became NaN or infinite at step {index}",

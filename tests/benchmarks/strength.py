@@ -51,6 +51,7 @@ def main():
                     size=size,
                     steps=args.steps,
                     pyramid=args.pyramid,
+                    variation=0,
                     style_layers=STYLE,
                     content_layers=CONTENT,
                     extractor=extractor,
@@ -65,8 +66,9 @@ def main():
                     "log_fall": math.log(start / last["gram_style"]),
                     "content": last["content"],
                     "seconds": result.seconds,
+                    "curve": [[r["gram_style"], r["content"]] for r in result.losses[::10]],
                 }
-                print(row, flush=True)
+                print({k: v for k, v in row.items() if k != "curve"}, flush=True)
                 rows.append(row)
                 args.json.write_text(json.dumps(rows, indent=1))
                 if args.pictures:
