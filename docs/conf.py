@@ -1,0 +1,46 @@
+import os
+import shutil
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Small enough for a processor; see the first cell of each page that runs.
+os.environ.setdefault("STYLEKIT_DOCS_SIZE", "64")
+
+from stylekit import __version__
+
+# Sphinx reads only what lies in its own folder; the notebook's home is beside it.
+here = Path(__file__).parent
+(here / "_build").mkdir(exist_ok=True)
+shutil.copyfile(here.parent / "notebooks" / "first_transfer.ipynb", here / "first_transfer.ipynb")
+
+project = "stylekit"
+author = "The stylekit developers"
+copyright = "The stylekit developers"
+version = release = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_nb",
+]
+exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
+default_role = "code"
+
+templates_path = ["_templates"]
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False  # the template of a class writes them out
+
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_output_stderr = "remove"  # progress bars
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"stylekit {version}"
+html_show_sourcelink = False
+html_theme_options = {"show_prev_next": True, "navigation_with_keys": False}

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylekit.features import VGG19
+from stylekit.losses import Canvas
+
+
+@pytest.fixture(scope="session")
+def extractor():
+    return VGG19(weights=None)
+
+
+@pytest.fixture
+def photo(rng):
+    return rng.random((48, 40, 3)).astype("float32")
+
+
+@pytest.fixture
+def style(rng):
+    """Of another size and aspect ratio than the photo, and of other colours."""
+    return (rng.random((32, 52, 3)) * [1, 0.5, 0.2]).astype("float32")
+
+
+@pytest.fixture
+def canvas_of(extractor):
+    """A function that returns the canvas of a picture at its own size."""
+
+    def make(picture, shape=None, **options):
+        options = {"base_shape": picture.shape[:2], "picture": picture} | options
+        return Canvas(extractor, shape or picture.shape[:2], **options)
+
+    return make
+
+
+@pytest.fixture
+def evaluate():
+    """A function that returns a term's value ``[B]`` and gradient at an image."""
+
+    def run(term, canvas, image):
+        image = tf.constant(np.asarray(image, "float32"))
+        image = image if len(image.shape) == 4 else image[None]
+        targets = term.prepare(canvas)
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            features = canvas.extract(image, term.layers)
+            value = term.compute(image, features, targets)
+        gradient = tape.gradient(value, image, unconnected_gradients="zero")
+        return value.numpy(), gradient.numpy()
+
+    return run

@@ -1,0 +1,459 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylekit import functional
+from stylekit._checks import InputError
+
+
+def soft_mask(rng, shape=(1, 6, 5, 1)):
+    return rng.random(shape)
+
+
+def features(rng, shape=(2, 6, 5, 3)):
+    return rng.normal(size=shape)
+
+
+def plain_gram(feature, mask=None):
+    """The formula, written out for NumPy: sum_p m_p f_p f_p^T / sum_p m_p."""
+    mask = np.ones((1, *feature.shape[1:3], 1)) if mask is None else mask
+    mask = np.broadcast_to(mask, (*feature.shape[:3], 1))
+    outer = np.einsum("bhwi,bhwj->bhwij", feature, feature)
+    return (mask[..., None] * outer).sum((1, 2)) / mask.sum((1, 2))[..., None]
+
+
+def partition(rng, kind, shape=(1, 6, 5, 1)):
+    """Three masks that sum to 1 everywhere."""
+    if kind == "hard":
+        labels = rng.integers(0, 3, shape)
+        labels.ravel()[:3] = range(3)
+        return [(labels == k).astype(float) for k in range(3)]
+    parts = rng.random((3, *shape))
+    return list(parts / parts.sum(0))
+
+
+def gradient(function, x):
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+    return tape.gradient(value, x).numpy()
+
+
+def assert_gradient_is_numeric(function, x, step=1e-5, rtol=1e-6):
+    """The gradient of a random projection of the result equals its central differences."""
+    weights = np.random.default_rng(1).normal(size=np.shape(function(tf.constant(x))))
+
+    def projected(x):
+        return tf.reduce_sum(function(x) * weights)
+
+    numeric = np.empty_like(x)
+    for index in np.ndindex(x.shape):
+        shift = np.zeros_like(x)
+        shift[index] = step
+        ends = [float(projected(tf.constant(x + s * shift))) for s in (1, -1)]
+        numeric[index] = (ends[0] - ends[1]) / (2 * step)
+    found = gradient(projected, x)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, numeric, rtol=rtol, atol=rtol * abs(numeric).max())
+
+
+# Gram matrices
+
+
+def test_gram_matrix_is_the_formula(rng):
+    feature = features(rng)
+    flat = feature.reshape(2, -1, 3)
+    expected = flat.swapaxes(1, 2) @ flat / 30
+    np.testing.assert_allclose(functional.gram_matrix(feature), expected, rtol=1e-12)
+    np.testing.assert_allclose(functional.gram_matrix(feature), plain_gram(feature), rtol=1e-12)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_masked_gram_matrix_is_the_formula(batch, rng):
+    feature, mask = features(rng), soft_mask(rng, (batch, 6, 5, 1))
+    result = functional.masked_gram_matrix(feature, mask)
+    np.testing.assert_allclose(result, plain_gram(feature, mask), rtol=1e-12)
+
+
+def test_no_mask_is_all_ones(rng):
+    feature, ones = features(rng), np.ones((1, 6, 5, 1))
+    for function in (functional.masked_gram_matrix, functional.masked_mean):
+        np.testing.assert_allclose(function(feature, None), function(feature, ones), rtol=1e-12)
+    np.testing.assert_allclose(
+        functional.moments(feature), functional.moments(feature, ones), rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        functional.gram_matrix(feature),
+        functional.masked_gram_matrix(feature, None),
+        rtol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("mass", [1, 1e-3, 0.5 / 30])
+@pytest.mark.parametrize("kind", ["soft", "one pixel", "all"])
+def test_constant_features_have_the_same_statistics_under_any_mask(kind, mass, rng):
+    feature = np.broadcast_to(rng.normal(size=3), (1, 6, 5, 3)).copy()
+    mask = soft_mask(rng) if kind == "soft" else np.full((1, 6, 5, 1), float(kind == "all"))
+    mask[0, 2, 3] = 1
+    mask *= mass
+    np.testing.assert_allclose(
+        functional.masked_gram_matrix(feature, mask), functional.gram_matrix(feature), rtol=1e-10
+    )
+    np.testing.assert_allclose(functional.masked_mean(feature, mask), feature[:, 0, 0], rtol=1e-10)
+    deviation = functional.moments(feature, mask)[1]
+    np.testing.assert_allclose(deviation, np.full((1, 3), functional.EPSILON**0.5), rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+def test_the_grams_of_a_partition_sum_to_the_full_gram(kind, rng):
+    feature = features(rng)
+    masks = partition(rng, kind)
+    total = sum(m.mean() * functional.masked_gram_matrix(feature, m) for m in masks)
+    np.testing.assert_allclose(total, functional.gram_matrix(feature), rtol=1e-12)
+
+
+def test_along_a_soft_border_each_pixel_weighs_one_in_sum():
+    # One channel of impulses: the Gram matrix is the weight of the impulse's pixel.
+    ramp = np.linspace(0, 1, 9).reshape(1, 1, 9, 1)
+    for column in range(9):
+        impulse = np.zeros((1, 1, 9, 1))
+        impulse[0, 0, column] = 1
+        weights = [
+            mask.mean() * functional.masked_gram_matrix(impulse, mask) for mask in (ramp, 1 - ramp)
+        ]
+        np.testing.assert_allclose(np.ravel(weights), np.ravel([ramp, 1 - ramp])[column::9] / 9)
+
+    # And so is the force: half the gradient of the sum of squares at features of one.
+    def force(mask):
+        return gradient(
+            lambda x: mask.mean() * functional.masked_gram_matrix(x, mask), np.ones((1, 1, 9, 1))
+        )
+
+    np.testing.assert_allclose(force(ramp) + force(1 - ramp), np.full((1, 1, 9, 1), 2 / 9))
+
+
+def test_a_soft_mask_weighs_once_not_squared(rng):
+    feature = features(rng)
+    half = np.ones((1, 6, 5, 1))
+    half[:, :3] = 0.5
+    result = functional.masked_gram_matrix(feature, half)
+    np.testing.assert_allclose(result, plain_gram(feature, half), rtol=1e-12)
+    squared = functional.masked_gram_matrix(feature, half**2)
+    assert np.abs(result - squared).max() > 1e-3
+    np.testing.assert_allclose(
+        functional.masked_gram_matrix(feature, np.full_like(half, 0.5)),
+        functional.gram_matrix(feature),
+        rtol=1e-12,
+    )
+
+
+def test_a_small_region_is_not_starved_by_the_picture_around_it(rng):
+    feature = features(rng, (1, 40, 40, 3))
+    mask = np.zeros((1, 40, 40, 1))
+    mask[:, 5:8, 5:8] = 1
+    np.testing.assert_allclose(
+        functional.masked_gram_matrix(feature, mask),
+        functional.gram_matrix(feature[:, 5:8, 5:8]),
+        rtol=1e-12,
+    )
+    np.testing.assert_allclose(
+        functional.masked_mean(feature, mask), feature[:, 5:8, 5:8].mean((1, 2)), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_empty_mask_gives_zeros_and_no_nan(dtype, rng):
+    feature, empty = features(rng).astype(dtype), np.zeros((1, 6, 5, 1), dtype)
+    for function in (
+        functional.masked_gram_matrix,
+        functional.masked_mean,
+        lambda f, m: functional.moments(f, m)[0],
+    ):
+        assert not np.any(function(tf.constant(feature), empty))
+        assert not gradient(lambda x, function=function: function(x, empty), feature).any()
+    assert np.isfinite(functional.moments(feature, empty)[1]).all()
+
+
+def test_statistics_of_a_batch_are_those_of_its_pictures(rng):
+    feature, mask = features(rng, (3, 6, 5, 4)), soft_mask(rng, (3, 6, 5, 1))
+    target = features(rng, (3, 4, 4, 1))[..., 0]
+    functions = {
+        "gram": lambda f, m, t: functional.gram_matrix(f),
+        "masked gram": lambda f, m, t: functional.masked_gram_matrix(f, m),
+        "mean": lambda f, m, t: functional.masked_mean(f, m),
+        "moments": lambda f, m, t: functional.moments(f, m)[1],
+        "distance": lambda f, m, t: functional.gram_distance(functional.gram_matrix(f), t),
+        "variation": lambda f, m, t: functional.total_variation(f, 2.5),
+    }
+    for name, function in functions.items():
+        together = function(feature, mask, target)
+        for k in range(3):
+            alone = function(feature[k : k + 1], mask[k : k + 1], target[k : k + 1])
+            np.testing.assert_allclose(together[k : k + 1], alone, rtol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 2], ids=["no mask", "one mask", "a mask a picture"])
+def test_the_gradient_of_gram_matrices_is_numeric(batch, rng):
+    mask = soft_mask(rng, (batch, 6, 5, 1)) if batch else None
+    assert_gradient_is_numeric(lambda x: functional.masked_gram_matrix(x, mask), features(rng))
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("batch", [0, 1, 2], ids=["no mask", "one mask", "a mask a picture"])
+def test_the_written_gradient_is_that_of_the_plain_formula(batch, traced, rng):
+    feature = features(rng)
+    mask = soft_mask(rng, (batch, 6, 5, 1)) if batch else np.ones((1, 6, 5, 1))
+    weights = rng.normal(size=(2, 3, 3))  # not symmetric
+
+    def plain(x):
+        x = tf.reshape(x, (2, 30, 3))
+        m = tf.reshape(mask, (-1, 30, 1))
+        gram = tf.matmul(x * m, x, transpose_a=True) / tf.reduce_sum(m, axis=1, keepdims=True)
+        return tf.reduce_sum(gram * weights)
+
+    def ours(x):
+        return tf.reduce_sum(functional.masked_gram_matrix(x, mask if batch else None) * weights)
+
+    ours = tf.function(ours) if traced else ours
+    np.testing.assert_allclose(gradient(ours, feature), gradient(plain, feature), rtol=1e-10)
+
+
+def test_sizes_unknown_to_a_traced_function_are_no_obstacle(rng):
+    feature, mask = features(rng).astype("float32"), soft_mask(rng).astype("float32")
+    unknown = [tf.TensorSpec([None, None, None, n]) for n in (3, 1)]
+    traced = tf.function(functional.masked_gram_matrix, input_signature=unknown)
+    np.testing.assert_allclose(traced(feature, mask), plain_gram(feature, mask), rtol=1e-5)
+    traced = tf.function(functional.gram_matrix, input_signature=unknown[:1])
+    np.testing.assert_allclose(traced(feature), plain_gram(feature), rtol=1e-5, atol=1e-6)
+
+
+# Means, moments, errors
+
+
+def test_moments_are_those_of_numpy(rng):
+    feature, mask = features(rng), soft_mask(rng)
+    mean = np.average(feature, axis=(1, 2), weights=np.broadcast_to(mask, feature.shape))
+    square = (feature - mean[:, None, None]) ** 2
+    variance = np.average(square, axis=(1, 2), weights=np.broadcast_to(mask, feature.shape))
+    found = functional.moments(feature, mask)
+    np.testing.assert_allclose(found[0], mean, rtol=1e-12)
+    np.testing.assert_allclose(found[1], np.sqrt(variance), rtol=1e-6)
+    np.testing.assert_allclose(functional.moments(feature)[1], feature.std((1, 2)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("with_mask", [False, True])
+def test_the_gradient_of_moments_is_numeric(with_mask, rng):
+    mask = soft_mask(rng) if with_mask else None
+    assert_gradient_is_numeric(lambda x: functional.masked_mean(x, mask), features(rng))
+    assert_gradient_is_numeric(lambda x: tf.stack(functional.moments(x, mask)), features(rng))
+
+
+def test_the_gradient_of_moments_is_finite_on_constant_features():
+    found = gradient(lambda x: functional.moments(x)[1], np.ones((1, 4, 4, 2)))
+    assert np.isfinite(found).all()
+
+
+def test_relative_error_is_the_quotient_of_squared_norms(rng):
+    value, target = rng.normal(size=(2, 3, 4)), rng.normal(size=(1, 3, 4))
+    expected = ((value - target) ** 2).sum((1, 2)) / (target**2).sum()
+    np.testing.assert_allclose(functional.relative_error(value, target), expected, rtol=1e-6)
+    assert_gradient_is_numeric(lambda x: functional.relative_error(x, target), value)
+
+
+def test_relative_error_has_no_dimension(rng):
+    value, target = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4))
+    errors = [functional.relative_error(s * value, s * target) for s in (1, 1e3)]
+    np.testing.assert_allclose(*errors, rtol=1e-6)
+    np.testing.assert_allclose(functional.relative_error(0 * target, target), [1, 1], rtol=1e-6)
+    assert not np.any(functional.relative_error(target, target))
+
+
+def test_relative_error_against_zero_and_of_one_number_a_picture():
+    assert np.isfinite(functional.relative_error(np.ones((1, 3)), np.zeros((1, 3)))).all()
+    assert functional.relative_error(np.array([1.0, 3.0]), np.array([2.0])).shape == (2,)
+
+
+# Scalings of Gram distances, against the papers' own formulas
+
+
+@pytest.fixture
+def maps(rng):
+    """Feature maps of image and style with equal numbers of positions, and C, h, w."""
+    return rng.normal(size=(2, 1, 6, 5, 3)), (3, 6, 5)
+
+
+def distance_of(maps, normalize):
+    image, style = (functional.gram_matrix(x) for x in maps[0])
+    return functional.gram_distance(image, style, normalize)[0]
+
+
+def sums(maps):
+    """F^T F of image and style, as the papers define G and A."""
+    return [f.reshape(-1, f.shape[-1]).T @ f.reshape(-1, f.shape[-1]) for f in maps[0]]
+
+
+def test_gatys2016_is_equation_4(maps):
+    G, A = sums(maps)
+    C, h, w = maps[1]
+    expected = ((G - A) ** 2).sum() / (4 * C**2 * (h * w) ** 2)
+    np.testing.assert_allclose(distance_of(maps, "gatys2016"), expected, rtol=1e-10)
+
+
+def test_pixels_is_johnson_2016_and_the_mean_square_of_gatys_code(maps):
+    G, A = sums(maps)
+    C, h, w = maps[1]
+    johnson = np.linalg.norm(G / (C * h * w) - A / (C * h * w)) ** 2
+    code = np.mean((G / (h * w) - A / (h * w)) ** 2)
+    np.testing.assert_allclose(johnson, code, rtol=1e-10)
+    np.testing.assert_allclose(distance_of(maps, "pixels"), johnson, rtol=1e-10)
+
+
+def test_neural_style_is_the_mean_square_of_grams_over_their_elements(maps):
+    G, A = sums(maps)
+    C, h, w = maps[1]
+    expected = np.mean((G / (C * h * w) - A / (C * h * w)) ** 2)
+    np.testing.assert_allclose(distance_of(maps, "neural-style"), expected, rtol=1e-10)
+
+
+def test_relative_is_the_quotient_of_frobenius_norms_and_has_no_scale(maps):
+    G, A = sums(maps)
+    expected = np.linalg.norm(G - A) ** 2 / np.linalg.norm(A) ** 2
+    scaled = (100 * maps[0], maps[1])
+    for which in (maps, scaled):
+        np.testing.assert_allclose(distance_of(which, "relative"), expected, rtol=1e-6)
+    ratio = distance_of(scaled, "pixels") / distance_of(maps, "pixels")
+    np.testing.assert_allclose(ratio, 1e8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("normalize", functional.GRAM_SCALINGS)
+def test_the_gradient_of_gram_distances_is_numeric(normalize, rng):
+    target = functional.gram_matrix(features(rng))
+
+    def distance(x):
+        return functional.gram_distance(functional.gram_matrix(x), target, normalize)
+
+    assert_gradient_is_numeric(distance, features(rng))
+
+
+def test_an_unknown_scaling_is_an_error_that_names_those_known(maps):
+    with pytest.raises(InputError, match=r"normalize is unknown.*relative.*'pixel'.*mean pixels"):
+        distance_of(maps, "pixel")
+
+
+# Total variation
+
+
+@pytest.mark.parametrize("isotropic", [True, False])
+@pytest.mark.parametrize("exponent", [1, 2, 2.5])
+def test_the_gradient_of_total_variation_is_numeric(exponent, isotropic, rng):
+    image = rng.random((2, 5, 4, 3))
+    assert_gradient_is_numeric(
+        lambda x: functional.total_variation(x, exponent, isotropic=isotropic),
+        image,
+        rtol=1e-5,
+    )
+
+
+def test_anisotropic_l1_is_tensorflows_total_variation(rng):
+    image = rng.random((2, 9, 7, 3))
+    expected = tf.image.total_variation(tf.constant(image)) / (9 * 7 * 3)
+    found = functional.total_variation(image, 1, isotropic=False)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+def test_exponent_two_is_the_mean_squared_difference(rng):
+    image = rng.random((1, 9, 7, 3))
+    expected = (np.diff(image, axis=1) ** 2).sum() + (np.diff(image, axis=2) ** 2).sum()
+    for isotropic in (True, False):
+        found = functional.total_variation(image, isotropic=isotropic)
+        np.testing.assert_allclose(found, expected / image.size, rtol=1e-12)
+
+
+def test_exponent_two_and_a_half_is_the_keras_examples_power(rng):
+    # Keras's example leaves out the last row and column: here nothing varies along them.
+    interior, frame = rng.random((1, 8, 6, 3)), ((0, 0), (0, 1), (0, 1), (0, 0))
+    image = np.pad(interior, frame, constant_values=0.5)
+    a = np.square(image[:, :-1, :-1] - image[:, 1:, :-1])
+    b = np.square(image[:, :-1, :-1] - image[:, :-1, 1:])
+    expected = np.power(a + b, 1.25).sum() / image.size
+    np.testing.assert_allclose(functional.total_variation(image, 2.5), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("isotropic", [True, False])
+@pytest.mark.parametrize("exponent", [0.5, 1, 2, 2.5])
+def test_a_flat_picture_has_no_variation_and_a_finite_gradient(exponent, isotropic):
+    flat = np.full((1, 5, 4, 3), 0.3)
+
+    def variation(x):
+        return functional.total_variation(x, exponent, isotropic=isotropic)
+
+    np.testing.assert_allclose(variation(flat), [0], atol=1e-12)
+    found = gradient(variation, flat)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, 0, atol=1e-12)
+
+
+def test_total_variation_does_not_grow_with_the_picture(rng):
+    tile = rng.random((1, 6, 6, 3))
+    mirrored = np.concatenate([tile, tile[:, ::-1]], axis=1)
+    mirrored = np.concatenate([mirrored, mirrored[:, :, ::-1]], axis=2)
+    large, small = (functional.total_variation(x, 2, isotropic=False) for x in (mirrored, tile))
+    np.testing.assert_allclose(large, small, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (1, 1, 5, 3), (1, 5, 1, 3)])
+def test_total_variation_of_one_row_or_column(shape, rng):
+    assert np.isfinite(functional.total_variation(rng.random(shape))).all()
+
+
+# Precision
+
+HALF = ["float16", "bfloat16"]
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_half_precision_gives_float32_and_gradients_of_its_own_dtype(dtype, rng):
+    feature = tf.cast(features(rng), dtype)
+    mask = tf.cast(soft_mask(rng), "float32")
+    exact = tf.cast(feature, "float64").numpy()
+    expected = plain_gram(exact, mask.numpy())
+    with tf.GradientTape() as tape:
+        tape.watch(feature)
+        result = functional.masked_gram_matrix(feature, mask)
+    assert result.dtype == tf.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-6)
+    found = tape.gradient(result, feature)
+    assert found.dtype == feature.dtype
+    true = gradient(lambda x: functional.masked_gram_matrix(x, mask), exact)
+    np.testing.assert_allclose(tf.cast(found, "float64"), true, rtol=0.02, atol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_every_statistic_of_half_precision_is_float32(dtype, rng):
+    feature, mask = tf.cast(features(rng), dtype), tf.cast(soft_mask(rng), dtype)
+    gram = functional.gram_matrix(feature)
+    results = [
+        gram,
+        functional.masked_gram_matrix(feature, mask),
+        functional.masked_mean(feature),
+        functional.masked_mean(feature, mask),
+        *functional.moments(feature, mask),
+        functional.relative_error(feature, feature),
+        functional.gram_distance(gram, gram),
+        functional.total_variation(feature),
+        functional.full_precision(feature),
+    ]
+    assert [x.dtype for x in results] == [tf.float32] * len(results)
+
+
+def test_large_half_precision_features_do_not_overflow():
+    feature = tf.fill((1, 8, 8, 2), tf.constant(300, tf.float16))  # whose squares end float16
+    np.testing.assert_allclose(functional.gram_matrix(feature), np.full((1, 2, 2), 9e4))
+    np.testing.assert_allclose(functional.moments(feature)[0], [[300, 300]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_full_precision_keeps_what_is_full_already(dtype):
+    assert functional.full_precision(tf.ones(3, dtype)).dtype == dtype
+    assert functional.gram_matrix(tf.ones((1, 2, 2, 1), dtype)).dtype == dtype

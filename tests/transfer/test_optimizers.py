@@ -1,0 +1,426 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.optimize import minimize
+
+from stylekit._checks import InputError, InputTypeError
+from stylekit.transfer import LBFGS, KerasOptimizer
+from stylekit.transfer.optimizers import (
+    _correction,
+    _power_of_two,
+    _products,
+    as_optimizer,
+)
+from stylekit.transfer.parameters import clip
+
+
+def drive(optimizer, evaluate, x, steps, bounds=None):
+    """Return the points evaluated ``[steps + 1, ...]``, and the states after each step."""
+    step = tf.function(lambda x, state: optimizer.step(evaluate, x, state), autograph=False)
+    x = tf.constant(x, tf.float32)
+    state = optimizer.init(x)
+    points, states = [x.numpy()], []
+    for _ in range(steps):
+        x, state = step(x, state)
+        x = clip(x, bounds)
+        points.append(x.numpy())
+        states.append(tf.nest.map_structure(lambda t: t.numpy(), state))
+    return np.stack(points), states
+
+
+def lbfgs(history=10, first_step=0.01, max_step=0.1, **options):
+    """Return an `LBFGS` whose steps do not depend on its defaults."""
+    return LBFGS(history, first_step=first_step, max_step=max_step, **options)
+
+
+def differentiated(function):
+    """Return an `evaluate` of a function from ``[B, ...]`` to ``[B]``."""
+
+    def evaluate(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = function(x)
+        return total, tape.gradient(total, x)
+
+    return evaluate
+
+
+def quadratic(scales, centre, factor=1.0):
+    scales, centre = np.float32(scales), np.float32(centre)
+
+    def evaluate(x):
+        gradient = factor * (scales * (x - centre))
+        return tf.reduce_sum(0.5 * gradient * (x - centre), axis=1), gradient
+
+    return evaluate
+
+
+@differentiated
+def rosenbrock(x):
+    return tf.reduce_sum(100 * (x[:, 1:] - x[:, :-1] ** 2) ** 2 + (1 - x[:, :-1]) ** 2, axis=1)
+
+
+class TestMinima:
+    @pytest.mark.parametrize("size", [2, 10, 50])
+    def test_an_ill_conditioned_quadratic(self, size, rng):
+        scales, centre, steps = np.geomspace(1, 1e4, size), rng.random(size), 60
+
+        def values(x):
+            return 0.5 * np.sum(scales * (x - centre) ** 2), scales * (x - centre)
+
+        points, _ = drive(lbfgs(bounds=None), quadratic(scales, centre), np.zeros((1, size)), steps)
+        descended = np.zeros(size)
+        for _ in range(steps):  # with the best constant rate
+            descended = descended - 2 / (scales[0] + scales[-1]) * values(descended)[1]
+        options = {"maxfun": steps, "maxcor": 10, "ftol": 0, "gtol": 0}
+        scipy = minimize(values, np.zeros(size), jac=True, method="L-BFGS-B", options=options).fun
+        ours = values(points[-1][0])[0]
+        assert ours < 1e-3 * values(descended)[0]
+        assert ours < 3 * scipy + 1e-12 * values(np.zeros(size))[0]
+
+    @pytest.mark.parametrize("start", [(-1.2, 1.0), (0.0, 3.0), (-1.0, -1.0, 2.0, 0.5)])
+    def test_rosenbrock(self, start):
+        points, _ = drive(lbfgs(bounds=None, max_step=1.0), rosenbrock, [start], 120)
+        np.testing.assert_allclose(points[-1][0], np.ones(len(start)), atol=0.01)
+
+    def test_a_bounded_quadratic(self, rng):
+        # Its free optimum is outside the box, and the axes are not the problem's own.
+        size = 12
+        root = rng.normal(size=(size, size))
+        hessian = root @ root.T + 0.1 * np.eye(size)
+        centre = rng.uniform(-1, 2, size)
+
+        def values(x):
+            gradient = (x - centre) @ hessian
+            return 0.5 * np.sum(gradient * (x - centre), axis=-1), gradient
+
+        expected = minimize(
+            values, np.full(size, 0.5), jac=True, method="L-BFGS-B", bounds=[(0, 1)] * size
+        ).x
+        assert 2 < np.sum((expected == 0) | (expected == 1)) < size
+
+        def evaluate(x):
+            gradient = tf.matmul(x - np.float32(centre), np.float32(hessian))
+            return tf.reduce_sum(0.5 * gradient * (x - np.float32(centre)), axis=1), gradient
+
+        points, _ = drive(lbfgs(), evaluate, np.full((1, size), 0.5), 120, (0.0, 1.0))
+        assert points.min() >= 0
+        assert points.max() <= 1
+        np.testing.assert_allclose(points[-1][0], expected, atol=2e-3)
+        assert values(points[-1][0])[0] < values(expected)[0] * (1 + 1e-4)
+
+
+class TestSteps:
+    def test_one_evaluation_a_step(self):
+        count = 0
+        evaluate = quadratic([1, 10], [0.3, 0.7])
+
+        def counted(x):
+            nonlocal count
+            count += 1
+            return evaluate(x)
+
+        optimizer, x = lbfgs(), tf.zeros((1, 2))
+        state = optimizer.init(x)
+        for step in range(5):
+            x, state = optimizer.step(counted, x, state)
+            assert count == step + 1
+
+    def test_the_point_evaluated_is_the_one_given(self):
+        points, _ = drive(lbfgs(), quadratic([1, 10], [0.3, 0.7]), [[0.9, 0.1]], 3)
+        assert not np.allclose(points[0], points[1])
+        seen = []
+        evaluate = quadratic([1, 10], [0.3, 0.7])
+        optimizer, x = lbfgs(), tf.constant(points[0])
+        state = optimizer.init(x)
+        for _ in range(3):
+            x, state = optimizer.step(lambda v: (seen.append(v.numpy()), evaluate(v))[1], x, state)
+        np.testing.assert_allclose(seen, points[:3], rtol=1e-6)
+
+    def test_the_first_step_moves_values_by_its_mean(self, rng):
+        start = rng.uniform(0.3, 0.6, (2, 4, 5, 3))
+        evaluate = differentiated(lambda x: tf.reduce_sum((x - 5) ** 2 * x, axis=(1, 2, 3)))
+        points, _ = drive(lbfgs(first_step=0.02), evaluate, start, 1)
+        moved = np.abs(points[1] - points[0]).mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(moved, [0.02, 0.02], rtol=1e-4)
+
+    def test_no_step_is_longer_than_the_longest(self):
+        optimizer = lbfgs(max_step=0.05, bounds=None)
+        points, _ = drive(optimizer, quadratic([1, 3, 9], [40, -30, 20]), np.zeros((1, 3)), 40)
+        moved = np.abs(np.diff(points, axis=0)).mean(axis=(1, 2))
+        assert moved.max() <= 0.05 * 1.0001
+        assert moved.max() > 0.049
+
+    def test_a_step_too_far_is_taken_back(self):
+        evaluate = quadratic([100, 100], [0, 0])
+        optimizer = lbfgs(first_step=5.0, max_step=5.0, bounds=None)
+        points, states = drive(optimizer, evaluate, [[1.0, 0.5]], 3)
+        np.testing.assert_array_equal(states[0]["x"], [[1, 0.5]])
+        assert np.abs(points[1]).max() > 3  # uphill
+        np.testing.assert_array_equal(states[1]["x"], [[1, 0.5]])
+        np.testing.assert_array_equal(states[1]["total"], states[0]["total"])
+        np.testing.assert_array_equal(states[1]["length"], [0.5])
+        # The rejected step has taught the curvature: the next is half of Newton's.
+        np.testing.assert_allclose(points[2], [[0.5, 0.25]], rtol=1e-3)
+        np.testing.assert_allclose(states[2]["x"], points[2])
+        np.testing.assert_array_equal(states[2]["length"], [1])
+
+    def test_accepted_totals_never_rise(self):
+        _, states = drive(lbfgs(bounds=None, max_step=1.0), rosenbrock, [[-1.2, 1.0]], 60)
+        totals = np.array([state["total"][0] for state in states])
+        assert np.all(totals[1:] <= totals[:-1] * (1 + 2e-6))
+        assert len(np.unique(totals)) < 60  # some step was refused, or this tests nothing
+
+    def test_zero_gradient_neither_moves_nor_makes_nan(self):
+        start = [[0.25, 0.75]]
+        points, states = drive(lbfgs(), quadratic([1, 10], start[0]), start, 3)
+        np.testing.assert_array_equal(points[:, 0], start * 4)
+        for state in states:
+            assert all(np.isfinite(value).all() for value in state.values())
+
+    def test_a_gradient_that_is_zero_at_first_only(self):
+        calls = []
+
+        def evaluate(x):  # as a term whose weight rises from 0 during the run
+            calls.append(x)
+            factor = 0.0 if len(calls) < 3 else 1.0
+            return quadratic([1, 10], [0.3, 0.7], factor)(x)
+
+        optimizer, x = lbfgs(), tf.constant([[0.9, 0.1]])
+        state = optimizer.init(x)
+        for _ in range(30):
+            x, state = optimizer.step(evaluate, x, state)
+        np.testing.assert_allclose(x, [[0.3, 0.7]], atol=1e-3)
+
+    def test_values_held_at_a_bound_leave_the_rest_free(self):
+        # The first is pushed against 0 from the start on; the others are a plain quadratic.
+        evaluate = quadratic([50, 1, 4], [-3, 0.4, 0.6])
+        points, _ = drive(lbfgs(), evaluate, [[0.0, 0.9, 0.1]], 20, (0.0, 1.0))
+        np.testing.assert_array_equal(points[:, 0, 0], 0)
+        np.testing.assert_allclose(points[-1][0, 1:], [0.4, 0.6], atol=1e-3)
+
+
+class TestScale:
+    def points(self, factor):
+        evaluate = quadratic([1, 7, 300], [0.3, 0.7, 0.4], np.float32(factor))
+        return drive(lbfgs(), evaluate, [[0.9, 0.1, 0.2]], 25, (0.0, 1.0))[0]
+
+    @pytest.mark.parametrize("exponent", [-60, -40, -7, 11, 40, 80])
+    def test_powers_of_two_change_no_bit(self, exponent):
+        np.testing.assert_array_equal(self.points(2.0**exponent), self.points(1))
+
+    @pytest.mark.parametrize("factor", [1e-12, 1e-6, 3e-3, 1e12])
+    def test_any_factor_takes_the_same_steps_and_does_not_stop(self, factor):
+        points, expected = self.points(factor), self.points(1)
+        np.testing.assert_allclose(points[:10], expected[:10], atol=1e-4)
+        np.testing.assert_allclose(points[-1], [[0.3, 0.7, 0.4]], atol=1e-3)
+
+    @pytest.mark.parametrize("exponent", range(-120, 121, 24))
+    def test_powers_of_two_are_exact(self, exponent):
+        unit = _power_of_two(tf.constant([[2.0**exponent, 0], [0, 0]], tf.float32))
+        np.testing.assert_array_equal(unit, np.float32([2.0**exponent, 0]))
+
+    def test_the_power_is_near_the_largest_entry(self, rng):
+        gradient = rng.normal(size=(50, 3, 4)) * 10.0 ** rng.integers(-20, 20, (50, 1, 1))
+        unit = _power_of_two(tf.constant(gradient, tf.float32)).numpy()
+        np.testing.assert_array_equal(np.frexp(unit)[0], 0.5)
+        quotient = np.abs(gradient).max(axis=(1, 2)) / unit
+        assert quotient.min() > 0.7
+        assert quotient.max() < 1.42
+
+
+def test_pictures_of_a_batch_do_not_meet():
+    scales = np.float32([[1, 1000, 30], [1, 2, 1], [1, 1, 1]])
+    centre = np.float32([[0.3, 0.7, 0.4], [0.6, 0.1, 0.5], [0.2, 0.3, 0.4]])
+    start = np.float32([[0.9, 0.1, 0.2], [0.4, 0.9, 0.2], [0.2, 0.3, 0.4]])  # the last is solved
+    together, _ = drive(lbfgs(), quadratic(scales, centre), start, 15)
+    for row in range(3):
+        evaluate = quadratic(scales[row], centre[row])
+        alone, _ = drive(lbfgs(), evaluate, start[row : row + 1], 15)
+        np.testing.assert_allclose(together[:, row], alone[:, 0], rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(together[:, 2], np.tile(start[2], (16, 1)))
+
+
+class TestDirection:
+    """The compact form is the two-loop recursion (Nocedal and Wright, algorithm 7.4)."""
+
+    @staticmethod
+    def two_loops(pairs, gradient, gamma):
+        q, alphas = gradient.copy(), []
+        for s, y in reversed(pairs):
+            alphas.append(s @ q / (s @ y))
+            q -= alphas[-1] * y
+        q *= gamma
+        for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
+            q += (alpha - y @ q / (s @ y)) * s
+        return q
+
+    @staticmethod
+    def pairs(rng, count, size):
+        root = rng.normal(size=(size, size))
+        hessian = root @ root.T / size + 0.3 * np.eye(size)
+        steps = rng.normal(size=(count, size))
+        return [(s, hessian @ s) for s in steps]
+
+    @staticmethod
+    def compact(history, pairs, gradient, gamma):
+        """Feed pairs in as a run does, and return ``H g``."""
+        size = len(gradient)
+        stack = tf.zeros((1, 2 * history, size))
+        products = tf.zeros((1, 2 * history, 2 * history), tf.float64)
+        for pair in pairs:
+            stack = tf.concat([stack[:, 2:], np.float32(pair)[None]], axis=1)
+            products, slopes = _products(stack, tf.constant(gradient[None], tf.float32), products)
+        factors = _correction(products, slopes, tf.constant([gamma], tf.float32))
+        return gamma * gradient + (factors[:, None] @ stack)[0, 0].numpy()
+
+    @pytest.mark.parametrize(("history", "count"), [(1, 1), (5, 5), (5, 3), (4, 9), (10, 10)])
+    def test_random_pairs(self, history, count, rng):
+        pairs, gradient = self.pairs(rng, count, 20), rng.normal(size=20)
+        expected = self.two_loops(pairs[-history:], gradient, 0.7)
+        found = self.compact(history, pairs, gradient, 0.7)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+    @pytest.mark.parametrize("where", [0, 2, 4])
+    @pytest.mark.parametrize("kind", ["negative", "flat", "zero"])
+    def test_a_pair_without_curvature_is_left_out(self, where, kind, rng):
+        pairs, gradient = self.pairs(rng, 5, 20), rng.normal(size=20)
+        s, y = pairs[where]
+        across = y - s * (s @ y) / (s @ s)
+        pairs[where] = {"negative": (s, -y), "flat": (s, across), "zero": (0 * s, 0 * y)}[kind]
+        expected = self.two_loops(pairs[:where] + pairs[where + 1 :], gradient, 0.7)
+        found = self.compact(5, pairs, gradient, 0.7)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+    def test_no_pairs_is_steepest_descent(self, rng):
+        gradient = rng.normal(size=20)
+        zeros = np.zeros(20)
+        found = self.compact(3, [(zeros, zeros)], gradient, 0.7)
+        np.testing.assert_allclose(found, 0.7 * gradient)
+
+    def test_products_are_those_of_all_pairs(self, rng):
+        stack = tf.zeros((1, 6, 20))
+        products = tf.zeros((1, 6, 6), tf.float64)
+        for pair in self.pairs(rng, 5, 20):
+            stack = tf.concat([stack[:, 2:], np.float32(pair)[None]], axis=1)
+            products, _ = _products(stack, stack[:, 0], products)
+            np.testing.assert_allclose(products, stack @ tf.transpose(stack, (0, 2, 1)), rtol=1e-5)
+
+    def test_a_step_of_lbfgs_follows_it(self, rng):
+        size = 6
+        evaluate = quadratic(np.geomspace(1, 30, size), rng.random(size))
+        points, states = drive(lbfgs(4, bounds=None), evaluate, rng.random((1, size)), 9)
+        state = states[-1]
+        if not np.array_equal(state["x"], points[-2]):
+            pytest.fail("choose another problem: the last step was refused")
+        s_and_y = state["pairs"][0].reshape(4, 2, size).astype("float64")
+        gradient = state["gradient"][0].astype("float64")
+        direction = self.two_loops([tuple(pair) for pair in s_and_y], gradient, state["gamma"][0])
+        np.testing.assert_allclose(
+            points[-1] - points[-2],
+            -direction[None],
+            rtol=1e-2,
+            atol=1e-2 * np.abs(direction).max(),
+        )
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("options", "error", "words"),
+        [
+            ({"history": 0}, InputError, "history.*at least 1"),
+            ({"history": 2.5}, InputTypeError, "history"),
+            ({"first_step": 0}, InputError, "first_step.*above 0"),
+            ({"max_step": -1}, InputError, "max_step.*above 0"),
+        ],
+    )
+    def test_bad_ones(self, options, error, words):
+        with pytest.raises(error, match=words):
+            LBFGS(**options)
+
+    def test_history_is_the_memory(self):
+        state = LBFGS(history=3).init(tf.zeros((2, 4, 5, 3)))
+        assert state["pairs"].shape == (2, 6, 60)
+
+    def test_repr(self):
+        assert repr(LBFGS(history=7)) == "LBFGS(history=7)"
+
+
+class TestKerasOptimizer:
+    kinds = pytest.mark.parametrize(
+        "make",
+        [
+            lambda: keras.optimizers.Adam(0.05),
+            lambda: keras.optimizers.SGD(0.01, momentum=0.5, nesterov=True),
+            lambda: keras.optimizers.RMSprop(0.02),
+            lambda: keras.optimizers.Adam(0.05, clipnorm=0.1),
+            lambda: keras.optimizers.SGD(
+                keras.optimizers.schedules.ExponentialDecay(0.05, 3, 0.5, staircase=True)
+            ),
+        ],
+        ids=["adam", "sgd", "rmsprop", "clipped", "schedule"],
+    )
+
+    @kinds
+    def test_moves_as_keras_does(self, make):
+        evaluate = quadratic([1, 10], [0.3, 0.7])
+        start = np.float32([[0.9, 0.1], [0.5, 0.6]])
+        points, _ = drive(KerasOptimizer(make()), evaluate, start, 12)
+        variable, optimizer = keras.Variable(start), make()
+        for expected in points:
+            np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-5, atol=1e-6)
+            optimizer.apply([evaluate(variable.value)[1]], [variable])
+
+    @kinds
+    def test_the_one_given_is_not_changed(self, make):
+        optimizer = make()
+        drive(KerasOptimizer(optimizer), quadratic([1, 10], [0.3, 0.7]), np.zeros((1, 2)), 3)
+        assert not optimizer.built
+        assert int(optimizer.iterations) == 0
+
+    def test_the_point_given_counts_and_not_the_one_left(self):
+        # After a step the values are clipped: the next one begins from there.
+        optimizer = KerasOptimizer(keras.optimizers.SGD(1.0))
+        points, _ = drive(optimizer, quadratic([1, 1], [5, 5]), np.zeros((1, 2)), 3, (0.0, 1.0))
+        np.testing.assert_array_equal(points[1:], np.ones((3, 1, 2)))
+
+    def test_runs_may_be_interleaved(self):
+        given = KerasOptimizer(keras.optimizers.Adam(0.05))
+        evaluate = quadratic([1, 10], [0.3, 0.7])
+        alone, _ = drive(as_optimizer(given), evaluate, np.zeros((1, 2)), 4)
+        first, second = as_optimizer(given), as_optimizer(given)
+        x, state = tf.zeros((1, 2)), first.init(tf.zeros((1, 2)))
+        other, other_state = tf.ones((3, 2)), second.init(tf.ones((3, 2)))
+        for expected in alone:
+            np.testing.assert_allclose(x, expected, rtol=1e-6)
+            x, state = first.step(evaluate, x, state)
+            other, other_state = second.step(evaluate, other, other_state)
+
+    def test_repr(self):
+        assert repr(KerasOptimizer(keras.optimizers.SGD(0.25))) == "SGD(learning_rate=0.25)"
+
+
+class TestAsOptimizer:
+    def test_default(self):
+        assert isinstance(as_optimizer(None), LBFGS)
+
+    def test_keras(self):
+        optimizer = keras.optimizers.Adam()
+        assert isinstance(as_optimizer(optimizer), KerasOptimizer)
+
+    def test_ones_own(self):
+        class Still:
+            def init(self, x):
+                return ()
+
+            def step(self, evaluate, x, state):
+                return x, state
+
+        still = Still()
+        assert as_optimizer(still) is still
+
+    @pytest.mark.parametrize("optimizer", ["adam", 0.1, keras.optimizers.Adam, object()])
+    def test_others(self, optimizer):
+        with pytest.raises(InputTypeError, match=r"optimizer cannot be used.*init and step"):
+            as_optimizer(optimizer)
