@@ -18,7 +18,7 @@ MODULES = {
 
 # From the ground up: a module imports only from its own room and from those before it.
 ROOMS = (
-    ("_version", "_checks"),
+    ("_version", "_defaults", "_checks"),
     ("image",),
     ("functional",),
     ("features",),
@@ -48,6 +48,7 @@ TRANSFER = (
     "callbacks",
     "memory",
     "record",
+    "level",
     "style_transfer",
     "__init__",
 )

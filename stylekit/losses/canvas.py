@@ -50,6 +50,7 @@ class Canvas:
         self.picture = picture
         self.dtype = dtype
         self.notes: list[str] = []
+        self._what = "the picture"
 
     @property
     def is_final(self) -> bool:
@@ -91,6 +92,7 @@ class Canvas:
             dtype=self.dtype,
         )
         canvas.notes = self.notes
+        canvas._what = "a style or reference picture"
         return canvas
 
     def extract(self, image, layers: Iterable[str]) -> dict[str, Any]:
@@ -126,10 +128,10 @@ class Canvas:
             smallest = self.extractor.smallest_size(layer)
             if min(height, width) < smallest:
                 fail(
-                    f"a picture is too small for layer {layer}",
+                    f"{self._what} is too small for layer {layer}",
                     expected=f"at least {smallest} pixels a side",
                     received=f"{width}x{height} pixels",
-                    hint="take a larger picture or shallower layers",
+                    hint="take a larger picture, shallower layers, or fewer pyramid levels",
                 )
 
     def mask(self, mask: MaskLike | None, layer: str, *, mode: str = "simple"):

@@ -197,10 +197,10 @@ class KerasOptimizer:
         return x, tuple(state)
 
 
-def as_optimizer(optimizer) -> Optimizer:
-    """Return an `Optimizer` for one level: a new adaptor for a Keras one, None as `LBFGS()`."""
+def as_optimizer(optimizer, bounds: tuple[float, float] | None = (0.0, 1.0)) -> Optimizer:
+    """Return an `Optimizer` for one level: a new adaptor for a Keras one, `LBFGS` for None."""
     if optimizer is None:
-        return LBFGS()
+        return LBFGS(bounds=bounds)
     if isinstance(optimizer, KerasOptimizer):  # its variables are of one level
         optimizer = optimizer._optimizer
     if isinstance(optimizer, keras.optimizers.Optimizer):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from stylekit._checks import InputTypeError, choice, explain, fail, integer
 from stylekit.features import VGG19, FeatureExtractor
@@ -14,15 +13,13 @@ from stylekit.image import as_batch, resize
 from stylekit.losses import ContentLoss, Loss
 from stylekit.masks import operations
 from stylekit.transfer.initial import Start
+from stylekit.transfer.level import Level
 from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Parameters, Pixels
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.record import Record
-from stylekit.transfer.result import NonFiniteLossError, Result, Step, TransferError
-
-LOOK_EVERY = 5
-"""Steps between the host's looks at whether all is finite; each waits for the device."""
+from stylekit.transfer.result import Result, Step, TransferError
 
 Callback = Callable[[Step], Any]
 
@@ -186,10 +183,16 @@ class StyleTransfer:
         }
         for level, objective in objectives.items():
             shape, count = levels[level]
-            image = _resized(image, shape)
             base = _resized(start, shape)
+            if index and not isinstance(initial, Start):
+                # The change is carried to the next level, not the image: a picture's fine detail,
+                # which a coarse level has lost, comes back with it. Noise is better lost.
+                change = image - _resized(start, image.shape[1:3])
+                image = np.clip(base + 2 * _resized((change + 1) / 2, shape) - 1, 0, 1)
+            else:
+                image = _resized(image, shape)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
-            run = _Level(self, objective, image, base, level_mask)
+            run = Level(self, objective, image, base, level_mask)
             record.best = run.best
             # The last level's last row is the objective at the image returned.
             for row in run.rows(count + (level == last), record):
@@ -236,83 +239,6 @@ class StyleTransfer:
                 fail("a callable update mask needs a picture", hint="give the mask as an array")
             mask = mask(picture)
         return None if mask is None else operations.as_mask(mask, shape, name="update mask")
-
-
-class _Level:
-    """The loop at one size."""
-
-    def __init__(self, transfer: StyleTransfer, objective: Objective, image, base, mask) -> None:
-        tensor = tf.constant
-        optimizer = as_optimizer(transfer.optimizer)
-        self.objective = objective
-        parameters = transfer.parameters
-        values, context = parameters.prepare(
-            tensor(image), tensor(base), None if mask is None else tensor(mask)
-        )
-        render = (
-            None
-            if isinstance(parameters, Pixels) and context is None
-            else lambda values: parameters.image(values, context)
-        )
-        shown = values if render is None else render(values)
-        objective.fit_scale(shown)
-        self._step = objective.stepper(optimizer, render, parameters.bounds)
-        self._carry = {
-            "values": values,
-            "state": optimizer.init(values),
-            "finite": tensor(True),
-            "good": shown,
-            "best": shown,
-            "best_total": tf.fill(shown.shape[:1], float("inf")),
-        }
-        self._render = render
-
-    def rows(self, count: int, record: Record):
-        """Yield a row a step: ``image``, ``total`` and ``terms`` at the values stepped from."""
-        for k in range(count):
-            self._carry, row = self._step(self._carry, self.objective.weights)
-            if k % LOOK_EVERY == 0 or k == count - 1:
-                self._check(record, row)
-            yield row
-
-    def _check(self, record: Record, row) -> None:
-        if self._carry["finite"]:
-            return
-        record.image = self._carry["good"]
-        rows = [*record.rows, row]
-        for index, seen in enumerate(rows):
-            for name, value in [*seen["terms"].items(), ("total", seen["total"])]:
-                if not np.isfinite(value).all():
-                    self._raise(record, rows[:index], f"the loss {name!r}", name, index)
-            if not seen["gradient_finite"]:
-                # Here the losses are finite: this row's image is the last good one.
-                gradients = self.objective.term_gradients(self._carry["good"])
-                wrong = (n for n, g in gradients.items() if not np.isfinite(g).all())
-                name = next(wrong, "total")
-                what = f"the gradient of the loss {name!r}"
-                self._raise(record, rows[: index + 1], what, name, index)
-
-    def _raise(self, record: Record, rows: list, what: str, name: str, index: int) -> None:
-        record.rows[:] = rows
-        raise NonFiniteLossError(
-            explain(
-                f"{what} became NaN or infinite at step {index}",
-                hint="the last good image is kept; lower the term's weight or the optimizer's "
-                "steps, or use precision='float32'",
-            ),
-            record.result("non-finite loss"),
-            name,
-        )
-
-    @property
-    def image(self):
-        """The image that the next step would begin from."""
-        values = self._carry["values"]
-        return (values if self._render is None else self._render(values)).numpy()
-
-    def best(self):
-        """Return the image with the lowest total so far."""
-        return self._carry["best"].numpy()
 
 
 def _resized(images, shape):

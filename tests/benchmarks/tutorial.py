@@ -2,8 +2,8 @@
 
     python tests/benchmarks/tutorial.py CONTENT STYLE --weights FILE [--size 512] [--steps 1000]
 
-The tutorial's own scale: mean squared differences of G / N on conv1_1..conv5_1, each a fifth, and of
-conv5_2 for the content, started from the content. ``--balance`` is the content's weight beside the
+The tutorial's own scale: mean squared differences of G / N on conv1_1..conv5_1, each a fifth, and
+of conv5_2 for the content, started from it. ``--balance`` is the content's weight beside the
 style's; the tutorial ends at content : style = 6.7 : 7.7 weighed. The style falls there 34x by step
 100, 393x by 500 and 752x by 900.
 """

@@ -36,7 +36,7 @@ def quick(vgg):
     """`stylize` on shallow layers of a random network, at the content's size."""
 
     def run(content, style, **options):
-        defaults = {"size": None, "steps": 6, "extractor": vgg, **LAYERS}
+        defaults = {"size": None, "steps": 6, "variation": 0, "extractor": vgg, **LAYERS}
         return sk.stylize(content, style, **(defaults | options))
 
     return run
@@ -176,6 +176,15 @@ class TestStyles:
         result = quick(photo, (coffee, rocket), strength=0.5, steps=0, style_weights=[3, 1])
         assert weights(result) == [0.5, 3, 1]
 
+    def test_share_it_where_they_meet(self, quick, photo, coffee, rocket, left):
+        # Side by side each has all the weight; where both cover, they share it.
+        apart = quick(photo, [coffee, rocket], mask=[left, 1 - left], strength=0.5, steps=0)
+        assert weights(apart) == [0.5, 4, 4]
+        met = quick(photo, [coffee, rocket], mask=[left, None], strength=0.5, steps=0)
+        assert weights(met) == [0.5, 2, 2]
+        soft = quick(photo, [coffee, rocket], mask=[left / 2, left], strength=0.5, steps=0)
+        assert weights(soft) == pytest.approx([0.5, 8 / 3, 8 / 3])
+
     def test_weights_decide_between_them(self, quick, photo, coffee, rocket):
         runs = [
             quick(photo, [coffee, rocket], strength=0.9, steps=12, style_weights=w)
@@ -301,7 +310,7 @@ class TestRefusals:
             ({"style_mask": []}, InputError, "number of style masks.*received 0"),
             ({"mask": np.zeros(SHAPE)}, InputError, "mask is empty"),
             ({"mask": np.full(SHAPE, 3.0)}, InputError, "mask"),
-            ({"variation": -1}, InputError, "weight of TotalVariationLoss"),
+            ({"variation": -1}, InputError, "variation.*at least 0"),
             ({"pyramid": 0}, InputError, "pyramid's levels"),
             ({"precision": "half"}, InputError, "precision is unknown"),
             ({"style_layers": ["block9_conv1"]}, InputError, "no layer 'block9_conv1'"),

@@ -160,6 +160,30 @@ class TestEvaluation:
         assert features["conv1_1"].shape == (1, *SHAPE, 64)
         assert targets is None
 
+    def test_features_are_those_of_the_weights_file(self, photo, tmp_path):
+        # Neither term asks for both layers: the network that has both is the objective's own, and
+        # a network that is first built inside a traced function would keep its random weights.
+        class Mean(sk.Loss):
+            def __init__(self, layer):
+                super().__init__()
+                self.layers = (layer,)
+
+            def compute(self, image, features, targets):
+                return ops.mean(features[self.layers[0]], axis=(1, 2, 3))
+
+        arrays = {}
+        for layer in sk.VGG19(weights=None).model(STYLE).layers:
+            for kind, array in zip(("kernel", "bias"), layer.get_weights(), strict=False):
+                arrays[f"{layer.name}/{kind}"] = 0.5 * array + 0.01
+        np.savez(tmp_path / "weights.npz", **arrays)
+        objective = sk.Objective(
+            [Mean(layer) for layer in STYLE], sk.VGG19(tmp_path / "weights.npz"), SHAPE
+        )
+        _, values, _ = objective(photo)
+        features = sk.VGG19(tmp_path / "weights.npz").model(STYLE)(photo[None])
+        for value, layer in zip(values.values(), STYLE, strict=True):
+            np.testing.assert_allclose(value, [np.mean(features[layer])], rtol=1e-4)
+
     def test_a_term_that_ignores_the_image_has_no_gradient(self, vgg, photo):
         objective = sk.Objective([Returns(lambda image: ops.ones(1))], vgg, SHAPE)
         total, _, gradient = objective(np.stack([photo, photo]))

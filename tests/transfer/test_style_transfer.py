@@ -439,26 +439,33 @@ class TestOptimizers:
 
 
 class TestParameters:
+    class Logits(Parameters):
+        def prepare(self, image, base, update_mask):
+            image = tf.clip_by_value(image, 0.01, 0.99)
+            return tf.math.log(image / (1 - image)), {"sign": tf.constant(1.0)}
+
+        def image(self, values, context):
+            return tf.sigmoid(context["sign"] * values)
+
     def test_ones_own(self, photo, vgg):
-        class Logits(Parameters):
-            def prepare(self, image, base, update_mask):
-                image = tf.clip_by_value(image, 0.01, 0.99)
-                return tf.math.log(image / (1 - image)), {"sign": tf.constant(1.0)}
-
-            def image(self, values, context):
-                return tf.sigmoid(context["sign"] * values)
-
         goal = np.clip(1 - photo, 0.1, 0.9)
         transfer = sk.StyleTransfer(
             [sk.PixelLoss(goal)],
             extractor=vgg,
             optimizer=sk.LBFGS(bounds=None, first_step=0.1, max_step=1.0),
-            parameters=Logits(),
+            parameters=self.Logits(),
         )
-        result = transfer.run(photo, 40, pyramid=sk.Pyramid([16, 32]))
+        result = transfer.run(photo, 120, pyramid=sk.Pyramid([16, 32]))
         np.testing.assert_allclose(result.image, goal, atol=0.03)
         objective = transfer.objective(photo)
         assert totals(result)[-1] == pytest.approx(float(objective(result.image)[0][0]), rel=1e-3)
+
+    def test_the_default_optimizer_keeps_to_their_bounds(self, vgg):
+        grey = np.full((4, 4, 3), 0.5, np.float32)
+        terms = [sk.PixelLoss(np.full_like(grey, 0.95))]
+        transfer = sk.StyleTransfer(terms, extractor=vgg, parameters=self.Logits())
+        image = transfer.run(grey, 150).image
+        assert image.min() > 0.8  # values of at most 1 would end at sigmoid(1) = 0.73
 
 
 class TestStarts:

@@ -1,0 +1,103 @@
+"""The loop at one size of a run."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from stylekit._checks import explain
+from stylekit.transfer.objective import Objective
+from stylekit.transfer.optimizers import as_optimizer
+from stylekit.transfer.parameters import Pixels
+from stylekit.transfer.record import Record
+from stylekit.transfer.result import NonFiniteLossError
+
+LOOK_EVERY = 5
+"""Steps between the host's looks at whether all is finite; each waits for the device."""
+
+
+class Level:
+    """The loop at one size.
+
+    Parameters
+    ----------
+    transfer : StyleTransfer
+    objective : Objective
+    image, base : array [B, H, W, 3]
+        Where the level starts, and what is kept where the mask is 0.
+    mask : array [1, H, W, 1] or None
+        Where the image may change.
+    """
+
+    def __init__(self, transfer, objective: Objective, image, base, mask) -> None:
+        tensor = tf.constant
+        optimizer = as_optimizer(transfer.optimizer, transfer.parameters.bounds)
+        self.objective = objective
+        parameters = transfer.parameters
+        values, context = parameters.prepare(
+            tensor(image), tensor(base), None if mask is None else tensor(mask)
+        )
+        render = (
+            None
+            if isinstance(parameters, Pixels) and context is None
+            else lambda values: parameters.image(values, context)
+        )
+        shown = values if render is None else render(values)
+        objective.fit_scale(shown)
+        self._step = objective.stepper(optimizer, render, parameters.bounds)
+        self._carry = {
+            "values": values,
+            "state": optimizer.init(values),
+            "finite": tensor(True),
+            "good": shown,
+            "best": shown,
+            "best_total": tf.fill(shown.shape[:1], float("inf")),
+        }
+        self._render = render
+
+    def rows(self, count: int, record: Record):
+        """Yield a row a step: ``image``, ``total`` and ``terms`` at the values stepped from."""
+        for k in range(count):
+            self._carry, row = self._step(self._carry, self.objective.weights)
+            if k % LOOK_EVERY == 0 or k == count - 1:
+                self._check(record, row)
+            yield row
+
+    def _check(self, record: Record, row) -> None:
+        if self._carry["finite"]:
+            return
+        record.image = self._carry["good"]
+        rows = [*record.rows, row]
+        for index, seen in enumerate(rows):
+            for name, value in [*seen["terms"].items(), ("total", seen["total"])]:
+                if not np.isfinite(value).all():
+                    self._raise(record, rows[:index], f"the loss {name!r}", name, index)
+            if not seen["gradient_finite"]:
+                # Here the losses are finite: this row's image is the last good one.
+                gradients = self.objective.term_gradients(self._carry["good"])
+                wrong = (n for n, g in gradients.items() if not np.isfinite(g).all())
+                name = next(wrong, "total")
+                what = f"the gradient of the loss {name!r}"
+                self._raise(record, rows[: index + 1], what, name, index)
+
+    def _raise(self, record: Record, rows: list, what: str, name: str, index: int) -> None:
+        record.rows[:] = rows
+        raise NonFiniteLossError(
+            explain(
+                f"{what} became NaN or infinite at step {index}",
+                hint="the last good image is kept; lower the term's weight or the optimizer's "
+                "steps, or use precision='float32'",
+            ),
+            record.result("non-finite loss"),
+            name,
+        )
+
+    @property
+    def image(self):
+        """The image that the next step would begin from."""
+        values = self._carry["values"]
+        return (values if self._render is None else self._render(values)).numpy()
+
+    def best(self):
+        """Return the image with the lowest total so far."""
+        return self._carry["best"].numpy()
