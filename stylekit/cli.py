@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import FileError, InputError, StylekitError, integer, number
+from stylekit._checks import FileError, InputError, SetupError, StylekitError, integer, number
 from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
 from stylekit._version import __version__
 
@@ -150,7 +150,7 @@ def transfer(
         paintings = [as_image(style, "style", style_size) for style in styles]
         masks = [as_mask(path) for path in mask or ()]
         style_masks = [as_mask(path, name="style mask") for path in style_mask or ()]
-        start = None
+        start: Any = None
         if init not in ("content", "noise", "style", "mix"):
             if not Path(init).is_file():
                 raise InputError(
@@ -256,8 +256,15 @@ def save(result: Any, out: Path, *, like: Path | None, bits: int) -> Path:
 def load_tensorflow() -> None:
     """Import TensorFlow, and let it take GPU memory as it needs it."""
     with silent_start():
-        import keras  # noqa: F401
         import tensorflow as tf
+
+        try:
+            import keras  # noqa: F401
+        except (ImportError, ValueError) as error:  # a backend that is not there
+            raise SetupError(
+                f"Keras cannot be loaded: {error}. Style transfer needs its TensorFlow backend: "
+                "unset KERAS_BACKEND, or set it to tensorflow."
+            ) from error
 
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)

@@ -56,7 +56,7 @@ def read_image(path: str | os.PathLike[str], size: int | None = None) -> np.ndar
     """
     if size is not None:
         size = _checks.integer(size, "size", low=1)
-    return _sized(decode_file(existing_file(path)).pixels, size)
+    return _sized(decode_file(existing_file(path)).pixels, size, str(path))
 
 
 def as_image(picture: PictureLike, name: str = "picture", size: int | None = None) -> np.ndarray:
@@ -87,15 +87,16 @@ def as_image(picture: PictureLike, name: str = "picture", size: int | None = Non
     InputTypeError
         If it is neither a path nor a PIL image nor an array of real numbers.
     InputError
-        If values are out of range or not finite, or the shape is no picture's.
+        If values are out of range or not finite, the shape is no picture's, or a picture of one
+        pixel a side is to be enlarged.
     """
     if size is not None:
         size = _checks.integer(size, "size", low=1)
     if isinstance(picture, str | os.PathLike):
         return read_image(picture, size)
     if isinstance(picture, Image.Image):
-        return _sized(decode_pil(picture, name).pixels, size)
-    return _sized(rgb_values(picture, name), size)
+        return _sized(decode_pil(picture, name).pixels, size, name)
+    return _sized(rgb_values(picture, name), size, name)
 
 
 def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture") -> np.ndarray:
@@ -138,5 +139,14 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
     return values if values.ndim == 4 else values[np.newaxis]
 
 
-def _sized(image: np.ndarray, size: int | None) -> np.ndarray:
-    return image if size is None else resample_values(image, fit_shape(image.shape, size))
+def _sized(image: np.ndarray, size: int | None, name: str) -> np.ndarray:
+    if size is None:
+        return image
+    if min(image.shape[:2]) == 1 and size > max(image.shape[:2]):
+        _checks.fail(
+            f"{name} has nothing that could be enlarged",
+            expected="at least 2 pixels a side",
+            received=f"{image.shape[1]}x{image.shape[0]} pixels",
+            hint="take a larger picture",
+        )
+    return resample_values(image, fit_shape(image.shape, size))

@@ -207,7 +207,7 @@ class StatisticLoss(Loss):
 
     def get_config(self):
         """Return the settings; see `Loss.get_config`."""
-        config = {self._reference_name: picture_hash(self.reference)}
+        config: dict[str, Any] = {self._reference_name: picture_hash(self.reference)}
         if len(set(self.layer_weights)) > 1:
             config["layer_weights"] = list(self.layer_weights)
         if self.reference_scale != 1:
@@ -245,7 +245,9 @@ def weight_tuple(weights, layers: Sequence[str]) -> tuple[float, ...]:
     weights = weights if isinstance(weights, Iterable) else (weights,)
     values = tuple(number(w, "a layer weight", low=0) for w in weights)
     if len(values) != len(layers):
-        fail("layer_weights do not match the layers", expected=len(layers), received=len(values))
+        fail(
+            "layer_weights do not match the layers", expected=str(len(layers)), received=len(values)
+        )
     if not sum(values):
         fail("every layer weight is zero", hint="give at least one layer a weight")
     return values

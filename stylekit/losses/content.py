@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from keras import ops
 
@@ -99,7 +100,8 @@ class ContentLoss(Loss):
 
     def get_config(self):
         """Return the settings; see `Loss.get_config`."""
-        config = {"reference": picture_hash(self.reference)} | self.region.get_config("mask")
+        config: dict[str, Any] = {"reference": picture_hash(self.reference)}
+        config |= self.region.get_config("mask")
         config |= {"error": self.error, "normalize": self.normalize}
         if len(set(self.layer_weights)) > 1:
             config["layer_weights"] = list(self.layer_weights)

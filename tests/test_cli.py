@@ -1,0 +1,263 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+from typer.testing import CliRunner
+
+import stylekit as sk
+from stylekit import cli
+from stylekit._checks import FileError
+
+LAYERS = ("--style-layers", "conv1_1,conv2_1", "--content-layers", "conv2_1")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Random weights of the first two blocks, in a file."""
+    model = sk.VGG19(weights=None).model(["block2_conv1"])
+    arrays = {}
+    for layer in model.layers:
+        if layer.weights:
+            kernel, bias = layer.get_weights()
+            arrays |= {f"{layer.name}/kernel": kernel, f"{layer.name}/bias": bias}
+    path = tmp_path_factory.mktemp("weights") / "vgg19.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a photograph, two styles and two masks."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(data.astronaut()).resize((96, 80)).save("photo.jpg")
+    Image.fromarray(data.coffee()).resize((64, 48)).save("style.png")
+    Image.fromarray(data.chelsea()).resize((60, 60)).save("other.png")
+    ramp = np.tile(np.linspace(0, 255, 50, dtype=np.uint8), (40, 1))
+    Image.fromarray(ramp).save("ramp.png")
+    Image.fromarray(255 - ramp).save("pmar.png")
+    left = np.zeros((40, 50), np.uint8)
+    left[:, :25] = 255
+    Image.fromarray(left).save("left.png")
+    return tmp_path
+
+
+@pytest.fixture
+def transfer(folder, weights):
+    """Run ``stylekit transfer`` at small size; an option given again replaces the default."""
+
+    def run(*arguments):
+        defaults = ("-o", "out.png", "--size", "48", "--steps", "3", "--no-progress", *LAYERS)
+        line = ["transfer", *defaults, "--weights-file", str(weights), *map(str, arguments)]
+        return CliRunner().invoke(cli.app, line)
+
+    return run
+
+
+def test_help_does_not_wait_for_tensorflow():
+    code = (
+        "import sys; sys.argv = ['stylekit', '--help']\n"
+        "from stylekit.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "assert not {'tensorflow', 'keras', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "transfer" in done.stdout
+
+
+def test_version():
+    assert CliRunner().invoke(cli.app, ["--version"]).output == f"stylekit {sk.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["transfer", "info"])
+def test_help_of_commands(command):
+    done = CliRunner().invoke(cli.app, [command, "--help"])
+    assert done.exit_code == 0
+
+
+class TestTransfer:
+    def test_writes_a_picture_of_the_size(self, transfer):
+        done = transfer("photo.jpg", "style.png")
+        assert done.exit_code == 0, done.output
+        assert "out.png: 3 steps" in done.output
+        with Image.open("out.png") as picture:
+            assert picture.size == (48, 40)
+            manifest = json.loads(picture.text["stylekit"])
+        assert manifest["steps"] == 3
+        assert manifest["terms"]["gram_style"]["weight"] == pytest.approx(4)
+        photo, out = sk.read_image("photo.jpg", 48), sk.read_image("out.png")
+        assert np.abs(photo - out).mean() > 0.005
+
+    def test_is_what_stylize_gives(self, transfer, weights):
+        transfer("photo.jpg", "style.png", "--strength", 0.7, "--seed", 3, "--out", "a.tif")
+        result = sk.stylize(
+            "photo.jpg",
+            "style.png",
+            strength=0.7,
+            size=48,
+            steps=3,
+            style_layers=("conv1_1", "conv2_1"),
+            content_layers=("conv2_1",),
+            extractor=sk.VGG19(weights),
+            seed=3,
+        )
+        np.testing.assert_allclose(sk.read_image("a.tif"), result.image, atol=0.51 / 255)
+
+    @pytest.mark.parametrize("start", ["noise", "style", "mix", "other.png"])
+    def test_starts(self, transfer, start):
+        Image.open("photo.jpg").resize((96, 80)).rotate(180).save("other.png")
+        done = transfer("photo.jpg", "style.png", "--init", start, "--steps", 0)
+        assert done.exit_code == 0, done.output
+        photo, out = sk.read_image("photo.jpg", 48), sk.read_image("out.png")
+        assert out.shape == photo.shape
+        assert np.abs(photo - out).mean() > 0.02
+
+    def test_everything_at_once(self, transfer):
+        done = transfer(
+            *("photo.jpg", "style.png", "other.png", "--style-weight", 1, "--style-weight", 2),
+            *("--mask", "ramp.png", "--mask", "pmar.png", "--pyramid", 2, "--steps", 4),
+            *("--optimizer", "adam", "--learning-rate", 0.05, "--pooling", "average"),
+            *("--losses-csv", "losses.csv", "--save-every", 2, "--bits", 16, "-o", "out.tif"),
+            *("--style-scale", 0.9, "--variation", 1, "--progress", "--precision", "float32"),
+        )
+        assert done.exit_code == 0, done.output
+        rows = Path("losses.csv").read_text().splitlines()
+        assert rows[0].split(",")[:4] == ["step", "level", "seconds", "total"]
+        assert len(rows) == 1 + 5
+        assert os.path.exists("out-00002.tif")
+        assert os.path.exists("out.json")
+
+    def test_outside_a_mask_nothing_changes(self, transfer):
+        assert transfer("photo.jpg", "style.png", "--mask", "left.png").exit_code == 0
+        photo, out = sk.read_image("photo.jpg", 48), sk.read_image("out.png")
+        np.testing.assert_allclose(out[:, 25:], photo[:, 25:], atol=0.51 / 255)
+        assert np.abs(out[:, :23] - photo[:, :23]).mean() > 0.005
+
+    def test_alpha_and_exif_are_carried_over(self, transfer):
+        source = Image.open("photo.jpg").convert("RGB")
+        exif = source.getexif()
+        exif[0x013B] = "Somebody"
+        alpha = Image.linear_gradient("L").resize(source.size)
+        source.putalpha(alpha)
+        source.save("photo.png", exif=exif)
+        assert transfer("photo.png", "style.png").exit_code == 0
+        with Image.open("out.png") as out:
+            assert out.mode == "RGBA"
+            assert out.getexif()[0x013B] == "Somebody"
+        assert transfer("photo.png", "style.png", "--no-metadata").exit_code == 0
+        with Image.open("out.png") as out:
+            assert out.mode == "RGB"
+            assert 0x013B not in out.getexif()
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["nope.jpg", "style.png"], "nope.jpg does not exist"),
+            (["photo.jpg", "text.jpg"], "text.jpg is no picture"),
+            (["cut.jpg", "style.png"], "cut.jpg is damaged or cut short"),
+            (["one.png", "style.png"], "at least 2 pixels a side"),
+            (["photo.jpg", "style.png", "--mask", "black.png"], "mask is empty"),
+            (["photo.jpg", "style.png", "--strength", 2], "--strength is out of range"),
+            (["photo.jpg", "style.png", "--steps", -1], "--steps is out of range"),
+            (["photo.jpg", "style.png", "-o", "nowhere/out.png"], "Make the folder"),
+            (["photo.jpg", "style.png", "-o", "out.gif"], ".png"),
+            (["photo.jpg", "style.png", "--bits", 16], "TIFF"),
+            (["photo.jpg", "style.png", "--init", "nope.png"], "--init"),
+            (["photo.jpg", "style.png", "--style-layers", "conv3_9"], "no layer 'conv3_9'"),
+            (["photo.jpg", "style.png", "--size", 1], "at least 2 pixels a side"),
+            (["photo.jpg", "style.png", "--content-layers", "conv3_1"], "no convolution"),
+            (["photo.jpg", "style.png", "--weights-file", "gone.h5"], "gone.h5"),
+            (["photo.jpg", "style.png", "--losses-csv", "nowhere/l.csv"], "nowhere"),
+            (["photo.jpg", "style.png", "--style-weight", 1, "--style-weight", 2], "style_weights"),
+            (["photo.jpg", "style.png", "--variation", -1], "--variation"),
+        ],
+    )
+    def test_one_plain_sentence_and_status_2(self, transfer, arguments, words):
+        Path("text.jpg").write_text("not a picture")
+        Path("cut.jpg").write_bytes(Path("photo.jpg").read_bytes()[:900])
+        Image.new("RGB", (1, 1)).save("one.png")
+        Image.new("L", (9, 9)).save("black.png")
+        done = transfer(*arguments)
+        assert done.exit_code == 2, done.output
+        assert words in done.output
+        assert "Traceback" not in done.output
+        assert len(done.output.strip().splitlines()) == 1
+        assert not os.path.exists("out.png")
+
+    def test_a_missing_argument(self, transfer):
+        assert transfer("photo.jpg").exit_code == 2
+
+    def test_a_backend_that_is_not_there(self, folder):
+        done = subprocess.run(
+            [sys.executable, "-m", "stylekit", "info"],
+            env=os.environ | {"KERAS_BACKEND": "nonsense"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 2
+        assert "set it to tensorflow" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_a_picture_that_cannot_be_written_in_the_end_is_kept(self, transfer, monkeypatch):
+        written = sk.Result.save
+
+        def full(self, path, **options):
+            if str(path) == "out.png":
+                raise FileError("out.png cannot be written: the disk is full.")
+            return written(self, path, **options)
+
+        monkeypatch.setattr(sk.Result, "save", full)
+        done = transfer("photo.jpg", "style.png")
+        assert done.exit_code == 2
+        kept = done.output.split("was written to ")[1].split(" instead")[0]
+        assert sk.read_image(kept).shape == (40, 48, 3)
+
+    def test_a_run_that_breaks_off_keeps_its_image(self, transfer, monkeypatch):
+        def broken(self, step):
+            if step.index == 2:
+                raise OSError("the disk is full")
+
+        monkeypatch.setattr(sk.CSVLogger, "__call__", broken)
+        done = transfer("photo.jpg", "style.png", "--losses-csv", "l.csv")
+        assert done.exit_code == 2
+        assert "the disk is full" in done.output
+        assert "out.png" in done.output
+        assert sk.read_image("out.png").shape == (40, 48, 3)
+
+
+def test_ctrl_c_keeps_the_image(folder, weights):
+    line = [sys.executable, "-m", "stylekit", "transfer", "photo.jpg", "style.png"]
+    line += ["-o", "out.png", "--size", "64", "--steps", "100000", "--no-progress", *LAYERS]
+    line += ["--weights-file", str(weights), "--losses-csv", "l.csv"]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 60
+    while time.time() < deadline and not (
+        os.path.exists("l.csv") and Path("l.csv").read_text().count("\n") > 3
+    ):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "interrupted" in output
+    assert sk.read_image("out.png").shape == (53, 64, 3)
+
+
+def test_info(monkeypatch, weights):
+    monkeypatch.setenv("STYLEKIT_WEIGHTS", str(weights))
+    done = CliRunner().invoke(cli.app, ["info"])
+    assert done.exit_code == 0
+    for word in ("tensorflow", "keras", "device", str(weights), "present"):
+        assert word in done.output
+    monkeypatch.delenv("STYLEKIT_WEIGHTS")
+    monkeypatch.setenv("KERAS_HOME", str(weights.parent))
+    assert "not downloaded yet" in CliRunner().invoke(cli.app, ["info"]).output
