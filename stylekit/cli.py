@@ -256,10 +256,9 @@ def save(result: Any, out: Path, *, like: Path | None, bits: int) -> Path:
 def load_tensorflow() -> None:
     """Import TensorFlow, and let it take GPU memory as it needs it."""
     with silent_start():
-        import tensorflow as tf
-
         try:
             import keras  # noqa: F401
+            import tensorflow as tf
         except (ImportError, ValueError) as error:  # a backend that is not there
             raise SetupError(
                 f"Keras cannot be loaded: {error}. Style transfer needs its TensorFlow backend: "
