@@ -5,6 +5,11 @@ from . import losses as losses
 from . import masks as masks
 from . import recipes as recipes
 from . import transfer as transfer
+from ._checks import FileError as FileError
+from ._checks import InputError as InputError
+from ._checks import InputTypeError as InputTypeError
+from ._checks import SetupError as SetupError
+from ._checks import StylekitError as StylekitError
 from ._version import __version__ as __version__
 from .features import VGG19 as VGG19
 from .features import FeatureExtractor as FeatureExtractor

@@ -44,7 +44,7 @@ def explain(problem: str, *, expected: str = "", received: Any = "", hint: str =
     expected, received : optional
         What would have been right, and what came instead.
     hint : str, optional
-        What to do next, as a clause without a final full stop.
+        What to do next, as a clause without a final full stop, or a question.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def explain(problem: str, *, expected: str = "", received: Any = "", hint: str =
         facts.append(f"received {received}")
     text = problem + (": " + ", ".join(facts) if facts else "") + "."
     if hint:
-        text += " " + hint[0].upper() + hint[1:] + "."
+        text += " " + hint[0].upper() + hint[1:] + ("" if hint.endswith("?") else ".")
     return text
 
 
@@ -129,7 +129,7 @@ def choice(value: Any, name: str, options: Iterable[Any]) -> Any:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"did you mean ...?"`` with the nearest of `known`, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return "did you mean " + " or ".join(near) if near else ""
+    return "did you mean " + " or ".join(near) + "?" if near else ""
 
 
 def _limits(kind: str, low: float, high: float, open_low: bool) -> str:

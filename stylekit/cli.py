@@ -78,8 +78,8 @@ def root(
     epilog="Example: stylekit transfer photo.jpg starry.jpg -o out.png --strength 0.6",
 )
 def transfer(
-    content: Annotated[Path, typer.Argument(help="The photograph.")],
-    styles: Annotated[list[Path], typer.Argument(metavar="STYLE...", help="One or more.")],
+    content: Annotated[Path, typer.Argument(metavar="CONTENT", help="The photograph.")],
+    styles: Annotated[list[Path], typer.Argument(metavar="STYLE", help="One or more.")],
     out: Annotated[Path, typer.Option("--out", "-o", help=".png, .jpg, .webp or .tif.")],
     size: Annotated[
         int, typer.Option(help="Longer side in pixels; 0 is the content's own.")

@@ -118,7 +118,7 @@ def test_a_long_value_is_shortened_in_a_message():
 def test_a_choice_is_one_of_its_options():
     assert choice("max", "pooling", ("max", "average")) == "max"
     expected = r"pooling is unknown: expected one of 'max', 'average', received 'averge'"
-    with pytest.raises(InputError, match=expected + r"\. Did you mean average\."):
+    with pytest.raises(InputError, match=expected + r"\. Did you mean average\?"):
         choice("averge", "pooling", ("max", "average"))
     with pytest.raises(InputError, match=r"received 3\.$"):
         choice(3, "pooling", iter(["max"]))

@@ -72,7 +72,8 @@ def stylize(
     style_layers, content_layers : sequence of str
     variation : float
         Weight of a `TotalVariationLoss`, times strength, at least 0. The default is light: it
-        takes out the fine ripples that max pooling leaves in flat parts.
+        takes out the fine ripples that max pooling leaves in flat parts. It sees differences of
+        neighbouring pixels, which shrink as a picture grows, and so weighs less in large ones.
     initial : path, PIL image, array or Start, optional
         Default: the content. A picture is resized as the content is.
     pyramid : int, optional

@@ -7,16 +7,22 @@ serve one run after another: step 0 begins anew.
 from __future__ import annotations
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
+from tqdm import TqdmWarning
 
 from stylekit._checks import FileError, SetupError, explain, integer, number
 from stylekit.image import check_writable, write_image
 from stylekit.transfer.result import Step
+
+with warnings.catch_warnings():
+    # In a notebook without ipywidgets tqdm falls back to text, which needs no warning.
+    warnings.simplefilter("ignore", TqdmWarning)
+    from tqdm.auto import tqdm
 
 
 class ProgressBar:

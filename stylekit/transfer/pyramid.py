@@ -52,7 +52,7 @@ class Pyramid:
         Each level has half the steps of the one before: a step there costs a quarter, and what
         the coarse levels have settled the finer ones need not find again.
         """
-        integer(levels, "a pyramid's levels", low=1)
+        integer(levels, "the number of a pyramid's levels", low=1, high=size.bit_length())
         sizes = [max(1, round(size / 2**k)) for k in reversed(range(levels))]
         return cls(sizes, [2.0**k for k in reversed(range(levels))])
 
