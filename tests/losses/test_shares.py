@@ -9,7 +9,7 @@ PAIRS = (
     ("tubingen", "starry_night"),
     ("golden_gate", "wave"),
     ("brad_pitt", "woman-with-hat-matisse"),
-    ("hoovertowernight", "starry_night"),
+    ("chicago", "wave"),
     ("chicago", "composition_vii"),
 )
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
@@ -17,8 +17,8 @@ LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
 
 @pytest.mark.parametrize(("content", "style"), PAIRS)
 def test_no_style_layer_carries_under_5_or_over_60_percent(data_dir, content, style):
-    photo = sk.read_image(data_dir / "images" / "content" / f"{content}.jpg", 192)
-    painting = sk.read_image(data_dir / "images" / "style" / f"{style}.jpg", 192)
+    photo = sk.read_image(data_dir / "images" / "content" / f"{content}.jpg", 256)
+    painting = sk.read_image(data_dir / "images" / "style" / f"{style}.jpg", 256)
     terms = [sk.GramStyleLoss(painting, layers=layer, name=layer) for layer in LAYERS]
     extractor = sk.VGG19(data_dir / "weights" / "vgg19_conv1_1_to_conv4_1.npz")
     objective = sk.StyleTransfer(terms, extractor=extractor).objective(photo)
