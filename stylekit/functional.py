@@ -194,7 +194,8 @@ def gram_distance(gram, target, normalize="relative"):
     choice(normalize, "normalize", GRAM_SCALINGS)
     if normalize == "relative":
         return relative_error(gram, target)
-    mean = ops.mean(ops.square(gram - target), axis=(1, 2))
+    difference = full_precision(gram) - full_precision(target)
+    mean = ops.mean(ops.square(difference), axis=(1, 2))
     channels = gram.shape[-1]
     return mean / {"pixels": 1, "gatys2016": 4, "neural-style": channels**2}[normalize]
 

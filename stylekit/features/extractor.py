@@ -197,6 +197,9 @@ class KerasExtractor(FeatureExtractor):
             and len(layer.output.shape) == 4
         )
 
+    def __repr__(self) -> str:
+        return f"KerasExtractor({self._model.name!r}, {self._model.count_params()} parameters)"
+
     def model(self, layers, dtype="float32"):
         """Return the model cut after the deepest of `layers`; see `FeatureExtractor.model`.
 

@@ -47,8 +47,6 @@ class ContentLoss(Loss):
         By `prepare`, if the reference's aspect ratio is not the picture's.
     """
 
-    is_mean = True
-
     def __init__(
         self,
         reference,
@@ -68,6 +66,11 @@ class ContentLoss(Loss):
         self.region = Region(mask)
         self.error = choice(error, "error", ("mse", "rmse", "half_sse"))
         self.normalize = choice(normalize, "normalize", ("relative", "none"))
+
+    @property
+    def is_mean(self):
+        """Whether the value is a mean over positions; a root or a quotient is none."""
+        return self.error == "mse" and self.normalize == "none"
 
     def prepare(self, canvas):
         """Return the reference's features and the masks, by layer."""

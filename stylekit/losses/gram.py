@@ -205,6 +205,9 @@ class GradientMaskStyleLoss(Loss):
             )
             for style, mask, style_mask, intensity in map(_region_tuple, regions)
         )
+        for index, region in enumerate(self.regions, 1):
+            region.region.what = f"mask of region {index}"
+            region.reference_region.what = f"style mask of region {index}"
         if not self.regions:
             fail("a gradient mask has no regions", expected="(style, mask) pairs")
 

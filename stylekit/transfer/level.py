@@ -33,13 +33,14 @@ class Level:
         tensor = tf.constant
         optimizer = as_optimizer(transfer.optimizer, transfer.parameters.bounds)
         self.objective = objective
+        self._optimizer = optimizer
         parameters = transfer.parameters
         values, context = parameters.prepare(
             tensor(image), tensor(base), None if mask is None else tensor(mask)
         )
         render = (
             None
-            if isinstance(parameters, Pixels) and context is None
+            if type(parameters) is Pixels and context is None
             else lambda values: parameters.image(values, context)
         )
         shown = values if render is None else render(values)
@@ -57,17 +58,28 @@ class Level:
 
     def rows(self, count: int, record: Record):
         """Yield a row a step: ``image``, ``total`` and ``terms`` at the values stepped from."""
+        weights = self.objective.weights
         for k in range(count):
-            self._carry, row = self._step(self._carry, self.objective.weights)
+            before, weights = weights, self.objective.weights
+            if not np.array_equal(before, weights):
+                self._begin_anew()
+            self._carry, row = self._step(self._carry, weights)
             if k % LOOK_EVERY == 0 or k == count - 1:
-                self._check(record, row)
+                self.check(record, [*record.rows, row])
             yield row
 
-    def _check(self, record: Record, row) -> None:
+    def _begin_anew(self) -> None:
+        # Another weight makes another objective: totals before and after do not compare.
+        carry = self._carry
+        if hasattr(self._optimizer, "forget"):
+            carry["state"] = self._optimizer.forget(carry["state"])
+        carry["best_total"] = tf.fill(carry["best_total"].shape, float("inf"))
+
+    def check(self, record: Record, rows: list) -> None:
+        """Raise `NonFiniteLossError` if something in the rows is not finite."""
         if self._carry["finite"]:
             return
         record.image = self._carry["good"]
-        rows = [*record.rows, row]
         for index, seen in enumerate(rows):
             for name, value in [*seen["terms"].items(), ("total", seen["total"])]:
                 if not np.isfinite(value).all():

@@ -88,6 +88,7 @@ class Objective:
         # the tape the total is multiplied by a power of two, which rounds nothing.
         exponent = round(math.log2(shape[0] * shape[1])) + 8 if precision == "mixed_float16" else 0
         self._scale = tf.Variable(2.0**exponent, trainable=False)
+        self._fitted = precision != "mixed_float16"
         self._traced = tf.function(self._evaluate, autograph=False)
         self._traced_terms = tf.function(self._term_gradients, autograph=False)
 
@@ -112,11 +113,15 @@ class Objective:
         gradient : tensor [B, H, W, 3]
             Of the total with respect to the image.
         """
-        return self._traced(self._checked(image), self.weights)
+        image = self._checked(image)
+        self.fit_scale(image)
+        return self._traced(image, self.weights)
 
     def term_gradients(self, image) -> dict[str, Any]:
         """Return each weighted term's own gradient ``[B, H, W, 3]``; their sum is the total's."""
-        return self._traced_terms(self._checked(image), self.weights)
+        image = self._checked(image)
+        self.fit_scale(image)
+        return self._traced_terms(image, self.weights)
 
     def stepper(self, optimizer, render: Callable | None = None, bounds=None) -> Callable:
         """Return one step of an optimizer as a traced function.
@@ -162,10 +167,13 @@ class Objective:
         return tf.function(step, autograph=False)
 
     def fit_scale(self, image) -> None:
-        """Lower the scale of the half-precision gradient until it does not overflow at `image`."""
-        if self.precision != "mixed_float16":
+        """Lower the scale of the half-precision gradient until it does not overflow at `image`.
+
+        Done once; the first evaluation does it.
+        """
+        if self._fitted:
             return
-        image = self._checked(image)
+        self._fitted = True
         for _ in range(8):
             if tf.reduce_all(tf.math.is_finite(self._traced(image, self.weights)[2])):
                 return
@@ -202,13 +210,13 @@ class Objective:
         for name, term in self.terms.items():
             seen = {layer: features[layer] for layer in term.layers}
             value = tf.cast(term.compute(image, seen, self.targets[name]), tf.float32)
-            if value.shape not in ((), (1,), (batch,)):
+            if value.shape != (batch,) and not (batch == 1 and value.shape == ()):
                 fail(
                     f"the term {name!r} computed a value of the wrong shape",
                     expected=f"one value a picture, [{batch}]",
                     received=list(value.shape),
                 )
-            values[name] = tf.broadcast_to(value, (batch,))
+            values[name] = tf.reshape(value, (batch,))
         return values
 
     def _checked(self, image):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 
 from stylekit._checks import InputTypeError, explain, integer, number
-from stylekit.transfer.parameters import clip
+from stylekit.transfer.parameters import Pixels, clip
 
 TINY = 1e-30
 """Keeps quotients by a zero gradient finite."""
@@ -52,11 +53,12 @@ class LBFGS:
     history : int
         Pairs kept, at least 1; each holds twice the image's memory.
     first_step : float
-        Mean change of a value in the first step, which has no curvature to go by.
+        Mean change of the values that have a gradient in the first step, which has no curvature
+        to go by.
     max_step : float
-        Largest mean change of a value in a step.
+        Largest mean change of the values that have a gradient in a step.
     bounds : (float, float) or None
-        Limits of the values; those of `Pixels` by default.
+        Limits of the values. Default: those of the parameters that are optimised.
 
     References
     ----------
@@ -75,15 +77,17 @@ class LBFGS:
         *,
         first_step: float = 0.02,
         max_step: float = 0.03,
-        bounds: tuple[float, float] | None = (0.0, 1.0),
+        bounds: tuple[float, float] | str | None = "parameters",
     ) -> None:
         self.history = integer(history, "history", low=1)
         self.first_step = number(first_step, "first_step", low=0, open_low=True)
         self.max_step = number(max_step, "max_step", low=0, open_low=True)
-        self.bounds = bounds
+        self.takes_bounds = bounds == "parameters"
+        self.bounds = Pixels.bounds if self.takes_bounds else bounds
 
     def __repr__(self) -> str:
-        return f"LBFGS(history={self.history})"
+        steps = f"first_step={self.first_step:g}, max_step={self.max_step:g}"
+        return f"LBFGS(history={self.history}, {steps})"
 
     def init(self, x):
         """Return the state before the first step; see `Optimizer.init`."""
@@ -133,14 +137,16 @@ class LBFGS:
             tf.cast(products[:, -2, -1] / products[:, -1, -1], x.dtype),
             state["gamma"],
         )
-        first = self.first_step / tf.maximum(tf.reduce_mean(tf.abs(steepest), 1), TINY)
+        # Where an update mask is 0 there is no gradient: such values do not count.
+        count = tf.maximum(tf.math.count_nonzero(steepest, 1, dtype=x.dtype), 1.0)
+        first = self.first_step / tf.maximum(tf.reduce_sum(tf.abs(steepest), 1) / count, TINY)
         scale = tf.where(gamma > 0, gamma, first)
         correction = tf.matmul(_correction(products, slopes, scale)[:, None], pairs)[:, 0]
         direction = -free * (scale[:, None] * steepest + correction)
         # Rounding may turn a direction uphill; the steepest descent never is.
         uphill = _dot(direction, gradient) >= 0
         direction = tf.where(uphill[:, None], -scale[:, None] * steepest, direction)
-        mean = tf.reduce_mean(tf.abs(direction), axis=1)
+        mean = tf.reduce_sum(tf.abs(direction), axis=1) / count
         reach = tf.minimum(length, self.max_step / tf.maximum(mean, TINY))
         following = clip(x + reach[:, None] * direction, self.bounds)
         return tf.reshape(following, shape), {
@@ -152,6 +158,14 @@ class LBFGS:
             "gamma": gamma,
             "pairs": pairs,
             "products": products,
+        }
+
+    def forget(self, state):
+        """Return the state after the objective itself has changed: its totals compare no more."""
+        return {name: tf.zeros_like(value) for name, value in state.items()} | {
+            "x": state["x"],
+            "total": tf.fill(state["total"].shape, float("inf")),
+            "length": tf.ones_like(state["length"]),
         }
 
     def _free(self, x, gradient):
@@ -201,6 +215,10 @@ def as_optimizer(optimizer, bounds: tuple[float, float] | None = (0.0, 1.0)) -> 
     """Return an `Optimizer` for one level: a new adaptor for a Keras one, `LBFGS` for None."""
     if optimizer is None:
         return LBFGS(bounds=bounds)
+    if isinstance(optimizer, LBFGS) and optimizer.takes_bounds:
+        optimizer = copy.copy(optimizer)
+        optimizer.bounds = bounds
+        return optimizer
     if isinstance(optimizer, KerasOptimizer):  # its variables are of one level
         optimizer = optimizer._optimizer
     if isinstance(optimizer, keras.optimizers.Optimizer):

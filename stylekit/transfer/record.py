@@ -40,7 +40,7 @@ class Record:
         self._mask: Any = None
         self.rows: list[dict[str, Any]] = []
         self.image: Any = None
-        self.best: Any = None
+        self.level: Any = None
         self.notes: list[str] = []
 
     @property
@@ -77,6 +77,11 @@ class Record:
         seconds = time.perf_counter() - self._began
         return Step(index, self._steps, level, seconds, row)
 
+    def check(self) -> None:
+        """Raise `NonFiniteLossError` if what has been computed so far is not finite."""
+        if self.level is not None:
+            self.level.check(self, self.rows)
+
     def result(self, stopped_by: str) -> Result:
         """Return what has been computed so far."""
         seconds = time.perf_counter() - self._began
@@ -92,7 +97,7 @@ class Record:
         }
         return Result(
             image=self._full_size(self.image),
-            best=self._full_size(self.best()),
+            best=self._full_size(self.level.best()),
             losses=losses,
             steps=self.steps,
             seconds=seconds,

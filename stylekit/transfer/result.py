@@ -122,7 +122,7 @@ class Result:
         path = Path(path)
         if manifest == "auto":
             manifest = "text" if path.suffix.lower() == ".png" else "beside"
-        record = json.dumps(self.manifest, indent=1)
+        record = json.dumps(self.manifest, indent=1, default=str)
         text = {"stylekit": record} if manifest == "text" else None
         check_writable(path, bits=bits)
         written = write_image(path, self.image, like=like, bits=bits, text=text)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from stylekit._checks import InputTypeError, choice, explain, fail, integer
+from stylekit._checks import InputTypeError, SetupError, choice, explain, fail, integer
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import as_batch, resize
 from stylekit.losses import ContentLoss, Loss
@@ -136,16 +137,28 @@ class StyleTransfer:
                 for callback in callbacks:
                     if callback(step):
                         name = getattr(callback, "__name__", type(callback).__name__)
+                        record.check()
                         return record.result(name)
         except KeyboardInterrupt:
             if record.image is None:
                 raise
+            record.check()
             return record.result("interrupted")
         except TransferError:
             raise
         except Exception as error:
+            memory = isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError))
+            if memory and not record.rows:
+                raise SetupError(
+                    explain(
+                        "the memory does not hold the run",
+                        hint="take a smaller size or style, fewer layers, LBFGS(history=3), or "
+                        "precision='mixed_float16' on a GPU",
+                    )
+                ) from error
             if not record.rows:
                 raise
+            record.check()
             message = f"the run broke off at step {record.steps}: {error}"
             raise TransferError(message, record.result(type(error).__name__)) from error
         finally:
@@ -193,7 +206,7 @@ class StyleTransfer:
                 image = _resized(image, shape)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
             run = Level(self, objective, image, base, level_mask)
-            record.best = run.best
+            record.level = run
             # The last level's last row is the objective at the image returned.
             for row in run.rows(count + (level == last), record):
                 yield record.step(index, level, row)
@@ -227,7 +240,9 @@ class StyleTransfer:
                 )
             batch = 1 if content is None else len(content)
             rng = np.random.default_rng(self.seed)
-            image = np.stack([initial.image(tuple(shape), rng) for _ in range(batch)])
+            image = as_batch([initial.image(tuple(shape), rng) for _ in range(batch)], "start")
+            if content is not None:  # whose size may be another
+                content = _resized(content, image.shape[1:3])
         else:
             content = image = as_batch(initial, "start")
         # A mask follows one picture: of a batch there is none to give to a callable.

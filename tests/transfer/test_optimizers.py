@@ -344,7 +344,7 @@ class TestSettings:
         assert state["pairs"].shape == (2, 6, 60)
 
     def test_repr(self):
-        assert repr(LBFGS(history=7)) == "LBFGS(history=7)"
+        assert repr(LBFGS(7)) == "LBFGS(history=7, first_step=0.02, max_step=0.03)"
 
 
 class TestKerasOptimizer:

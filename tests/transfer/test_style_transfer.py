@@ -435,7 +435,7 @@ class TestOptimizers:
         slow = sk.StyleTransfer(terms, extractor=vgg, optimizer=sk.LBFGS(3, first_step=1e-3))
         result = slow.run(photo, 1)
         assert np.abs(result.image - photo).mean() == pytest.approx(1e-3, rel=1e-3)
-        assert result.manifest["optimizer"] == "LBFGS(history=3)"
+        assert result.manifest["optimizer"] == "LBFGS(history=3, first_step=0.001, max_step=0.03)"
 
 
 class TestParameters:
@@ -821,3 +821,88 @@ class TestRefusals:
 
         with pytest.raises(InputError, match="wrong shape"):
             sk.StyleTransfer([Wrong()], extractor=vgg).run(photo, 2)
+
+
+class TestWhatReviewFound:
+    def test_a_weight_that_rises_does_not_stop_lbfgs(self, photo, vgg):
+        term = sk.PixelLoss(np.clip(1 - photo, 0.1, 0.9), weight=1)
+        transfer = sk.StyleTransfer([term], extractor=vgg)
+
+        def raise_weight(step):
+            if step.index == 3:
+                term.weight = 10
+
+        rows = transfer.run(photo, 40, callbacks=[raise_weight]).losses
+        assert rows[-1]["pixel"] < 0.01 * rows[5]["pixel"]
+
+    @pytest.mark.parametrize("leaving", ["stop", "interrupt", "fail"])
+    def test_nan_between_two_looks_is_no_result(self, photo, vgg, leaving):
+        class Bad(sk.Loss):
+            def compute(self, image, features, targets):
+                value = tf.reduce_mean(image, axis=(1, 2, 3))
+                changed = tf.reduce_max(tf.abs(image - photo)) > 1e-6
+                return tf.where(changed, float("nan"), value)
+
+        def leave(step):
+            if step.index == 3:
+                if leaving == "interrupt":
+                    raise KeyboardInterrupt
+                if leaving == "fail":
+                    raise OSError("the disk is full")
+                return True
+            return False
+
+        transfer = sk.StyleTransfer([Bad(name="bad")], extractor=vgg)
+        with pytest.raises(sk.transfer.NonFiniteLossError, match="'bad'") as caught:
+            transfer.run(photo, 20, callbacks=[leave])
+        np.testing.assert_array_equal(caught.value.image, photo)
+
+    def test_a_small_update_mask_keeps_the_steps_small(self, photo, vgg):
+        mask = np.zeros(photo.shape[:2], "float32")
+        mask[:2, :3] = 1
+        transfer = sk.StyleTransfer([sk.PixelLoss(1 - photo)], extractor=vgg)
+        result = transfer.run(photo, 1, update_mask=mask)
+        moved = np.abs(result.image - photo)[:2, :3]
+        assert moved.mean() == pytest.approx(0.02, rel=0.05)
+
+    def test_lbfgs_with_settings_takes_the_bounds_of_the_parameters(self, photo, vgg):
+        class Doubled(Parameters):
+            def prepare(self, image, base, update_mask):
+                return image * 10, {}
+
+            def image(self, values, context):
+                return values / 10
+
+        goal = np.clip(1 - photo, 0.1, 0.9)
+        options = {"extractor": vgg, "parameters": Doubled()}
+        optimizer = sk.LBFGS(5, first_step=0.2, max_step=2)
+        transfer = sk.StyleTransfer([sk.PixelLoss(goal)], optimizer=optimizer, **options)
+        np.testing.assert_allclose(transfer.run(photo, 60).image, goal, atol=0.02)
+        assert optimizer.bounds == (0, 1)
+
+    def test_a_subclass_of_pixels_is_heard(self, photo, vgg):
+        class Inverted(sk.Pixels):
+            def image(self, values, context):
+                return 1 - values
+
+        transfer = sk.StyleTransfer([sk.PixelLoss(photo)], extractor=vgg, parameters=Inverted())
+        np.testing.assert_allclose(transfer.run(photo, 0).image, 1 - photo, atol=1e-6)
+
+    def test_a_start_in_double_precision(self, photo, vgg):
+        class Uniform(sk.transfer.Start):
+            def image(self, shape, rng):
+                return rng.random((*shape, 3))
+
+        transfer = sk.StyleTransfer([sk.ContentLoss(photo, layers="conv1_1")], extractor=vgg)
+        assert transfer.run(Uniform(), 2).image.shape == photo.shape
+
+    def test_out_of_memory_before_the_first_step_is_one_sentence(self, photo, vgg):
+        class Huge(sk.Loss):
+            def prepare(self, canvas):
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+            def compute(self, image, features, targets):
+                return tf.zeros(len(image))
+
+        with pytest.raises(sk.SetupError, match="smaller size"):
+            sk.StyleTransfer([Huge()], extractor=vgg).run(photo, 2)
