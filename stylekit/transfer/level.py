@@ -58,12 +58,13 @@ class Level:
 
     def rows(self, count: int, record: Record):
         """Yield a row a step: ``image``, ``total`` and ``terms`` at the values stepped from."""
-        weights = self.objective.weights
+        terms = self.objective.terms.values()
+        before = [term.weight for term in terms]
         for k in range(count):
-            before, weights = weights, self.objective.weights
-            if not np.array_equal(before, weights):
+            if before != (now := [term.weight for term in terms]):
                 self._begin_anew()
-            self._carry, row = self._step(self._carry, weights)
+                before = now
+            self._carry, row = self._step(self._carry, self.objective.weights)
             if k % LOOK_EVERY == 0 or k == count - 1:
                 self.check(record, [*record.rows, row])
             yield row

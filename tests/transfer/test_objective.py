@@ -4,7 +4,6 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from scipy.optimize import minimize
-from skimage import data, transform
 
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError, SetupError
@@ -13,21 +12,6 @@ from stylekit.transfer.objective import named_terms
 SHAPE = (24, 32)
 STYLE = ("block1_conv1", "block2_conv1")
 CONTENT = "block2_conv2"
-
-
-@pytest.fixture(scope="module")
-def vgg():
-    return sk.VGG19(weights=None)
-
-
-@pytest.fixture(scope="module")
-def photo():
-    return np.float32(transform.resize(data.astronaut(), SHAPE, anti_aliasing=True))
-
-
-@pytest.fixture(scope="module")
-def style():
-    return np.float32(transform.resize(data.coffee(), (28, 20), anti_aliasing=True))
 
 
 @pytest.fixture

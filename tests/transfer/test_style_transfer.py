@@ -4,7 +4,6 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from PIL import Image
-from skimage import data, transform
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError, SetupError
@@ -13,21 +12,6 @@ from stylekit.transfer import NonFiniteLossError, Parameters, Start, TransferErr
 SHAPE = (24, 32)
 LAYERS = ("block1_conv1", "block2_conv1")
 QUICK = sk.LBFGS(first_step=0.02, max_step=0.3)  # where a test counts on getting somewhere
-
-
-@pytest.fixture(scope="module")
-def vgg():
-    return sk.VGG19(weights=None)
-
-
-@pytest.fixture(scope="module")
-def photo():
-    return np.float32(transform.resize(data.astronaut(), SHAPE, anti_aliasing=True))
-
-
-@pytest.fixture(scope="module")
-def style():
-    return np.float32(transform.resize(data.coffee(), (28, 20), anti_aliasing=True))
 
 
 @pytest.fixture
