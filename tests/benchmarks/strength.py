@@ -1,8 +1,9 @@
 """What `strength` does at several sizes: log-fall of the style loss, and the content loss.
 
-    python tests/benchmarks/strength.py DATA [--sizes 256 512 1024] [--steps 40] [--pyramid 3]
+    python tests/benchmarks/strength.py DATA [--sizes 256 512 1024] [--steps 80] [--coarsest 256]
 
-DATA holds ``images/content``, ``images/style`` and the weights. The styles are size-matched. Writes
+With ``--coarsest`` each run is a pyramid that begins at that size and doubles, as one runs large
+pictures; without, all steps are at the full size. DATA holds ``images/content``, ``images/style`` and the weights. The styles are size-matched. Writes
 a row a run to ``--json`` and goes on from there when started again; prints a table at the end.
 """
 
@@ -31,8 +32,8 @@ def main():
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--strengths", type=float, nargs="+", default=[0.2, 0.5, 0.8])
     parser.add_argument("--pairs", type=int, default=len(PAIRS))
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--pyramid", type=int, default=None)
+    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--coarsest", type=int, help="longer side of a pyramid's first level")
     parser.add_argument("--json", type=Path, default=Path("strength.json"))
     parser.add_argument("--pictures", type=Path)
     args = parser.parse_args()
@@ -44,13 +45,14 @@ def main():
                 key = {"pair": f"{content} x {style}", "size": size, "strength": strength}
                 if any(key.items() <= row.items() for row in rows):
                     continue
+                levels = round(math.log2(size / args.coarsest)) + 1 if args.coarsest else 1
                 result = sk.stylize(
                     args.data / "images/content" / content,
                     args.data / "images/style" / style,
                     strength=strength,
                     size=size,
                     steps=args.steps,
-                    pyramid=args.pyramid,
+                    pyramid=levels if levels > 1 else None,
                     variation=0,
                     style_layers=STYLE,
                     content_layers=CONTENT,
@@ -58,7 +60,7 @@ def main():
                 )
                 # The style loss of the start at this size; a pyramid's first row is a coarser one.
                 start = result.losses[0]["gram_style"]
-                if args.pyramid:
+                if levels > 1:
                     start = start_loss(args, extractor, content, style, size)
                 last = result.losses[-1]
                 row = {

@@ -1,0 +1,147 @@
+"""The Gram matrices of many masks over one feature map, in one pass of bounded memory.
+
+Taken one by one, each mask would cost a pass over the whole map and a masked copy of it. Here the
+positions are sorted by the masks that hold there and cut into chunks; a chunk meets only its own
+masks. A partition then costs what a single mask does, and where a mask is zero it costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from stylekit.functional import EPSILON, full_precision
+
+ENTRIES = 4096
+"""Positions times masks of a chunk: its masked features, 4 C bytes an entry, stay in the cache."""
+
+SHORTEST = 128
+"""Fewest positions of a chunk; below, the loop costs more than the product."""
+
+
+def pack_masks(masks) -> dict[str, Any]:
+    """Return masks of one feature map in the order in which `packed_gram_matrices` visits them.
+
+    Parameters
+    ----------
+    masks : array [K, h, w]
+        In [0, 1]; concrete values, for the layout follows from where they are zero.
+
+    Returns
+    -------
+    dict
+        ``"groups"``: a tuple of ``(index [T, P], weight [T, P, J, 1], mask [T, J])``: T chunks of P
+        positions under J masks each. ``"inverse"`` ``[h * w]``: where a position lies among all
+        the chunks'. ``"mass"`` ``[K, 1, 1, 1]``: the masks' sums.
+    """
+    flat = np.asarray(masks, "float32").reshape(len(masks), -1)
+    active = flat > 0
+    deepest = max(1, int(active.sum(axis=0).max()))
+    # A chunk that straddles two masks pays for both: take them short beside what a mask covers.
+    length = min(ENTRIES // deepest, int(active.sum(axis=1).mean()) // 8)
+    length = min(flat.shape[1], max(SHORTEST, length))
+    order = np.lexsort(active)  # positions under the same masks side by side
+    covered = active[:, order].any(axis=0)
+    # One position stands for all that no mask covers: its weights, and so its gradient, are zero.
+    order, idle = np.concatenate([order[~covered][:1], order[covered]]), order[~covered]
+
+    by_depth: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for start in range(0, len(order), length):
+        positions = order[start : start + length]
+        here = np.flatnonzero(active[:, positions].any(axis=1))
+        # Depths are rounded up to powers of two: each depth is a loop of its own in the graph.
+        depth = min(len(flat), 1 << max(0, len(here) - 1).bit_length())
+        by_depth.setdefault(depth, []).append((positions, here))
+
+    groups, inverse, visited = [], np.zeros(flat.shape[1], "int32"), 0
+    for depth, chunks in sorted(by_depth.items()):
+        index = np.zeros((len(chunks), length), "int32")
+        weight = np.zeros((len(chunks), length, depth, 1), "float32")
+        mask = np.zeros((len(chunks), depth), "int32")
+        for chunk, (positions, here) in enumerate(chunks):
+            index[chunk, : len(positions)] = positions
+            weight[chunk, : len(positions), : len(here), 0] = flat[np.ix_(here, positions)].T
+            mask[chunk, : len(here)] = here
+            inverse[positions] = visited + np.arange(len(positions))
+            visited += length
+        groups.append(tuple(map(ops.convert_to_tensor, (index, weight, mask))))
+    if len(idle):
+        inverse[idle] = inverse[idle[0]]
+    return {
+        "groups": tuple(groups),
+        "inverse": ops.convert_to_tensor(inverse),
+        "mass": ops.convert_to_tensor(flat.sum(axis=1, dtype="float64").reshape(-1, 1, 1, 1)),
+    }
+
+
+def packed_gram_matrices(feature, packed: dict[str, Any]):
+    """Return the Gram matrix of each mask, ``sum_p m_p f_p f_p^T / sum_p m_p``.
+
+    Parameters
+    ----------
+    feature : tensor [B, h, w, C]
+    packed : dict
+        K masks, as `pack_masks` gives them for h x w.
+
+    Returns
+    -------
+    tensor [K, B, C, C]
+        `functional.masked_gram_matrix` of each; zero for an empty mask.
+
+    Notes
+    -----
+    Both directions multiply the same matrix: with ``L = [m_1 F ... m_J F]`` of a chunk, its share
+    of the Gram matrices is ``L^T F``, and that of the gradient ``L [S_1; ...; S_J]``, where
+    ``S_k = (D_k + D_k^T) / sum m_k`` for the upstream gradients D. Nothing of L is kept.
+    """
+    channels = feature.shape[-1]
+    count = packed["mass"].shape[0]
+
+    @ops.custom_gradient
+    def grams(feature):
+        flat = ops.reshape(feature, (-1, packed["inverse"].shape[0], channels))
+        batch = ops.shape(flat)[0]
+        dtype = full_precision(flat[:1, :1]).dtype
+        mass = ops.cast(ops.maximum(packed["mass"], EPSILON), dtype)
+
+        def masked(index, weight):
+            positions = ops.cast(ops.take(flat, index, axis=1), dtype)
+            left = positions[:, :, None] * ops.cast(weight, dtype)
+            length, depth = weight.shape[:2]
+            return positions, ops.reshape(left, (-1, length, depth * channels))
+
+        def add(total, chunk):
+            index, weight, mask = chunk
+            positions, left = masked(index, weight)
+            parts = ops.matmul(ops.swapaxes(left, 1, 2), positions)
+            parts = ops.reshape(parts, (-1, mask.shape[0], channels * channels))
+            parts = ops.reshape(ops.swapaxes(parts, 0, 1), (mask.shape[0], -1))
+            return total + ops.segment_sum(parts, mask, count), None
+
+        value = ops.zeros((count, batch * channels * channels), dtype)
+        for group in packed["groups"]:
+            value, _ = ops.scan(add, value, group)
+        value = ops.reshape(value, (count, -1, channels, channels)) / mass
+
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            both = (upstream + ops.swapaxes(upstream, 2, 3)) / mass
+
+            def pull(chunk):
+                index, weight, mask = chunk
+                _, left = masked(index, weight)
+                right = ops.swapaxes(ops.take(both, mask, axis=0), 0, 1)
+                right = ops.reshape(right, (-1, mask.shape[0] * channels, channels))
+                return ops.cast(ops.matmul(left, right), feature.dtype)
+
+            pulls = [ops.map(pull, group) for group in packed["groups"]]
+            pulls = [ops.reshape(ops.swapaxes(p, 0, 1), (batch, -1, channels)) for p in pulls]
+            pulls = pulls[0] if len(pulls) == 1 else ops.concatenate(pulls, axis=1)
+            result = ops.take(pulls, packed["inverse"], axis=1)
+            return ops.reshape(result, ops.shape(feature))
+
+        return value, gradient
+
+    return grams(feature)
