@@ -6,21 +6,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from stylekit._checks import fail, integer, number
+from stylekit._checks import fail, number
 from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
-from stylekit.features import VGG19, FeatureExtractor
+from stylekit.features import FeatureExtractor
 from stylekit.image import as_image
-from stylekit.losses import (
-    ContentLoss,
-    GramStyleLoss,
-    Loss,
-    MaskedGramStyleLoss,
-    TotalVariationLoss,
-)
+from stylekit.losses import GramStyleLoss, Loss, MaskedGramStyleLoss
 from stylekit.losses.base import STYLE_LAYERS
 from stylekit.losses.content import CONTENT_LAYERS
-from stylekit.masks import as_mask, combine, resize
-from stylekit.transfer import Pyramid, Result, Start, StyleTransfer
+from stylekit.masks import combine
+from stylekit.recipes._paint import fitted, paint, sized_style
+from stylekit.transfer import Result
 
 
 def stylize(
@@ -34,6 +29,7 @@ def stylize(
     style_scale: float = 1.0,
     mask=None,
     style_mask=None,
+    protect: bool = True,
     style_layers: Sequence[str] = STYLE_LAYERS,
     content_layers: Sequence[str] = CONTENT_LAYERS,
     variation: float = VARIATION,
@@ -65,10 +61,12 @@ def stylize(
     style_scale : float
         Longer side of each style relative to the result's: above 1 the strokes grow.
     mask : path, PIL image, array or callable, or a list of them, optional
-        Where the style goes, one a style; what no mask covers stays bit-identical to the start.
-        It is resized to the result.
+        Where the style goes, one a style. It is resized to the result.
     style_mask : the same, optional
         Where each style is taken; resized to the style picture. None in a list: everywhere.
+    protect : bool
+        True: what no mask covers stays bit-identical to the start. False: there the content is
+        the only term, and the pixels adapt to what is beside them.
     style_layers, content_layers : sequence of str
     variation : float
         Weight of a `TotalVariationLoss`, times strength, at least 0. The default is light: it
@@ -99,56 +97,50 @@ def stylize(
     >>> import stylekit as sk
     >>> sk.stylize("photo.jpg", "starry.jpg", strength=0.6).save("out.png")  # doctest: +SKIP
     """
-    strength = number(strength, "strength", low=0, high=1)
-    integer(steps, "steps", low=0)
-    extractor = VGG19() if extractor is None else extractor
     photo = as_image(content, "content", size)
-    longer = max(photo.shape[:2])
-    style_size = max(1, round(longer * number(style_scale, "style_scale", low=0, open_low=True)))
     styles = [
-        as_image(one, "style", style_size)
+        sized_style(one, photo, style_scale)
         for one in (style if isinstance(style, (list, tuple)) else [style])
     ]
     if not styles:
         fail("there is no style", expected="at least one style picture")
-    masks = [
-        None if one is None else _fitted(one, photo, "mask")
-        for one in _one_each(mask, styles, "mask")
-    ]
-    style_masks = [
-        None if source is None else _fitted(source, one, "style mask")
+    masks = [None if one is None else fitted(one, photo) for one in _one_each(mask, styles, "mask")]
+    sources = [
+        None if source is None else fitted(source, one, "style mask")
         for source, one in zip(_one_each(style_mask, styles, "style mask"), styles, strict=True)
     ]
     everywhere = np.ones(photo.shape[:2], "float32")
     covers = [everywhere if one is None else one for one in masks]
     weights = _shares(style_weights, covers)
 
-    factor = extractor.style_factor * strength
-    terms: list[Loss] = [ContentLoss(photo, layers=content_layers, weight=1 - strength)]
-    for one, weight, cover, region, source in zip(
-        styles, weights, covers, masks, style_masks, strict=True
-    ):
-        options = {"layers": style_layers, "weight": factor * weight}
-        if region is None and source is None:
-            terms.append(GramStyleLoss(one, **options))
-        else:
-            terms.append(MaskedGramStyleLoss(one, cover, source, **options))
-    if number(variation, "variation", low=0):
-        terms.append(TotalVariationLoss(weight=variation * strength))
+    def terms(factor: float) -> list[Loss]:
+        return [
+            GramStyleLoss(one, layers=style_layers, weight=factor * weight)
+            if region is None and source is None
+            else MaskedGramStyleLoss(
+                one, cover, source, layers=style_layers, weight=factor * weight
+            )
+            for one, weight, cover, region, source in zip(
+                styles, weights, covers, masks, sources, strict=True
+            )
+        ]
 
-    start = photo if initial is None else initial
-    if not isinstance(start, Start):
-        start = as_image(start, "initial", longer)
-    transfer = StyleTransfer(
-        terms, extractor=extractor, optimizer=optimizer, precision=precision, seed=seed
-    )
-    return transfer.run(
-        start,
-        # At strength 0 the content is the only term, and a run could only add rounding.
-        steps if strength else 0,
-        # One style over the whole picture leaves nothing to protect.
-        update_mask=None if any(one is None for one in masks) else combine(masks, "sum"),
-        pyramid=None if pyramid is None else Pyramid.halving(longer, pyramid),
+    # One style over the whole picture leaves nothing to protect.
+    everywhere_free = not protect or any(one is None for one in masks)
+    return paint(
+        photo,
+        terms,
+        update_mask=None if everywhere_free else combine(masks, "sum"),
+        strength=strength,
+        steps=steps,
+        content_layers=content_layers,
+        variation=variation,
+        initial=initial,
+        pyramid=pyramid,
+        extractor=extractor,
+        optimizer=optimizer,
+        precision=precision,
+        seed=seed,
         callbacks=callbacks,
     )
 
@@ -174,9 +166,3 @@ def _shares(weights, covers):
         fail("style_weights are wrong", expected=expected, received=weights)
     most = np.max(sum(w * cover for w, cover in zip(values, covers, strict=True)))
     return [float(w / most) for w in values]
-
-
-def _fitted(mask, picture, name):
-    """Return a mask, or what a callable makes of the picture, at the picture's size."""
-    mask = mask(picture) if callable(mask) else mask
-    return resize(as_mask(mask, name=name), picture.shape[:2])
