@@ -2,17 +2,16 @@
 
     python tests/benchmarks/masks.py [--size 512] [--weights FILE] [--repeat 5] [--json FILE]
 
-``regions``: N masks that share the picture, an irregular mosaic; ``soft``: N soft masks over all of
-it. Each row is a process of its own; its peak is what it held above the level after the import. All
-processes stay and take turns, so that a busy machine is busy for all.
+``regions``: N masks that share the picture, an irregular mosaic; ``soft``: N soft masks over all
+of it. Each row is a process of its own, whose peak is what it held above the level after the
+import. It takes turns with one of the full picture, so that a busy machine is busy for both.
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
-
-CASES = [("full", 1)] + [(kind, n) for kind in ("regions", "soft") for n in (1, 2, 4, 8, 16)]
 
 
 def mosaic(size, count):
@@ -72,12 +71,41 @@ def worker(kind, count, size, weights):
         print(time.perf_counter() - start, peak() - level, flush=True)
 
 
+def start(command, kind, count):
+    process = subprocess.Popen(
+        [*command, "--worker", kind, str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    if process.stdout.readline().strip() != "ready":
+        raise SystemExit(f"the run of {count} {kind} failed")
+    return process
+
+
+def measure(processes, repeat):
+    """Return (least seconds, peak) of each process."""
+    best = [(float("inf"), 0.0)] * len(processes)
+    for _ in range(repeat):
+        for k, process in enumerate(processes):
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            seconds, memory = map(float, process.stdout.readline().split())
+            best[k] = min(best[k][0], seconds), memory
+    for process in processes:
+        process.stdin.close()
+        process.wait()
+    return best
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--weights", default=None)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--json")
+    parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--worker", nargs=2)
     args = parser.parse_args()
     if args.worker:
@@ -85,35 +113,19 @@ def main():
         return
     command = [sys.executable, __file__, "--size", str(args.size)]
     command += ["--weights", args.weights] if args.weights else []
-    workers = []
-    for kind, count in CASES:
-        process = subprocess.Popen(
-            [*command, "--worker", kind, str(count)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        if process.stdout.readline().strip() != "ready":
-            raise SystemExit(f"the run of {count} {kind} failed")
-        workers.append(process)
-    rows = [{"kind": kind, "masks": n, "seconds": 1e9, "peak_mib": 0.0} for kind, n in CASES]
-    for _ in range(args.repeat):
-        for process, row in zip(workers, rows, strict=True):
-            process.stdin.write("go\n")
-            process.stdin.flush()
-            seconds, memory = map(float, process.stdout.readline().split())
-            row["seconds"] = min(row["seconds"], seconds)
-            row["peak_mib"] = memory
-    for process in workers:
-        process.stdin.close()
-    base = rows[0]
-    print("masks      | seconds | ratio | peak MiB | ratio")
-    for row in rows:
-        ratios = row["seconds"] / base["seconds"], row["peak_mib"] / base["peak_mib"]
+    rows = []
+    print("masks      | seconds | full | ratio | peak MiB | full | ratio")
+    for kind, count in itertools.product(("regions", "soft"), args.counts):
+        pair = [start(command, *case) for case in (("full", 1), (kind, count))]
+        seconds, peaks = zip(*measure(pair, args.repeat), strict=True)
+        row = {"kind": kind, "masks": count, "seconds": seconds[1], "full_seconds": seconds[0]}
+        row |= {"peak_mib": peaks[1], "full_peak_mib": peaks[0]}
+        rows.append(row)
         print(
-            f"{row['masks']:2} {row['kind']:7} | {row['seconds']:7.3f} | {ratios[0]:5.2f} "
-            f"| {row['peak_mib']:8.0f} | {ratios[1]:5.2f}"
+            f"{count:2} {kind:7} | {seconds[1]:7.3f} | {seconds[0]:.3f} "
+            f"| {seconds[1] / seconds[0]:5.2f} | {peaks[1]:8.0f} | {peaks[0]:4.0f} "
+            f"| {peaks[1] / peaks[0]:5.2f}",
+            flush=True,
         )
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:

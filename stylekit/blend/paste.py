@@ -1,0 +1,64 @@
+"""One picture over another by a share a pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stylekit import masks
+from stylekit._checks import fail
+from stylekit.image import PictureLike, as_image
+
+
+def paste(
+    photo: PictureLike, stylised: PictureLike, mask: Any, *, feather: float = 0.0
+) -> np.ndarray:
+    """Lay the stylised picture over the photograph: ``m * stylised + (1 - m) * photo``.
+
+    Parameters
+    ----------
+    photo, stylised : path, PIL image or array_like
+        Two pictures of one size.
+    mask : array_like, PIL.Image.Image or path
+        The share of the stylised picture, of the pictures' size; all 0 and all 1 are right.
+    feather : float, optional
+        Soften the mask's edge first, as by `stylekit.masks.feather`. It then reaches outside, too,
+        as far as ``2 * feather`` pixels along rows and columns.
+
+    Returns
+    -------
+    ndarray
+        ``float32 [H, W, 3]`` in [0, 1]: bit-identical to the photograph where the (softened) mask
+        is 0, and to the stylised picture where it is 1.
+
+    Raises
+    ------
+    FileError, InputError, InputTypeError
+        If a picture or the mask cannot be used, or their sizes differ.
+    """
+    photo, stylised, mask = checked(photo, stylised, mask)
+    return over(photo, stylised, masks.feather(mask, feather))
+
+
+def over(photo: np.ndarray, stylised: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return ``photo + alpha * (stylised - photo)``, exact where alpha is 0 or 1."""
+    share = alpha[..., np.newaxis].astype(np.float32)
+    mixed = np.clip(photo + share * (stylised - photo), 0, 1)
+    return np.where(share == 1, stylised, np.where(share == 0, photo, mixed))
+
+
+def checked(
+    photo: PictureLike, stylised: PictureLike, mask: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return two pictures and a mask as arrays of one height and width."""
+    photo, stylised = as_image(photo, "photo"), as_image(stylised, "stylised")
+    if stylised.shape != photo.shape:
+        height, width = photo.shape[:2]
+        fail(
+            "stylised has another size than photo",
+            expected=f"shape {photo.shape}",
+            received=f"shape {stylised.shape}",
+            hint=f"use image.resize(stylised, ({height}, {width}))",
+        )
+    return photo, stylised, masks.as_mask(mask, photo.shape[:2], allow_empty=True)

@@ -1,0 +1,113 @@
+"""A subject before a background that is out of focus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import ndimage, signal
+
+from stylekit import masks
+from stylekit._checks import integer, number
+from stylekit.image import PictureLike, as_image
+from stylekit.masks.refine import estimate_foreground
+
+_RADIUS = 1 / 64  # of the longer side
+_POWER = 8  # of the background's share: mixed pixels, whose colours are guesses, hardly count
+_FEW = 1e-3  # share of the disc below which it sees too little of the background to speak for it
+
+
+def portrait(
+    photo: PictureLike,
+    mask: Any,
+    *,
+    radius: float | None = None,
+    margin: int = 2,
+    feather: float = 0.0,
+) -> np.ndarray:
+    """Blur the background as a wide lens does, and leave the subject sharp, without a halo.
+
+    Parameters
+    ----------
+    photo : path, PIL image or array_like
+    mask : array_like, PIL.Image.Image or path
+        The subject's share of each pixel, of the photograph's size. `stylekit.masks.matte` or
+        `guided` make one whose edge follows hair. All 0: everything is blurred.
+    radius : float, optional
+        Of the disc that a point of light becomes, in pixels; 0 returns the photograph. Default: a
+        64th of the longer side.
+    margin : int, optional
+        How many pixels around the subject the background does not take its colours from, for a
+        mask that is a little too tight.
+    feather : float, optional
+        Soften the mask first, as by `stylekit.masks.feather`.
+
+    Returns
+    -------
+    ndarray
+        ``float32 [H, W, 3]`` in [0, 1], bit-identical to the photograph where the mask is 1.
+
+    Raises
+    ------
+    FileError, InputError, InputTypeError
+        If the picture or the mask cannot be used, their sizes differ, or a number is out of range.
+
+    Notes
+    -----
+    In linear light, with the mask a and the photograph ``I = a F + (1 - a) G``, the subject's
+    colours F are estimated (`stylekit.masks.refine.estimate_foreground`), which gives those of the
+    background, ``G = (I - a F) / (1 - a)``. With the disc k and ``w = (1 - a)^8``, a grown by
+    `margin`, ``B = (k * w G) / (k * w)`` is a blur that the subject has no part in, and the result
+    is ``a F + (1 - a) B``. Deeper in the subject than the disc reaches, B is that of the nearest
+    pixel that has one. With the plain weights ``1 - a`` and with I in the place of G the colours of
+    a soft edge glow on the background.
+    """
+    photo = as_image(photo, "photo")
+    mask = masks.feather(masks.as_mask(mask, photo.shape[:2], allow_empty=True), feather)
+    radius = _RADIUS * max(photo.shape) if radius is None else number(radius, "radius", low=0)
+    grown = masks.dilate(mask, integer(margin, "margin", low=0)).astype(np.float64)
+    weight = (1 - grown) ** _POWER
+    if radius == 0 or not weight.any():
+        return photo
+    alpha = mask[..., np.newaxis].astype(np.float64)
+    linear = _to_linear(photo.astype(np.float64))
+    subject = estimate_foreground(linear, mask).astype(np.float64) if mask.any() else linear
+    behind = (linear - alpha * subject) / np.where(alpha < 1, 1 - alpha, 1)
+    blurred = _blur(np.clip(behind, 0, 1), weight, radius)
+    result = _to_srgb(np.clip(alpha * subject + (1 - alpha) * blurred, 0, 1))
+    return np.where(alpha == 1, photo, result).astype(np.float32)
+
+
+def _blur(picture: np.ndarray, weight: np.ndarray, radius: float) -> np.ndarray:
+    """Return the weighted mean of a picture in a disc around each pixel.
+
+    What lies beyond the picture's border has no weight. Where the disc holds almost no weight, the
+    value is that of the nearest pixel whose disc does.
+    """
+    kernel = _disc(min(radius, max(weight.shape)))  # what is wider sees the whole picture, too
+    weight = weight[..., np.newaxis]
+    total = signal.fftconvolve(picture * weight, kernel[..., np.newaxis], "same", axes=(0, 1))
+    mass = signal.fftconvolve(weight, kernel[..., np.newaxis], "same", axes=(0, 1))
+    enough = mass[..., 0] > min(_FEW, mass.max() / 2)
+    mean = total / np.where(enough[..., np.newaxis], mass, 1)
+    nearest = ndimage.distance_transform_edt(~enough, return_distances=False, return_indices=True)
+    return mean[tuple(nearest)]
+
+
+def _disc(radius: float) -> np.ndarray:
+    """Return a disc of sum 1, whose edge pixels count by about the share that it covers."""
+    reach = int(np.ceil(radius))
+    offsets = np.arange(-reach, reach + 1)
+    distance = np.hypot(offsets[:, np.newaxis], offsets)
+    disc = np.clip(radius + 0.5 - distance, 0, 1)
+    return disc / disc.sum()
+
+
+def _to_linear(values: np.ndarray) -> np.ndarray:
+    """Decode sRGB (IEC 61966-2-1)."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def _to_srgb(values: np.ndarray) -> np.ndarray:
+    """Encode sRGB."""
+    return np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
