@@ -1,9 +1,13 @@
-"""Masks: where in a picture something is to happen.
+"""Masks: where in a picture something is to happen, and what finds it.
 
 A mask is ``float32 [H, W]`` in [0, 1]; 1 means "here".
 """
 
 from stylekit.masks.colors import ColorMasks, from_colors
+from stylekit.masks.crf import CRFParameters, crf, fit_crf
+from stylekit.masks.deeplab import VOC_NAMES, DeepLab
+from stylekit.masks.instances import InstanceNetwork
+from stylekit.masks.matching import MatchedRegions, match_regions
 from stylekit.masks.operations import (
     as_mask,
     combine,
@@ -17,20 +21,37 @@ from stylekit.masks.operations import (
     threshold,
 )
 from stylekit.masks.ramps import linear_gradient, radial_gradient
+from stylekit.masks.refine import estimate_foreground, guided, matte
+from stylekit.masks.segmentation import Segmentation, Segmenter
+from stylekit.masks.subject import subject
 
 __all__ = [
+    "VOC_NAMES",
+    "CRFParameters",
     "ColorMasks",
+    "DeepLab",
+    "InstanceNetwork",
+    "MatchedRegions",
+    "Segmentation",
+    "Segmenter",
     "as_mask",
     "combine",
+    "crf",
     "dilate",
     "erode",
+    "estimate_foreground",
     "feather",
+    "fit_crf",
     "from_colors",
     "from_image",
+    "guided",
     "invert",
     "linear_gradient",
+    "match_regions",
+    "matte",
     "partition",
     "radial_gradient",
     "resize",
+    "subject",
     "threshold",
 ]
