@@ -8,10 +8,11 @@ os.environ.setdefault("STYLEKIT_DOCS_SIZE", "64")
 
 from stylekit import __version__
 
-# Sphinx reads only what lies in its own folder; the notebook's home is beside it.
+# Sphinx reads only what lies in its own folder; the notebooks' home is beside it.
 here = Path(__file__).parent
 (here / "_build").mkdir(exist_ok=True)
-shutil.copyfile(here.parent / "notebooks" / "first_transfer.ipynb", here / "first_transfer.ipynb")
+for notebook in (here.parent / "notebooks").glob("*.ipynb"):
+    shutil.copyfile(notebook, here / notebook.name)
 
 project = "stylekit"
 author = "The stylekit developers"

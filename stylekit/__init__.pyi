@@ -1,8 +1,10 @@
+from . import blend as blend
 from . import features as features
 from . import functional as functional
 from . import image as image
 from . import losses as losses
 from . import masks as masks
+from . import metrics as metrics
 from . import recipes as recipes
 from . import transfer as transfer
 from ._checks import FileError as FileError

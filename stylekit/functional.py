@@ -191,13 +191,40 @@ def gram_distance(gram, target, normalize="relative"):
     InputError
         If `normalize` is none of these.
     """
-    choice(normalize, "normalize", GRAM_SCALINGS)
-    if normalize == "relative":
-        return relative_error(gram, target)
     difference = full_precision(gram) - full_precision(target)
-    mean = ops.mean(ops.square(difference), axis=(1, 2))
-    channels = gram.shape[-1]
-    return mean / {"pixels": 1, "gatys2016": 4, "neural-style": channels**2}[normalize]
+    return gram_scale(target, normalize) * ops.sum(ops.square(difference), axis=(1, 2))
+
+
+def gram_scale(target, normalize="relative"):
+    """Return what `gram_distance` multiplies the sum of the squared differences by.
+
+    Parameters
+    ----------
+    target : tensor [1 or B, C, C]
+    normalize : str
+        See `gram_distance`.
+
+    Returns
+    -------
+    tensor [1 or B]
+
+    Raises
+    ------
+    InputError
+        If `normalize` is none of `GRAM_SCALINGS`.
+    """
+    choice(normalize, "normalize", GRAM_SCALINGS)
+    target = full_precision(target)
+    square = ops.sum(ops.square(target), axis=(1, 2))
+    if normalize == "relative":
+        return 1 / (square + EPSILON)
+    channels = target.shape[-1]
+    divisor = {
+        "pixels": channels**2,
+        "gatys2016": 4 * channels**2,
+        "neural-style": channels**4,
+    }[normalize]
+    return ops.ones_like(square) / divisor
 
 
 def total_variation(image, exponent=2.0, *, isotropic=True):

@@ -54,7 +54,10 @@ TRANSFER = (
 )
 
 FRAMEWORKS = {"tensorflow", "keras"}
-NETWORKS = {"stylekit.masks.deeplab"}  # of the masks' modules those that run one, when called
+NETWORKS = {
+    "stylekit.masks._models",
+    "stylekit.masks._graphs",
+}  # of the masks' modules those that run one, when called
 # These alone hold a gradient tape and a traced function; distillation trains a network.
 TAPES = {"stylekit.transfer.objective", "stylekit.transfer.tiling", "stylekit.features.distill"}
 LONGEST = 350

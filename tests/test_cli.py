@@ -77,10 +77,24 @@ def test_version():
     assert CliRunner().invoke(cli.app, ["--version"]).output == f"stylekit {sk.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["transfer", "info"])
+COMMANDS = (
+    "transfer",
+    "localized",
+    "regions",
+    "patches",
+    "doodle",
+    "gradient-mask",
+    "segment",
+    "portrait",
+    "info",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_commands(command):
     done = CliRunner().invoke(cli.app, [command, "--help"])
     assert done.exit_code == 0
+    assert command == "info" or f"Example: stylekit {command} " in done.output
 
 
 class TestTransfer:
@@ -233,6 +247,147 @@ class TestBadInput:
         assert "the disk is full" in done.output
         assert "out.png" in done.output
         assert sk.read_image("out.png").shape == (40, 48, 3)
+
+
+@pytest.fixture
+def run(folder, weights):
+    """Run a painting command at small size; an option given again replaces the default."""
+    for name in ("photo.jpg", "style.png"):
+        width, height = Image.open(name).size
+        color_map = np.zeros((height, width, 3), np.uint8)
+        color_map[:, : width // 2] = 255, 0, 0
+        Image.fromarray(color_map).save(f"{Path(name).stem}_map.png")
+    mask = np.zeros((80, 96), np.uint8)
+    mask[:, :48] = 255
+    Image.fromarray(mask).save("subject.png")
+
+    def run(command, *arguments):
+        defaults = ["-o", "out.png", "--size", "48", "--steps", "2", "--no-progress"]
+        defaults += ["--style-layers", "conv1_1,conv2_1", "--weights-file", str(weights)]
+        if command != "doodle":
+            defaults += ["--content-layers", "conv2_1"]
+        return CliRunner().invoke(cli.app, [command, *defaults, *map(str, arguments)])
+
+    return run
+
+
+def change():
+    """The change of the left and the right half, away from the border between them."""
+    photo, out = sk.read_image("photo.jpg", 48), sk.read_image("out.png")
+    moved = np.abs(photo - out)
+    return moved[:, :20].mean(), moved[:, 28:].mean()
+
+
+class TestTechniques:
+    def test_localized(self, run):
+        done = run("localized", "photo.jpg", "style.png", "--mask", "subject.png")
+        assert done.exit_code == 0, done.output
+        assert "out.png: 2 steps" in done.output
+        assert change()[0] < 0.51 / 255
+        assert change()[1] > 0.005
+
+    def test_localized_in_a_box_the_other_way(self, run):
+        done = run(
+            *("localized", "photo.jpg", "style.png", "--box", "20,5,70,75", "--keep", "background"),
+            *("--method", "revert", "--blend", "paste", "--refine", "guided", "--feather", 1),
+        )
+        assert done.exit_code == 0, done.output
+        assert sk.read_image("out.png").shape == (40, 48, 3)
+
+    def test_regions(self, run):
+        done = run(
+            *("regions", "photo.jpg", "photo_map.png", "style.png", "style_map.png"),
+            *("--color", "#ff0000"),
+        )
+        assert done.exit_code == 0, done.output
+        assert change()[0] > 0.005
+        assert change()[1] < 0.51 / 255
+
+    def test_patches(self, run):
+        done = run(
+            *("patches", "photo.jpg", "style.png", "--patch", 32),
+            *("--content-map", "photo_map.png", "--style-map", "style_map.png"),
+        )
+        assert done.exit_code == 0, done.output
+        assert min(change()) > 0.002
+
+    def test_gradient_mask(self, run):
+        both = ("gradient-mask", "photo.jpg", "style.png", "other.png")
+        for given in (("--angle", 0), ("--mask", "ramp.png"), ("--mask", "ramp.png") * 2):
+            done = run(*both, *given)
+            assert done.exit_code == 0, done.output
+        done = run(*both)
+        assert done.exit_code == 2
+        assert "--angle" in done.output
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["localized", "photo.jpg", "style.png"], "one of --class, --mask and --box"),
+            (["localized", "photo.jpg", "style.png", "--box", "1,2,3"], "left,top,right,bottom"),
+            (["localized", "photo.jpg", "style.png", "--box", "0,0,500,9"], "box"),
+            (["localized", "photo.jpg", "style.png", "--mask", "left.png"], "another size"),
+            (
+                ["localized", "photo.jpg", "style.png", "--class", "cat", "--model", "gone.tflite"],
+                "gone.tflite",
+            ),
+            (
+                ["localized", "photo.jpg", "style.png", "--class", "cat", "--model", "style.png"],
+                "style.png",
+            ),
+            (["regions", "photo.jpg", "photo_map.png", "style.png", "photo_map.png"], "size"),
+            (["regions", "photo.jpg", "photo_map.png", "style.png", "other.png"], "size"),
+            (["patches", "photo.jpg", "style.png", "--style-map", "style_map.png"], "both maps"),
+            (["patches", "photo.jpg", "style.png", "--patch", 4], "patch"),
+            (["doodle", "photo_map.png", "style.png", "nope.png"], "nope.png does not exist"),
+        ],
+    )
+    def test_one_plain_sentence_and_status_2(self, run, arguments, words):
+        done = run(*arguments)
+        assert done.exit_code == 2, done.output
+        assert words in done.output
+        assert "Traceback" not in done.output
+        assert len(done.output.strip().splitlines()) == 1
+        assert not os.path.exists("out.png")
+
+
+class TestMasks:
+    def test_segment_writes_the_mask_of_a_box(self, folder):
+        line = ["segment", "photo.jpg", "--box", "20,5,70,75", "-o", "mask.png"]
+        done = CliRunner().invoke(cli.app, line)
+        assert done.exit_code == 0, done.output
+        assert "mask.png:" in done.output
+        mask = sk.masks.as_mask("mask.png")
+        assert mask.shape == (80, 96)
+        assert mask[:3].max() == 0
+
+    def test_segment_needs_a_place_for_a_mask(self, folder):
+        done = CliRunner().invoke(cli.app, ["segment", "photo.jpg", "--box", "20,5,70,75"])
+        assert done.exit_code == 2
+        assert "--out" in done.output
+
+    def test_segment_lists_the_classes(self, data_dir, tmp_path):
+        deeplab = data_dir / "deeplab"
+        model = ["--model", str(deeplab / "deeplabv3_257_mv_gpu.tflite")]
+        line = ["segment", str(deeplab / "bird_segmentation.bmp"), *model]
+        done = CliRunner().invoke(cli.app, [*line, "--plot", str(tmp_path / "seen.png")])
+        assert done.exit_code == 0, done.output
+        assert "bird" in done.output
+        assert (tmp_path / "seen.png").is_file()
+        done = CliRunner().invoke(cli.app, [*line, "--class", "cat", "-o", str(tmp_path / "m.png")])
+        assert done.exit_code == 2
+        assert "bird" in done.output
+
+    def test_portrait(self, folder):
+        done = CliRunner().invoke(
+            cli.app, ["portrait", "photo.jpg", "--box", "20,5,70,75", "-o", "out.jpg"]
+        )
+        assert done.exit_code == 0, done.output
+        photo, out = sk.read_image("photo.jpg"), sk.read_image("out.jpg")
+        assert (
+            np.abs(np.diff(out[:, :10], axis=0)).mean()
+            < np.abs(np.diff(photo[:, :10], axis=0)).mean()
+        )
 
 
 def test_ctrl_c_keeps_the_image(folder, weights):

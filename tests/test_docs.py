@@ -80,7 +80,11 @@ def test_own_loss_of_readme_pulls(quick):
     assert totals[-1] < totals[0] / 2
 
 
-def test_notebook_runs(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("first_transfer", "first_transfer.png"), ("localized_transfer", "portrait.png")],
+)
+def test_notebook_runs(name, written, tmp_path, monkeypatch):
     import nbformat
     from nbclient import NotebookClient
 
@@ -88,12 +92,12 @@ def test_notebook_runs(tmp_path, monkeypatch):
     monkeypatch.delenv("STYLEKIT_WEIGHTS", raising=False)
     shutil.copytree(ROOT / "docs" / "pictures", tmp_path / "docs" / "pictures")
     (tmp_path / "notebooks").mkdir()
-    notebook = nbformat.read(ROOT / "notebooks" / "first_transfer.ipynb", as_version=4)
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "strip the outputs"
     NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": str(tmp_path / "notebooks")}}
     ).execute()
-    assert (tmp_path / "notebooks" / "first_transfer.png").is_file()
+    assert (tmp_path / "notebooks" / written).is_file()
 
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
@@ -122,7 +126,9 @@ def test_links_exist(page):
             assert beside.exists() or generated.exists(), f"{page.name} links to {path}"
 
 
-@pytest.mark.parametrize("room", ["features", "image", "losses", "masks", "recipes", "transfer"])
+@pytest.mark.parametrize(
+    "room", ["blend", "features", "image", "losses", "masks", "recipes", "transfer"]
+)
 def test_reference_lists_every_name(room):
     words = set(re.findall(r"\w+", (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")))
     assert set(getattr(sk, room).__all__) <= words

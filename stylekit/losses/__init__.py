@@ -4,8 +4,10 @@ from stylekit.losses.base import Loss, StatisticLoss
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import ContentLoss, PixelLoss
 from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss
+from stylekit.losses.patches import PatchStyleLoss
 from stylekit.losses.region import Region
 from stylekit.losses.variation import TotalVariationLoss
+from stylekit.losses.windows import WindowGramStyleLoss
 
 __all__ = [
     "Canvas",
@@ -14,8 +16,10 @@ __all__ = [
     "GramStyleLoss",
     "Loss",
     "MaskedGramStyleLoss",
+    "PatchStyleLoss",
     "PixelLoss",
     "Region",
     "StatisticLoss",
     "TotalVariationLoss",
+    "WindowGramStyleLoss",
 ]

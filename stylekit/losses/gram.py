@@ -11,7 +11,7 @@ from stylekit import functional
 from stylekit._checks import InputTypeError, choice, explain, fail, number
 from stylekit.losses.base import STYLE_LAYERS, Loss, StatisticLoss, layer_tuple
 from stylekit.losses.canvas import MaskLike
-from stylekit.losses.packed import pack_masks, packed_gram_matrices
+from stylekit.losses.packed import pack_masks, packed_gram_errors
 from stylekit.losses.region import Region
 
 
@@ -72,6 +72,10 @@ class GramStyleLoss(StatisticLoss):
     def distance(self, statistic, target):
         """Return `functional.gram_distance` times the intensity."""
         return self.intensity * functional.gram_distance(statistic, target, self.normalize)
+
+    def factor(self, target):
+        """Return what `distance` multiplies the squared differences by, for a target: ``[B]``."""
+        return self.intensity * functional.gram_scale(target, self.normalize)
 
     def get_config(self):
         """Return the settings; see `Loss.get_config`."""
@@ -170,6 +174,8 @@ class GradientMaskStyleLoss(Loss):
     ----------
     regions : sequence of (style, mask[, style_mask[, weight]])
         As `MaskedGramStyleLoss` takes them; the weight is the region's intensity.
+    region_names : sequence of str, optional
+        What messages call the regions. Default: their numbers, from 1.
     layers, layer_weights, normalize, style_scale, mask_mode, area_exponent, small_regions
         The same for every region; see `MaskedGramStyleLoss`.
     weight, name
@@ -180,6 +186,7 @@ class GradientMaskStyleLoss(Loss):
         self,
         regions,
         *,
+        region_names: Sequence[str] | None = None,
         layers: Sequence[str] = STYLE_LAYERS,
         layer_weights=None,
         normalize: str = "relative",
@@ -208,37 +215,48 @@ class GradientMaskStyleLoss(Loss):
             )
             for style, mask, style_mask, intensity in map(_region_tuple, regions)
         )
-        for index, region in enumerate(self.regions, 1):
-            region.region.what = f"mask of region {index}"
-            region.reference_region.what = f"style mask of region {index}"
         if not self.regions:
             fail("a gradient mask has no regions", expected="(style, mask) pairs")
+        numbers = map(str, range(1, len(self.regions) + 1))
+        names = tuple(numbers if region_names is None else region_names)
+        if len(names) != len(self.regions):
+            fail("region_names do not match", expected=str(len(self.regions)), received=len(names))
+        for name, region in zip(names, self.regions, strict=True):
+            region.region.what = f"mask of region {name}"
+            region.reference_region.what = f"style mask of region {name}"
 
     def prepare(self, canvas):
         """Return by layer the masks, packed, and the targets of the regions that it serves."""
         prepared = [region.prepare(canvas) for region in self.regions]
         targets = {}
         for layer in self.layers:
-            regions = {k: one[layer] for k, one in enumerate(prepared) if layer in one}
-            if regions:
-                masks = [ops.convert_to_numpy(one.pop("mask")) for one in regions.values()]
-                packed = pack_masks(np.concatenate(masks)[..., 0])
-                targets[layer] = {"masks": packed, "regions": regions}
+            served = [k for k, one in enumerate(prepared) if layer in one]
+            if served:
+                ones = [prepared[k].pop(layer) for k in served]
+                grams = [one["statistic"] for one in ones]
+                factors = [
+                    one["share"] * self.regions[k].factor(gram)
+                    for k, one, gram in zip(served, ones, grams, strict=True)
+                ]
+                masks = [ops.convert_to_numpy(one["mask"])[0, ..., 0] for one in ones]
+                targets[layer] = {
+                    "masks": pack_masks(np.stack(masks)),
+                    "grams": ops.stack(grams),
+                    "factors": ops.stack(factors),
+                }
         return targets
 
     def compute(self, image, features, targets):
         """Return the sum over regions of the weighted mean over layers; see `Loss.compute`."""
-        first = self.regions[0]
         total = ops.zeros(ops.shape(image)[:1], dtype="float32")
-        for layer, layer_weight in zip(self.layers, first.layer_weights, strict=True):
-            if layer not in targets:
-                continue
-            grams = packed_gram_matrices(features[layer], targets[layer]["masks"])
-            regions = sorted(targets[layer]["regions"].items())
-            for gram, (index, target) in zip(ops.unstack(grams), regions, strict=True):
-                distance = self.regions[index].distance(gram, target["statistic"])
-                total = total + layer_weight * target["share"] * ops.cast(distance, "float32")
-        return total / sum(first.layer_weights)
+        weights = self.regions[0].layer_weights
+        for layer, layer_weight in zip(self.layers, weights, strict=True):
+            if layer in targets:
+                target = targets[layer]
+                errors = packed_gram_errors(features[layer], target["masks"], target["grams"])
+                value = ops.sum(target["factors"] * ops.cast(errors, "float32"), axis=0)
+                total = total + layer_weight * value
+        return total / sum(weights)
 
     def get_config(self):
         """Return the settings of each region; see `Loss.get_config`."""

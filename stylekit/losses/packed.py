@@ -1,4 +1,4 @@
-"""The Gram matrices of many masks over one feature map, in one pass of bounded memory.
+"""The Gram matrices of many masks over one feature map, in one pass of little memory.
 
 Taken one by one, each mask would cost a pass over the whole map and a masked copy of it. Here the
 positions are sorted by the masks that hold there and cut into chunks; a chunk meets only its own
@@ -22,7 +22,7 @@ SHORTEST = 128
 
 
 def pack_masks(masks) -> dict[str, Any]:
-    """Return masks of one feature map in the order in which `packed_gram_matrices` visits them.
+    """Return masks of one feature map in the order in which `packed_gram_errors` visits them.
 
     Parameters
     ----------
@@ -76,31 +76,35 @@ def pack_masks(masks) -> dict[str, Any]:
     }
 
 
-def packed_gram_matrices(feature, packed: dict[str, Any]):
-    """Return the Gram matrix of each mask, ``sum_p m_p f_p f_p^T / sum_p m_p``.
+def packed_gram_errors(feature, packed: dict[str, Any], targets):
+    """Return how far the Gram matrix of each mask is from its target, ``|G_k - A_k|^2``.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
     packed : dict
         K masks, as `pack_masks` gives them for h x w.
+    targets : tensor [K, 1 or B, C, C]
+        The matrices A_k.
 
     Returns
     -------
-    tensor [K, B, C, C]
-        `functional.masked_gram_matrix` of each; zero for an empty mask.
+    tensor [K, B]
+        Squared Frobenius norms; G_k is `functional.masked_gram_matrix`, zero for an empty mask.
 
     Notes
     -----
-    Both directions multiply the same matrix: with ``L = [m_1 F ... m_J F]`` of a chunk, its share
-    of the Gram matrices is ``L^T F``, and that of the gradient ``L [S_1; ...; S_J]``, where
-    ``S_k = (D_k + D_k^T) / sum m_k`` for the upstream gradients D. Nothing of L is kept.
+    The gradient is written out. With ``E_k = G_k - A_k``, which is symmetric, and the upstream
+    gradient u, it is ``dF = sum_k m_k F S_k`` where ``S_k = 4 u_k E_k / sum m_k``. Both directions
+    multiply the same matrix: with ``L = [m_1 F ... m_J F]`` of a chunk, its share of the Gram
+    matrices is ``L^T F``, and that of the gradient ``L [S_1; ...; S_J]``. Nothing of L is kept, and
+    of the K matrices E alone.
     """
     channels = feature.shape[-1]
     count = packed["mass"].shape[0]
 
     @ops.custom_gradient
-    def grams(feature):
+    def errors(feature):
         flat = ops.reshape(feature, (-1, packed["inverse"].shape[0], channels))
         batch = ops.shape(flat)[0]
         dtype = full_precision(flat[:1, :1]).dtype
@@ -120,19 +124,21 @@ def packed_gram_matrices(feature, packed: dict[str, Any]):
             parts = ops.reshape(ops.swapaxes(parts, 0, 1), (mask.shape[0], -1))
             return total + ops.segment_sum(parts, mask, count), None
 
-        value = ops.zeros((count, batch * channels * channels), dtype)
+        gram = ops.zeros((count, batch * channels * channels), dtype)
         for group in packed["groups"]:
-            value, _ = ops.scan(add, value, group)
-        value = ops.reshape(value, (count, -1, channels, channels)) / mass
+            gram, _ = ops.scan(add, gram, group)
+        gram = ops.reshape(gram, (count, -1, channels, channels))
+        error = gram / mass - ops.cast(targets, dtype)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            both = (upstream + ops.swapaxes(upstream, 2, 3)) / mass
+            factor = 4 * upstream[..., None, None] / mass
 
             def pull(chunk):
                 index, weight, mask = chunk
                 _, left = masked(index, weight)
-                right = ops.swapaxes(ops.take(both, mask, axis=0), 0, 1)
+                right = ops.take(error, mask, axis=0) * ops.take(factor, mask, axis=0)
+                right = ops.swapaxes(right, 0, 1)
                 right = ops.reshape(right, (-1, mask.shape[0] * channels, channels))
                 return ops.cast(ops.matmul(left, right), feature.dtype)
 
@@ -142,6 +148,6 @@ def packed_gram_matrices(feature, packed: dict[str, Any]):
             result = ops.take(pulls, packed["inverse"], axis=1)
             return ops.reshape(result, ops.shape(feature))
 
-        return value, gradient
+        return ops.sum(ops.square(error), axis=(2, 3)), gradient
 
-    return grams(feature)
+    return errors(feature)

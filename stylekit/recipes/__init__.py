@@ -1,5 +1,10 @@
-"""Named compositions of terms, each a plain function."""
+"""Named compositions of terms: plain functions from pictures to a result."""
 
+from stylekit.recipes.doodle import doodle
+from stylekit.recipes.gradient_mask import gradient_mask
+from stylekit.recipes.localized import localized
+from stylekit.recipes.patches import patches
+from stylekit.recipes.regions import regions
 from stylekit.recipes.stylize import stylize
 
-__all__ = ["stylize"]
+__all__ = ["doodle", "gradient_mask", "localized", "patches", "regions", "stylize"]

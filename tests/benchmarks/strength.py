@@ -2,10 +2,10 @@
 
     python tests/benchmarks/strength.py DATA [--sizes 256 512 1024] [--steps 80] [--coarsest 256]
 
-With ``--coarsest`` each run is a pyramid that begins at that size and doubles; without, all steps are
-at the full size. DATA holds ``images/content``, ``images/style`` and the weights. The styles are
-size-matched. Writes a row a run to ``--json`` and goes on from there when started again; prints a
-table at the end.
+With ``--coarsest`` each run is a pyramid that begins at that size and doubles; without, all steps
+are at the full size. DATA holds ``images/content``, ``images/style`` and the weights. The styles
+are size-matched. Writes a row a run to ``--json`` and goes on from there when started again; prints
+a table at the end.
 """
 
 import argparse

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from stylekit.functional import masked_gram_matrix
-from stylekit.losses.packed import ENTRIES, pack_masks, packed_gram_matrices
+from stylekit.losses.packed import ENTRIES, pack_masks, packed_gram_errors
 
 SHAPE = (13, 17)
 
@@ -44,24 +44,30 @@ def features(masks, batch=2, dtype="float32"):
     return tf.constant(rng.normal(size=(batch, *masks.shape[1:], 6)), dtype)
 
 
-def one_by_one(feature, masks):
-    return tf.stack([masked_gram_matrix(feature, mask[None, ..., None]) for mask in masks])
+def targets(masks, dtype="float32"):
+    matrices = np.random.default_rng(2).normal(size=(len(masks), 1, 6, 6))
+    return tf.constant(matrices + np.swapaxes(matrices, 2, 3), dtype)
+
+
+def one_by_one(feature, masks, targets):
+    grams = tf.stack([masked_gram_matrix(feature, mask[None, ..., None]) for mask in masks])
+    return tf.reduce_sum((grams - targets) ** 2, axis=(2, 3))
 
 
 @pytest.mark.parametrize("masks", CASES.values(), ids=CASES)
 def test_equals_each_mask_alone(masks):
-    feature = features(masks)
-    grams = packed_gram_matrices(feature, pack_masks(masks))
-    assert grams.shape == (len(masks), 2, 6, 6)
-    np.testing.assert_allclose(grams, one_by_one(feature, masks), rtol=1e-5, atol=1e-5)
+    feature, wanted = features(masks), targets(masks)
+    errors = packed_gram_errors(feature, pack_masks(masks), wanted)
+    assert errors.shape == (len(masks), 2)
+    np.testing.assert_allclose(errors, one_by_one(feature, masks, wanted), rtol=1e-5)
 
 
 @pytest.mark.parametrize("traced", [False, True], ids=["eager", "traced"])
 @pytest.mark.parametrize("masks", CASES.values(), ids=CASES)
 def test_gradient_equals_that_of_each_alone(masks, traced):
-    feature = features(masks, dtype="float64")
+    feature, wanted = features(masks, dtype="float64"), targets(masks, "float64")
     packed = pack_masks(masks)
-    weights = np.random.default_rng(2).normal(size=(len(masks), 2, 6, 6))
+    weights = np.random.default_rng(3).normal(size=(len(masks), 2))
 
     def gradient(function):
         def run(feature):
@@ -72,8 +78,8 @@ def test_gradient_equals_that_of_each_alone(masks, traced):
 
         return (tf.function(run) if traced else run)(feature)
 
-    ours = gradient(lambda feature: packed_gram_matrices(feature, packed))
-    theirs = gradient(lambda feature: one_by_one(feature, masks))
+    ours = gradient(lambda feature: packed_gram_errors(feature, packed, wanted))
+    theirs = gradient(lambda feature: one_by_one(feature, masks, wanted))
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
     outside = ~(masks > 0).any(axis=0)
     assert not np.any(ours.numpy()[:, outside])
@@ -82,20 +88,20 @@ def test_gradient_equals_that_of_each_alone(masks, traced):
 def test_numeric_gradient():
     masks = holes(3)
     feature = features(masks, batch=1, dtype="float64").numpy()
-    packed = pack_masks(masks)
+    packed, wanted = pack_masks(masks), targets(masks, "float64")
 
     def value(feature):
-        return float(tf.reduce_sum(packed_gram_matrices(tf.constant(feature), packed) ** 2))
+        return tf.reduce_sum(packed_gram_errors(feature, packed, wanted))
 
     x = tf.constant(feature)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        total = tf.reduce_sum(packed_gram_matrices(x, packed) ** 2)
+        total = value(x)
     direction = np.random.default_rng(3).normal(size=feature.shape)
     slope = np.sum(tape.gradient(total, x).numpy() * direction)
     h = 1e-6
-    numeric = (value(feature + h * direction) - value(feature - h * direction)) / (2 * h)
-    assert numeric == pytest.approx(slope, rel=1e-7)
+    ahead, behind = (float(value(tf.constant(feature + k * h * direction))) for k in (1, -1))
+    assert (ahead - behind) / (2 * h) == pytest.approx(slope, rel=1e-7)
 
 
 def entries(masks):
@@ -130,10 +136,10 @@ def test_half_precision_is_summed_in_full():
     packed = pack_masks(masks)
     with tf.GradientTape() as tape:
         tape.watch(feature)
-        grams = packed_gram_matrices(feature, packed)
-        total = tf.reduce_sum(grams) * 1e-3
-    assert keras.backend.standardize_dtype(grams.dtype) == "float32"
-    np.testing.assert_allclose(grams, 3600, rtol=1e-6)
+        errors = packed_gram_errors(feature, packed, tf.zeros((2, 1, 2, 2)))
+        total = tf.reduce_sum(errors) * 1e-6
+    assert keras.backend.standardize_dtype(errors.dtype) == "float32"
+    np.testing.assert_allclose(errors, 4 * 3600.0**2, rtol=1e-6)
     gradient = tape.gradient(total, feature)
     assert gradient.dtype == tf.float16
     assert np.isfinite(gradient).all()

@@ -1,52 +1,22 @@
 import numpy as np
 import pytest
 from PIL import Image
-from skimage import data, transform
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError
 from stylekit.image import as_image, picture_hash
 
-LAYERS = {"style_layers": ("block1_conv1", "block2_conv1"), "content_layers": ("block2_conv1",)}
 SHAPE = (24, 32)
 
 
-@pytest.fixture(scope="module")
-def vgg():
-    return sk.VGG19(weights=None)
-
-
-@pytest.fixture(scope="module")
-def photo():
-    return np.float32(transform.resize(data.astronaut(), SHAPE, anti_aliasing=True))
-
-
-@pytest.fixture(scope="module")
-def coffee():
-    return np.float32(transform.resize(data.coffee(), (40, 50), anti_aliasing=True))
-
-
-@pytest.fixture(scope="module")
-def rocket():
-    return np.float32(transform.resize(data.rocket(), (45, 30), anti_aliasing=True))
-
-
 @pytest.fixture
-def quick(vgg):
+def quick(options):
     """`stylize` on shallow layers of a random network, at the content's size."""
 
-    def run(content, style, **options):
-        defaults = {"size": None, "steps": 6, "variation": 0, "extractor": vgg, **LAYERS}
-        return sk.stylize(content, style, **(defaults | options))
+    def run(content, style, **others):
+        return sk.stylize(content, style, **(options | others))
 
     return run
-
-
-@pytest.fixture
-def left():
-    mask = np.zeros(SHAPE, np.float32)
-    mask[:, :16] = 1
-    return mask
 
 
 def weights(result):
@@ -221,6 +191,14 @@ class TestMasks:
         result = quick(photo, [coffee, rocket], mask=left)
         np.testing.assert_array_equal(result.image[:, 16:], photo[:, 16:])
         assert types(result)[1:] == ["MaskedGramStyleLoss"] * 2
+
+    def test_unprotected_pixels_may_move(self, quick, photo, coffee, left):
+        result = quick(photo, coffee, mask=left, protect=False)
+        assert types(result)[1] == "MaskedGramStyleLoss"
+        assert result.manifest["update_mask"] is None
+        moved = np.abs(result.image - photo)
+        assert moved[:, 16:].max() > 0
+        assert moved[:, :14].mean() > 3 * moved[:, 20:].mean()
 
     def test_a_style_without_a_mask_goes_everywhere(self, quick, photo, coffee, rocket, left):
         result = quick(photo, [coffee, rocket], mask=[left, None])

@@ -1,0 +1,93 @@
+"""The command line's frame: the program itself, its errors, and how TensorFlow is loaded."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from stylekit._checks import SetupError, StylekitError
+from stylekit._version import __version__
+
+app = typer.Typer(
+    name="stylekit",
+    help="Neural style transfer: paint a photograph in the style of a picture.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Print the version, if that is asked for."""
+    if version:
+        typer.echo(f"stylekit {__version__}")
+        raise typer.Exit
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn stylekit's errors into one sentence and status 2; defects keep their traceback."""
+    try:
+        yield
+    except StylekitError as error:
+        typer.echo(f"stylekit: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow, and let it take GPU memory as it needs it."""
+    with silent_start():
+        try:
+            import keras  # noqa: F401
+            import tensorflow as tf
+        except (ImportError, ValueError) as error:  # a backend that is not there
+            raise SetupError(
+                f"Keras cannot be loaded: {error}. Style transfer needs its TensorFlow backend: "
+                "unset KERAS_BACKEND, or set it to tensorflow."
+            ) from error
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+@contextmanager
+def silent_start() -> Iterator[None]:
+    """Hold back what native code writes to the terminal; show it if the block fails.
+
+    TensorFlow greets every process with lines about CUDA and oneDNN, which no setting of its own
+    turns off, for they are written before its logging begins.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with tempfile.TemporaryFile() as held:
+        terminal = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(terminal, held.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def main() -> None:
+    """Run the command line."""
+    # Paths in messages may hold what the terminal's encoding does not.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app()

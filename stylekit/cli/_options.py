@@ -1,0 +1,213 @@
+"""The options that the painting commands share, and what is done with them, once."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import inspect
+import tempfile
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stylekit._checks import FileError, InputError, integer, number
+from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
+from stylekit.cli._app import load_tensorflow, plain_errors
+
+
+class OptimizerName(enum.StrEnum):
+    """What moves the pixels."""
+
+    lbfgs = "lbfgs"
+    adam = "adam"
+
+
+class Pooling(enum.StrEnum):
+    """How the network reduces."""
+
+    max = "max"
+    average = "average"
+
+
+class Precision(enum.StrEnum):
+    """The network's precision."""
+
+    float32 = "float32"
+    mixed_float16 = "mixed_float16"
+    mixed_bfloat16 = "mixed_bfloat16"
+
+
+@dataclasses.dataclass(kw_only=True)
+class RunOptions:
+    """Options of every command that runs a transfer."""
+
+    out: Annotated[Path, typer.Option("--out", "-o", help=".png, .jpg, .webp or .tif.")]
+    size: Annotated[int, typer.Option(help="Longer side in pixels; 0 is the content's own.")] = SIZE
+    steps: Annotated[int, typer.Option(help="Evaluations of the gradient.")] = STEPS
+    style_scale: Annotated[float, typer.Option(help="Above 1 the strokes grow.")] = 1.0
+    style_layers: Annotated[
+        str | None, typer.Option(help="Such as conv1_1,conv2_1,conv3_1,conv4_1.")
+    ] = None
+    variation: Annotated[
+        float, typer.Option(help="Weight of the total variation; 0 keeps every grain.")
+    ] = VARIATION
+    optimizer: Annotated[OptimizerName, typer.Option()] = OptimizerName.lbfgs
+    learning_rate: Annotated[float, typer.Option(help="Of adam.")] = 0.02
+    weights_file: Annotated[
+        Path | None,
+        typer.Option(help="VGG19's .h5 or .npz; default: STYLEKIT_WEIGHTS, or a download."),
+    ] = None
+    pooling: Annotated[Pooling, typer.Option()] = Pooling.max
+    precision: Annotated[Precision, typer.Option()] = Precision.float32
+    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0
+    losses_csv: Annotated[Path | None, typer.Option(help="Write the losses there.")] = None
+    save_every: Annotated[int, typer.Option(help="Steps between pictures OUT-00050.png.")] = 0
+    bits: Annotated[int, typer.Option(help="8, or 16 for TIFF.")] = 8
+    metadata: Annotated[
+        bool,
+        typer.Option(help="Carry the content's alpha channel and EXIF data (position too) over."),
+    ] = True
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True
+
+    def check(self) -> None:
+        """Refuse what can be refused before a picture is read."""
+        from stylekit.image import check_writable
+
+        integer(self.steps, "--steps", low=0)
+        integer(self.size, "--size", low=0)
+        integer(self.save_every, "--save-every", low=0)
+        integer(self.seed, "--seed", low=0)
+        number(self.style_scale, "--style-scale", low=0, open_low=True)
+        number(self.learning_rate, "--learning-rate", low=0, open_low=True)
+        number(self.variation, "--variation", low=0)
+        check_writable(self.out, bits=self.bits)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as the recipes take them; this loads TensorFlow."""
+        load_tensorflow()
+        import keras
+
+        import stylekit as sk
+
+        callbacks: list[Any] = [sk.ProgressBar()] if self.progress else []
+        if self.losses_csv:
+            callbacks.append(sk.CSVLogger(self.losses_csv))
+        if self.save_every:
+            callbacks.append(sk.SaveEvery(self.out, self.save_every))
+        given = {
+            "size": self.size or None,
+            "steps": self.steps,
+            "style_scale": self.style_scale,
+            "variation": self.variation,
+            "extractor": sk.VGG19(self.weights_file or "imagenet", pooling=self.pooling.value),
+            "optimizer": keras.optimizers.Adam(self.learning_rate)
+            if self.optimizer is OptimizerName.adam
+            else None,
+            "precision": self.precision.value,
+            "seed": self.seed,
+            "callbacks": callbacks,
+        }
+        return given | self.layers(style_layers=self.style_layers)
+
+    @staticmethod
+    def layers(**named: str | None) -> dict[str, tuple[str, ...]]:
+        """Return the lists of layers that were given."""
+        return {key: tuple(value.split(",")) for key, value in named.items() if value}
+
+    def finish(self, run: Callable[[], Any], like: Path) -> None:
+        """Run, and write the result, or what a broken run has come to."""
+        import stylekit as sk
+
+        if self.progress:
+            size = f"{self.size} pixels" if self.size else "the content's own size"
+            typer.echo(f"{size}, {self.steps} steps on {sk.transfer.device()}", err=True)
+        problem = ""
+        try:
+            result = run()
+        except sk.transfer.TransferError as error:
+            result, problem = error.result, str(error)
+        saved = self._save(result, like if self.metadata else None)
+        if problem:
+            raise InputError(f"{problem} The image so far is in {saved}.")
+        stop = "" if result.stopped_by == "steps" else f" ({result.stopped_by})"
+        typer.echo(f"{saved}: {result.steps} steps in {result.seconds:.0f} s{stop}")
+
+    def _save(self, result: Any, like: Path | None) -> Path:
+        """Write a result where it was asked for, or else in the temporary folder, and say so."""
+        try:
+            return result.save(self.out, like=like, bits=self.bits)
+        except FileError as error:
+            spare = Path(tempfile.mkdtemp(prefix="stylekit-")) / self.out.name
+            saved = result.save(spare, bits=self.bits)
+            raise FileError(f"{error} The picture was written to {saved} instead.") from error
+
+
+@dataclasses.dataclass(kw_only=True)
+class PaintOptions(RunOptions):
+    """Options of the commands that paint over a content picture."""
+
+    strength: Annotated[float, typer.Option(help="0 is the content, 1 is style alone.")] = STRENGTH
+    content_layers: Annotated[str | None, typer.Option(help="Such as conv4_2.")] = None
+    pyramid: Annotated[int, typer.Option(help="Coarse-to-fine levels, each half the next.")] = 1
+
+    def check(self) -> None:
+        """Refuse what can be refused before a picture is read."""
+        number(self.strength, "--strength", low=0, high=1)
+        integer(self.pyramid, "--pyramid", low=1)
+        super().check()
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as the recipes take them; this loads TensorFlow."""
+        return (
+            super().arguments()
+            | {
+                "strength": self.strength,
+                "pyramid": self.pyramid if self.pyramid > 1 else None,
+            }
+            | self.layers(content_layers=self.content_layers)
+        )
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Spread a command's ``run`` parameter, a dataclass of options, over its command line.
+
+    Each field becomes an option of the command; they are checked, and the command is called with
+    the dataclass, under `plain_errors`.
+    """
+    hints = typing.get_type_hints(command, include_extras=True)
+    options = hints.pop("run")
+    hints.pop("return")
+    fields = dataclasses.fields(options)
+    option_hints = typing.get_type_hints(options, include_extras=True)
+    parameters = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name != "run"
+    ]
+    parameters += [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty
+            if field.default is dataclasses.MISSING
+            else field.default,
+            annotation=option_hints[field.name],
+        )
+        for field in fields
+    ]
+
+    @functools.wraps(command)
+    def spread(**given: Any) -> None:
+        with plain_errors():
+            run = options(**{field.name: given.pop(field.name) for field in fields})
+            run.check()
+            command(**given, run=run)
+
+    spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    spread.__annotations__ = {p.name: p.annotation for p in parameters}
+    del spread.__wrapped__  # or the command's own signature would be read
+    return spread

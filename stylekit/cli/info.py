@@ -1,0 +1,36 @@
+"""``stylekit info``: versions, the device, and which weights are present and where."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from stylekit.cli._app import load_tensorflow, plain_errors
+
+
+def info() -> None:
+    """Tell versions, the device, and which weights are present and where."""
+    with plain_errors():
+        load_tensorflow()
+        from stylekit.features.vgg19 import IMAGENET
+        from stylekit.features.weights import ENVIRONMENT_VARIABLE
+        from stylekit.transfer.result import device, versions
+
+        for package, version in versions().items():
+            typer.echo(f"{package:14} {version}")
+        typer.echo(f"{'device':14} {device()}")
+        named = os.environ.get(ENVIRONMENT_VARIABLE)
+        typer.echo(f"{'VGG19 weights':14} {weights_state(named, IMAGENET)}")
+
+
+def weights_state(named: str | None, download: Any) -> str:
+    """Return one line about where the weights are."""
+    if named:
+        present = "present" if Path(named).is_file() else "MISSING"
+        return f"{named} (named by STYLEKIT_WEIGHTS, {present})"
+    if download.cached.is_file():
+        return f"{download.cached} ({download.cached.stat().st_size / 1e6:.0f} MB)"
+    return f"not downloaded yet: the first use fetches {download.url} to {download.cached.parent}"

@@ -1,0 +1,321 @@
+"""Style window by window: each part of the picture takes the style of the part that means the same.
+
+Windows of one size cover the picture and overlap; their weights sum to 1 at every cell, so that no
+grid shows. Along an axis of `length` cells, `count` windows of `size` cells begin at
+`window_starts`: three whole numbers say all of the geometry, at every layer and level.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from stylekit import functional
+from stylekit._checks import fail
+from stylekit.image import as_image, picture_hash
+from stylekit.losses.base import STYLE_LAYERS, Loss, layer_tuple, weight_tuple
+from stylekit.losses.window_match import check_settings, match_windows
+
+LEAST_CELLS = 8
+"""Smallest side of a window at a layer: 64 pixels at block4_conv1. Below, correlations are those of
+a few positions. A pyramid's coarser levels make do with half of it, for they only prepare."""
+
+# The outermost cell of each layer sees most of the network's zero padding. A window at the border
+# is seldom matched with one at the same border, and to look like a part of the style that goes on,
+# the picture would grow a frame. Without two cells, its border would be left plain.
+_RIM = 1
+
+
+def window_starts(length: int, count: int, size: int) -> np.ndarray:
+    """Return where `count` windows of `size` cells begin that cover `length` cells evenly."""
+    return np.rint(np.linspace(0, length - size, count)).astype(int)
+
+
+def window_weights(length: int, count: int, size: int, rim: int = 0) -> np.ndarray:
+    """Return the weights of overlapping windows along an axis, a partition of unity.
+
+    Parameters
+    ----------
+    length, count, size : int
+        See `window_starts`.
+    rim : int
+        How many cells at either end of the axis count nothing.
+
+    Returns
+    -------
+    ndarray, float64 [count, size]
+        Raised cosines, divided by their sum at each cell; a window at a border has its full weight
+        up to it, and a single one is 1 everywhere.
+    """
+    starts = window_starts(length, count, size)
+    bump = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
+    total = np.zeros(length)
+    for start in starts:
+        total[start : start + size] += bump
+    share = np.where(np.minimum(np.arange(length), np.arange(length)[::-1]) < rim, 0, 1 / total)
+    return np.stack([bump * share[start : start + size] for start in starts])
+
+
+def window_gram_matrices(feature, rows, columns):
+    """Return the Gram matrix of every window of a grid.
+
+    Window ij weighs cell p with ``w_ij(p) = rows_i(y) columns_j(x)``, and its matrix is
+    ``G_ij = sum_p w_ij(p) f_p f_p^T / sum_p w_ij(p)``. Each window is cut out of the feature map,
+    so that the cost is that of the overlap, whatever the number of windows.
+
+    Parameters
+    ----------
+    feature : tensor [B, h, w, C]
+    rows, columns : array or tensor [n, a], [m, b]
+        Weights along each axis, as of `window_weights`.
+
+    Returns
+    -------
+    tensor [B, n, m, C, C]
+
+    Notes
+    -----
+    The gradient is written out, as for `functional.masked_gram_matrix`: with D the upstream
+    gradient, ``dF = sum_ij w_ij F (D_ij + D_ij^T) / sum w_ij``. Nothing but the feature map is
+    kept until the backward pass, and windows are worked on a row at a time.
+    """
+    height, width, channels = feature.shape[1:]
+    (n, high), (m, wide) = rows.shape, columns.shape
+    tops, lefts = window_starts(height, n, high), window_starts(width, m, wide)
+    corners = [[(top, left) for left in lefts] for top in tops]
+    weights = _unit_weights(rows, columns)
+
+    @ops.custom_gradient
+    def grams(feature):
+        value = ops.stack(
+            [
+                _weighted_grams(_cut(feature, at, (high, wide)), w)
+                for at, w in zip(corners, weights, strict=True)
+            ],
+            axis=1,
+        )
+
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            both = upstream + ops.swapaxes(upstream, -1, -2)
+            bands = []
+            for i, (at, w) in enumerate(zip(corners, weights, strict=True)):
+                windows = _cut(feature, at, (high, wide))
+                pieces = ops.matmul(windows, both[:, i]) * ops.cast(w, windows.dtype)
+                pieces = ops.reshape(pieces, (-1, m, high, wide, channels))
+                bands.append(_overlap_add([pieces[:, j] for j in range(m)], lefts, width, axis=2))
+            return ops.cast(_overlap_add(bands, tops, height, axis=1), feature.dtype)
+
+        return value, gradient
+
+    return grams(feature)
+
+
+def _unit_weights(rows, columns):
+    """Return the weights of each row of windows, ``[m, a * b, 1]``; each window's sum to 1."""
+    rows, columns = (x / ops.sum(x, axis=1, keepdims=True) for x in (rows, columns))
+    size = rows.shape[1] * columns.shape[1]
+    return [
+        ops.reshape(row[None, :, None] * columns[:, None, :], (-1, size, 1))
+        for row in (rows[i] for i in range(rows.shape[0]))
+    ]
+
+
+def _cut(feature, corners, shape):
+    """Return windows of a feature map, in full precision, as ``[B, windows, cells, C]``."""
+    high, wide = shape
+    windows = [feature[:, top : top + high, left : left + wide] for top, left in corners]
+    result = ops.reshape(
+        ops.stack(windows, axis=1), (-1, len(corners), high * wide, feature.shape[-1])
+    )
+    return functional.full_precision(result)
+
+
+def _weighted_grams(windows, weights):
+    """Return ``sum_p w_p f_p f_p^T`` of each window, ``[B, windows, C, C]``."""
+    return ops.matmul(ops.swapaxes(windows * ops.cast(weights, windows.dtype), -1, -2), windows)
+
+
+def _overlap_add(pieces, starts, length, axis):
+    """Return pieces, equally long along an axis, put where they start and added up."""
+    size, count = pieces[0].shape[axis], len(pieces)
+    # Every `step`-th piece clears the one before, so that they join into one lane without sums.
+    step = next(s for s in range(1, count + 1) if (starts[s:] >= starts[:-s] + size).all())
+    total = 0
+    for first in range(min(step, count)):
+        lane = []
+        for k in range(first, count, step):
+            end = starts[k + step] if k + step < count else length
+            pad = [(0, 0)] * len(pieces[k].shape)
+            pad[axis] = (int(starts[k]) if k == first else 0, int(end - starts[k] - size))
+            lane.append(ops.pad(pieces[k], pad))
+        total = total + ops.concatenate(lane, axis=axis)
+    return total
+
+
+class WindowGramStyleLoss(Loss):
+    """Brings the Gram matrices of each window to those of the style's window that means the same.
+
+    The value is the mean over layers of ``sum_k s_k |G_k - A_k|^2 / |A_k|^2`` with the share
+    ``s_k`` of window k in the weights of all; shares sum to 1, so that the force on a pixel depends
+    neither on the number of windows nor on their size. The outermost cell of each layer, which
+    sees the network's padding, counts nothing.
+
+    Parameters
+    ----------
+    style : path, PIL image or array [h, w, 3]
+        It keeps its own size and aspect ratio.
+    content_map : path, PIL image or array [H, W, 3]
+        What is where in the picture, by colour; of the picture's final size.
+    style_map : path, PIL image or array [h, w, 3]
+        The same of the style picture, of its size.
+    layers, layer_weights
+        See `StatisticLoss`.
+    patch : int
+        Side of a window in pixels of the final picture and of the style; at coarser levels it
+        shrinks with them. At least `LEAST_CELLS` cells of each layer.
+    overlap, map_patch, position_weight, reuse_penalty, seed
+        See `stylekit.losses.window_match.match_windows`.
+    weight, name
+        See `Loss`. A weight near 8 suits a content weight of 1.
+
+    Notes
+    -----
+    The patch scripts run sub-images through the network. Here the network sees the whole picture
+    once and windows are cut from its feature maps: that costs one pass whatever the overlap, and
+    no window sees a border of zeros where the picture goes on. Memory holds C^2 numbers a window.
+
+    References
+    ----------
+    Gatys, Ecker, Bethge, Hertzmann, Shechtman: Controlling Perceptual Factors in Neural Style
+    Transfer, CVPR 2017, eq. 4, with windows for regions.
+    """
+
+    def __init__(
+        self,
+        style,
+        content_map,
+        style_map,
+        *,
+        layers: Sequence[str] = STYLE_LAYERS,
+        layer_weights=None,
+        patch: int = 128,
+        overlap: float = 0.5,
+        map_patch: int = 8,
+        position_weight: float = 0.02,
+        reuse_penalty: float = 0.05,
+        seed: int = 0,
+        weight: float = 1.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(weight=weight, name=name)
+        check_settings(patch, overlap, map_patch, position_weight, reuse_penalty, seed)
+        self.style = as_image(style, "style")
+        self.content_map = as_image(content_map, "content_map")
+        self.style_map = as_image(style_map, "style_map")
+        _check_size(self.style_map, self.style.shape[:2], "style_map")
+        self.layers = layer_tuple(layers)
+        self.layer_weights = weight_tuple(layer_weights, self.layers)
+        self.settings = {
+            "patch": patch,
+            "overlap": overlap,
+            "map_patch": map_patch,
+            "position_weight": position_weight,
+            "reuse_penalty": reuse_penalty,
+            "seed": seed,
+        }
+
+    def match(self) -> np.ndarray:
+        """Return which window of the style each window takes; see `window_match.match_windows`."""
+        return match_windows(self.content_map, self.style_map, **self.settings)
+
+    def prepare(self, canvas):
+        """Return by layer the windows' weights, target Gram matrices, and shares over |A|^2."""
+        _check_size(self.content_map, canvas.base_shape, "content_map")
+        places = self.match()
+        sizes = {layer: size for layer in self.layers if (size := self._window_size(canvas, layer))}
+        beside = canvas.beside(self.style)
+        features = beside.extract(beside.image, sizes)
+        targets = {}
+        for layer, (cells, size) in sizes.items():
+            room = np.array(features[layer].shape[1:3])
+            size = np.minimum(size, room)
+            rows, columns = (
+                window_weights(*axis, rim=_RIM)
+                for axis in zip(cells, places.shape[:2], size, strict=True)
+            )
+            corners = np.rint(places * (room - size)).astype(int)
+            gram = ops.stack(
+                [
+                    _weighted_grams(_cut(features[layer], at, size), w)
+                    for at, w in zip(corners, _unit_weights(rows, columns), strict=True)
+                ],
+                axis=1,
+            )
+            share = np.outer(rows.sum(axis=1), columns.sum(axis=1))
+            share /= share.sum()
+            norm = ops.sum(ops.square(gram), axis=(-1, -2)) + functional.EPSILON
+            targets[layer] = {
+                "rows": ops.convert_to_tensor(rows, "float32"),
+                "columns": ops.convert_to_tensor(columns, "float32"),
+                "gram": gram,
+                "factor": ops.convert_to_tensor(share, "float32") / norm,
+            }
+        return targets
+
+    def compute(self, image, features, targets):
+        """Return the weighted mean over layers of the windows' errors; see `Loss.compute`."""
+        total = ops.zeros(ops.shape(image)[:1], dtype="float32")
+        for layer, layer_weight in zip(self.layers, self.layer_weights, strict=True):
+            if layer in targets:
+                target = targets[layer]
+                grams = window_gram_matrices(features[layer], target["rows"], target["columns"])
+                error = ops.sum(ops.square(grams - target["gram"]), axis=(-1, -2))
+                value = ops.sum(error * target["factor"], axis=(-1, -2))
+                total = total + layer_weight * value
+        return total / sum(self.layer_weights)
+
+    def get_config(self):
+        """Return the settings; see `Loss.get_config`."""
+        config: dict[str, Any] = {
+            "style": picture_hash(self.style),
+            "content_map": picture_hash(self.content_map),
+            "style_map": picture_hash(self.style_map),
+        }
+        if len(set(self.layer_weights)) > 1:
+            config["layer_weights"] = list(self.layer_weights)
+        return config | self.settings | super().get_config()
+
+    def _window_size(self, canvas, layer):
+        """Return the cells of a layer and those of a window, or None where they are too few."""
+        canvas.check_size([layer])
+        whole = canvas.mask(np.ones(canvas.mask_shape, "float32"), layer)
+        cells, pixels = np.array(whole.shape[1:3]), np.array(canvas.base_shape)
+        size = np.rint(cells * self.settings["patch"] / pixels).astype(int)
+        if min(size) >= (LEAST_CELLS if canvas.is_final else LEAST_CELLS // 2):
+            return cells, size
+        height, width = canvas.shape
+        if canvas.is_final:
+            fail(
+                f"the patch is too small for layer {layer} at {width}x{height} pixels",
+                expected=f"at least {math.ceil((LEAST_CELLS - 0.5) * max(pixels / cells))} pixels",
+                received=self.settings["patch"],
+                hint="take a larger patch, or leave the layer out",
+            )
+        canvas.notes.append(f"windows left out at {layer} of {width}x{height}: too small")
+        return None
+
+
+def _check_size(color_map, shape, name):
+    if color_map.shape[:2] != tuple(shape):
+        height, width = shape
+        fail(
+            f"{name} has another size than its picture",
+            expected=f"{width}x{height} pixels",
+            received=f"{color_map.shape[1]}x{color_map.shape[0]}",
+            hint=f"use stylekit.image.resize({name}, {(height, width)}, 'nearest')",
+        )

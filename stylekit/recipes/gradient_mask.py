@@ -1,0 +1,89 @@
+"""Several styles that meet along soft masks, such as the two ends of a ramp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stylekit._checks import InputTypeError, explain
+from stylekit._defaults import SIZE
+from stylekit.image import as_image
+from stylekit.losses import GradientMaskStyleLoss
+from stylekit.losses.base import STYLE_LAYERS
+from stylekit.masks import combine
+from stylekit.recipes._paint import fitted, paint, sized_style
+from stylekit.transfer import Result
+
+
+def gradient_mask(
+    content,
+    styles,
+    *,
+    size: int | None = SIZE,
+    style_scale: float = 1.0,
+    style_layers: Sequence[str] = STYLE_LAYERS,
+    protect: bool = True,
+    **options,
+) -> Result:
+    """Paint a picture in several styles, each under a soft mask, in one pass.
+
+    Where masks overlap the styles mix, each by its mask: along a ramp one fades into the other.
+    Masks need not sum to 1.
+
+    Parameters
+    ----------
+    content : path, PIL image or array
+    styles : sequence of (style, mask[, style_mask[, weight]])
+        Pictures and masks; a mask is a path, PIL image, array or a callable that is given the
+        picture, and is resized to the result (a style mask: to the style).
+    size : int, optional
+        Longer side of the result in pixels. Default: 512; None keeps the content's own.
+    style_scale : float
+        Longer side of each style relative to the result's.
+    style_layers : sequence of str
+    protect : bool
+        True: what no mask covers stays bit-identical to the content. False: it may adapt.
+    **options
+        As for `stylize`: strength, steps, content_layers, variation, initial, pyramid, extractor,
+        optimizer, precision, seed and callbacks.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument, a picture, a mask or the weights are unfit; before the first step.
+    TransferError
+        If the run breaks off; it holds the image so far.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> photo = sk.read_image("photo.jpg", size=512)  # doctest: +SKIP
+    >>> ramp = sk.masks.linear_gradient(photo.shape[:2], angle=0)  # doctest: +SKIP
+    >>> styles = [("starry.jpg", ramp), ("wave.jpg", 1 - ramp)]  # doctest: +SKIP
+    >>> sk.recipes.gradient_mask(photo, styles).save("out.png")  # doctest: +SKIP
+    """
+    photo = as_image(content, "content", size)
+    regions = []
+    for entry in styles:
+        if not isinstance(entry, (tuple, list)) or not 2 <= len(entry) <= 4:
+            raise InputTypeError(
+                explain(
+                    "a style of a gradient mask is wrong",
+                    expected="(style, mask[, style_mask[, weight]])",
+                    received=f"{type(entry).__name__}",
+                )
+            )
+        style, mask, *rest = entry
+        painting = sized_style(style, photo, style_scale)
+        if rest and rest[0] is not None:
+            rest[0] = fitted(rest[0], painting, "style mask")
+        regions.append((painting, fitted(mask, photo), *rest))
+    return paint(
+        photo,
+        lambda weight: [GradientMaskStyleLoss(regions, layers=style_layers, weight=weight)],
+        update_mask=combine([mask for _, mask, *_ in regions], "sum") if protect else None,
+        **options,
+    )

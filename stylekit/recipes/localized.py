@@ -1,0 +1,199 @@
+"""Style in one part of a picture: the background behind a person, or the person alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylekit import blend as blends
+from stylekit._checks import choice, fail, number
+from stylekit._defaults import SIZE
+from stylekit.image import as_image, picture_hash
+from stylekit.losses.base import STYLE_LAYERS
+from stylekit.masks import DeepLab, Segmenter, as_mask, crf, feather, resize
+from stylekit.recipes._paint import fitted, sized_style
+from stylekit.recipes.stylize import stylize
+from stylekit.transfer import Result
+
+BLENDS = {"paste": blends.paste, "seam": blends.seam, "poisson": blends.poisson}
+METHODS = ("update", "superimpose", "revert")
+
+
+def localized(
+    content,
+    style,
+    subject,
+    *,
+    keep: str = "subject",
+    segmenter: Segmenter | None = None,
+    refine: Callable[[np.ndarray, Any], np.ndarray] | None = None,
+    feather_radius: float = 0.0,
+    style_subject=None,
+    same_mask: bool = False,
+    method: str = "update",
+    blend: str | None = None,
+    size: int | None = SIZE,
+    style_scale: float = 1.0,
+    style_layers: Sequence[str] = STYLE_LAYERS,
+    **options,
+) -> Result:
+    """Paint what is behind a subject, or the subject alone, and leave the rest as it was.
+
+    Parameters
+    ----------
+    content, style : path, PIL image or array
+    subject : str, list of str, or mask
+        A class or several that the segmenter is to find, such as ``"person"``; or a mask of the
+        subject: an array, a PIL image, the path of an existing file, or a callable that is given
+        the picture.
+    keep : str
+        ``"subject"``: the style goes around it. ``"background"``: the style goes onto it.
+    segmenter : callable, optional
+        From a picture to a `Segmentation`. Default: `DeepLab()`; asked for a class only.
+    refine : callable, optional
+        From the picture and the subject's mask to a better mask, such as `masks.guided` or
+        `masks.matte`. Default: `masks.crf` on the segmenter's scores for classes; a mask that is
+        given stays as it is.
+    feather_radius : float
+        Softens the mask's edge, in pixels of the result; see `masks.feather`.
+    style_subject : str, list of str, or mask, optional
+        A subject of the style picture, as `subject`: the style is then taken from around it
+        (``keep="subject"``) or from it. Default: the whole style picture.
+    same_mask : bool
+        True: the content's mask, stretched to the style picture, is the style's, too, as the
+        published programs have it.
+    method : str
+        ``"update"``
+            Only the pixels under the mask are optimised, in their true surroundings: what is
+            outside never moves, and nothing has to be put back.
+        ``"superimpose"``
+            The whole picture is painted, and what is to be kept is laid over it.
+        ``"revert"``
+            The style is held to the mask, but all pixels may move; those outside are put back.
+    blend : str, optional
+        ``"paste"``, ``"seam"`` or ``"poisson"``: how the last two put the parts together, by the
+        functions of `stylekit.blend`. Default: ``"seam"``.
+    size : int, optional
+        Longer side of the result in pixels. Default: 512; None keeps the content's own. The
+        picture is segmented at this size.
+    style_scale, style_layers
+        See `stylize`.
+    **options
+        As for `stylize`: strength, steps, content_layers, variation, initial, pyramid, extractor,
+        optimizer, precision, seed and callbacks.
+
+    Returns
+    -------
+    Result
+        Its manifest has, under "localized", the method and the hash of the mask.
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If a class is not in the picture (the message lists those that are), a mask, a picture or
+        another argument is unfit, or the weights are; before the first step.
+    SetupError
+        If the default segmenter is not installed, or cannot be downloaded.
+    TransferError
+        If the run breaks off; it holds the image so far.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> seer = sk.masks.DeepLab("deeplab.tflite")  # doctest: +SKIP
+    >>> sk.recipes.localized("photo.jpg", "starry.jpg", "person", segmenter=seer).save(
+    ...     "out.png"
+    ... )  # doctest: +SKIP
+    """
+    choice(keep, "keep", ("subject", "background"))
+    choice(method, "method", METHODS)
+    number(feather_radius, "feather_radius", low=0)
+    if blend is not None:
+        choice(blend, "blend", BLENDS)
+        if method == "update":
+            fail(
+                "method 'update' has nothing to blend",
+                expected="blend=None, or method='superimpose' or 'revert'",
+                received=f"blend={blend!r}",
+            )
+    if same_mask and style_subject is not None:
+        fail("same_mask and style_subject exclude each other", hint="give one of them")
+    photo = as_image(content, "content", size)
+    painting = sized_style(style, photo, style_scale)
+
+    found = find_subject(photo, subject, segmenter, refine)
+    where = feather(1 - found if keep == "subject" else found, feather_radius)
+    if not where.any():
+        fail(
+            "nothing is left to paint",
+            expected="a subject that leaves a part of the picture",
+            received="a mask of the whole picture",
+            hint="use keep='background', which paints the subject",
+        )
+    source = None
+    if same_mask:
+        source = resize(where, painting.shape[:2])
+    elif style_subject is not None:
+        source = find_subject(painting, style_subject, segmenter, refine, "style subject")
+        source = 1 - source if keep == "subject" else source
+
+    masks = {} if method == "superimpose" else {"mask": where}
+    result = stylize(
+        photo,
+        painting,
+        size=None,
+        style_scale=max(painting.shape[:2]) / max(photo.shape[:2]),
+        style_layers=style_layers,
+        style_mask=source,
+        protect=method == "update",
+        **masks,
+        **options,
+    )
+    record = {"method": method, "keep": keep, "mask": picture_hash(where)}
+    if method != "update":
+        record["blend"] = blend = blend or "seam"
+        images = {
+            name: BLENDS[blend](photo, getattr(result, name), where) for name in ("image", "best")
+        }
+        result = dataclasses.replace(result, **images)
+    result.manifest["localized"] = record
+    return result
+
+
+def find_subject(
+    picture: np.ndarray,
+    subject,
+    segmenter: Segmenter | None = None,
+    refine: Callable[[np.ndarray, Any], np.ndarray] | None = None,
+    what: str = "subject",
+) -> np.ndarray:
+    """Return the mask of a subject, float32 ``[H, W]``; parameters as of `localized`."""
+    if isinstance(subject, (list, tuple)) and all(isinstance(name, str) for name in subject):
+        classes = list(subject)
+    elif isinstance(subject, str) and not Path(subject).is_file():
+        classes = [subject]
+        if os.sep in subject or Path(subject).suffix:
+            fail(
+                f"the {what} is neither a file nor a class",
+                expected="the path of a mask, or a name such as 'person'",
+                received=repr(subject),
+            )
+    else:
+        classes = []
+    if classes:
+        seen = (segmenter or DeepLab())(picture)
+        found = seen.mask(classes)
+        if refine is None:
+            seen = crf(picture, seen)
+            # What little there was of a class may be gone: then what the segmenter said stands.
+            return seen.mask(classes) if {*classes} & {*seen.names_present} else found
+    else:
+        found = fitted(subject, picture, what)
+    if refine is None:
+        return found
+    return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {what}")

@@ -1,0 +1,121 @@
+"""Style by patches: every part of the picture is painted as the part of the style it resembles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from skimage.exposure import match_histograms
+
+from stylekit._checks import InputTypeError, explain
+from stylekit._defaults import SIZE
+from stylekit.image import as_image, resize
+from stylekit.losses import Loss, WindowGramStyleLoss
+from stylekit.losses.base import STYLE_LAYERS
+from stylekit.recipes._paint import paint, sized_style, with_map
+from stylekit.transfer import Result
+
+
+def patches(
+    content,
+    style,
+    content_map=None,
+    style_map=None,
+    *,
+    patch: int = 128,
+    overlap: float = 0.5,
+    map_patch: int = 8,
+    position_weight: float = 0.02,
+    reuse_penalty: float = 0.05,
+    size: int | None = SIZE,
+    style_scale: float = 1.0,
+    style_layers: Sequence[str] = STYLE_LAYERS,
+    seed: int = 0,
+    **options,
+) -> Result:
+    """Paint each part of a picture in the style of the part of another that means the same.
+
+    Overlapping windows cover the picture. Each takes the style of that window of the style picture
+    whose map is most like its own; see `WindowGramStyleLoss`.
+
+    Parameters
+    ----------
+    content, style : path, PIL image or array
+        Of any two sizes.
+    content_map, style_map : path, PIL image or array, optional
+        Colour maps of their sizes; the same colour means the same thing. Default: the pictures
+        themselves, with the style's levels brought to the content's.
+    patch : int
+        Side of a window in pixels of the result: smaller follows the maps more closely, larger
+        keeps larger forms of the style. The deepest style layer sets the least: 128 for
+        block5_conv1, 64 for block4_conv1.
+    overlap : float
+        Share of a side that neighbours have in common at least, in [0.25, 0.9].
+    map_patch : int
+        Side, in samples, of what is compared of a window's map.
+    position_weight, reuse_penalty : float
+        How much a window prefers its own place in the style, and one that is not taken yet, over
+        a better match of the maps; see `stylekit.losses.window_match.match_windows`.
+    size : int, optional
+        Longer side of the result in pixels. Default: 512; None keeps the content's own.
+    style_scale : float
+        Longer side of the style relative to the result's.
+    style_layers : sequence of str
+    seed : int
+        Of the run and of the choice among windows that match alike.
+    **options
+        As for `stylize`: strength, steps, content_layers, variation, initial, pyramid, extractor,
+        optimizer, precision and callbacks.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument, a picture, a map or the weights are unfit; before the first step.
+    TransferError
+        If the run breaks off; it holds the image so far.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> maps = ["coast_map.png", "monet_map.png"]
+    >>> sk.recipes.patches("coast.jpg", "monet.jpg", *maps).save("out.png")  # doctest: +SKIP
+    """
+    if (content_map is None) != (style_map is None):
+        name = "content_map" if content_map is None else "style_map"
+        raise InputTypeError(
+            explain(f"{name} is missing", expected="both maps, or neither", received="one of them")
+        )
+    if content_map is None:
+        photo = as_image(content, "content", size)
+        painting = sized_style(style, photo, style_scale)
+        content_map, style_map = photo, match_histograms(painting, photo, channel_axis=-1)
+    else:
+        _, content_map = with_map(content, content_map, "content")
+        _, style_map = with_map(style, style_map, "style")
+        photo = as_image(content, "content", size)
+        painting = sized_style(style, photo, style_scale)
+        # The mean over each pixel neither rings nor makes colours that are in no pixel's area.
+        content_map = resize(content_map, photo.shape[:2], "box")
+        style_map = resize(style_map, painting.shape[:2], "box")
+
+    def terms(weight: float) -> list[Loss]:
+        return [
+            WindowGramStyleLoss(
+                painting,
+                content_map,
+                style_map,
+                layers=style_layers,
+                patch=patch,
+                overlap=overlap,
+                map_patch=map_patch,
+                position_weight=position_weight,
+                reuse_penalty=reuse_penalty,
+                seed=seed,
+                weight=weight,
+            )
+        ]
+
+    return paint(photo, terms, seed=seed, **options)

@@ -1,0 +1,217 @@
+import numpy as np
+import pytest
+from skimage import data, transform
+
+import stylekit as sk
+from stylekit._checks import InputError
+from stylekit.image import as_image, picture_hash
+from stylekit.losses import Canvas
+from stylekit.masks import from_image, match_regions, resize
+from stylekit.recipes import doodle as _doodle
+from stylekit.recipes.doodle import PaletteLoss, Underpainting
+
+RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
+SHAPE, STYLE_SHAPE = (32, 48), (40, 36)
+LAYERS = {"patch_layers": ("block2_conv1",), "style_layers": ("block1_conv1",)}
+
+
+def upper_and_lower(shape, above, below):
+    color_map = np.empty((*shape, 3), np.uint8)
+    color_map[: shape[0] // 2], color_map[shape[0] // 2 :] = above, below
+    return color_map
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    return sk.VGG19(weights=None)
+
+
+@pytest.fixture(scope="module")
+def style():
+    """Dark above and light below, with a texture."""
+    picture = np.float32(transform.resize(data.coffee(), STYLE_SHAPE, anti_aliasing=True))
+    picture[:20] *= 0.3
+    picture[20:] = 0.6 + 0.4 * picture[20:]
+    return picture
+
+
+@pytest.fixture
+def quick(vgg, style):
+    """`doodle` on shallow layers of a random network: red above is to be light as blue below."""
+
+    def run(color_map=None, style_map=None, **options):
+        if color_map is None:
+            color_map = upper_and_lower(SHAPE, RED, BLUE)
+        if style_map is None:
+            style_map = upper_and_lower(STYLE_SHAPE, BLUE, RED)
+        defaults = {"size": None, "steps": 6, "pyramid": 1, "extractor": vgg, **LAYERS}
+        return sk.recipes.doodle(color_map, style, style_map, **(defaults | options))
+
+    return run
+
+
+@pytest.fixture
+def regions():
+    masks = [np.zeros(SHAPE, "float32") for _ in range(2)]
+    sources = [np.zeros(STYLE_SHAPE, "float32") for _ in range(2)]
+    masks[0][:16], masks[1][16:] = 1, 1
+    sources[0][20:], sources[1][:20] = 1, 1
+    return list(zip(masks, sources, strict=True))
+
+
+def test_regions_take_the_colours_of_their_like_and_the_loss_falls(quick, style):
+    result = quick(steps=30, pyramid=2)
+    assert result.image.shape == (*SHAPE, 3)
+    above, below = result.image[:16].mean((0, 1)), result.image[16:].mean((0, 1))
+    np.testing.assert_allclose(above, style[20:].mean((0, 1)), atol=0.05)
+    np.testing.assert_allclose(below, style[:20].mean((0, 1)), atol=0.05)
+    totals = [row["total"] for row in result.losses]
+    assert totals[19] < totals[0]  # two thirds of the steps are at the coarse level
+    assert totals[-1] < totals[20]
+
+
+def test_a_run_repeats_and_the_seed_decides(quick):
+    first, again = (quick(seed=1, steps=3).image for _ in range(2))
+    other = quick(seed=2, steps=0).image
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_no_steps_give_the_underpainting_and_the_record_tells_of_the_regions(quick, style, regions):
+    result = quick(steps=0, seed=3, pyramid=2)
+    painting = as_image(style, "style", max(SHAPE))
+    # Of regions of one size the first is that of the lower colour, blue.
+    pairs = [(mask, resize(source, painting.shape[:2])) for mask, source in reversed(regions)]
+    start = Underpainting(painting, pairs, grain=2).image(SHAPE, np.random.default_rng(3))
+    np.testing.assert_allclose(result.image, start, atol=1e-6)
+    assert result.manifest["regions"] == {
+        "#ff0000": {"map": 0.5, "style": 0.5},
+        "#0000ff": {"map": 0.5, "style": 0.5},
+    }
+    assert result.manifest["unmatched"] == {"map": 0, "style": 0}
+
+
+def test_a_thin_region_is_no_error_and_is_noted(quick):
+    color_map, style_map = (upper_and_lower(shape, RED, BLUE) for shape in (SHAPE, STYLE_SHAPE))
+    color_map[:3, :5] = style_map[:20, :20] = GREEN
+    layers = ("block1_conv1", "block4_conv1")
+    result = quick(color_map, style_map, size=40, steps=0, style_layers=layers)
+    assert any("#00ff00 left out at block4_conv1" in note for note in result.manifest["notes"])
+    assert result.image.shape == (27, 40, 3)  # the size is the longer side
+
+
+def test_regions_that_differ_are_an_error_unless_left_out(quick):
+    style_map = upper_and_lower(STYLE_SHAPE, BLUE, RED)
+    style_map[:10, :18] = GREEN
+    with pytest.raises(InputError, match="#00ff00 is in the style map only"):
+        quick(style_map=style_map)
+    weights = {"gram_weight": 0, "palette_weight": 0, "variation": 0}
+    result = quick(style_map=style_map, colors={"sky": RED}, steps=2, **weights)
+    assert list(result.manifest["regions"]) == ["sky"]
+    assert np.isfinite(result.image).all()
+    # And a term of weight 0 is left out.
+    assert [term["type"] for term in result.manifest["terms"].values()] == ["PatchStyleLoss"]
+    with pytest.raises(InputError, match="no terms"):
+        quick(patch_weight=0, **weights)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"style_map": np.zeros((30, 36, 3), "uint8")}, "style map has another size"),
+        ({"style_scale": 0}, "style_scale is out of range"),
+        ({"noise": -1}, "noise is out of range"),
+        ({"usage_penalty": -1}, "usage_penalty is out of range"),
+        ({"pyramid": 0}, "number of a pyramid's levels is out of range"),
+        ({"pyramid": 4}, r"too small for .*fewer pyramid levels"),
+        ({"steps": -1}, "steps is out of range"),
+        ({"gram_weight": -1}, "weight of GradientMaskStyleLoss is out of range"),
+    ],
+)
+def test_bad_input(options, message, quick):
+    with pytest.raises(InputError, match=message):
+        quick(**options)
+
+
+class TestPaletteLoss:
+    def value(self, term, image, vgg):
+        targets = term.prepare(Canvas(vgg, SHAPE))
+        return np.array(term.compute(image, {}, targets))
+
+    def test_equals_the_formula(self, style, regions, vgg, rng):
+        images = rng.random((2, *SHAPE, 3), dtype="float32")
+        regions = [(style, *pair) for pair in regions]
+        expected = np.zeros(2)
+        for _, mask, source in regions:
+            target = style[source > 0].mean(axis=0)
+            means = np.array([image[mask > 0].mean(axis=0) for image in images])
+            expected += 0.5 * np.sum((means - target) ** 2, axis=1) / np.sum(target**2)
+        value = self.value(PaletteLoss(regions), images, vgg)
+        np.testing.assert_allclose(value, expected, rtol=1e-4)
+
+    def test_is_zero_where_the_means_agree(self, style, regions, vgg):
+        image = np.empty((1, *SHAPE, 3), "float32")
+        image[:, :16], image[:, 16:] = style[20:].mean((0, 1)), style[:20].mean((0, 1))
+        regions = [(style, *pair) for pair in regions]
+        assert self.value(PaletteLoss(regions), image, vgg) == pytest.approx(0, abs=1e-9)
+
+    def test_its_configuration(self, style, regions):
+        config = PaletteLoss([(style, *pair) for pair in regions], weight=2).get_config()
+        assert config["masks"] == [picture_hash(mask) for mask, _ in regions]
+        assert config["weight"] == 2
+        np.testing.assert_allclose(config["colors"][0], style[20:].mean((0, 1)), rtol=1e-5)
+
+
+class TestUnderpainting:
+    def test_without_noise_regions_are_flat(self, style, regions, rng):
+        image = Underpainting(style, regions, noise=0).image(SHAPE, rng)
+        assert image.dtype == np.float32
+        expected = style[20:].mean((0, 1))
+        np.testing.assert_allclose(image[:16], np.broadcast_to(expected, (16, 48, 3)), atol=1e-5)
+
+    def test_the_noise_has_the_colours_covariance(self, regions, rng):
+        style = np.clip(rng.normal(0.5, [0.02, 0.05, 0.1], (*STYLE_SHAPE, 3)), 0, 1)
+        mask, source = np.ones((200, 200), "float32"), np.ones(STYLE_SHAPE, "float32")
+        image = Underpainting(style, [(mask, source)]).image((200, 200), rng)
+        np.testing.assert_allclose(image.std((0, 1)), style.std((0, 1)), rtol=0.05)
+
+    def test_the_grain_is_coarser_where_asked(self, style, regions):
+        fine, coarse = (
+            Underpainting(style, regions, grain=grain).image(SHAPE, np.random.default_rng(0))
+            for grain in (1, 8)
+        )
+        assert (
+            np.abs(np.diff(coarse[:16], axis=1)).mean()
+            < 0.5 * np.abs(np.diff(fine[:16], axis=1)).mean()
+        )
+
+    def test_what_no_region_covers_has_the_whole_styles_colours(self, style, regions, rng):
+        image = Underpainting(style, regions[:1], noise=0).image(SHAPE, rng)
+        np.testing.assert_allclose(image[20, 20], style.mean((0, 1)), atol=1e-5)
+
+
+def test_a_real_doodle(data_dir):
+    folder = data_dir / "images" / "doodle"
+    names = ("Landscape_sem.png", "Renoir.jpg", "Renoir_sem.png")
+    doodle_map, style, style_map = (folder / name for name in names)
+    vgg = sk.VGG19(data_dir / "weights" / "vgg19_conv1_1_to_conv4_1.npz")
+    result = _doodle(
+        doodle_map,
+        style,
+        style_map,
+        size=64,
+        steps=8,
+        pyramid=1,
+        patch_layers=("block2_conv1",),
+        style_layers=("block1_conv1",),
+        extractor=vgg,
+    )
+    masks = match_regions(doodle_map, style_map)
+    grey = from_image(result.image)
+    light = {
+        name: np.average(grey, weights=resize(mask, grey.shape))
+        for name, mask in zip(masks.names, masks.content, strict=True)
+    }
+    # The sky is the lightest and the cypress the darkest, as Renoir has them.
+    assert max(light, key=light.get) == "#ffffff"
+    assert min(light, key=light.get) == "#ff331f"

@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+import stylekit as sk
+from stylekit._checks import InputError
+from stylekit.recipes.localized import find_subject
+
+SHAPE = (24, 32)
+
+
+@pytest.fixture
+def run(options):
+    def run(content, style, subject, **others):
+        return sk.recipes.localized(content, style, subject, **(options | others))
+
+    return run
+
+
+@pytest.fixture
+def seer(left):
+    """A segmenter that finds a cat at the left of whatever it is shown."""
+
+    def see(picture):
+        height, width = picture.shape[:2]
+        labels = np.zeros((height, width), int)
+        labels[:, : width // 2] = 1
+        return sk.masks.Segmentation(labels, ("background", "cat", "dog"))
+
+    return see
+
+
+def as_seen(picture, mask):
+    return mask
+
+
+def moved(result, photo):
+    change = np.abs(result.image - photo).max(axis=-1)
+    return change[:, :16].max(), change[:, 16:].max()
+
+
+def test_the_subject_is_kept_bit_for_bit(run, photo, coffee, seer):
+    result = run(photo, coffee, "cat", segmenter=seer, refine=as_seen)
+    assert moved(result, photo)[0] == 0
+    assert moved(result, photo)[1] > 0.02
+    assert result.manifest["localized"]["method"] == "update"
+
+
+def test_or_the_background_is(run, photo, coffee, seer):
+    result = run(photo, coffee, ["cat", "dog"], segmenter=seer, refine=as_seen, keep="background")
+    assert moved(result, photo)[0] > 0.02
+    assert moved(result, photo)[1] == 0
+
+
+def test_a_mask_is_a_subject_too(run, photo, coffee, left, seer, tmp_path):
+    expected = run(photo, coffee, "cat", segmenter=seer, refine=as_seen).image
+    path = tmp_path / "left.png"
+    Image.fromarray(np.uint8(255 * left)).save(path)
+    for subject in (
+        left,
+        left > 0,
+        np.kron(left, np.ones((2, 2))),
+        lambda p: left,
+        path,
+        str(path),
+    ):
+        np.testing.assert_array_equal(run(photo, coffee, subject).image, expected)
+
+
+def test_update_is_stylize_under_the_mask(run, photo, coffee, left, options):
+    result = run(photo, coffee, left, strength=0.7)
+    expected = sk.stylize(photo, coffee, mask=1 - left, strength=0.7, **options)
+    np.testing.assert_allclose(result.image, expected.image, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["superimpose", "revert"])
+def test_the_ways_of_the_literature(run, photo, coffee, left, method):
+    pasted = run(photo, coffee, left, method=method, blend="paste")
+    assert moved(pasted, photo)[0] == 0
+    assert moved(pasted, photo)[1] > 0.02
+    assert pasted.manifest["localized"] == {
+        "method": method,
+        "keep": "subject",
+        "mask": sk.image.picture_hash(1 - left),
+        "blend": "paste",
+    }
+    term = "GramStyleLoss" if method == "superimpose" else "MaskedGramStyleLoss"
+    assert list(pasted.manifest["terms"].values())[1]["type"] == term
+    assert pasted.manifest["update_mask"] is None
+    sewn = run(photo, coffee, left, method=method)
+    assert sewn.manifest["localized"]["blend"] == "seam"
+    # The seam may wander by its band, and no further.
+    np.testing.assert_array_equal(sewn.image[:, :10], photo[:, :10])
+    np.testing.assert_array_equal(sewn.image[:, 22:], pasted.image[:, 22:])
+    smooth = run(photo, coffee, left, method=method, blend="poisson")
+    np.testing.assert_array_equal(smooth.image[:, :16], photo[:, :16])
+
+
+def test_the_style_may_be_held_to_a_region(run, photo, left):
+    style = np.zeros((*SHAPE, 3), np.float32)
+    style[:, :16], style[:, 16:] = (0, 0.6, 0), (1, 0.5, 0)
+    options = {"strength": 1, "steps": 15, "keep": "background"}
+    same = run(photo, style, left, same_mask=True, **options)
+    other = run(photo, style, left, style_subject=1 - left, **options)
+    red = [(result.image[..., 0] - result.image[..., 1])[:, :16].mean() for result in (same, other)]
+    assert red[1] > red[0] + 0.1
+
+
+def test_refine_is_given_picture_and_mask(run, photo, coffee, left):
+    given = []
+
+    def refine(picture, mask):
+        given.append((picture, mask))
+        return 1 - mask
+
+    result = run(photo, coffee, left, refine=refine)
+    np.testing.assert_array_equal(given[0][0], photo)
+    np.testing.assert_array_equal(given[0][1], left)
+    assert moved(result, photo)[1] == 0
+
+
+def test_classes_are_refined_by_the_picture():
+    picture = np.zeros((40, 40, 3), np.float32)
+    picture[:, 20:] = 1
+    labels = np.zeros((40, 40), int)
+    labels[:, 23:] = 1  # three pixels off the edge
+
+    def see(_):
+        return sk.masks.Segmentation(labels, ("background", "cat"))
+
+    found = find_subject(picture, "cat", see)
+    np.testing.assert_array_equal(found[5:-5] > 0.5, picture[5:-5, :, 0] > 0.5)
+    np.testing.assert_array_equal(find_subject(picture, "cat", see, as_seen), labels)
+
+
+def test_soft_edges(run, photo, coffee, left):
+    result = run(photo, coffee, left, feather_radius=4, steps=3)
+    change = np.abs(result.image - photo).max(axis=(0, 2))
+    assert change[13:16].max() > 0
+    assert change[:6].max() == 0
+
+
+class TestRefusals:
+    def test_a_class_that_is_not_there(self, run, photo, coffee, seer):
+        with pytest.raises(InputError, match=r"no dog is in the picture.*cat 50"):
+            run(photo, coffee, "dog", segmenter=seer)
+
+    def test_a_class_that_does_not_exist(self, run, photo, coffee, seer):
+        with pytest.raises(InputError, match="Did you mean cat"):
+            run(photo, coffee, "catt", segmenter=seer)
+
+    def test_a_mask_file_that_is_not_there(self, run, photo, coffee):
+        with pytest.raises(InputError, match=r"neither a file nor a class.*nope\.png"):
+            run(photo, coffee, "nope.png")
+
+    def test_nothing_to_paint(self, run, photo, coffee):
+        with pytest.raises(InputError, match="nothing is left to paint"):
+            run(photo, coffee, np.ones(SHAPE))
+
+    @pytest.mark.parametrize(
+        ("others", "words"),
+        [
+            ({"keep": "person"}, "keep is unknown"),
+            ({"method": "magic"}, "method is unknown"),
+            ({"blend": "magic", "method": "revert"}, "blend is unknown"),
+            ({"blend": "seam"}, "nothing to blend"),
+            ({"same_mask": True, "style_subject": "cat"}, "exclude each other"),
+            ({"feather_radius": -1}, "feather_radius"),
+        ],
+    )
+    def test_options(self, run, photo, coffee, left, others, words):
+        with pytest.raises(InputError, match=words):
+            run(photo, coffee, left, **others)
