@@ -311,6 +311,12 @@ class TestTechniques:
         assert done.exit_code == 0, done.output
         assert min(change()) > 0.002
 
+    def test_doodle(self, run):
+        line = ("doodle", "photo_map.png", "style.png", "style_map.png", "--size", 64)
+        done = run(*line, "--patch-layers", "conv2_1")
+        assert done.exit_code == 0, done.output
+        assert sk.read_image("out.png").shape == (53, 64, 3)
+
     def test_gradient_mask(self, run):
         both = ("gradient-mask", "photo.jpg", "style.png", "other.png")
         for given in (("--angle", 0), ("--mask", "ramp.png"), ("--mask", "ramp.png") * 2):

@@ -169,11 +169,12 @@ def doodle(
     *,
     color: Colors = None,
     keep: Keep = None,
+    patch_layers: Annotated[str | None, typer.Option(help="Such as conv3_1,conv4_1.")] = None,
     run: RunOptions,
 ) -> None:
     """Turn a doodle of flat colours into a painting like STYLE."""
     _check_readable(map=doodle_map, style=style, style_map=style_map)
-    options = run.arguments()
+    options = run.arguments() | run.layers(patch_layers=patch_layers)
     import stylekit as sk
 
     run.finish(

@@ -4,6 +4,7 @@ from stylekit.losses.base import Loss, StatisticLoss
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import ContentLoss, PixelLoss
 from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss
+from stylekit.losses.palette import PaletteLoss
 from stylekit.losses.patches import PatchStyleLoss
 from stylekit.losses.region import Region
 from stylekit.losses.variation import TotalVariationLoss
@@ -16,6 +17,7 @@ __all__ = [
     "GramStyleLoss",
     "Loss",
     "MaskedGramStyleLoss",
+    "PaletteLoss",
     "PatchStyleLoss",
     "PixelLoss",
     "Region",

@@ -79,19 +79,21 @@ def from_colors(
     min_share = number(min_share, "min_share", low=0, high=1)
     pixels = np.rint(as_image(color_map, name="color_map") * 255).astype(np.uint8)
     if colors is None:
-        wanted = _colors_present(pixels, tolerance, min_share)
+        wanted = colors_present(pixels, tolerance, min_share)
         if not wanted:
             fail(
                 "color_map has no region of one colour",
                 expected=f"flat areas of at least {min_share:.2%} of the picture",
                 hint="name the colours with colors=, or raise tolerance",
             )
-        return _split(pixels, wanted, tolerance)
-    wanted = _colors_asked(colors)
-    result = _split(pixels, wanted, tolerance)
+        return split_colors(pixels, wanted, tolerance)
+    wanted = colors_asked(colors)
+    result = split_colors(pixels, wanted, tolerance)
     missing = [name for name, mask in result.masks.items() if not mask.any()]
     if missing:
-        present = _split(pixels, _colors_present(pixels, tolerance, min_share), tolerance).masks
+        present = split_colors(
+            pixels, colors_present(pixels, tolerance, min_share), tolerance
+        ).masks
         shares = ", ".join(f"{name} ({mask.mean():.1%})" for name, mask in present.items())
         fail(
             "no pixel of color_map has the colour " + ", ".join(_label(n, wanted) for n in missing),
@@ -101,7 +103,7 @@ def from_colors(
     return result
 
 
-def _split(pixels: np.ndarray, wanted: dict[str, np.ndarray], tolerance: float) -> ColorMasks:
+def split_colors(pixels: np.ndarray, wanted: dict[str, np.ndarray], tolerance: float) -> ColorMasks:
     """Give each pixel to the nearest of the wanted colours within the tolerance."""
     if not wanted:
         return ColorMasks({}, 1.0)
@@ -113,9 +115,8 @@ def _split(pixels: np.ndarray, wanted: dict[str, np.ndarray], tolerance: float) 
     return ColorMasks(masks, float(np.mean(labels < 0)))
 
 
-def _colors_present(
-    pixels: np.ndarray, tolerance: float, min_share: float
-) -> dict[str, np.ndarray]:
+def colors_present(pixels: np.ndarray, tolerance: float, min_share: float) -> dict[str, np.ndarray]:
+    """Return the colours of flat areas by hex string, the most frequent first."""
     highest = ndimage.maximum_filter(pixels, (3, 3, 1), mode="nearest").astype(float)
     lowest = ndimage.minimum_filter(pixels, (3, 3, 1), mode="nearest")
     codes = _codes(pixels)
@@ -133,7 +134,8 @@ def _colors_present(
     return found
 
 
-def _colors_asked(colors: Iterable[Any] | Mapping[str, Any]) -> dict[str, np.ndarray]:
+def colors_asked(colors: Iterable[Any] | Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return checked colours by their names or hex strings."""
     named = colors if isinstance(colors, Mapping) else dict(enumerate(listed(colors, "colors")))
     values = [_rgb(color, f"colors[{key!r}]") for key, color in named.items()]
     codes = [_hex(color) for color in values]

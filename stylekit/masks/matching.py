@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from stylekit._checks import fail, number
 from stylekit.image import PictureLike, as_image
-from stylekit.masks.colors import _colors_asked, _colors_present, _split
+from stylekit.masks.colors import colors_asked, colors_present, split_colors
 
 Colors = dict[str, np.ndarray]
 """Colours by name or hex string, each three floats in 0-255."""
@@ -91,14 +91,14 @@ def match_regions(
     """
     tolerance = number(tolerance, "tolerance", low=0)
     min_share = number(min_share, "min_share", low=0, high=1)
-    asked = None if colors is None else _colors_asked(colors)
+    asked = None if colors is None else colors_asked(colors)
     keep = list(keep) if isinstance(keep, Iterable) and not isinstance(keep, str) else [keep]
-    kept = _colors_asked(keep) if keep else {}
+    kept = colors_asked(keep) if keep else {}
     maps = [
         np.rint(as_image(picture, name=name) * 255).astype(np.uint8)
         for picture, name in zip((content_map, style_map), _MAPS, strict=True)
     ]
-    found = [_colors_present(pixels, tolerance, min_share) for pixels in maps]
+    found = [colors_present(pixels, tolerance, min_share) for pixels in maps]
     for name, present in zip(_MAPS, found, strict=True):
         if not present and asked is None:
             fail(
@@ -190,7 +190,7 @@ def _pairs(content: Colors, style: Colors, tolerance: float):
 
 def _split_all(pixels: np.ndarray, colors: Colors, tolerance: float):
     """Give every pixel to a colour: masks by name, and the share that was beyond the tolerance."""
-    masks, unmatched = _split(pixels, colors, tolerance)
+    masks, unmatched = split_colors(pixels, colors, tolerance)
     if 0 < unmatched < 1:
         labels = np.zeros(pixels.shape[:2], int)
         for index, mask in enumerate(masks.values(), 1):

@@ -12,7 +12,7 @@ from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
 from stylekit.losses.content import CONTENT_LAYERS
-from stylekit.masks import as_mask, resize
+from stylekit.masks import MatchedRegions, as_mask, resize
 from stylekit.transfer import Pyramid, Result, Start, StyleTransfer
 
 
@@ -98,3 +98,13 @@ def with_map(picture: PictureLike, color_map: PictureLike, name: str):
             hint="draw it over the picture, or resize it with nearest neighbours",
         )
     return picture, color_map
+
+
+def record_regions(result: Result, matched: MatchedRegions, content: str) -> None:
+    """Note in a result's manifest what share of both pictures each region has."""
+    shares = zip(matched.names, matched.content, matched.style, strict=True)
+    result.manifest["regions"] = {
+        name: {content: float(mask.mean()), "style": float(source.mean())}
+        for name, mask, source in shares
+    }
+    result.manifest["unmatched"] = dict(zip((content, "style"), matched.unmatched, strict=True))

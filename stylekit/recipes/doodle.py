@@ -6,19 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from stylekit._checks import integer, number
+from stylekit._checks import integer
 from stylekit._defaults import SIZE, VARIATION
 from stylekit.features import FeatureExtractor
-from stylekit.functional import EPSILON
-from stylekit.image import PictureLike, as_image, picture_hash, resize
-from stylekit.losses import GradientMaskStyleLoss, Loss, TotalVariationLoss
-from stylekit.losses.patches import PATCH_LAYERS, PatchStyleLoss
-from stylekit.masks import combine, match_regions
-from stylekit.masks import resize as resize_mask
-from stylekit.recipes._paint import sized_style, with_map
-from stylekit.transfer import Pyramid, Result, Start, StyleTransfer
+from stylekit.image import PictureLike, as_image
+from stylekit.losses import (
+    GradientMaskStyleLoss,
+    PaletteLoss,
+    PatchStyleLoss,
+    TotalVariationLoss,
+)
+from stylekit.losses.patches import PATCH_LAYERS
+from stylekit.masks import match_regions, resize
+from stylekit.recipes._paint import record_regions, sized_style, with_map
+from stylekit.transfer import Pyramid, Result, StyleTransfer, Underpainting
 
 GRAM_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
 """No deeper than the patches: what a deeper layer would add, the patches arrange."""
@@ -135,8 +137,8 @@ def doodle(
     matched = match_regions(map, style_map, colors, keep, tolerance=tolerance)
     shape = as_image(map, "map", size).shape[:2]
     painting = sized_style(painting, np.empty(shape), style_scale)
-    masks = [resize_mask(mask, shape) for mask in matched.content]
-    sources = [resize_mask(mask, painting.shape[:2]) for mask in matched.style]
+    masks = [resize(mask, shape) for mask in matched.content]
+    sources = [resize(mask, painting.shape[:2]) for mask in matched.style]
     pairs = list(zip(masks, sources, strict=True))
 
     terms = [
@@ -172,95 +174,5 @@ def doodle(
     levels = Pyramid.halving(longer, pyramid)
     start = Underpainting(painting, pairs, noise, grain=longer / levels.sizes[0])
     result = transfer.run(start, steps, pyramid=levels, callbacks=callbacks)
-    shares = zip(matched.names, matched.content, matched.style, strict=True)
-    result.manifest["regions"] = {
-        name: {"map": float(mask.mean()), "style": float(source.mean())}
-        for name, mask, source in shares
-    }
-    result.manifest["unmatched"] = dict(zip(("map", "style"), matched.unmatched, strict=True))
+    record_regions(result, matched, "map")
     return result
-
-
-class PaletteLoss(Loss):
-    """Brings the mean colour of each region to that of a region of a style.
-
-    With c_r the mean colour under mask m_r and t_r the style's under its own mask, the value is
-    ``sum_r (sum m_r / N) |c_r - t_r|^2 / |t_r|^2``.
-
-    Parameters
-    ----------
-    regions : sequence of (style, mask, style_mask)
-        Pictures, and masks of the picture's and of the style's size, in [0, 1], not empty.
-    weight, name
-        See `Loss`.
-    """
-
-    def __init__(self, regions, *, weight: float = 1.0, name: str | None = None) -> None:
-        super().__init__(weight=weight, name=name)
-        self.masks = [mask for _, mask, _ in regions]
-        self.colors = np.float32([_mean_color(style, source) for style, _, source in regions])
-
-    def prepare(self, canvas):
-        """Return the masks as weights of means, their shares, and the style's mean colours."""
-        masks = ops.concatenate([canvas.scaled_mask(mask) for mask in self.masks], axis=-1)
-        masks = ops.reshape(masks, (-1, len(self.masks)))
-        mass = ops.sum(masks, axis=0) + EPSILON
-        colors = ops.convert_to_tensor(self.colors)
-        share = mass / masks.shape[0] / (ops.sum(colors**2, axis=1) + EPSILON)
-        return {"means": ops.transpose(masks / mass), "colors": colors, "share": share}
-
-    def compute(self, image, features, targets):
-        """Return the weighted sum over regions; see `Loss.compute`."""
-        pixels = ops.reshape(image, (image.shape[0], -1, 3))
-        error = ops.matmul(targets["means"], pixels) - targets["colors"]
-        return ops.sum(targets["share"] * ops.sum(ops.square(error), axis=-1), axis=-1)
-
-    def get_config(self):
-        """Return the settings; see `Loss.get_config`."""
-        masks = [picture_hash(mask) for mask in self.masks]
-        return {"masks": masks, "colors": self.colors.tolist()} | super().get_config()
-
-
-class Underpainting(Start):
-    """Regions filled with noise of the mean and covariance of a style's colours there.
-
-    What no region covers has the whole style's.
-
-    Parameters
-    ----------
-    style : path, PIL image or array
-    regions : sequence of (mask, style_mask)
-        Of one size each, in [0, 1].
-    noise : float
-        Deviation of the noise relative to the style's colours', at least 0.
-    grain : float
-        Side of a grain in pixels, at least 1.
-    """
-
-    def __init__(self, style, regions, noise: float = 1.0, grain: float = 1.0) -> None:
-        self.style = as_image(style, "style")
-        self.masks, self.sources = zip(*regions, strict=True)
-        super().__init__(self.masks[0].shape)
-        self.noise = number(noise, "noise", low=0)
-        self.grain = number(grain, "grain", low=1)
-
-    def image(self, shape, rng):
-        """Return the underpainting; see `Start.image`."""
-        rest = (1 - combine(self.masks, "sum"), np.ones(self.style.shape[:2], "float32"))
-        coarse = [max(1, round(side / self.grain)) for side in shape]
-        painted = np.zeros((*shape, 3), "float32")
-        for mask, source in (*zip(self.masks, self.sources, strict=True), rest):
-            mean = _mean_color(self.style, source)
-            offsets = self.style.reshape(-1, 3) - mean
-            covariance = (offsets * np.reshape(source, (-1, 1))).T @ offsets / np.sum(source)
-            grain = rng.multivariate_normal(mean, self.noise**2 * covariance, coarse, method="eigh")
-            grain = resize(np.clip(grain, 0, 1).astype("float32"), shape)
-            painted += resize_mask(mask, shape)[..., None] * grain
-        return np.clip(painted, 0, 1)
-
-    def __repr__(self) -> str:
-        return f"Underpainting(noise={self.noise:g}, grain={self.grain:g})"
-
-
-def _mean_color(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    return np.average(picture.reshape(-1, 3), axis=0, weights=np.ravel(mask))

@@ -10,7 +10,7 @@ from stylekit.image import as_image
 from stylekit.losses import GradientMaskStyleLoss
 from stylekit.losses.base import STYLE_LAYERS
 from stylekit.masks import combine, match_regions, resize
-from stylekit.recipes._paint import paint, sized_style, with_map
+from stylekit.recipes._paint import paint, record_regions, sized_style, with_map
 from stylekit.transfer import Result
 
 
@@ -103,10 +103,5 @@ def regions(
         ]
 
     result = paint(photo, terms, update_mask=combine(masks, "sum"), **options)
-    shares = zip(matched.names, matched.content, matched.style, strict=True)
-    result.manifest["regions"] = {
-        name: {"content": float(mask.mean()), "style": float(source.mean())}
-        for name, mask, source in shares
-    }
-    result.manifest["unmatched"] = dict(zip(("content", "style"), matched.unmatched, strict=True))
+    record_regions(result, matched, "content")
     return result

@@ -1,7 +1,7 @@
 """The optimisation: from terms and an extractor to an image."""
 
 from stylekit.transfer.callbacks import CSVLogger, Display, EarlyStopping, ProgressBar, SaveEvery
-from stylekit.transfer.initial import Mix, Noise, Start, StyleStatistics
+from stylekit.transfer.initial import Mix, Noise, Start, StyleStatistics, Underpainting
 from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import LBFGS, KerasOptimizer, Optimizer
 from stylekit.transfer.parameters import Parameters, Pixels
@@ -31,5 +31,6 @@ __all__ = [
     "StyleStatistics",
     "StyleTransfer",
     "TransferError",
+    "Underpainting",
     "device",
 ]

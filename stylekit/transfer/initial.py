@@ -8,6 +8,7 @@ import numpy as np
 
 from stylekit._checks import number
 from stylekit.image import as_image, resize
+from stylekit.masks import operations
 from stylekit.masks.operations import pair
 
 
@@ -106,3 +107,44 @@ class Mix(Start):
 
     def __repr__(self) -> str:
         return f"Mix(share={self.share})"
+
+
+class Underpainting(Start):
+    """Regions filled with noise of the mean and covariance of a style's colours there.
+
+    What no region covers has the whole style's.
+
+    Parameters
+    ----------
+    style : path, PIL image or array
+    regions : sequence of (mask, style_mask)
+        Of one size each, in [0, 1].
+    noise : float
+        Deviation of the noise relative to the style's colours', at least 0.
+    grain : float
+        Side of a grain in pixels, at least 1.
+    """
+
+    def __init__(self, style, regions, noise: float = 1.0, grain: float = 1.0) -> None:
+        self.style = as_image(style, "style")
+        self.masks, self.sources = zip(*regions, strict=True)
+        super().__init__(self.masks[0].shape)
+        self.noise = number(noise, "noise", low=0)
+        self.grain = number(grain, "grain", low=1)
+
+    def image(self, shape, rng):
+        """Return the underpainting; see `Start.image`."""
+        rest = (1 - operations.combine(self.masks, "sum"), np.ones(self.style.shape[:2], "float32"))
+        coarse = [max(1, round(side / self.grain)) for side in shape]
+        painted = np.zeros((*shape, 3), "float32")
+        for mask, source in (*zip(self.masks, self.sources, strict=True), rest):
+            mean = np.average(self.style.reshape(-1, 3), axis=0, weights=np.ravel(source))
+            offsets = self.style.reshape(-1, 3) - mean
+            covariance = (offsets * np.reshape(source, (-1, 1))).T @ offsets / np.sum(source)
+            grain = rng.multivariate_normal(mean, self.noise**2 * covariance, coarse, method="eigh")
+            grain = resize(np.clip(grain, 0, 1).astype("float32"), shape)
+            painted += operations.resize(mask, shape)[..., None] * grain
+        return np.clip(painted, 0, 1)
+
+    def __repr__(self) -> str:
+        return f"Underpainting(noise={self.noise:g}, grain={self.grain:g})"

@@ -4,11 +4,10 @@ from skimage import data, transform
 
 import stylekit as sk
 from stylekit._checks import InputError
-from stylekit.image import as_image, picture_hash
-from stylekit.losses import Canvas
+from stylekit.image import as_image
 from stylekit.masks import from_image, match_regions, resize
 from stylekit.recipes import doodle as _doodle
-from stylekit.recipes.doodle import PaletteLoss, Underpainting
+from stylekit.transfer import Underpainting
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
 SHAPE, STYLE_SHAPE = (32, 48), (40, 36)
@@ -131,63 +130,6 @@ def test_regions_that_differ_are_an_error_unless_left_out(quick):
 def test_bad_input(options, message, quick):
     with pytest.raises(InputError, match=message):
         quick(**options)
-
-
-class TestPaletteLoss:
-    def value(self, term, image, vgg):
-        targets = term.prepare(Canvas(vgg, SHAPE))
-        return np.array(term.compute(image, {}, targets))
-
-    def test_equals_the_formula(self, style, regions, vgg, rng):
-        images = rng.random((2, *SHAPE, 3), dtype="float32")
-        regions = [(style, *pair) for pair in regions]
-        expected = np.zeros(2)
-        for _, mask, source in regions:
-            target = style[source > 0].mean(axis=0)
-            means = np.array([image[mask > 0].mean(axis=0) for image in images])
-            expected += 0.5 * np.sum((means - target) ** 2, axis=1) / np.sum(target**2)
-        value = self.value(PaletteLoss(regions), images, vgg)
-        np.testing.assert_allclose(value, expected, rtol=1e-4)
-
-    def test_is_zero_where_the_means_agree(self, style, regions, vgg):
-        image = np.empty((1, *SHAPE, 3), "float32")
-        image[:, :16], image[:, 16:] = style[20:].mean((0, 1)), style[:20].mean((0, 1))
-        regions = [(style, *pair) for pair in regions]
-        assert self.value(PaletteLoss(regions), image, vgg) == pytest.approx(0, abs=1e-9)
-
-    def test_its_configuration(self, style, regions):
-        config = PaletteLoss([(style, *pair) for pair in regions], weight=2).get_config()
-        assert config["masks"] == [picture_hash(mask) for mask, _ in regions]
-        assert config["weight"] == 2
-        np.testing.assert_allclose(config["colors"][0], style[20:].mean((0, 1)), rtol=1e-5)
-
-
-class TestUnderpainting:
-    def test_without_noise_regions_are_flat(self, style, regions, rng):
-        image = Underpainting(style, regions, noise=0).image(SHAPE, rng)
-        assert image.dtype == np.float32
-        expected = style[20:].mean((0, 1))
-        np.testing.assert_allclose(image[:16], np.broadcast_to(expected, (16, 48, 3)), atol=1e-5)
-
-    def test_the_noise_has_the_colours_covariance(self, regions, rng):
-        style = np.clip(rng.normal(0.5, [0.02, 0.05, 0.1], (*STYLE_SHAPE, 3)), 0, 1)
-        mask, source = np.ones((200, 200), "float32"), np.ones(STYLE_SHAPE, "float32")
-        image = Underpainting(style, [(mask, source)]).image((200, 200), rng)
-        np.testing.assert_allclose(image.std((0, 1)), style.std((0, 1)), rtol=0.05)
-
-    def test_the_grain_is_coarser_where_asked(self, style, regions):
-        fine, coarse = (
-            Underpainting(style, regions, grain=grain).image(SHAPE, np.random.default_rng(0))
-            for grain in (1, 8)
-        )
-        assert (
-            np.abs(np.diff(coarse[:16], axis=1)).mean()
-            < 0.5 * np.abs(np.diff(fine[:16], axis=1)).mean()
-        )
-
-    def test_what_no_region_covers_has_the_whole_styles_colours(self, style, regions, rng):
-        image = Underpainting(style, regions[:1], noise=0).image(SHAPE, rng)
-        np.testing.assert_allclose(image[20, 20], style.mean((0, 1)), atol=1e-5)
 
 
 def test_a_real_doodle(data_dir):

@@ -5,7 +5,7 @@ from skimage import data
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError
-from stylekit.transfer import Start
+from stylekit.transfer import Start, Underpainting
 
 SHAPE = (60, 80)
 
@@ -144,3 +144,44 @@ def test_a_start_needs_an_image():
 
     with pytest.raises(TypeError, match="image"):
         Grey()
+
+
+class TestUnderpainting:
+    @pytest.fixture
+    def style(self):
+        """Dark above and light below, with a texture."""
+        picture = np.random.default_rng(4).random((40, 36, 3)).astype("float32")
+        return np.concatenate([0.3 * picture[:20], 0.6 + 0.4 * picture[20:]])
+
+    @pytest.fixture
+    def regions(self):
+        masks, sources = np.zeros((2, 32, 48), "float32"), np.zeros((2, 40, 36), "float32")
+        masks[0, :16], masks[1, 16:] = 1, 1
+        sources[0, 20:], sources[1, :20] = 1, 1
+        return list(zip(masks, sources, strict=True))
+
+    def test_without_noise_regions_are_flat(self, style, regions, rng):
+        image = Underpainting(style, regions, noise=0).image((32, 48), rng)
+        assert image.dtype == np.float32
+        expected = style[20:].mean((0, 1))
+        np.testing.assert_allclose(image[:16], np.broadcast_to(expected, (16, 48, 3)), atol=1e-5)
+
+    def test_the_noise_has_the_colours_covariance(self, regions, rng):
+        style = np.clip(rng.normal(0.5, [0.02, 0.05, 0.1], (*(40, 36), 3)), 0, 1)
+        mask, source = np.ones((200, 200), "float32"), np.ones((40, 36), "float32")
+        image = Underpainting(style, [(mask, source)]).image((200, 200), rng)
+        np.testing.assert_allclose(image.std((0, 1)), style.std((0, 1)), rtol=0.05)
+
+    def test_the_grain_is_coarser_where_asked(self, style, regions):
+        fine, coarse = (
+            Underpainting(style, regions, grain=grain).image((32, 48), np.random.default_rng(0))
+            for grain in (1, 8)
+        )
+        assert (
+            np.abs(np.diff(coarse[:16], axis=1)).mean()
+            < 0.5 * np.abs(np.diff(fine[:16], axis=1)).mean()
+        )
+
+    def test_what_no_region_covers_has_the_whole_styles_colours(self, style, regions, rng):
+        image = Underpainting(style, regions[:1], noise=0).image((32, 48), rng)
+        np.testing.assert_allclose(image[20, 20], style.mean((0, 1)), atol=1e-5)

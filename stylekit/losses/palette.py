@@ -1,0 +1,55 @@
+"""The mean colours of regions."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+from stylekit.functional import EPSILON
+from stylekit.image import picture_hash
+from stylekit.losses.base import Loss
+
+
+class PaletteLoss(Loss):
+    """Brings the mean colour of each region to that of a region of a style.
+
+    With c_r the mean colour under mask m_r and t_r the style's under its own mask, the value is
+    ``sum_r (sum m_r / N) |c_r - t_r|^2 / |t_r|^2``.
+
+    Parameters
+    ----------
+    regions : sequence of (style, mask, style_mask)
+        Pictures, and masks of the picture's and of the style's size, in [0, 1], not empty.
+    weight, name
+        See `Loss`.
+    """
+
+    def __init__(self, regions, *, weight: float = 1.0, name: str | None = None) -> None:
+        super().__init__(weight=weight, name=name)
+        self.masks = [mask for _, mask, _ in regions]
+        self.colors = np.float32([mean_color(style, source) for style, _, source in regions])
+
+    def prepare(self, canvas):
+        """Return the masks as weights of means, their shares, and the style's mean colours."""
+        masks = ops.concatenate([canvas.scaled_mask(mask) for mask in self.masks], axis=-1)
+        masks = ops.reshape(masks, (-1, len(self.masks)))
+        mass = ops.sum(masks, axis=0) + EPSILON
+        colors = ops.convert_to_tensor(self.colors)
+        share = mass / masks.shape[0] / (ops.sum(colors**2, axis=1) + EPSILON)
+        return {"means": ops.transpose(masks / mass), "colors": colors, "share": share}
+
+    def compute(self, image, features, targets):
+        """Return the weighted sum over regions; see `Loss.compute`."""
+        pixels = ops.reshape(image, (image.shape[0], -1, 3))
+        error = ops.matmul(targets["means"], pixels) - targets["colors"]
+        return ops.sum(targets["share"] * ops.sum(ops.square(error), axis=-1), axis=-1)
+
+    def get_config(self):
+        """Return the settings; see `Loss.get_config`."""
+        masks = [picture_hash(mask) for mask in self.masks]
+        return {"masks": masks, "colors": self.colors.tolist()} | super().get_config()
+
+
+def mean_color(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the mean colour ``[3]`` of a picture ``[H, W, 3]`` under a mask ``[H, W]``."""
+    return np.average(picture.reshape(-1, 3), axis=0, weights=np.ravel(mask))
