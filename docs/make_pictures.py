@@ -23,6 +23,23 @@ LOOK = {"strength": 0.8, "style_scale": 1.2, "variation": 4.0, "pyramid": 3}
 OVERSAMPLING = 3
 """Strokes are drawn this many times larger and then reduced, so that their edges are smooth."""
 
+ASTRONAUT = {
+    "foreground": [
+        ((0.05, 0.36), (0.36, 0.54)),
+        ((0.38, 0.52), (0.26, 0.57)),
+        ((0.55, 0.98), (0.20, 0.75)),
+        ((0.75, 0.95), (0.60, 0.84)),
+    ],
+    "background": [
+        ((0.00, 0.45), (0.00, 0.22)),
+        ((0.00, 0.33), (0.72, 1.00)),
+        ((0.50, 0.75), (0.00, 0.03)),
+        ((0.45, 0.98), (0.93, 1.00)),
+        ((0.50, 0.64), (0.78, 0.95)),
+    ],
+}
+"""Strokes that are the astronaut or not: rows and columns, as shares of the picture."""
+
 NIGHT = {
     "sky": ["#10204f", "#163a7c", "#1f55a5", "#2f73c4", "#4a93d2", "#78b4dc", "#1b2f6b"],
     "light": ["#f6d34c", "#f3b52f", "#fbe88a", "#e8c25a", "#fff3c0"],
@@ -169,6 +186,27 @@ def results(extractor, photo, night, meadow):
     save("cat_ramp", both.image)
 
 
+def localized(extractor, night):
+    """Save an astronaut before a painted background, painted herself, and as a portrait."""
+    photo = sk.image.as_image(skimage.data.astronaut(), size=320)
+    strokes = {name: np.zeros(photo.shape[:2]) for name in ASTRONAUT}
+    for name, boxes in ASTRONAUT.items():
+        for rows, columns in boxes:
+            rows, columns = (
+                np.rint(np.multiply(span, len(photo))).astype(int) for span in (rows, columns)
+            )
+            strokes[name][slice(*rows), slice(*columns)] = 1
+    person = sk.masks.guided(photo, sk.masks.subject(photo, **strokes))
+    layers = {"style_layers": LAYERS, "content_layers": LAYERS[-1:]}
+    options = {"size": None, "steps": 100, "extractor": extractor, **layers, **LOOK, "pyramid": 2}
+    images = [
+        sk.recipes.localized(photo, night, person, keep=keep, **options).image
+        for keep in ("subject", "background")
+    ]
+    portrait = sk.blend.portrait(photo, person)
+    save("localized", np.concatenate([*images, portrait], axis=1))
+
+
 def main():
     """Make every picture, or without weights all but the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -179,7 +217,9 @@ def main():
     for name, picture in {"cat": photo, "night": night, "meadow": meadow}.items():
         save(name, picture)
     if weights:
-        results(sk.VGG19(weights), photo, night, meadow)
+        extractor = sk.VGG19(weights)
+        results(extractor, photo, night, meadow)
+        localized(extractor, night)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 
 from stylekit._checks import fail
 from stylekit.image import PictureLike, as_image
-from stylekit.masks import as_mask
+from stylekit.masks.operations import mask_of
 
 
 def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
@@ -18,9 +18,9 @@ def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
     ----------
     photo, result : path, PIL image or array_like
         Two pictures of one size.
-    mask : array_like, PIL.Image.Image or path
+    mask : array_like, PIL.Image.Image, path or callable
         Its border is where it crosses 0.5. For `stylekit.blend.seam` that is the border that was
-        cut, `stylekit.blend.seam_mask`.
+        cut, `stylekit.blend.seam_mask`. A callable is given the photograph.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
     one pixel: a feathered edge scores well and still has a halo, so compare pictures, too.
     """
     photo, result = _pictures(photo, result)
-    inside = as_mask(mask, photo.shape[:2]) >= np.float32(0.5)
+    inside = mask_of(mask, photo) >= np.float32(0.5)
     before = after = 0.0
     crossings = 0
     for axis in (0, 1):
@@ -68,8 +68,8 @@ def leakage(photo: PictureLike, result: PictureLike, mask: Any) -> float:
     ----------
     photo, result : path, PIL image or array_like
         Two pictures of one size.
-    mask : array_like, PIL.Image.Image or path
-        Outside is where it is 0.
+    mask : array_like, PIL.Image.Image, path or callable
+        Outside is where it is 0. A callable is given the photograph.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def leakage(photo: PictureLike, result: PictureLike, mask: Any) -> float:
         If a picture or the mask cannot be used, or their sizes differ.
     """
     photo, result = _pictures(photo, result)
-    outside = as_mask(mask, photo.shape[:2], allow_empty=True) == 0
+    outside = mask_of(mask, photo, allow_empty=True) == 0
     if not outside.any():
         return 0.0
     return float(np.abs(result - photo)[outside].mean(dtype=np.float64))

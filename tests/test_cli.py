@@ -292,7 +292,10 @@ class TestTechniques:
             *("--method", "revert", "--blend", "paste", "--refine", "guided", "--feather", 1),
         )
         assert done.exit_code == 0, done.output
-        assert sk.read_image("out.png").shape == (40, 48, 3)
+        photo, out = sk.read_image("photo.jpg", 48), sk.read_image("out.png")
+        moved = np.abs(photo - out).max(axis=-1)
+        assert moved[:, :6].max() < 0.51 / 255  # outside of the box and its feather
+        assert moved[15:35, 15:30].mean() > 0.005
 
     def test_regions(self, run):
         done = run(
@@ -330,6 +333,25 @@ class TestTechniques:
         ("arguments", "words"),
         [
             (["localized", "photo.jpg", "style.png"], "one of --class, --mask and --box"),
+            (
+                ["localized", "photo.jpg", "style.png", "--box", "1,2,3,4", "--class", "cat"],
+                "received --class and --box",
+            ),
+            (["gradient-mask", "photo.jpg", "style.png", "--angle", 0], "two or more"),
+            (
+                [
+                    "gradient-mask",
+                    "photo.jpg",
+                    "style.png",
+                    "style.png",
+                    "--mask",
+                    "left.png",
+                    "--angle",
+                    "0",
+                ],
+                "exclude each other",
+            ),
+            (["transfer", "photo.jpg", "style.png", "--mask", "other.png"], "aspect ratio"),
             (["localized", "photo.jpg", "style.png", "--box", "1,2,3"], "left,top,right,bottom"),
             (["localized", "photo.jpg", "style.png", "--box", "0,0,500,9"], "box"),
             (["localized", "photo.jpg", "style.png", "--mask", "left.png"], "another size"),
@@ -341,10 +363,16 @@ class TestTechniques:
                 ["localized", "photo.jpg", "style.png", "--class", "cat", "--model", "style.png"],
                 "style.png",
             ),
-            (["regions", "photo.jpg", "photo_map.png", "style.png", "photo_map.png"], "size"),
-            (["regions", "photo.jpg", "photo_map.png", "style.png", "other.png"], "size"),
+            (
+                ["regions", "photo.jpg", "photo_map.png", "style.png", "photo_map.png"],
+                "the style map has another size",
+            ),
+            (
+                ["regions", "photo.jpg", "style_map.png", "style.png", "style_map.png"],
+                "the content map has another size",
+            ),
             (["patches", "photo.jpg", "style.png", "--style-map", "style_map.png"], "both maps"),
-            (["patches", "photo.jpg", "style.png", "--patch", 4], "patch"),
+            (["patches", "photo.jpg", "style.png", "--patch", 12], "the patch is too small"),
             (["doodle", "photo_map.png", "style.png", "nope.png"], "nope.png does not exist"),
         ],
     )
@@ -383,6 +411,20 @@ class TestMasks:
         done = CliRunner().invoke(cli.app, [*line, "--class", "cat", "-o", str(tmp_path / "m.png")])
         assert done.exit_code == 2
         assert "bird" in done.output
+
+    def test_a_mask_that_is_given_stays_as_it_is_on_a_large_picture(self, folder):
+        photo = Image.open("photo.jpg").resize((1200, 1000))
+        photo.save("large.png")
+        mask = np.random.default_rng(0).integers(0, 2, (10, 12), np.uint8) * 255
+        Image.fromarray(mask).resize((1200, 1000), Image.Resampling.NEAREST).save("blocks.png")
+        done = CliRunner().invoke(
+            cli.app, ["portrait", "large.png", "--mask", "blocks.png", "-o", "out.png"]
+        )
+        assert done.exit_code == 0, done.output
+        inside = sk.masks.as_mask("blocks.png") == 1
+        np.testing.assert_allclose(
+            sk.read_image("out.png")[inside], sk.read_image("large.png")[inside], atol=0.51 / 255
+        )
 
     def test_portrait(self, folder):
         done = CliRunner().invoke(

@@ -51,6 +51,13 @@ class TestSeamScore:
             metrics.seam_score(photo, photo, half[1:])
 
 
+def test_a_callable_mask_is_given_the_photograph(photo, half):
+    photo[half, 2], result = 1, 1 - photo
+    for score in (metrics.seam_score, metrics.leakage):
+        found = score(photo, result, lambda picture: picture[..., 2] == 1)
+        assert found == score(photo, result, half) > 0
+
+
 class TestLeakage:
     def test_is_the_mean_change_outside(self, photo, half):
         result = photo.copy()

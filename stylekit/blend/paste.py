@@ -9,6 +9,7 @@ import numpy as np
 from stylekit import masks
 from stylekit._checks import fail
 from stylekit.image import PictureLike, as_image
+from stylekit.masks.operations import mask_of
 
 
 def paste(
@@ -20,8 +21,9 @@ def paste(
     ----------
     photo, stylised : path, PIL image or array_like
         Two pictures of one size.
-    mask : array_like, PIL.Image.Image or path
-        The share of the stylised picture, of the pictures' size; all 0 and all 1 are right.
+    mask : array_like, PIL.Image.Image, path or callable
+        The share of the stylised picture, of the pictures' size; all 0 and all 1 are right. A
+        callable is given the photograph.
     feather : float, optional
         Soften the mask's edge first, as by `stylekit.masks.feather`. It then reaches outside, too,
         as far as ``2 * feather`` pixels along rows and columns.
@@ -51,7 +53,7 @@ def over(photo: np.ndarray, stylised: np.ndarray, alpha: np.ndarray) -> np.ndarr
 def checked(
     photo: PictureLike, stylised: PictureLike, mask: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return two pictures and a mask as arrays of one height and width."""
+    """Return two pictures and a mask, or what it makes of the photograph, of one size."""
     photo, stylised = as_image(photo, "photo"), as_image(stylised, "stylised")
     if stylised.shape != photo.shape:
         height, width = photo.shape[:2]
@@ -61,4 +63,4 @@ def checked(
             received=f"shape {stylised.shape}",
             hint=f"use image.resize(stylised, ({height}, {width}))",
         )
-    return photo, stylised, masks.as_mask(mask, photo.shape[:2], allow_empty=True)
+    return photo, stylised, mask_of(mask, photo, allow_empty=True)

@@ -15,6 +15,7 @@ from stylekit.image import PictureLike
 
 _DIRECT = 5000  # unknowns that a factorisation solves at once
 _TOLERANCE = 1e-5  # of the residual, relative to the right side
+_ITERATIONS = 200  # about five are enough
 
 
 def poisson(
@@ -35,9 +36,10 @@ def poisson(
     ----------
     photo, stylised : path, PIL image or array_like
         Two pictures of one size.
-    mask : array_like, PIL.Image.Image or path
-        Where the stylised picture goes: where the mask is at least 0.5. Along the picture's own
-        border nothing is prescribed; a mask that covers the picture returns the stylised one.
+    mask : array_like, PIL.Image.Image, path or callable
+        Where the stylised picture goes: where the mask is at least 0.5; a callable is given the
+        photograph. Along the picture's own border nothing is prescribed; a mask that covers the
+        picture returns the stylised one.
     mixed : bool, optional
         Between neighbours take the photograph's gradient where it is the longer one, which keeps
         its drawing.
@@ -60,7 +62,8 @@ def poisson(
     Inside, ``laplace u = div v`` with the guidance ``v`` (equation 3; equation 12 for mixed), and
     ``u`` is the photograph outside [1]_. The unknown is here ``c = u - stylised``, whose right side
     inside is 0 but for mixed gradients. It is found by conjugate gradients, preconditioned by one
-    multigrid cycle [2]_, to far less than one step of 255.
+    multigrid cycle [2]_, to far less than one step of 255; should they not converge, by
+    factorisation.
 
     References
     ----------
@@ -117,7 +120,8 @@ def _solve(known: np.ndarray, values: np.ndarray, source: np.ndarray) -> np.ndar
     cycle = linalg.LinearOperator(matrix.shape, matvec=_multigrid(matrix, ~known))
     result = values.copy()
     for channel, wanted in enumerate(right.T):
-        result[~known, channel], _ = linalg.cg(matrix, wanted, rtol=_TOLERANCE, M=cycle)
+        found, failed = linalg.cg(matrix, wanted, rtol=_TOLERANCE, maxiter=_ITERATIONS, M=cycle)
+        result[~known, channel] = linalg.spsolve(matrix, wanted) if failed else found
     return result
 
 

@@ -10,6 +10,7 @@ from scipy import ndimage, signal
 from stylekit import masks
 from stylekit._checks import integer, number
 from stylekit.image import PictureLike, as_image
+from stylekit.masks.operations import mask_of
 from stylekit.masks.refine import estimate_foreground
 
 _RADIUS = 1 / 64  # of the longer side
@@ -30,9 +31,10 @@ def portrait(
     Parameters
     ----------
     photo : path, PIL image or array_like
-    mask : array_like, PIL.Image.Image or path
+    mask : array_like, PIL.Image.Image, path or callable
         The subject's share of each pixel, of the photograph's size. `stylekit.masks.matte` or
-        `guided` make one whose edge follows hair. All 0: everything is blurred.
+        `guided` make one whose edge follows hair. All 0: everything is blurred. A callable is given
+        the photograph.
     radius : float, optional
         Of the disc that a point of light becomes, in pixels; 0 returns the photograph. Default: a
         64th of the longer side.
@@ -63,7 +65,7 @@ def portrait(
     a soft edge glow on the background.
     """
     photo = as_image(photo, "photo")
-    mask = masks.feather(masks.as_mask(mask, photo.shape[:2], allow_empty=True), feather)
+    mask = masks.feather(mask_of(mask, photo, allow_empty=True), feather)
     radius = _RADIUS * max(photo.shape) if radius is None else number(radius, "radius", low=0)
     grown = masks.dilate(mask, integer(margin, "margin", low=0)).astype(np.float64)
     weight = (1 - grown) ** _POWER

@@ -40,7 +40,8 @@ def seam(
         As in `seam_mask`.
     feather : float, optional
         Soften the cut, as by `stylekit.masks.feather`, without leaving the band: towards the
-        band's ends the share runs out within `feather` pixels.
+        band's ends the share runs out within `feather` pixels, and where the band is narrower
+        than that, evenly over its width.
 
     Returns
     -------
@@ -59,7 +60,8 @@ def seam(
     share = _cut(photo, stylised, band, attachment, smoothness).astype(np.float32)
     if feather and band.pixels.any():
         to_0, to_1 = band.distance
-        share = np.clip(masks.feather(share, feather), 1 - to_1 / feather, to_0 / feather)
+        run = np.minimum(feather, to_0 + to_1)  # more, and the two limits would cross
+        share = np.clip(masks.feather(share, feather), 1 - to_1 / run, to_0 / run)
     return over(photo, stylised, share)
 
 
@@ -78,8 +80,9 @@ def seam_mask(
     ----------
     photo, stylised : path, PIL image or array_like
         Two pictures of one size.
-    mask : array_like, PIL.Image.Image or path
-        Where the stylised picture belongs: where the mask is at least 0.5.
+    mask : array_like, PIL.Image.Image, path or callable
+        Where the stylised picture belongs: where the mask is at least 0.5. A callable is given
+        the photograph.
     radius : float, optional
         How far the cut may leave the mask's edge, in pixels; below 1 it stays. Default: 16 pixels
         of 1024, of the longer side. In a connected part of the mask or of its complement that
@@ -115,8 +118,8 @@ def seam_mask(
     a side's centre and whose pairs cost ``|I_lp(p) - I_lq(p)|^2 + |I_lq(q) - I_lp(q)|^2``, which
     is ``D_p + D_q``; one centroid a side is degenerate (the background's lies within a centred
     subject), and so a pixel's centre is here the core's pixel nearest to it. One cut is exact,
-    but for the rounding to 32 bits. Where the pictures are equal all over the band, every cut makes
-    the same picture, and the mask's own edge is returned.
+    but for the rounding to 32 bits. The mask's own edge is returned where it costs nothing, and
+    where the pictures are equal all over the band, so that every cut makes the same picture.
 
     References
     ----------
@@ -142,7 +145,8 @@ def _cut(
     labels = band.inside.copy()
     if difference[band.pixels].any():  # never for an empty band
         field = seam_field(band, difference, attachment, smoothness)
-        labels[band.pixels] = minimum_cut(*field)
+        if field.energy(labels[band.pixels]) > 0:
+            labels[band.pixels] = minimum_cut(*field)
     return labels
 
 

@@ -46,7 +46,9 @@ class RunOptions:
     """Options of every command that runs a transfer."""
 
     out: Annotated[Path, typer.Option("--out", "-o", help=".png, .jpg, .webp or .tif.")]
-    size: Annotated[int, typer.Option(help="Longer side in pixels; 0 is the content's own.")] = SIZE
+    size: Annotated[
+        int, typer.Option(help="Longer side in pixels; 0 is the first picture's own.")
+    ] = SIZE
     steps: Annotated[int, typer.Option(help="Evaluations of the gradient.")] = STEPS
     style_scale: Annotated[float, typer.Option(help="Above 1 the strokes grow.")] = 1.0
     style_layers: Annotated[
@@ -55,21 +57,27 @@ class RunOptions:
     variation: Annotated[
         float, typer.Option(help="Weight of the total variation; 0 keeps every grain.")
     ] = VARIATION
-    optimizer: Annotated[OptimizerName, typer.Option()] = OptimizerName.lbfgs
+    optimizer: Annotated[OptimizerName, typer.Option(help="What moves the pixels.")] = (
+        OptimizerName.lbfgs
+    )
     learning_rate: Annotated[float, typer.Option(help="Of adam.")] = 0.02
     weights_file: Annotated[
         Path | None,
         typer.Option(help="VGG19's .h5 or .npz; default: STYLEKIT_WEIGHTS, or a download."),
     ] = None
-    pooling: Annotated[Pooling, typer.Option()] = Pooling.max
-    precision: Annotated[Precision, typer.Option()] = Precision.float32
+    pooling: Annotated[Pooling, typer.Option(help="How the network reduces.")] = Pooling.max
+    precision: Annotated[
+        Precision, typer.Option(help="The network's; the mixed ones are for GPUs.")
+    ] = Precision.float32
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0
     losses_csv: Annotated[Path | None, typer.Option(help="Write the losses there.")] = None
     save_every: Annotated[int, typer.Option(help="Steps between pictures OUT-00050.png.")] = 0
     bits: Annotated[int, typer.Option(help="8, or 16 for TIFF.")] = 8
     metadata: Annotated[
         bool,
-        typer.Option(help="Carry the content's alpha channel and EXIF data (position too) over."),
+        typer.Option(
+            help="Carry the first picture's alpha channel and EXIF data (position too) over."
+        ),
     ] = True
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True
 
@@ -123,7 +131,7 @@ class RunOptions:
         import stylekit as sk
 
         if self.progress:
-            size = f"{self.size} pixels" if self.size else "the content's own size"
+            size = f"{self.size} pixels" if self.size else "its own size"
             typer.echo(f"{size}, {self.steps} steps on {sk.transfer.device()}", err=True)
         problem = ""
         try:
@@ -131,6 +139,13 @@ class RunOptions:
         except sk.transfer.TransferError as error:
             result, problem = error.result, str(error)
         saved = self._save(result, like if self.metadata else None)
+        for name, share in result.manifest.get("unmatched", {}).items():
+            if share > 0.005:
+                typer.echo(
+                    f"{share:.1%} of the {name}'s map had no region's colour and went to the "
+                    "region beside it",
+                    err=True,
+                )
         if problem:
             raise InputError(f"{problem} The image so far is in {saved}.")
         stop = "" if result.stopped_by == "steps" else f" ({result.stopped_by})"

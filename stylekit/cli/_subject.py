@@ -44,7 +44,7 @@ Refine = Annotated[
 
 
 LARGEST = 1024
-"""Longer side, in pixels, at which a subject is sought; the mask of a larger picture is resized."""
+"""Longer side, in pixels, at which classes are sought; the mask of a larger picture is resized."""
 
 
 @dataclasses.dataclass
@@ -59,9 +59,22 @@ class Subject:
     refine: Refinement | None
 
     def __post_init__(self) -> None:
-        if sum(map(bool, (self.mask, self.box, self.classes))) != 1:
+        given = [
+            option
+            for option, value in (
+                ("--class", self.classes),
+                ("--mask", self.mask),
+                ("--box", self.box),
+            )
+            if value
+        ]
+        if len(given) != 1:
             raise InputError(
-                explain("the subject is not told", expected="one of --class, --mask and --box")
+                explain(
+                    "where the subject is must be told in one way",
+                    expected="one of --class, --mask and --box",
+                    received=" and ".join(given) or "none",
+                )
             )
 
     def given(self, picture: Any) -> Any:
@@ -91,15 +104,13 @@ class Subject:
         from stylekit import masks
         from stylekit.image import as_image
 
-        load_tensorflow()
-        from stylekit.recipes.localized import find_subject
-
-        given, shape = self.given(picture), picture.shape[:2]
-        small = as_image(picture, size=min(LARGEST, max(shape)))
-        found = find_subject(small, given, **self.how())
+        given = self.given(picture)
+        size = min(LARGEST, max(picture.shape[:2])) if self.classes else None
+        small = as_image(picture, size=size)
+        found = masks.find_subject(small, given, **self.how())
         if small.shape == picture.shape:
             return found
-        return masks.guided(picture, masks.resize(found, shape))
+        return masks.guided(picture, masks.resize(found, picture.shape[:2]))
 
 
 def segmenter(model: Path | None, names: str | None) -> Any:

@@ -9,7 +9,7 @@ import typer
 
 from stylekit._checks import InputError, explain, number
 from stylekit.cli._app import plain_errors
-from stylekit.cli._subject import Box, Classes, Model, Names, Refine, Subject, segmenter
+from stylekit.cli._subject import LARGEST, Box, Classes, Model, Names, Refine, Subject, segmenter
 
 
 def segment(
@@ -40,6 +40,7 @@ def segment(
         elif classes or box:
             raise InputError(explain("the mask has no place to go", hint="name a file with --out"))
         if plot or not out:
+            image = as_image(image, size=min(LARGEST, max(image.shape[:2])))
             seen = segmenter(model, names)(image)
             for name, share in seen.names_present.items():
                 typer.echo(f"{share:6.1%}  {name}")

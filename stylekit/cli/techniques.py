@@ -78,7 +78,7 @@ def localized(
 
     number(feather, "--feather", low=0)
     photo = as_image(content, "content")
-    _check_readable(style=style)
+    _check_maps((style, None, "style"))
     where = Subject(mask, box, classes, model, names, refine)
     given = where.given(photo)
     options = run.arguments() | where.how()
@@ -117,7 +117,7 @@ def regions(
     run: PaintOptions,
 ) -> None:
     """Paint each region of CONTENT in the style of the region of the same colour."""
-    _check_readable(content=content, content_map=content_map, style=style, style_map=style_map)
+    _check_maps((content, content_map, "content"), (style, style_map, "style"))
     options = run.arguments()
     import stylekit as sk
 
@@ -151,7 +151,15 @@ def patches(
     run: PaintOptions,
 ) -> None:
     """Paint each part of CONTENT in the style of the part of STYLE that it is most like."""
-    _check_readable(content=content, style=style, content_map=content_map, style_map=style_map)
+    if (content_map is None) != (style_map is None):
+        raise InputError(
+            explain(
+                "one map is missing",
+                expected="both maps, or neither",
+                received="--content-map" if content_map else "--style-map",
+            )
+        )
+    _check_maps((content, content_map, "content"), (style, style_map, "style"))
     options = run.arguments()
     import stylekit as sk
 
@@ -173,7 +181,7 @@ def doodle(
     run: RunOptions,
 ) -> None:
     """Turn a doodle of flat colours into a painting like STYLE."""
-    _check_readable(map=doodle_map, style=style, style_map=style_map)
+    _check_maps((doodle_map, None, "map"), (style, style_map, "style"))
     options = run.arguments() | run.layers(patch_layers=patch_layers)
     import stylekit as sk
 
@@ -196,7 +204,9 @@ def gradient_mask(
     ] = None,
     angle: Annotated[
         float | None,
-        typer.Option(help="Instead of masks, for two styles: a straight ramp, in degrees."),
+        typer.Option(
+            help="Instead of masks, for two styles: where the first is, in degrees; 0 is right."
+        ),
     ] = None,
     run: PaintOptions,
 ) -> None:
@@ -206,7 +216,18 @@ def gradient_mask(
 
     photo = as_image(content, "content", run.size or None)
     given = [sk_masks.as_mask(path) for path in mask or ()]
-    if angle is not None and not given:
+    if angle is not None and given:
+        raise InputError(explain("--angle and --mask exclude each other", expected="one of them"))
+    if len(styles) < 2:
+        raise InputError(
+            explain(
+                "styles that fade into each other are several",
+                expected="two or more",
+                received="one",
+                hint="use stylekit transfer --mask for one style",
+            )
+        )
+    if angle is not None:
         given = [sk_masks.linear_gradient(photo.shape[:2], angle=angle)]
     if len(given) == 1 and len(styles) == 2:
         given.append(1 - given[0])
@@ -228,10 +249,12 @@ def gradient_mask(
     )
 
 
-def _check_readable(**paths: Path | None) -> None:
-    """Refuse files that are no pictures before TensorFlow loads."""
-    from stylekit.image import as_image
+def _check_maps(*pictures: tuple[Path, Path | None, str]) -> None:
+    """Refuse files that are no pictures, and maps of another size, before TensorFlow loads."""
+    from stylekit.image import as_image, with_map
 
-    for name, path in paths.items():
-        if path is not None:
-            as_image(path, name)
+    for picture, color_map, name in pictures:
+        if color_map is None:
+            as_image(picture, name)
+        else:
+            with_map(picture, color_map, name)

@@ -4,7 +4,7 @@ A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
 """
 
 from stylekit.image.arrays import fit_shape, picture_hash, resize
-from stylekit.image.read import PictureLike, as_batch, as_image, read_image
+from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
 from stylekit.image.write import check_writable, write_image
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "picture_hash",
     "read_image",
     "resize",
+    "with_map",
     "write_image",
 ]

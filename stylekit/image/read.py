@@ -139,6 +139,29 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
     return values if values.ndim == 4 else values[np.newaxis]
 
 
+def with_map(
+    picture: PictureLike, color_map: PictureLike, name: str = "picture"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a picture and its colour map, both as they are, as by `as_image`.
+
+    Raises
+    ------
+    FileError, InputError, InputTypeError
+        If one cannot be used, or their sizes differ.
+    """
+    picture = as_image(picture, name)
+    color_map = as_image(color_map, f"{name} map")
+    if color_map.shape != picture.shape:
+        (height, width), (map_height, map_width) = picture.shape[:2], color_map.shape[:2]
+        _checks.fail(
+            f"the {name} map has another size than the {name} picture",
+            expected=f"{width}x{height} pixels",
+            received=f"{map_width}x{map_height}",
+            hint="draw it over the picture, or resize it with nearest neighbours",
+        )
+    return picture, color_map
+
+
 def _sized(image: np.ndarray, size: int | None, name: str) -> np.ndarray:
     if size is None:
         return image

@@ -5,7 +5,7 @@ from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import ContentLoss, PixelLoss
 from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss
 from stylekit.losses.palette import PaletteLoss
-from stylekit.losses.patches import PatchStyleLoss
+from stylekit.losses.patch import PatchStyleLoss
 from stylekit.losses.region import Region
 from stylekit.losses.variation import TotalVariationLoss
 from stylekit.losses.windows import WindowGramStyleLoss

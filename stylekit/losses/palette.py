@@ -9,12 +9,16 @@ from stylekit.functional import EPSILON
 from stylekit.image import picture_hash
 from stylekit.losses.base import Loss
 
+_FLOOR = 0.3  # a tenth of white's
+
 
 class PaletteLoss(Loss):
     """Brings the mean colour of each region to that of a region of a style.
 
     With c_r the mean colour under mask m_r and t_r the style's under its own mask, the value is
-    ``sum_r (sum m_r / N) |c_r - t_r|^2 / |t_r|^2``.
+    ``sum_r (sum m_r / N) |c_r - t_r|^2 / max(|t_r|^2, 0.3)``: errors are relative, and those of
+    colours darker than a tenth of white's ``|t|^2 = 3`` are relative to that, so that black
+    does not outweigh all else.
 
     Parameters
     ----------
@@ -35,7 +39,7 @@ class PaletteLoss(Loss):
         masks = ops.reshape(masks, (-1, len(self.masks)))
         mass = ops.sum(masks, axis=0) + EPSILON
         colors = ops.convert_to_tensor(self.colors)
-        share = mass / masks.shape[0] / (ops.sum(colors**2, axis=1) + EPSILON)
+        share = mass / masks.shape[0] / ops.maximum(ops.sum(colors**2, axis=1), _FLOOR)
         return {"means": ops.transpose(masks / mass), "colors": colors, "share": share}
 
     def compute(self, image, features, targets):

@@ -6,6 +6,7 @@ A mask is ``float32 [H, W]`` in [0, 1]; 1 means "here".
 from stylekit.masks.colors import ColorMasks, from_colors
 from stylekit.masks.crf import CRFParameters, crf, fit_crf
 from stylekit.masks.deeplab import VOC_NAMES, DeepLab
+from stylekit.masks.finding import find_subject
 from stylekit.masks.instances import InstanceNetwork
 from stylekit.masks.matching import MatchedRegions, match_regions
 from stylekit.masks.operations import (
@@ -41,6 +42,7 @@ __all__ = [
     "erode",
     "estimate_foreground",
     "feather",
+    "find_subject",
     "fit_crf",
     "from_colors",
     "from_image",

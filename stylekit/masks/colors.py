@@ -134,15 +134,17 @@ def colors_present(pixels: np.ndarray, tolerance: float, min_share: float) -> di
     return found
 
 
-def colors_asked(colors: Iterable[Any] | Mapping[str, Any]) -> dict[str, np.ndarray]:
+def colors_asked(
+    colors: Iterable[Any] | Mapping[str, Any], name: str = "colors"
+) -> dict[str, np.ndarray]:
     """Return checked colours by their names or hex strings."""
-    named = colors if isinstance(colors, Mapping) else dict(enumerate(listed(colors, "colors")))
-    values = [_rgb(color, f"colors[{key!r}]") for key, color in named.items()]
+    named = colors if isinstance(colors, Mapping) else dict(enumerate(listed(colors, name)))
+    values = [_rgb(color, f"{name}[{key!r}]") for key, color in named.items()]
     codes = [_hex(color) for color in values]
     if not codes:
-        fail("colors is empty", expected="at least one colour, or None to find those present")
+        fail(f"{name} is empty", expected="at least one colour, or None to find those present")
     if len(set(codes)) < len(codes):
-        fail("colors has one colour twice", received=", ".join(codes))
+        fail(f"{name} has one colour twice", received=", ".join(codes))
     names = map(str, colors) if isinstance(colors, Mapping) else codes
     return dict(zip(names, values, strict=True))
 

@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 from stylekit._checks import InputTypeError, choice, explain, fail, integer, number
 from stylekit.image import PictureLike, as_image
 from stylekit.masks._mean_field import mean_field
-from stylekit.masks.operations import as_mask, listed
+from stylekit.masks.operations import listed, mask_of
 from stylekit.masks.segmentation import Segmentation
 
 _SURE = 1 - 1e-6
@@ -132,7 +132,7 @@ def crf(
     """
     parameters = _changed(CRFParameters() if parameters is None else parameters, changes)
     image = as_image(picture)
-    planes, present = _planes(source, image.shape[:2])
+    planes, present = _planes(source, image)
     if len(planes) == 1:  # one class has nothing to yield to
         return source
     marginals = _marginals(image, planes, parameters)
@@ -247,7 +247,7 @@ def _from_point(point: np.ndarray, start: CRFParameters) -> CRFParameters:
 def _example(picture: PictureLike, source: Any, truth: Any) -> tuple[np.ndarray, ...]:
     """Return the picture, the source's planes, and the truth's planes of the same classes."""
     image = as_image(picture)
-    planes, present = _planes(source, image.shape[:2])
+    planes, present = _planes(source, image)
     if isinstance(source, Segmentation) != isinstance(truth, Segmentation) or (
         isinstance(source, Segmentation) and source.names != truth.names
     ):
@@ -258,7 +258,7 @@ def _example(picture: PictureLike, source: Any, truth: Any) -> tuple[np.ndarray,
             hint="take masks of both: segmentation.mask(name)",
         )
     if not isinstance(source, Segmentation):
-        return image, planes, _planes(truth, image.shape[:2])[0]
+        return image, planes, _planes(truth, image)[0]
     if truth.labels.shape != image.shape[:2]:
         _fail_size(truth.labels.shape, image.shape[:2])
     return image, planes, (present[:, None, None] == truth.labels).astype(np.float32)
@@ -289,13 +289,13 @@ def _changed(parameters: CRFParameters, changes: dict[str, Any]) -> CRFParameter
     return dataclasses.replace(parameters, **changes)
 
 
-def _planes(source: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _planes(source: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the source's probabilities, ``float32 [K, H, W]``, of the K classes present."""
     if not isinstance(source, Segmentation):
-        mask = as_mask(source, shape, allow_empty=True)
+        mask = mask_of(source, image, allow_empty=True)
         return np.stack([mask, 1 - mask]), np.arange(2)
-    if source.labels.shape != shape:
-        _fail_size(source.labels.shape, shape)
+    if source.labels.shape != image.shape[:2]:
+        _fail_size(source.labels.shape, image.shape[:2])
     present = np.unique(source.labels)
     if source.scores is None:
         return (present[:, None, None] == source.labels).astype(np.float32), present

@@ -48,7 +48,7 @@ def match_regions(
     keep: Iterable[Any] = (),
     *,
     tolerance: float = 40.0,
-    min_share: float = 0.005,
+    min_share: float = 0.002,
 ) -> MatchedRegions:
     """Find the regions that two maps share, by their colours; black is one like any other.
 
@@ -67,7 +67,9 @@ def match_regions(
     tolerance : float, optional
         Largest Euclidean distance, in 8-bit RGB units, within which two colours are the same.
     min_share : float, optional
-        The share of a map that a colour's flat pixels must have for it to count as present.
+        The share of a map that a colour's flat pixels must have for it to count as present. More
+        than `from_colors` asks, for here a detail that one map alone has, such as an eyebrow, would
+        be an error; below, it joins the region around it. Lower it to be told of all.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def match_regions(
     min_share = number(min_share, "min_share", low=0, high=1)
     asked = None if colors is None else colors_asked(colors)
     keep = list(keep) if isinstance(keep, Iterable) and not isinstance(keep, str) else [keep]
-    kept = colors_asked(keep) if keep else {}
+    kept = colors_asked(keep, "keep") if keep else {}
     maps = [
         np.rint(as_image(picture, name=name) * 255).astype(np.uint8)
         for picture, name in zip((content_map, style_map), _MAPS, strict=True)

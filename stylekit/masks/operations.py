@@ -88,6 +88,14 @@ def as_mask(
     return values
 
 
+def mask_of(
+    mask: Any, picture: np.ndarray, *, name: str = "mask", allow_empty: bool = False
+) -> np.ndarray:
+    """Return a mask of a picture's size, or what a callable makes of the picture, checked."""
+    mask = mask(picture) if callable(mask) else mask
+    return as_mask(mask, picture.shape[:2], name=name, allow_empty=allow_empty)
+
+
 def _plane(mask: Any, name: str) -> np.ndarray:
     """Return an array-like as ``float32 [H, W]`` in [0, 1], by the rules of `as_mask`."""
     try:

@@ -10,11 +10,15 @@ from scipy import ndimage
 
 from stylekit._checks import SetupError, choice, explain, fail, integer, number
 from stylekit.image import PictureLike, as_image
-from stylekit.masks.operations import as_mask
+from stylekit.masks.operations import mask_of
 
 _Mean: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
+_STRIP = 64  # rows filtered at a time, or more for a large radius: to save memory
+
 _MATTING = {"cf": "estimate_alpha_cf", "knn": "estimate_alpha_knn"}
+_LEAST_SIDE = 3  # windows of closed-form matting
+_LEAST = 20  # neighbours of a pixel in KNN matting
 
 
 def guided(
@@ -31,8 +35,8 @@ def guided(
     ----------
     picture : path, PIL image or array_like
         The guide, of the mask's size.
-    mask : array_like, PIL.Image.Image or path
-        What is to be refined, as `as_mask` takes it.
+    mask : array_like, PIL.Image.Image, path or callable
+        What is to be refined, as `as_mask` takes it; a callable is given the picture.
     radius : int, optional
         The windows are squares of side ``2 * radius + 1`` pixels, cut off at the picture's border.
         Default: a 64th of the longer side, at least 1.
@@ -66,20 +70,15 @@ def guided(
     image, values = _pair(picture, mask)
     radius = _reach(image, 1 / 64) if radius is None else integer(radius, "radius", low=1)
     epsilon = number(epsilon, "epsilon", low=0, open_low=True)
-    guide = image.astype(np.float64)
-    mean = _box_mean(radius, values.shape)
-
-    mean_guide, mean_mask = mean(guide), mean(values.astype(np.float64))
-    covariance = np.empty((*values.shape, 3, 3))
-    for i, j in zip(*np.triu_indices(3), strict=True):
-        plane = mean(guide[..., i] * guide[..., j]) - mean_guide[..., i] * mean_guide[..., j]
-        covariance[..., i, j] = covariance[..., j, i] = plane
-    covariance += epsilon * np.eye(3)
-    cross = mean(guide * values[..., np.newaxis]) - mean_guide * mean_mask[..., np.newaxis]
-    slope = np.linalg.solve(covariance, cross[..., np.newaxis])[..., 0]
-    offset = mean_mask - np.sum(slope * mean_guide, axis=-1)
-    result = np.sum(mean(slope) * guide, axis=-1) + mean(offset)
-    return np.clip(result, 0, 1).astype(np.float32)
+    result = np.empty_like(values)
+    strip = max(_STRIP, 8 * radius)
+    for top in range(0, len(values), strip):
+        # A pixel depends on what two windows reach.
+        first = max(0, top - 2 * radius)
+        rows = slice(first, top + strip + 2 * radius)
+        filtered = _guided(image[rows].astype(np.float64), values[rows], radius, epsilon)
+        result[top : top + strip] = filtered[top - first : top - first + strip]
+    return result
 
 
 def matte(
@@ -95,8 +94,8 @@ def matte(
     ----------
     picture : path, PIL image or array_like
         Where the mask lies, of its size.
-    mask : array_like, PIL.Image.Image or path
-        The subject, as `as_mask` takes it.
+    mask : array_like, PIL.Image.Image, path or callable
+        The subject, as `as_mask` takes it; a callable is given the picture.
     width : int, optional
         The distance in pixels within which the mask may be wrong. Default: a 40th of the longer
         side, at least 1.
@@ -115,8 +114,8 @@ def matte(
     SetupError
         If pymatting is not installed.
     InputError, InputTypeError
-        If the picture or the mask cannot be used, their sizes differ, or one of subject and
-        background has no pixel.
+        If the picture or the mask cannot be used, their sizes differ, one of subject and
+        background has no pixel, or the picture is smaller than 3 x 3 or than 20 pixels.
 
     Notes
     -----
@@ -142,6 +141,14 @@ def matte(
                 expected="pixels of at least 0.5 and pixels below",
                 received=f"values from {values.min():g} to {values.max():g}",
             )
+    if min(values.shape) < _LEAST_SIDE or values.size < _LEAST:
+        height, across = values.shape
+        fail(
+            "picture is too small for a matte",
+            expected=f"at least {_LEAST_SIDE} pixels a side, and {_LEAST} in all",
+            received=f"{across}x{height} pixels",
+            hint="use masks.guided",
+        )
     trimap = np.full(values.shape, 0.5)
     trimap[_core(inside, width)] = 1
     trimap[_core(~inside, width)] = 0
@@ -159,8 +166,8 @@ def estimate_foreground(picture: PictureLike, matte: Any) -> np.ndarray:
     ----------
     picture : path, PIL image or array_like
         What the subject is taken from.
-    matte : array_like, PIL.Image.Image or path
-        The subject's share of each pixel, of the picture's size.
+    matte : array_like, PIL.Image.Image, path or callable
+        The subject's share of each pixel, of the picture's size; a callable is given the picture.
 
     Returns
     -------
@@ -199,6 +206,22 @@ def estimate_foreground(picture: PictureLike, matte: Any) -> np.ndarray:
     return np.where(alpha == 1, image, foreground).astype(np.float32)
 
 
+def _guided(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
+    """Return the guided filter of a mask [H, W] by a guide, ``float64 [H, W, 3]``."""
+    mean = _box_mean(radius, values.shape)
+    mean_guide, mean_mask = mean(guide), mean(values.astype(np.float64))
+    covariance = np.empty((*values.shape, 3, 3))
+    for i, j in zip(*np.triu_indices(3), strict=True):
+        plane = mean(guide[..., i] * guide[..., j]) - mean_guide[..., i] * mean_guide[..., j]
+        covariance[..., i, j] = covariance[..., j, i] = plane
+    covariance += epsilon * np.eye(3)
+    cross = mean(guide * values[..., np.newaxis]) - mean_guide * mean_mask[..., np.newaxis]
+    slope = np.linalg.solve(covariance, cross[..., np.newaxis])[..., 0]
+    offset = mean_mask - np.sum(slope * mean_guide, axis=-1)
+    result = np.sum(mean(slope) * guide, axis=-1) + mean(offset)
+    return np.clip(result, 0, 1).astype(np.float32)
+
+
 def _weighted(
     mean: _Mean, colors: np.ndarray, weight: np.ndarray, otherwise: np.ndarray
 ) -> np.ndarray:
@@ -234,7 +257,7 @@ def _core(region: np.ndarray, width: int) -> np.ndarray:
 
 def _pair(picture: PictureLike, mask: Any, name: str = "mask") -> tuple[np.ndarray, np.ndarray]:
     image = as_image(picture)
-    return image, as_mask(mask, image.shape[:2], name=name)
+    return image, mask_of(mask, image, name=name)
 
 
 def _reach(image: np.ndarray, share: float) -> int:

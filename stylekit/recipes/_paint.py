@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from stylekit._checks import fail, integer, number
+from stylekit._checks import integer, number
 from stylekit._defaults import STEPS, STRENGTH, VARIATION
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
 from stylekit.losses.content import CONTENT_LAYERS
-from stylekit.masks import MatchedRegions, as_mask, resize
+from stylekit.masks import MatchedRegions
 from stylekit.transfer import Pyramid, Result, Start, StyleTransfer
 
 
@@ -77,27 +77,6 @@ def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np
     """Return a style picture whose longer side is the photo's times the scale."""
     scale = number(style_scale, "style_scale", low=0, open_low=True)
     return as_image(style, "style", max(1, round(max(photo.shape[:2]) * scale)))
-
-
-def fitted(mask, picture: np.ndarray, name: str = "mask") -> np.ndarray:
-    """Return a mask, or what a callable makes of the picture, at the picture's size."""
-    mask = mask(picture) if callable(mask) else mask
-    return resize(as_mask(mask, name=name), picture.shape[:2])
-
-
-def with_map(picture: PictureLike, color_map: PictureLike, name: str):
-    """Return a picture and its map, both as they are, of one size."""
-    picture = as_image(picture, name)
-    color_map = as_image(color_map, f"{name} map")
-    if color_map.shape != picture.shape:
-        (height, width), (map_height, map_width) = picture.shape[:2], color_map.shape[:2]
-        fail(
-            f"the {name} map has another size than the {name} picture",
-            expected=f"{width}x{height} pixels",
-            received=f"{map_width}x{map_height}",
-            hint="draw it over the picture, or resize it with nearest neighbours",
-        )
-    return picture, color_map
 
 
 def record_regions(result: Result, matched: MatchedRegions, content: str) -> None:

@@ -10,16 +10,16 @@ import numpy as np
 from stylekit._checks import integer
 from stylekit._defaults import SIZE, VARIATION
 from stylekit.features import FeatureExtractor
-from stylekit.image import PictureLike, as_image
+from stylekit.image import PictureLike, as_image, with_map
 from stylekit.losses import (
     GradientMaskStyleLoss,
     PaletteLoss,
     PatchStyleLoss,
     TotalVariationLoss,
 )
-from stylekit.losses.patches import PATCH_LAYERS
+from stylekit.losses.patch import PATCH_LAYERS
 from stylekit.masks import match_regions, resize
-from stylekit.recipes._paint import record_regions, sized_style, with_map
+from stylekit.recipes._paint import record_regions, sized_style
 from stylekit.transfer import Pyramid, Result, StyleTransfer, Underpainting
 
 GRAM_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")

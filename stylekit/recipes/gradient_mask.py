@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stylekit._checks import InputTypeError, explain
+from stylekit._checks import InputTypeError, explain, fail
 from stylekit._defaults import SIZE
 from stylekit.image import as_image
 from stylekit.losses import GradientMaskStyleLoss
 from stylekit.losses.base import STYLE_LAYERS
 from stylekit.masks import combine
-from stylekit.recipes._paint import fitted, paint, sized_style
+from stylekit.masks.finding import fitted
+from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Result
 
 
@@ -41,7 +42,7 @@ def gradient_mask(
         Longer side of each style relative to the result's.
     style_layers : sequence of str
     protect : bool
-        True: what no mask covers stays bit-identical to the content. False: it may adapt.
+        True: what no mask covers stays bit-identical to the start. False: it may adapt.
     **options
         As for `stylize`: strength, steps, content_layers, variation, initial, pyramid, extractor,
         optimizer, precision, seed and callbacks.
@@ -67,6 +68,8 @@ def gradient_mask(
     """
     photo = as_image(content, "content", size)
     regions = []
+    if not styles:
+        fail("there is no style", expected="at least one (style, mask)")
     for entry in styles:
         if not isinstance(entry, (tuple, list)) or not 2 <= len(entry) <= 4:
             raise InputTypeError(

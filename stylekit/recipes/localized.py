@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,8 @@ from stylekit._checks import choice, fail, number
 from stylekit._defaults import SIZE
 from stylekit.image import as_image, picture_hash
 from stylekit.losses.base import STYLE_LAYERS
-from stylekit.masks import DeepLab, Segmenter, as_mask, crf, feather, resize
-from stylekit.recipes._paint import fitted, sized_style
+from stylekit.masks import Segmenter, feather, find_subject, resize
+from stylekit.recipes._paint import sized_style
 from stylekit.recipes.stylize import stylize
 from stylekit.transfer import Result
 
@@ -44,6 +42,8 @@ def localized(
 ) -> Result:
     """Paint what is behind a subject, or the subject alone, and leave the rest as it was.
 
+    What is left is that of the start, which by default is the content.
+
     Parameters
     ----------
     content, style : path, PIL image or array
@@ -60,7 +60,7 @@ def localized(
         `masks.matte`. Default: `masks.crf` on the segmenter's scores for classes; a mask that is
         given stays as it is.
     feather_radius : float
-        Softens the mask's edge, in pixels of the result; see `masks.feather`.
+        Softens the edge, in pixels of the result: of the mask, by `masks.feather`, or of the blend.
     style_subject : str, list of str, or mask, optional
         A subject of the style picture, as `subject`: the style is then taken from around it
         (``keep="subject"``) or from it. Default: the whole style picture.
@@ -100,7 +100,8 @@ def localized(
     SetupError
         If the default segmenter is not installed, or cannot be downloaded.
     TransferError
-        If the run breaks off; it holds the image so far.
+        If the run breaks off; it holds the image so far, which for the last two methods is not
+        blended yet.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def localized(
     painting = sized_style(style, photo, style_scale)
 
     found = find_subject(photo, subject, segmenter, refine)
-    where = feather(1 - found if keep == "subject" else found, feather_radius)
+    where = 1 - found if keep == "subject" else found
     if not where.any():
         fail(
             "nothing is left to paint",
@@ -139,10 +140,11 @@ def localized(
     if same_mask:
         source = resize(where, painting.shape[:2])
     elif style_subject is not None:
-        source = find_subject(painting, style_subject, segmenter, refine, "style subject")
+        source = find_subject(painting, style_subject, segmenter, refine, name="style subject")
         source = 1 - source if keep == "subject" else source
 
-    masks = {} if method == "superimpose" else {"mask": where}
+    soft = feather(where, feather_radius)
+    masks = {} if method == "superimpose" else {"mask": soft}
     result = stylize(
         photo,
         painting,
@@ -157,43 +159,11 @@ def localized(
     record = {"method": method, "keep": keep, "mask": picture_hash(where)}
     if method != "update":
         record["blend"] = blend = blend or "seam"
+        # The blends soften the edge themselves, each where it puts it.
         images = {
-            name: BLENDS[blend](photo, getattr(result, name), where) for name in ("image", "best")
+            name: BLENDS[blend](photo, getattr(result, name), where, feather=feather_radius)
+            for name in ("image", "best")
         }
         result = dataclasses.replace(result, **images)
     result.manifest["localized"] = record
     return result
-
-
-def find_subject(
-    picture: np.ndarray,
-    subject,
-    segmenter: Segmenter | None = None,
-    refine: Callable[[np.ndarray, Any], np.ndarray] | None = None,
-    what: str = "subject",
-) -> np.ndarray:
-    """Return the mask of a subject, float32 ``[H, W]``; parameters as of `localized`."""
-    if isinstance(subject, (list, tuple)) and all(isinstance(name, str) for name in subject):
-        classes = list(subject)
-    elif isinstance(subject, str) and not Path(subject).is_file():
-        classes = [subject]
-        if os.sep in subject or Path(subject).suffix:
-            fail(
-                f"the {what} is neither a file nor a class",
-                expected="the path of a mask, or a name such as 'person'",
-                received=repr(subject),
-            )
-    else:
-        classes = []
-    if classes:
-        seen = (segmenter or DeepLab())(picture)
-        found = seen.mask(classes)
-        if refine is None:
-            seen = crf(picture, seen)
-            # What little there was of a class may be gone: then what the segmenter said stands.
-            return seen.mask(classes) if {*classes} & {*seen.names_present} else found
-    else:
-        found = fitted(subject, picture, what)
-    if refine is None:
-        return found
-    return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {what}")

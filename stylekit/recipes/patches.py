@@ -8,10 +8,10 @@ from skimage.exposure import match_histograms
 
 from stylekit._checks import InputTypeError, explain
 from stylekit._defaults import SIZE
-from stylekit.image import as_image, resize
+from stylekit.image import as_image, resize, with_map
 from stylekit.losses import Loss, WindowGramStyleLoss
 from stylekit.losses.base import STYLE_LAYERS
-from stylekit.recipes._paint import paint, sized_style, with_map
+from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Result
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stylekit._defaults import SIZE
-from stylekit.image import as_image
+from stylekit.image import as_image, with_map
 from stylekit.losses import GradientMaskStyleLoss
 from stylekit.losses.base import STYLE_LAYERS
 from stylekit.masks import combine, match_regions, resize
-from stylekit.recipes._paint import paint, record_regions, sized_style, with_map
+from stylekit.recipes._paint import paint, record_regions, sized_style
 from stylekit.transfer import Result
 
 
@@ -40,9 +40,9 @@ def regions(
         Colour maps of the pictures' own sizes. The same colour, within the tolerance, is the same
         region; black is one like any other.
     colors : iterable, or mapping of names, optional
-        The regions to paint; the others stay as they are. Default: all.
+        The regions to paint; the others stay as the start has them. Default: all.
     keep : iterable, optional
-        Colours of regions that stay as they are, such as those in one map only.
+        Colours of regions that stay as the start has them, such as those in one map only.
     tolerance : float
         In 8-bit RGB units; see `stylekit.masks.match_regions`.
     size : int, optional

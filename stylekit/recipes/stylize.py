@@ -14,7 +14,8 @@ from stylekit.losses import GramStyleLoss, Loss, MaskedGramStyleLoss
 from stylekit.losses.base import STYLE_LAYERS
 from stylekit.losses.content import CONTENT_LAYERS
 from stylekit.masks import combine
-from stylekit.recipes._paint import fitted, paint, sized_style
+from stylekit.masks.finding import fitted
+from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Result
 
 

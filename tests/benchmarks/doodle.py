@@ -25,7 +25,7 @@ from skimage.feature import canny
 
 import stylekit as sk
 from stylekit.image import as_image
-from stylekit.losses.patches import PatchStyleLoss, feature_patches
+from stylekit.losses.patch import PatchStyleLoss, feature_patches
 from stylekit.masks import match_regions, resize
 
 PAIRS = {

@@ -60,6 +60,15 @@ def test_bad_pictures_and_masks_are_named(name, photo, stylised, disc):
         blending(photo, stylised, disc * 3)
 
 
+@pytest.mark.parametrize("blending", BLENDS.values(), ids=BLENDS)
+def test_a_callable_mask_is_given_the_photograph(blending, photo, stylised):
+    photo[:, 20:, 0] = 0
+    result = blending(photo, stylised, lambda picture: picture[..., 0] > 0)
+    np.testing.assert_array_equal(result, blending(photo, stylised, photo[..., 0] > 0))
+    with pytest.raises(InputError, match="mask has another size"):
+        blending(photo, stylised, lambda picture: picture[1:, :, 0])
+
+
 def test_paste_is_a_weighted_mean(photo, stylised, rng):
     mask = rng.random(photo.shape[:2])
     share = mask[..., np.newaxis]

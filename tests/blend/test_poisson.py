@@ -78,6 +78,13 @@ def test_feather_fades_in(photo, stylised, disc):
     assert abs(result - photo)[edge].mean() < 0.8 * abs(hard - photo)[edge].mean()
 
 
+def test_what_does_not_converge_is_factorised(monkeypatch, photo, stylised, disc):
+    exact = blend.poisson(photo, stylised, disc)
+    monkeypatch.setattr(module, "_DIRECT", 100)
+    monkeypatch.setattr(module, "_ITERATIONS", 1)
+    np.testing.assert_allclose(blend.poisson(photo, stylised, disc), exact, atol=1e-6)
+
+
 @pytest.mark.parametrize("mixed", [False, True])
 def test_multigrid_finds_what_a_factorisation_finds(mixed, monkeypatch, rng):
     height, width = 97, 130

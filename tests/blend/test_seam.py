@@ -94,6 +94,11 @@ def test_attachment_alone_returns_a_straight_edge(photo, stylised):
     np.testing.assert_array_equal(found, mask)
 
 
+def test_what_costs_nothing_stays(photo, stylised, disc):
+    found = blend.seam_mask(photo, stylised, disc, radius=6, attachment=0, smoothness=0)
+    np.testing.assert_array_equal(found, disc)
+
+
 def test_runs_where_the_pictures_agree(photo):
     """They are equal in two columns beside the mask's edge, and between these the cut runs."""
     columns = np.indices(photo.shape[:2])[1]
@@ -113,6 +118,22 @@ def test_photograph_outside_and_stylised_inside_of_the_band(feather, photo, styl
     labels = blend.seam_mask(photo, stylised, disc, radius=5) > 0
     hard = np.where(labels[..., np.newaxis], stylised, photo)
     assert np.array_equal(result, hard) == (feather == 0)
+
+
+@pytest.mark.parametrize("feather", [1, 20, 40])
+@pytest.mark.parametrize("side", [64, 200, 512])
+def test_no_feather_leaves_the_band(feather, side, rng):
+    photo, stylised = rng.random((2, side, side, 3), dtype=np.float32)
+    rows, columns = np.ogrid[:side, :side]
+    mask = np.float32(np.hypot(rows - side / 2, columns - side / 2) < side / 3)
+    mask[5:10, 5:10] = 1
+    result = blend.seam(photo, stylised, mask, feather=feather)
+    band = Band(mask).pixels
+    outside, inside = (mask == 0) & ~band, (mask == 1) & ~band
+    np.testing.assert_array_equal(result[outside], photo[outside])
+    np.testing.assert_array_equal(result[inside], stylised[inside])
+    mixed = (result != photo).any(axis=-1) & (result != stylised).any(axis=-1)
+    assert mixed[band].mean() > 0.3
 
 
 class TestBand:

@@ -11,7 +11,7 @@ from skimage import data
 
 import stylekit.image
 from stylekit._checks import FileError, InputError, InputTypeError
-from stylekit.image import as_batch, as_image, read_image, resize
+from stylekit.image import as_batch, as_image, read_image, resize, with_map
 
 COFFEE = data.coffee()  # 400 x 600
 
@@ -167,3 +167,11 @@ def test_threads_read_alike(photo, tmp_path):
     assert len(results) == 8
     for result in results:
         np.testing.assert_allclose(result, COFFEE / 255, atol=1e-6)
+
+
+def test_with_map_wants_one_size(photo):
+    picture, color_map = with_map(photo, np.zeros(COFFEE.shape, np.uint8), "style")
+    np.testing.assert_array_equal(picture, as_image(COFFEE))
+    assert color_map.shape == COFFEE.shape
+    with pytest.raises(InputError, match=r"the style map has another size.*600x400.*received 6x4"):
+        with_map(photo, np.zeros((4, 6, 3), np.uint8), "style")

@@ -44,7 +44,8 @@ def test_equals_the_formula(style, regions, vgg, rng):
     for _, mask, source in regions:
         target = style[source > 0].mean(axis=0)
         means = np.array([image[mask > 0].mean(axis=0) for image in images])
-        expected += 0.5 * np.sum((means - target) ** 2, axis=1) / np.sum(target**2)
+        energy = max(np.sum(target**2), 0.3)
+        expected += 0.5 * np.sum((means - target) ** 2, axis=1) / energy
     value = value_of(PaletteLoss(regions), images, vgg)
     np.testing.assert_allclose(value, expected, rtol=1e-4)
 
@@ -54,6 +55,16 @@ def test_is_zero_where_the_means_agree(style, regions, vgg):
     image[:, :16], image[:, 16:] = style[20:].mean((0, 1)), style[:20].mean((0, 1))
     regions = [(style, *pair) for pair in regions]
     assert value_of(PaletteLoss(regions), image, vgg) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.02, 0.3])
+def test_black_does_not_outweigh_all_else(level, regions, vgg):
+    """White where all is to be dark costs no more than ten, whatever the dark."""
+    style = np.full((*STYLE_SHAPE, 3), level, "float32")
+    white = np.ones((1, *SHAPE, 3), "float32")
+    value = value_of(PaletteLoss([(style, *pair) for pair in regions]), white, vgg)
+    assert value == pytest.approx((1 - level) ** 2 / max(level**2, 0.1), rel=1e-4)
+    assert value <= 10.001
 
 
 def test_its_configuration(style, regions):

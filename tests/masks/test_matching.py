@@ -107,6 +107,14 @@ def test_a_small_region_counts_where_it_is_asked_for():
     assert match_regions(content, style, keep=["black"]).content[0].mean() == 0.5
 
 
+def test_a_small_region_is_found_unasked():
+    content, style = (np.full((400, 400, 3), color, np.uint8) for color in (BLUE, BLUE))
+    content[100:125, 40:65] = style[300:325, 200:225] = RED
+    regions = match_regions(content, style)
+    assert regions.names == ("#0000ff", "#ff0000")
+    assert [mask[1].sum() for mask in (regions.content, regions.style)] == [625, 625]
+
+
 def test_bad_requests():
     content, style = stripes(RED, BLUE), stripes(BLUE, RED)
     with pytest.raises(InputError, match=r"neither map has: #00ff00: expected .*#ff0000 \(50.0%\)"):
@@ -117,8 +125,12 @@ def test_bad_requests():
         match_regions(content, style, keep=[RED, BLUE])
     with pytest.raises(InputError, match="tolerance is out of range"):
         match_regions(content, style, tolerance=-1)
-    with pytest.raises(InputError, match="is not a colour"):
+    with pytest.raises(InputError, match=r"keep\[0\] is not a colour"):
         match_regions(content, style, keep="crimsonish")
+    with pytest.raises(InputError, match="keep has one colour twice"):
+        match_regions(content, style, keep=["red", RED])
+    with pytest.raises(InputError, match=r"colors\[1\] is not a colour"):
+        match_regions(content, style, ["red", "crimsonish"])
 
 
 def test_a_map_without_flat_colours_is_called_by_name(rng):

@@ -1,4 +1,5 @@
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -65,6 +66,22 @@ class TestGuided:
         result = guided(picture, mask, radius=radius, epsilon=0.01)
         assert_mask(result, mask.shape)
         np.testing.assert_allclose(result, expected, atol=1e-6)
+
+    def test_strips_make_no_seams(self, rng):
+        picture, mask = rng.random((150, 7, 3)), rng.random((150, 7))
+        expected = regression(np.float32(picture).astype(float), np.float32(mask), 2, 0.01)
+        result = guided(picture, mask, radius=2, epsilon=0.01)
+        np.testing.assert_allclose(result, expected, atol=1e-6)
+
+    def test_the_memory_of_a_tall_picture(self, rng):
+        picture, mask = rng.random((2000, 100, 3), dtype=np.float32), np.ones((2000, 100))
+        tracemalloc.start()
+        try:
+            guided(picture, mask, radius=4)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak / mask.size < 60
 
     @pytest.mark.parametrize("value", [0, 0.3, 1])
     def test_a_constant_mask_stays_up_to_the_border(self, picture, value):
@@ -153,6 +170,21 @@ class TestMatte:
         with pytest.raises(InputError, match=f"mask leaves no {what}"):
             matte(picture, np.full(picture.shape[:2], value))
 
+    @pytest.mark.parametrize("shape", [(1, 30), (2, 30), (30, 2), (3, 3)])
+    @pytest.mark.parametrize("method", ["cf", "knn"])
+    def test_refuses_a_picture_too_small_for_a_window(self, shape, method, rng):
+        mask = np.zeros(shape)
+        mask[:1, :1] = 1
+        with pytest.raises(InputError, match=rf"too small.*{shape[1]}x{shape[0]}.*masks.guided"):
+            matte(rng.random((*shape, 3)), mask, method=method)
+
+    @pytest.mark.parametrize("method", ["cf", "knn"])
+    def test_takes_the_smallest(self, method, rng):
+        pytest.importorskip("pymatting")
+        mask = np.zeros((3, 7))
+        mask[:, :3] = 1
+        assert_mask(matte(rng.random((3, 7, 3)), mask, method=method), (3, 7))
+
     def test_refuses_an_unknown_method(self, picture):
         with pytest.raises(InputError, match=r"method is unknown.*'cf', 'knn'"):
             matte(picture, np.ones(picture.shape[:2]), method="closed")
@@ -198,3 +230,14 @@ class TestEstimateForeground:
     def test_refuses_a_matte_of_another_size(self, picture):
         with pytest.raises(InputError, match="matte has another size"):
             estimate_foreground(picture, np.ones((4, 4)))
+
+
+@pytest.mark.parametrize("function", [guided, matte, estimate_foreground])
+def test_a_callable_mask_is_given_the_picture(function, disc):
+    if function is matte:
+        pytest.importorskip("pymatting")
+    picture = disc[0]
+    result = function(picture, lambda given: given[..., 0] > given[..., 2])
+    np.testing.assert_array_equal(result, function(picture, picture[..., 0] > picture[..., 2]))
+    with pytest.raises(InputError, match="has another size"):
+        function(picture, lambda given: given[1:, :, 0])

@@ -3,8 +3,7 @@ import pytest
 from PIL import Image
 
 import stylekit as sk
-from stylekit._checks import InputError
-from stylekit.recipes.localized import find_subject
+from stylekit._checks import InputError, InputTypeError
 
 SHAPE = (24, 32)
 
@@ -119,18 +118,13 @@ def test_refine_is_given_picture_and_mask(run, photo, coffee, left):
     assert moved(result, photo)[1] == 0
 
 
-def test_classes_are_refined_by_the_picture():
-    picture = np.zeros((40, 40, 3), np.float32)
-    picture[:, 20:] = 1
-    labels = np.zeros((40, 40), int)
-    labels[:, 23:] = 1  # three pixels off the edge
-
-    def see(_):
-        return sk.masks.Segmentation(labels, ("background", "cat"))
-
-    found = find_subject(picture, "cat", see)
-    np.testing.assert_array_equal(found[5:-5] > 0.5, picture[5:-5, :, 0] > 0.5)
-    np.testing.assert_array_equal(find_subject(picture, "cat", see, as_seen), labels)
+@pytest.mark.parametrize("blend", ["paste", "seam", "poisson"])
+def test_every_blend_is_softened_where_asked(run, photo, coffee, left, blend):
+    options = {"method": "superimpose", "blend": blend, "steps": 3}
+    hard = run(photo, coffee, left, **options).image
+    soft = run(photo, coffee, left, feather_radius=3, **options).image
+    assert np.abs(soft - hard)[:, 10:24].max() > 0.01
+    np.testing.assert_array_equal(soft[:, :6], photo[:, :6])
 
 
 def test_soft_edges(run, photo, coffee, left):
@@ -152,6 +146,10 @@ class TestRefusals:
     def test_a_mask_file_that_is_not_there(self, run, photo, coffee):
         with pytest.raises(InputError, match=r"neither a file nor a class.*nope\.png"):
             run(photo, coffee, "nope.png")
+
+    def test_a_segmenter_that_gives_a_mask(self, run, photo, coffee, left):
+        with pytest.raises(InputTypeError, match="gives no segmentation"):
+            run(photo, coffee, "cat", segmenter=lambda picture: left)
 
     def test_nothing_to_paint(self, run, photo, coffee):
         with pytest.raises(InputError, match="nothing is left to paint"):

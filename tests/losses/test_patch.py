@@ -1,10 +1,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from stylekit._checks import InputError
 from stylekit.losses import patches
-from stylekit.losses.patches import PatchStyleLoss, best_matches, feature_patches
+from stylekit.losses.patch import PatchStyleLoss, best_matches, feature_patches
 
 LAYERS = {"layers": ("block2_conv1", "block3_conv1")}
 
@@ -24,13 +25,23 @@ def halves(shape, vertical=False):
 
 
 class TestFeaturePatches:
-    @pytest.mark.parametrize(("side", "stride"), [(1, 1), (3, 1), (3, 2), (2, 3)])
+    @pytest.mark.parametrize(("side", "stride"), [(1, 1), (3, 1), (3, 2), (2, 3), (6, 6)])
     def test_equal_windows_of_the_map(self, side, stride, rng):
         feature = rng.random((2, 7, 6, 3), dtype="float32")
         windows = np.lib.stride_tricks.sliding_window_view(feature, (side, side), axis=(1, 2))
-        windows = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+        rows, columns = (sorted({*range(0, n - side, stride), n - side}) for n in (7, 6))
+        windows = windows[:, rows][:, :, columns].transpose(0, 1, 2, 4, 5, 3)
         expected = windows.reshape(2, -1, side * side * 3)
         np.testing.assert_array_equal(feature_patches(feature, side, stride), expected)
+
+    @pytest.mark.parametrize("shape", [(8, 9), (9, 8), (8, 8), (3, 4)])
+    @pytest.mark.parametrize("stride", [2, 3])
+    def test_every_cell_has_a_gradient(self, shape, stride):
+        feature = tf.ones((1, *shape, 2))
+        with tf.GradientTape() as tape:
+            tape.watch(feature)
+            total = tf.reduce_sum(feature_patches(feature, 3, stride))
+        assert tape.gradient(total, feature).numpy().min() >= 1
 
     def test_a_map_smaller_than_a_patch(self):
         with pytest.raises(InputError, match=r"at least 3x3 cells.*received 5x2 cells"):
@@ -182,7 +193,7 @@ def test_a_coarser_level_takes_a_coarser_style_and_map(photo, style, canvas_of, 
     canvas = canvas_of(photo, (24, 20))
     target = term.prepare(canvas)["block2_conv1"]
     assert target["keys"].shape == (6 * 11, 9 * 128)
-    assert target["map"].shape == (5 * 4, 9 * 2)
+    assert target["map"].shape == (6 * 5, 9 * 2)
     assert np.isfinite(evaluate(term, canvas, photo[::2, ::2])[0]).all()
 
 

@@ -49,8 +49,9 @@ class PatchStyleLoss(Loss):
     patch : int
         Side of a patch, in cells of a layer.
     stride : int
-        Cells from one patch of the image to the next, at most `patch`. 2 takes a quarter of the
-        time of 1 and nearly as much from the style; of the style every patch is a candidate.
+        Cells from one patch of the image to the next, at most `patch`; the last one of a row or
+        column ends at the border, so that each cell is in one. 2 takes a quarter of the time of 1
+        and nearly as much from the style; of the style every patch is a candidate.
     map_weight : float
         At least 0. Cosines of features differ by some tenths: 1 all but forbids a patch of another
         region, 0.1 lets it in where none of its own fits.
@@ -221,7 +222,7 @@ def feature_patches(feature, side: int, stride: int = 1):
     ----------
     feature : tensor [B, h, w, C]
     side, stride : int
-        In cells.
+        In cells. Along an axis of n cells patches begin at 0, stride, ... and at n - side.
 
     Returns
     -------
@@ -233,8 +234,7 @@ def feature_patches(feature, side: int, stride: int = 1):
         If the map is smaller than a patch.
     """
     height, width, channels = feature.shape[1:]
-    rows, columns = height - side + 1, width - side + 1
-    if min(rows, columns) < 1:
+    if min(height, width) < side:
         fail(
             "a picture is too small for the patches of a layer",
             expected=f"at least {side}x{side} cells",
@@ -242,13 +242,22 @@ def feature_patches(feature, side: int, stride: int = 1):
             hint="take larger pictures, shallower layers, or fewer pyramid levels",
         )
     shifted = [
-        feature[:, y : y + rows : stride, x : x + columns : stride]
-        for y in range(side)
+        _every(rows, 2, x, width - side, stride)
+        for rows in (_every(feature, 1, y, height - side, stride) for y in range(side))
         for x in range(side)
     ]
     return ops.reshape(
         ops.concatenate(shifted, axis=-1), (feature.shape[0], -1, side**2 * channels)
     )
+
+
+def _every(values, axis: int, first: int, reach: int, stride: int):
+    """Return what lies at first, first + stride, ... and at first + reach along an axis."""
+    lead, last = (slice(None),) * axis, first + reach
+    found = values[(*lead, slice(first, last + 1, stride))]
+    if reach % stride == 0:
+        return found
+    return ops.concatenate([found, values[(*lead, slice(last, last + 1))]], axis=axis)
 
 
 def best_matches(queries, keys, penalty: float = 0.0, seed: int = 0):

@@ -1,0 +1,116 @@
+"""A mask of a subject, however it is told: by classes, by a mask, or by a function."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylekit._checks import InputTypeError, explain, fail
+from stylekit.masks.crf import crf
+from stylekit.masks.deeplab import DeepLab
+from stylekit.masks.operations import as_mask, resize
+from stylekit.masks.segmentation import Segmentation, Segmenter
+
+Refinement = Callable[[np.ndarray, Any], np.ndarray]
+"""From a picture and a mask to a better mask, such as `guided`, `crf` or `matte`."""
+
+
+def find_subject(
+    picture: np.ndarray,
+    subject: Any,
+    segmenter: Segmenter | None = None,
+    refine: Refinement | None = None,
+    *,
+    name: str = "subject",
+) -> np.ndarray:
+    """Return the mask of a subject.
+
+    Parameters
+    ----------
+    picture : ndarray [H, W, 3]
+    subject : str, list of str, or mask
+        A class or several, such as ``"person"``; or an array, a PIL image, the path of an existing
+        file, or a callable that is given the picture.
+    segmenter : callable, optional
+        What finds classes. Default: `DeepLab()`.
+    refine : callable, optional
+        Default: `crf` on the segmentation for classes, so that its scores count; a mask that is
+        given stays as it is.
+    name : str
+        What messages call the subject.
+
+    Returns
+    -------
+    ndarray
+        ``float32 [H, W]`` in [0, 1].
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError, SetupError
+        If a class is not in the picture or unknown, a mask is unfit, a path is of no file, or the
+        segmenter gives no `Segmentation` or cannot be had.
+    """
+    classes = _classes(subject, name)
+    if not classes:
+        found = fitted(subject, picture, name)
+        if refine is None:
+            return found
+    else:
+        seen = (segmenter or DeepLab())(picture)
+        if not isinstance(seen, Segmentation):
+            raise InputTypeError(
+                explain(
+                    "the segmenter gives no segmentation",
+                    expected="a stylekit.masks.Segmentation",
+                    received=type(seen).__name__,
+                    hint=f"give a function that returns a mask as the {name} itself",
+                )
+            )
+        found = seen.mask(classes)
+        if refine is None:
+            seen = crf(picture, seen)
+            # What little there was of a class may be gone: then what the segmenter said stands.
+            return seen.mask(classes) if {*classes} & {*seen.names_present} else found
+    return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {name}")
+
+
+def fitted(mask: Any, picture: np.ndarray, name: str = "mask") -> np.ndarray:
+    """Return a mask, or what a callable makes of the picture, at the picture's size.
+
+    Raises
+    ------
+    InputError
+        If the aspect ratios differ by more than rounding to whole pixels does.
+    """
+    values = as_mask(mask(picture) if callable(mask) else mask, name=name)
+    (height, width), (rows, columns) = picture.shape[:2], values.shape
+    # Rounding moves each side by half a pixel at most, in either shape.
+    if abs(rows * width - columns * height) > (rows + columns + height + width) / 2:
+        fail(
+            f"the {name} has another aspect ratio than its picture",
+            expected=f"that of {width}x{height} pixels",
+            received=f"{columns}x{rows}",
+            hint="draw it over the picture, or stretch it with masks.resize",
+        )
+    return resize(values, (height, width))
+
+
+def _classes(subject: Any, name: str) -> list[str]:
+    """Return the classes that a subject names; none if it is a mask."""
+    if isinstance(subject, (list, tuple)) and all(isinstance(one, str) for one in subject):
+        if not subject:
+            fail(f"the {name} names no class", expected="a class, such as 'person', or a mask")
+        return list(subject)
+    if not isinstance(subject, str) or Path(subject).is_file():
+        return []
+    if os.sep in subject or Path(subject).suffix:
+        fail(
+            f"the {name} is neither a file nor a class",
+            expected="the path of a mask, or a name such as 'person'",
+            received=repr(subject),
+        )
+    return [subject]
