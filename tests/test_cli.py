@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import signal
@@ -340,14 +341,9 @@ class TestTechniques:
             (["gradient-mask", "photo.jpg", "style.png", "--angle", 0], "two or more"),
             (
                 [
-                    "gradient-mask",
-                    "photo.jpg",
-                    "style.png",
-                    "style.png",
-                    "--mask",
-                    "left.png",
+                    *["gradient-mask", "photo.jpg", "style.png", "style.png", "--mask", "left.png"],
                     "--angle",
-                    "0",
+                    0,
                 ],
                 "exclude each other",
             ),
@@ -442,7 +438,14 @@ def test_ctrl_c_keeps_the_image(folder, weights):
     line = [sys.executable, "-m", "stylekit", "transfer", "photo.jpg", "style.png"]
     line += ["-o", "out.png", "--size", "64", "--steps", "100000", "--no-progress", *LAYERS]
     line += ["--weights-file", str(weights), "--losses-csv", "l.csv"]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in a shell's background ignores the signal, and so would its children.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.time() + 60
     while time.time() < deadline and not (
         os.path.exists("l.csv") and Path("l.csv").read_text().count("\n") > 3

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from stylekit._checks import InputError
-from stylekit.losses import patches
+from stylekit.losses import patch as patches
 from stylekit.losses.patch import PatchStyleLoss, best_matches, feature_patches
 
 LAYERS = {"layers": ("block2_conv1", "block3_conv1")}
