@@ -452,7 +452,10 @@ def test_ctrl_c_keeps_the_image(folder, weights):
     ):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    try:
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 0, errors
     assert "interrupted" in output
     assert sk.read_image("out.png").shape == (53, 64, 3)
