@@ -273,7 +273,7 @@ def combine(masks: Iterable[Any] | Mapping[str, Any], how: str = "union") -> np.
 
 
 def partition(
-    masks: Iterable[Any] | Mapping[str, Any], remainder: bool = False
+    masks: Iterable[Any] | Mapping[str, Any], remainder: bool = False, *, strict: bool = False
 ) -> list[np.ndarray]:
     """Scale masks so that no pixel is counted twice.
 
@@ -285,11 +285,19 @@ def partition(
         False: the masks sum to 1 wherever one of them is above 0, which widens the soft outer edge
         of their union to 1. True: masks are scaled only where they sum to more than 1, and one more
         mask, last, holds what is missing to 1: all of them sum to 1 everywhere.
+    strict : bool, optional
+        True: scale nothing, and refuse masks that do not sum to 1 already, to within 1/255; with
+        `remainder`, those that sum to more.
 
     Returns
     -------
     list of ndarray
         ``float32 [H, W]`` in [0, 1], in the order of `masks`.
+
+    Raises
+    ------
+    InputError
+        If `strict` and the masks overlap or leave pixels uncovered; the message tells the shares.
 
     Examples
     --------
@@ -298,6 +306,15 @@ def partition(
     """
     values = _stack(masks).astype(np.float64)
     total = values.sum(axis=0)
+    if strict:
+        over, under = np.mean(total > 1 + 1 / 255), np.mean(total < 1 - 1 / 255)
+        if over or (under and not remainder):
+            fail(
+                "the masks are no partition",
+                expected="masks that sum to " + ("at most 1" if remainder else "1"),
+                received=f"{over:.1%} of the picture above it and {under:.1%} below",
+                hint="let masks.partition scale them, without strict",
+            )
     if remainder:
         values /= np.maximum(total, 1)
         values = np.concatenate([values, 1 - np.minimum(total, 1)[np.newaxis]])

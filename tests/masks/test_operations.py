@@ -598,3 +598,16 @@ class TestFromColors:
         found = masks.from_colors(path)
         assert list(found.masks) == expected
         assert found.unmatched < 0.05
+
+
+def test_a_strict_partition_tells_what_overlaps_and_what_is_uncovered():
+    left, right = np.zeros((2, 10, 10), np.float32)
+    left[:, :6], right[:, 5:8] = 1, 1
+    with pytest.raises(InputError, match=r"10\.0% of the picture above it and 20\.0% below"):
+        masks.partition([left, right], strict=True)
+    with pytest.raises(InputError, match="at most 1"):
+        masks.partition([left, right], remainder=True, strict=True)
+    left[:, 5] = 0
+    parts = masks.partition([left, right], remainder=True, strict=True)
+    np.testing.assert_array_equal(parts[2][:, 8:], 1)
+    np.testing.assert_array_equal(masks.partition([left, 1 - left], strict=True)[1], 1 - left)
