@@ -234,7 +234,7 @@ class WindowGramStyleLoss(Loss):
         return match_windows(self.content_map, self.style_map, **self.settings)
 
     def prepare(self, canvas):
-        """Return by layer the windows' weights, target Gram matrices, and shares over |A|^2."""
+        """Return by layer the windows' weights, target Gram matrices, and shares over ``|A|^2``."""
         _check_size(self.content_map, canvas.base_shape, "content_map")
         places = self.match()
         sizes = {layer: size for layer in self.layers if (size := self._window_size(canvas, layer))}
