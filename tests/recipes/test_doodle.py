@@ -21,11 +21,6 @@ def upper_and_lower(shape, above, below):
 
 
 @pytest.fixture(scope="module")
-def vgg():
-    return sk.VGG19(weights=None)
-
-
-@pytest.fixture(scope="module")
 def style():
     """Dark above and light below, with a texture."""
     picture = np.float32(transform.resize(data.coffee(), STYLE_SHAPE, anti_aliasing=True))

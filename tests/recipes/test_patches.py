@@ -12,11 +12,6 @@ SHAPE, STYLE_SHAPE = (32, 40), (50, 40)
 
 
 @pytest.fixture(scope="module")
-def vgg():
-    return sk.VGG19(weights=None)
-
-
-@pytest.fixture(scope="module")
 def photo():
     return np.float32(transform.resize(data.astronaut(), SHAPE, anti_aliasing=True))
 
