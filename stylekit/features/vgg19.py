@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from stylekit._checks import choice
+from stylekit.features.convolution import FrozenConv2D
 from stylekit.features.extractor import FeatureExtractor, Window, ordered
 from stylekit.features.weights import Download, existing, locate, read_convolutions
 
@@ -107,7 +108,7 @@ class VGG19(FeatureExtractor):
             else:
                 width = BLOCKS[int(name[5]) - 1][0]
                 shapes[name] = (3, 3, x.shape[-1], width)
-                layer = keras.layers.Conv2D(
+                layer = FrozenConv2D(
                     width,
                     3,
                     padding="same",
