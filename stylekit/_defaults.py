@@ -1,4 +1,4 @@
-"""Defaults that the library's one call and the command line share; no TensorFlow behind them."""
+"""Defaults that several rooms share; no TensorFlow behind them."""
 
 SIZE = 512
 STEPS = 300
@@ -7,3 +7,9 @@ STRENGTH = 0.5
 VARIATION = 3.0
 """Weight of the total variation at strength 1. At 320 px it takes the fine ripples of max pooling
 out of flat skies and raises the style loss by under 1 %; 10 begins to soften brush strokes."""
+
+STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
+"""Gatys et al. 2016, section 3."""
+
+CONTENT_LAYERS = ("block4_conv2",)
+"""Gatys et al. 2016, section 3; the Keras and TensorFlow tutorials take block5_conv2."""

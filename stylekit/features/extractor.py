@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from stylekit._checks import InputTypeError, did_you_mean, explain, fail
+from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS
 
 # The literature counts block and convolution (conv4_2) and names the ReLU after it (relu4_2);
 # a Keras convolution carries its ReLU, so that all three names mean one tensor.
@@ -49,12 +50,16 @@ class FeatureExtractor(abc.ABC):
     ----------
     layer_names : tuple of str
         Every layer that can be asked for, from the picture down.
+    style_layers, content_layers : tuple of str
+        What the recipes read for style and content, where they are not told.
     style_factor : float
         Weight of the style losses beside the content's at which a `strength` of 0.5 looks like
         one half; see `stylekit.stylize`.
     """
 
     layer_names: tuple[str, ...]
+    style_layers: tuple[str, ...] = STYLE_LAYERS
+    content_layers: tuple[str, ...] = CONTENT_LAYERS
     style_factor: float = 8.0
 
     @abc.abstractmethod

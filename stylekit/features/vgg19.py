@@ -26,7 +26,7 @@ IMAGENET = Download(
 """The file that `keras.applications.VGG19` downloads, in the same cache."""
 
 # Mean colour of ImageNet as RGB, 0-255; the network was trained on BGR minus this.
-_MEAN = np.array([123.68, 116.779, 103.939], "float32")
+MEAN = np.array([123.68, 116.779, 103.939], "float32")
 
 
 class VGG19(FeatureExtractor):
@@ -99,7 +99,7 @@ class VGG19(FeatureExtractor):
     def _build(self, names: tuple[str, ...], dtype: str) -> keras.Model:
         policy = keras.DTypePolicy(dtype)
         image = keras.Input((None, None, 3), dtype=policy.variable_dtype)
-        x = ops.flip(image * 255.0 - _MEAN.astype(policy.variable_dtype), axis=-1)
+        x = ops.flip(image * 255.0 - MEAN.astype(policy.variable_dtype), axis=-1)
         tensors, shapes = {}, {}
         for name in self._to(names[-1]) if names else ():
             if name.endswith("pool"):

@@ -11,12 +11,10 @@ from keras import ops
 
 from stylekit import functional
 from stylekit._checks import InputTypeError, explain, fail, number
+from stylekit._defaults import STYLE_LAYERS
 from stylekit.image import as_image, picture_hash
 from stylekit.losses.canvas import Canvas, MaskLike
 from stylekit.losses.region import Region
-
-STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
-"""Gatys et al. 2016, section 3."""
 
 Targets = Any
 """Nested dicts and tuples of tensors, or None: what `Loss.prepare` hands to `Loss.compute`."""

@@ -9,13 +9,11 @@ from keras import ops
 
 from stylekit import functional
 from stylekit._checks import choice, fail
+from stylekit._defaults import CONTENT_LAYERS
 from stylekit.image import as_batch, picture_hash, resize
 from stylekit.losses.base import Loss, layer_tuple, weight_tuple
 from stylekit.losses.canvas import Canvas, MaskLike
 from stylekit.losses.region import Region
-
-CONTENT_LAYERS = ("block4_conv2",)
-"""Gatys et al. 2016, section 3; the Keras and TensorFlow tutorials take block5_conv2."""
 
 
 class ContentLoss(Loss):

@@ -9,7 +9,8 @@ from keras import ops
 
 from stylekit import functional
 from stylekit._checks import InputTypeError, choice, explain, fail, number
-from stylekit.losses.base import STYLE_LAYERS, Loss, StatisticLoss, layer_tuple
+from stylekit._defaults import STYLE_LAYERS
+from stylekit.losses.base import Loss, StatisticLoss, layer_tuple
 from stylekit.losses.canvas import MaskLike
 from stylekit.losses.packed import pack_masks, packed_gram_errors
 from stylekit.losses.region import Region

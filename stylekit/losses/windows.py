@@ -16,8 +16,9 @@ from keras import ops
 
 from stylekit import functional
 from stylekit._checks import fail
+from stylekit._defaults import STYLE_LAYERS
 from stylekit.image import as_image, picture_hash
-from stylekit.losses.base import STYLE_LAYERS, Loss, layer_tuple, weight_tuple
+from stylekit.losses.base import Loss, layer_tuple, weight_tuple
 from stylekit.losses.window_match import check_settings, match_windows
 
 LEAST_CELLS = 8

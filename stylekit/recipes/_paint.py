@@ -11,23 +11,25 @@ from stylekit._defaults import STEPS, STRENGTH, VARIATION
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
-from stylekit.losses.content import CONTENT_LAYERS
 from stylekit.masks import MatchedRegions
+from stylekit.recipes._mixed import run_mixed
 from stylekit.transfer import Pyramid, Result, Start, StyleTransfer
 
 
 def paint(
     photo: np.ndarray,
-    styles: Callable[[float], list[Loss]],
+    styles: Callable[[float, Sequence[str]], list[Loss]],
     *,
     strength: float = STRENGTH,
     steps: int = STEPS,
-    content_layers: Sequence[str] = CONTENT_LAYERS,
+    style_layers: Sequence[str] | None = None,
+    content_layers: Sequence[str] | None = None,
     variation: float = VARIATION,
     initial=None,
     update_mask: np.ndarray | None = None,
     pyramid: int | None = None,
     extractor: FeatureExtractor | None = None,
+    finish: tuple[FeatureExtractor, int] | None = None,
     optimizer=None,
     precision: str = "float32",
     seed: int = 0,
@@ -40,10 +42,11 @@ def paint(
     photo : ndarray [H, W, 3]
         The content, at the result's size.
     styles : callable
-        From the weight of all style, `extractor.style_factor` times strength, to the style terms.
+        From the weight of all style, `extractor.style_factor` times strength, and the style's
+        layers, to the style terms.
     update_mask : ndarray [H, W], optional
         See `StyleTransfer.run`.
-    strength, steps, content_layers, variation, initial, pyramid
+    strength, steps, style_layers, content_layers, variation, initial, pyramid, finish
         See `stylize`.
     extractor, optimizer, precision, seed, callbacks
         See `StyleTransfer`.
@@ -52,23 +55,33 @@ def paint(
     integer(steps, "steps", low=0)
     number(variation, "variation", low=0)
     longer = max(photo.shape[:2])
-    extractor = VGG19() if extractor is None else extractor
+    levels = None if pyramid is None else Pyramid.halving(longer, pyramid)
     start = photo if initial is None else initial
     if not isinstance(start, Start):
         start = as_image(start, "initial", longer)
-    terms: list[Loss] = [ContentLoss(photo, layers=content_layers, weight=1 - strength)]
-    terms += styles(extractor.style_factor * strength)
-    if variation:
-        terms.append(TotalVariationLoss(weight=variation * strength))
-    transfer = StyleTransfer(
-        terms, extractor=extractor, optimizer=optimizer, precision=precision, seed=seed
-    )
-    return transfer.run(
-        start,
+
+    def transfer(network: FeatureExtractor) -> StyleTransfer:
+        layers = content_layers or network.content_layers
+        terms: list[Loss] = [ContentLoss(photo, layers=layers, weight=1 - strength)]
+        terms += styles(network.style_factor * strength, style_layers or network.style_layers)
+        if variation:
+            terms.append(TotalVariationLoss(weight=variation * strength))
+        return StyleTransfer(
+            terms, extractor=network, optimizer=optimizer, precision=precision, seed=seed
+        )
+
+    last = None
+    if finish is not None:
+        network, share = finish
+        last = transfer(network), integer(share, "the finish's steps", low=0, high=steps)
+    return run_mixed(
+        transfer(VGG19() if extractor is None else extractor),
         # At strength 0 the content is the only term, and a run could only add rounding.
+        last if strength else None,
+        start,
         steps if strength else 0,
         update_mask=update_mask,
-        pyramid=None if pyramid is None else Pyramid.halving(longer, pyramid),
+        pyramid=levels,
         callbacks=callbacks,
     )
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from stylekit._checks import InputTypeError, explain, fail
 from stylekit._defaults import SIZE
 from stylekit.image import as_image
 from stylekit.losses import GradientMaskStyleLoss
-from stylekit.losses.base import STYLE_LAYERS
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._paint import paint, sized_style
@@ -21,7 +18,6 @@ def gradient_mask(
     *,
     size: int | None = SIZE,
     style_scale: float = 1.0,
-    style_layers: Sequence[str] = STYLE_LAYERS,
     protect: bool = True,
     **options,
 ) -> Result:
@@ -40,12 +36,11 @@ def gradient_mask(
         Longer side of the result in pixels. Default: 512; None keeps the content's own.
     style_scale : float
         Longer side of each style relative to the result's.
-    style_layers : sequence of str
     protect : bool
         True: what no mask covers stays bit-identical to the start. False: it may adapt.
     **options
-        As for `stylize`: strength, steps, content_layers, variation, initial, pyramid, extractor,
-        optimizer, precision, seed and callbacks.
+        As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
+        pyramid, extractor, finish, optimizer, precision, seed and callbacks.
 
     Returns
     -------
@@ -86,7 +81,7 @@ def gradient_mask(
         regions.append((painting, fitted(mask, photo), *rest))
     return paint(
         photo,
-        lambda weight: [GradientMaskStyleLoss(regions, layers=style_layers, weight=weight)],
+        lambda weight, layers: [GradientMaskStyleLoss(regions, layers=layers, weight=weight)],
         update_mask=combine([mask for _, mask, *_ in regions], "sum") if protect else None,
         **options,
     )

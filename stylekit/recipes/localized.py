@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from stylekit import blend as blends
 from stylekit._checks import choice, fail, number
 from stylekit._defaults import SIZE
 from stylekit.image import as_image, picture_hash
-from stylekit.losses.base import STYLE_LAYERS
 from stylekit.masks import Segmenter, feather, find_subject, resize
 from stylekit.recipes._paint import sized_style
 from stylekit.recipes.stylize import stylize
@@ -37,7 +36,6 @@ def localized(
     blend: str | None = None,
     size: int | None = SIZE,
     style_scale: float = 1.0,
-    style_layers: Sequence[str] = STYLE_LAYERS,
     **options,
 ) -> Result:
     """Paint what is behind a subject, or the subject alone, and leave the rest as it was.
@@ -81,11 +79,11 @@ def localized(
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the content's own. The
         picture is segmented at this size.
-    style_scale, style_layers
+    style_scale
         See `stylize`.
     **options
-        As for `stylize`: strength, steps, content_layers, variation, initial, pyramid, extractor,
-        optimizer, precision, seed and callbacks.
+        As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
+        pyramid, extractor, finish, optimizer, precision, seed and callbacks.
 
     Returns
     -------
@@ -150,7 +148,6 @@ def localized(
         painting,
         size=None,
         style_scale=max(painting.shape[:2]) / max(photo.shape[:2]),
-        style_layers=style_layers,
         style_mask=source,
         protect=method == "update",
         **masks,

@@ -10,7 +10,6 @@ from stylekit._checks import InputTypeError, explain
 from stylekit._defaults import SIZE
 from stylekit.image import as_image, resize, with_map
 from stylekit.losses import Loss, WindowGramStyleLoss
-from stylekit.losses.base import STYLE_LAYERS
 from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Result
 
@@ -28,7 +27,6 @@ def patches(
     reuse_penalty: float = 0.05,
     size: int | None = SIZE,
     style_scale: float = 1.0,
-    style_layers: Sequence[str] = STYLE_LAYERS,
     seed: int = 0,
     **options,
 ) -> Result:
@@ -59,12 +57,11 @@ def patches(
         Longer side of the result in pixels. Default: 512; None keeps the content's own.
     style_scale : float
         Longer side of the style relative to the result's.
-    style_layers : sequence of str
     seed : int
         Of the run and of the choice among windows that match alike.
     **options
-        As for `stylize`: strength, steps, content_layers, variation, initial, pyramid, extractor,
-        optimizer, precision and callbacks.
+        As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
+        pyramid, extractor, finish, optimizer, precision and callbacks.
 
     Returns
     -------
@@ -101,13 +98,13 @@ def patches(
         content_map = resize(content_map, photo.shape[:2], "box")
         style_map = resize(style_map, painting.shape[:2], "box")
 
-    def terms(weight: float) -> list[Loss]:
+    def terms(weight: float, layers: Sequence[str]) -> list[Loss]:
         return [
             WindowGramStyleLoss(
                 painting,
                 content_map,
                 style_map,
-                layers=style_layers,
+                layers=layers,
                 patch=patch,
                 overlap=overlap,
                 map_patch=map_patch,

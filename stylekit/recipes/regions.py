@@ -8,7 +8,6 @@ from typing import Any
 from stylekit._defaults import SIZE
 from stylekit.image import as_image, with_map
 from stylekit.losses import GradientMaskStyleLoss
-from stylekit.losses.base import STYLE_LAYERS
 from stylekit.masks import combine, match_regions, resize
 from stylekit.recipes._paint import paint, record_regions, sized_style
 from stylekit.transfer import Result
@@ -25,7 +24,6 @@ def regions(
     tolerance: float = 40.0,
     size: int | None = SIZE,
     style_scale: float = 1.0,
-    style_layers: Sequence[str] = STYLE_LAYERS,
     small_regions: str = "error",
     **options,
 ) -> Result:
@@ -49,12 +47,11 @@ def regions(
         Longer side of the result in pixels. Default: 512; None keeps the content's own.
     style_scale : float
         Longer side of the style relative to the result's.
-    style_layers : sequence of str
     small_regions : str
         ``"error"`` or ``"skip_layer"``, where a region is less than one cell of a layer.
     **options
-        As for `stylize`: strength, steps, content_layers, variation, initial, pyramid, extractor,
-        optimizer, precision, seed and callbacks.
+        As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
+        pyramid, extractor, finish, optimizer, precision, seed and callbacks.
 
     Returns
     -------
@@ -91,12 +88,12 @@ def regions(
     masks = [resize(mask, photo.shape[:2]) for mask in matched.content]
     sources = [resize(mask, painting.shape[:2]) for mask in matched.style]
 
-    def terms(weight: float):
+    def terms(weight: float, layers: Sequence[str]):
         return [
             GradientMaskStyleLoss(
                 [(painting, *pair) for pair in zip(masks, sources, strict=True)],
                 region_names=matched.names,
-                layers=style_layers,
+                layers=layers,
                 small_regions=small_regions,
                 weight=weight,
             )

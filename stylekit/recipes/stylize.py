@@ -11,8 +11,6 @@ from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
 from stylekit.features import FeatureExtractor
 from stylekit.image import as_image
 from stylekit.losses import GramStyleLoss, Loss, MaskedGramStyleLoss
-from stylekit.losses.base import STYLE_LAYERS
-from stylekit.losses.content import CONTENT_LAYERS
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._paint import paint, sized_style
@@ -31,12 +29,13 @@ def stylize(
     mask=None,
     style_mask=None,
     protect: bool = True,
-    style_layers: Sequence[str] = STYLE_LAYERS,
-    content_layers: Sequence[str] = CONTENT_LAYERS,
+    style_layers: Sequence[str] | None = None,
+    content_layers: Sequence[str] | None = None,
     variation: float = VARIATION,
     initial=None,
     pyramid: int | None = None,
     extractor: FeatureExtractor | None = None,
+    finish: tuple[FeatureExtractor, int] | None = None,
     optimizer=None,
     precision: str = "float32",
     seed: int = 0,
@@ -68,7 +67,8 @@ def stylize(
     protect : bool
         True: what no mask covers stays bit-identical to the start. False: there the content is
         the only term, and the pixels adapt to what is beside them.
-    style_layers, content_layers : sequence of str
+    style_layers, content_layers : sequence of str, optional
+        Default: the extractor's own.
     variation : float
         Weight of a `TotalVariationLoss`, times strength, at least 0. The default is light: it
         takes out the fine ripples that max pooling leaves in flat parts. It sees differences of
@@ -79,6 +79,9 @@ def stylize(
         Number of coarse-to-fine levels, each half the next. Default: one.
     extractor, optimizer, precision, seed
         See `StyleTransfer`.
+    finish : (FeatureExtractor, int), optional
+        Another network, and how many of the steps it takes, the last ones at the full size: the
+        bundled `CompactVGG` lays out the picture, and `VGG19` gives it the last touch.
     callbacks : iterable of callables
         See `StyleTransfer.run`.
 
@@ -114,13 +117,11 @@ def stylize(
     covers = [everywhere if one is None else one for one in masks]
     weights = _shares(style_weights, covers)
 
-    def terms(factor: float) -> list[Loss]:
+    def terms(factor: float, layers: Sequence[str]) -> list[Loss]:
         return [
-            GramStyleLoss(one, layers=style_layers, weight=factor * weight)
+            GramStyleLoss(one, layers=layers, weight=factor * weight)
             if region is None and source is None
-            else MaskedGramStyleLoss(
-                one, cover, source, layers=style_layers, weight=factor * weight
-            )
+            else MaskedGramStyleLoss(one, cover, source, layers=layers, weight=factor * weight)
             for one, weight, cover, region, source in zip(
                 styles, weights, covers, masks, sources, strict=True
             )
@@ -134,11 +135,13 @@ def stylize(
         update_mask=None if everywhere_free else combine(masks, "sum"),
         strength=strength,
         steps=steps,
+        style_layers=style_layers,
         content_layers=content_layers,
         variation=variation,
         initial=initial,
         pyramid=pyramid,
         extractor=extractor,
+        finish=finish,
         optimizer=optimizer,
         precision=precision,
         seed=seed,

@@ -1,0 +1,98 @@
+"""A run whose last steps are another network's."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+
+from stylekit.transfer import Result, StyleTransfer, TransferError
+
+
+def run_mixed(
+    first: StyleTransfer,
+    last: tuple[StyleTransfer, int] | None,
+    start,
+    steps: int,
+    *,
+    update_mask=None,
+    pyramid=None,
+    callbacks: Iterable = (),
+) -> Result:
+    """Run one transfer, and from its image another, as if they were one run.
+
+    Parameters
+    ----------
+    first : StyleTransfer
+    last : (StyleTransfer, int), optional
+        And its steps, in [0, steps], at the full size; the rest are the first's.
+    start, update_mask, pyramid, callbacks
+        See `StyleTransfer.run`.
+    steps : int
+        Of both together.
+
+    Returns
+    -------
+    Result
+        Its losses and steps are those of both, in order; a row's names are its own network's
+        terms. The manifest is the last run's, with the first's under "before".
+    """
+    if last is None or not last[1]:
+        return first.run(
+            start, steps, update_mask=update_mask, pyramid=pyramid, callbacks=callbacks
+        )
+    transfer, taken = last
+    # What the last network lacks is told before the first has worked.
+    transfer.extractor.model([name for term in transfer.terms.values() for name in term.layers])
+    callbacks = list(callbacks)
+    before = steps - taken
+    try:
+        # The image after the first's last step is step 0 of the other, seen by its losses.
+        parts = [_Part(one, steps, ends=before) for one in callbacks]
+        laid = first.run(start, before, update_mask=update_mask, pyramid=pyramid, callbacks=parts)
+        if laid.stopped_by != "steps":
+            return laid
+        level = len(laid.manifest["levels"])
+        parts = [_Part(one, steps, before, level, laid.seconds) for one in callbacks]
+        try:
+            done = transfer.run(laid.image, taken, update_mask=update_mask, callbacks=parts)
+        except KeyboardInterrupt:  # before its first step
+            return dataclasses.replace(laid, stopped_by="interrupted")
+        except TransferError as error:
+            error.result = _joined(laid, error.result)
+            raise
+        return _joined(laid, done)
+    finally:
+        for one in callbacks:
+            if hasattr(one, "close"):
+                one.close()
+
+
+class _Part:
+    """A callback that is shown a part of a run as steps of the whole, and not closed with it."""
+
+    def __init__(self, callback, steps, index=0, level=0, seconds=0.0, ends=math.inf) -> None:
+        self._callback, self._steps, self._ends = callback, steps, ends
+        self._index, self._level, self._seconds = index, level, seconds
+        self.__name__ = getattr(callback, "__name__", type(callback).__name__)
+
+    def __call__(self, step):
+        if step.index == self._ends:
+            return False
+        whole = {
+            "steps": self._steps,
+            "index": step.index + self._index,
+            "level": step.level + self._level,
+            "seconds": step.seconds + self._seconds,
+        }
+        return self._callback(dataclasses.replace(step, **whole))
+
+
+def _joined(laid: Result, done: Result) -> Result:
+    return dataclasses.replace(
+        done,
+        losses=laid.losses[:-1] + done.losses,
+        steps=laid.steps + done.steps,
+        seconds=laid.seconds + done.seconds,
+        manifest=done.manifest | {"before": laid.manifest},
+    )

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+import stylekit as sk
+from stylekit._checks import FileError, InputError
+
+
+@pytest.fixture(scope="module")
+def other():
+    """Another network: the same with its layers' names, average pooled."""
+    return sk.VGG19(weights=None, pooling="average")
+
+
+@pytest.fixture
+def mixed(options, photo, coffee):
+    def run(**others):
+        return sk.stylize(photo, coffee, **(options | others))
+
+    return run
+
+
+def test_the_last_steps_are_the_other_networks(mixed, options, photo, coffee, other):
+    """The same as two runs, of which the second begins with the image of the first."""
+    first = mixed(steps=4, pyramid=2)
+    second = sk.stylize(
+        photo, coffee, **(options | {"steps": 3, "extractor": other, "initial": first.image})
+    )
+    both = mixed(steps=7, pyramid=2, finish=(other, 3))
+    np.testing.assert_array_equal(both.image, second.image)
+    assert both.steps == 7
+    assert both.losses == first.losses[:-1] + second.losses
+    assert both.stopped_by == "steps"
+    assert "average" in both.manifest["extractor"]
+    assert "max" in both.manifest["before"]["extractor"]
+
+
+def test_layers_and_weights_are_each_networks_own(photo, coffee):
+    class Own(sk.VGG19):
+        style_layers = ("block1_conv1",)
+        content_layers = ("block1_conv2",)
+        style_factor = 3.0
+
+    class Another(Own):
+        style_layers = ("block2_conv1",)
+        style_factor = 5.0
+
+    result = sk.stylize(
+        photo, coffee, size=None, steps=2, extractor=Own(None), finish=(Another(None), 1)
+    )
+    last, first = (m["terms"]["gram_style"] for m in (result.manifest, result.manifest["before"]))
+    assert (first["layers"], first["weight"]) == (["block1_conv1"], 1.5)
+    assert (last["layers"], last["weight"]) == (["block2_conv1"], 2.5)
+    assert result.manifest["terms"]["content"]["layers"] == ["block1_conv2"]
+
+
+def test_callbacks_see_one_run(mixed, other):
+    seen, closed = [], []
+
+    class Watch:
+        def __call__(self, step):
+            seen.append((step.index, step.steps, step.level, step.seconds))
+
+        def close(self):
+            closed.append(len(seen))
+
+    mixed(steps=7, pyramid=2, finish=(other, 3), callbacks=[Watch()])
+    index, steps, level, seconds = zip(*seen, strict=True)
+    assert index == tuple(range(8))
+    assert set(steps) == {7}
+    assert level == tuple(sorted(level))
+    assert level[-1] == 2
+    assert list(seconds) == sorted(seconds)
+    assert closed == [8]
+
+
+@pytest.mark.parametrize(("at", "rows"), [(1, 2), (5, 6)])
+def test_a_callback_stops_it_in_either_part(mixed, other, at, rows):
+    result = mixed(steps=7, finish=(other, 3), callbacks=[lambda step: step.index == at])
+    assert len(result.losses) == rows
+    assert result.stopped_by != "steps"
+
+
+def test_a_stop_between_the_parts_keeps_the_first(mixed, other, monkeypatch):
+    run, calls = sk.StyleTransfer.run, []
+
+    def interrupted(self, *arguments, **options):
+        calls.append(self)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return run(self, *arguments, **options)
+
+    monkeypatch.setattr(sk.StyleTransfer, "run", interrupted)
+    result = mixed(steps=5, finish=(other, 2))
+    assert result.stopped_by == "interrupted"
+    assert result.steps == 3
+
+
+def test_what_breaks_in_the_second_part_keeps_both(mixed, other):
+    def fail(step):
+        if step.index == 5:
+            raise RuntimeError("out of paint")
+
+    with pytest.raises(sk.transfer.TransferError, match="out of paint") as caught:
+        mixed(steps=7, finish=(other, 3), callbacks=[fail])
+    assert len(caught.value.result.losses) == 6
+
+
+def test_only_what_may_change_changes(mixed, other, photo, left):
+    result = mixed(steps=6, finish=(other, 3), mask=left)
+    np.testing.assert_array_equal(result.image[:, 16:], photo[:, 16:])
+    assert np.abs(result.image[:, :16] - photo[:, :16]).max() > 0.01
+
+
+def test_missing_weights_are_told_before_the_first_step(mixed, tmp_path):
+    path = tmp_path / "empty.npz"
+    np.savez(path, a=np.zeros(1))
+    steps = []
+    with pytest.raises(FileError, match=r"empty\.npz"):
+        mixed(steps=4, finish=(sk.VGG19(path), 2), callbacks=[steps.append])
+    assert not steps
+
+
+def test_more_steps_than_all_are_refused(mixed, other):
+    with pytest.raises(InputError, match="finish"):
+        mixed(steps=4, finish=(other, 5))
+    assert mixed(steps=4, finish=(other, 0)).losses == mixed(steps=4).losses
+    assert mixed(strength=0, finish=(other, 2)).steps == 0
