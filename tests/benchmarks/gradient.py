@@ -1,10 +1,11 @@
-"""One gradient evaluation of the classic objective, beside PyTorch, and L-BFGS's own work.
+"""One gradient evaluation of the classic objective: VGG19, the compact network, and PyTorch.
 
     python tests/benchmarks/gradient.py --weights VGG19.h5 \
         --torch-python torch-venv/bin/python --torch-step torch_step.py [--sizes 256 512]
 
-Style on conv1_1..conv5_1, content on conv4_2. The programs take turns, each in a process of its
-own, ``--runs`` times; the table gives the minimum, which is what the machine can do undisturbed.
+Style on conv1_1..conv5_1, content on conv4_2; and beside them L-BFGS's own work. The programs take
+turns, each in a process of its own, ``--runs`` times; the table gives the minimum, which is what
+the machine can do undisturbed.
 """
 
 import argparse
@@ -26,6 +27,7 @@ def main():
     parser.add_argument("--torch-python")
     parser.add_argument("--torch-step")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--network", default="vgg19", help=argparse.SUPPRESS)
     parser.add_argument("--ours", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lbfgs", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -36,28 +38,32 @@ def main():
         print(json.dumps(lbfgs(args.lbfgs)))
         return
     rows = []
+    heads = ("vgg19", "compact", "torch nchw", "torch channels-last", "L-BFGS")
     print(
-        "size | stylekit s | torch nchw s | torch channels-last s | ratio | L-BFGS s | share | MiB"
+        "size | " + " | ".join(f"{head} s" for head in heads) + " | vgg19 / torch | "
+        "vgg19 / compact | torch / compact | MiB above import: vgg19 | compact | ratio"
     )
     for size in args.sizes:
-        seconds = {"stylekit": [], "lbfgs": [], "nchw": [], "channels_last": []}
-        memory = 0
+        seconds = {head: [] for head in heads}
+        memory = {"vgg19": 0, "compact": 0}
         for _ in range(args.runs):
-            own = this("--ours", size, "--repeat", args.repeat, *weights(args))
-            seconds["stylekit"].append(own["seconds"])
-            memory = max(memory, own["peak"])
-            seconds["lbfgs"].append(this("--lbfgs", size)["seconds"])
-            for layout in ("nchw", "channels_last") if args.torch_python else ():
-                seconds[layout].append(torch(args, size, layout))
-        best = {name: min(values) for name, values in seconds.items() if values}
-        peer = min((best[n] for n in ("nchw", "channels_last") if n in best), default=float("nan"))
-        rows.append({"size": size, **best, "ratio": best["stylekit"] / peer, "peak": memory})
-        print(
-            f"{size} | {best['stylekit']:.3f} | {best.get('nchw', float('nan')):.3f} | "
-            f"{best.get('channels_last', float('nan')):.3f} | {best['stylekit'] / peer:.2f} | "
-            f"{best['lbfgs']:.4f} | {best['lbfgs'] / best['stylekit']:.1%} | {memory:.0f}",
-            flush=True,
-        )
+            for name in memory:
+                own = this(
+                    "--ours", size, "--network", name, "--repeat", args.repeat, *weights(args)
+                )
+                seconds[name].append(own["seconds"])
+                memory[name] = max(memory[name], own["peak"])
+            seconds["L-BFGS"].append(this("--lbfgs", size)["seconds"])
+            for layout in ("nchw", "channels-last") if args.torch_python else ():
+                seconds[f"torch {layout}"].append(torch(args, size, layout))
+        best = {name: min(values, default=float("nan")) for name, values in seconds.items()}
+        peer = min(best["torch nchw"], best["torch channels-last"])
+        ratios = best["vgg19"] / peer, best["vgg19"] / best["compact"], peer / best["compact"]
+        rows.append({"size": size, **best, "memory": memory})
+        cells = [f"{best[head]:.4f}" for head in heads] + [f"{ratio:.2f}" for ratio in ratios]
+        cells += [f"{peak:.0f}" for peak in memory.values()]
+        cells.append(f"{memory['compact'] / memory['vgg19']:.2f}")
+        print(f"{size} | " + " | ".join(cells), flush=True)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
 
@@ -74,7 +80,7 @@ def this(*options):
 
 def torch(args, size, layout):
     command = [args.torch_python, args.torch_step, str(size), "--repeat", str(args.repeat)]
-    command += ["--channels-last"] if layout == "channels_last" else []
+    command += ["--channels-last"] if layout == "channels-last" else []
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return float(re.search(r"median ([\d.]+)", output)[1])
 
@@ -85,11 +91,13 @@ def ours(args):
 
     import stylekit as sk
 
+    before = peak()
     rng = np.random.default_rng(0)
     size = args.ours
+    extractor = sk.CompactVGG() if args.network == "compact" else sk.VGG19(args.weights)
     photo, style = rng.random((2, size, size, 3), dtype="float32")
     terms = [sk.ContentLoss(photo), sk.GramStyleLoss(style, weight=8)]
-    objective = sk.Objective(terms, sk.VGG19(args.weights), (size, size))
+    objective = sk.Objective(terms, extractor, (size, size))
     image = tf.constant(rng.random((1, size, size, 3), dtype="float32"))
     objective(image)
     seconds = []
@@ -97,8 +105,12 @@ def ours(args):
         began = time.perf_counter()
         objective(image)[2].numpy()
         seconds.append(time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": sorted(seconds)[len(seconds) // 2], "peak": peak}
+    return {"seconds": sorted(seconds)[len(seconds) // 2], "peak": peak() - before}
+
+
+def peak():
+    """Return the process's peak memory so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def lbfgs(size):
