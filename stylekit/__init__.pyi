@@ -14,6 +14,7 @@ from ._checks import SetupError as SetupError
 from ._checks import StylekitError as StylekitError
 from ._version import __version__ as __version__
 from .features import VGG19 as VGG19
+from .features import CompactVGG as CompactVGG
 from .features import FeatureExtractor as FeatureExtractor
 from .features import KerasExtractor as KerasExtractor
 from .image import read_image as read_image

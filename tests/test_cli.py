@@ -87,6 +87,7 @@ COMMANDS = (
     "gradient-mask",
     "segment",
     "portrait",
+    "demo",
     "info",
 )
 
@@ -459,6 +460,80 @@ def test_ctrl_c_keeps_the_image(folder, weights):
     assert process.returncode == 0, errors
     assert "interrupted" in output
     assert sk.read_image("out.png").shape == (53, 64, 3)
+
+
+class TestTheNetwork:
+    """Which of them a command takes, on a machine without VGG19's weights and with them."""
+
+    @pytest.fixture
+    def paint(self, folder, monkeypatch):
+        monkeypatch.delenv("STYLEKIT_WEIGHTS", raising=False)
+        monkeypatch.setenv("KERAS_HOME", str(folder))
+
+        def run(*arguments):
+            line = ["transfer", "photo.jpg", "style.png", "-o", "out.png", "--size", "48"]
+            line += ["--steps", "3", "--no-progress", *map(str, arguments)]
+            return CliRunner().invoke(cli.app, line)
+
+        return run
+
+    def used(self):
+        with Image.open("out.png") as picture:
+            return json.loads(picture.text["stylekit"])
+
+    def test_auto_takes_the_bundled_one_and_says_why(self, paint):
+        done = paint()
+        assert done.exit_code == 0, done.output
+        said = [line for line in done.stderr.splitlines() if line.startswith("Network: ")]
+        assert len(said) == 1
+        assert "compact" in said[0]
+        assert "not on this machine" in said[0]
+        assert self.used()["extractor"].startswith("CompactVGG")
+
+    def test_auto_takes_weights_that_are_there(self, paint, weights, monkeypatch):
+        done = paint("--weights-file", weights, *LAYERS)
+        assert "VGG19, for --weights-file names" in done.stderr
+        assert self.used()["extractor"].startswith("VGG19")
+        monkeypatch.setenv("STYLEKIT_WEIGHTS", str(weights))
+        assert "VGG19, for STYLEKIT_WEIGHTS names" in paint(*LAYERS).stderr
+
+    def test_auto_takes_what_keras_has_downloaded(self, paint, folder):
+        (folder / "models").mkdir()
+        (folder / "models" / "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5").touch()
+        assert "VGG19, for its weights are on this machine" in paint().stderr
+
+    def test_a_network_that_is_asked_for_is_not_explained(self, paint):
+        done = paint("--extractor", "compact")
+        assert done.exit_code == 0, done.output
+        assert "Network" not in done.output
+        assert self.used()["extractor"].startswith("CompactVGG")
+
+    def test_finish(self, paint, weights):
+        done = paint(
+            "--extractor", "compact", "--finish", "vgg19:1", "--weights-file", weights, *LAYERS
+        )
+        assert done.exit_code == 0, done.output
+        assert "3 steps" in done.output
+        record = self.used()
+        assert record["extractor"].startswith("VGG19")
+        assert record["before"]["extractor"].startswith("CompactVGG")
+        assert record["before"]["levels"][0]["steps"] == 2
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["--finish", "vgg19"], ["--finish", "vgg19:50"]),
+            (["--finish", "vgg16:1"], ["--finish", "vgg16:1"]),
+            (["--finish", "vgg19:4"], ["--finish", "3"]),
+            (["--extractor", "compact", "--pooling", "average"], ["--pooling"]),
+        ],
+    )
+    def test_what_cannot_be_is_told(self, paint, arguments, words):
+        done = paint(*arguments)
+        assert done.exit_code == 2
+        assert all(word in done.stderr for word in words)
+        assert "Traceback" not in done.output
+        assert not Path("out.png").exists()
 
 
 def test_info(monkeypatch, weights):

@@ -69,6 +69,17 @@ def test_python_of_readme_runs(quick):
     assert np.isfinite(names["result"].losses[-1]["total"])
 
 
+def test_python_about_networks_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    names = {}
+    page = (ROOT / "docs/howto/networks.md").read_text(encoding="utf-8")
+    for block in blocks(page, "python"):
+        exec(compile(block, "networks.md", "exec"), names)
+    assert names["result"].manifest["extractor"].startswith("CompactVGG")
+    assert names["mixed"].steps == 20
+    assert len(names["tried"].losses) == 6
+
+
 def test_own_loss_of_readme_pulls(quick):
     block = next(b for b in blocks(README, "python") if "class ChannelMean" in b)
     rng = np.random.default_rng(0)

@@ -4,6 +4,7 @@ Options and files are checked before TensorFlow loads; bad input is one plain se
 """
 
 from stylekit.cli._app import app, main
+from stylekit.cli.demo import demo
 from stylekit.cli.info import info
 from stylekit.cli.segment import portrait, segment
 from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions
@@ -30,6 +31,7 @@ app.command(
     epilog="Example: stylekit segment photo.jpg --model deeplab.tflite --class cat -o m.png"
 )(segment)
 app.command(epilog="Example: stylekit portrait photo.jpg -o out.jpg --box 40,10,300,400")(portrait)
+app.command(epilog="Example: stylekit demo -o pictures")(demo)
 app.command()(info)
 
 __all__ = ["app", "main"]

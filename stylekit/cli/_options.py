@@ -17,6 +17,7 @@ import typer
 from stylekit._checks import FileError, InputError, integer, number
 from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
 from stylekit.cli._app import load_tensorflow, plain_errors
+from stylekit.cli._network import ExtractorName, network, parsed_finish
 
 
 class OptimizerName(enum.StrEnum):
@@ -61,6 +62,10 @@ class RunOptions:
         OptimizerName.lbfgs
     )
     learning_rate: Annotated[float, typer.Option(help="Of adam.")] = 0.02
+    extractor: Annotated[
+        ExtractorName,
+        typer.Option(help="The network; auto: VGG19 if its weights are there, else the bundled."),
+    ] = ExtractorName.auto
     weights_file: Annotated[
         Path | None,
         typer.Option(help="VGG19's .h5 or .npz; default: STYLEKIT_WEIGHTS, or a download."),
@@ -111,7 +116,7 @@ class RunOptions:
             "steps": self.steps,
             "style_scale": self.style_scale,
             "variation": self.variation,
-            "extractor": sk.VGG19(self.weights_file or "imagenet", pooling=self.pooling.value),
+            "extractor": self.network(self.extractor),
             "optimizer": keras.optimizers.Adam(self.learning_rate)
             if self.optimizer is OptimizerName.adam
             else None,
@@ -121,12 +126,16 @@ class RunOptions:
         }
         return given | self.layers(style_layers=self.style_layers)
 
+    def network(self, name: ExtractorName) -> Any:
+        """Return the network of a name."""
+        return network(name, self.weights_file, self.pooling.value)
+
     @staticmethod
     def layers(**named: str | None) -> dict[str, tuple[str, ...]]:
         """Return the lists of layers that were given."""
         return {key: tuple(value.split(",")) for key, value in named.items() if value}
 
-    def finish(self, run: Callable[[], Any], like: Path) -> None:
+    def complete(self, run: Callable[[], Any], like: Path) -> None:
         """Run, and write the result, or what a broken run has come to."""
         import stylekit as sk
 
@@ -168,23 +177,29 @@ class PaintOptions(RunOptions):
     strength: Annotated[float, typer.Option(help="0 is the content, 1 is style alone.")] = STRENGTH
     content_layers: Annotated[str | None, typer.Option(help="Such as conv4_2.")] = None
     pyramid: Annotated[int, typer.Option(help="Coarse-to-fine levels, each half the next.")] = 1
+    finish: Annotated[
+        str | None,
+        typer.Option(help="A network and its steps, such as vgg19:50, which are the last ones."),
+    ] = None
 
     def check(self) -> None:
         """Refuse what can be refused before a picture is read."""
         number(self.strength, "--strength", low=0, high=1)
+        if self.finish:
+            parsed_finish(self.finish, self.steps)
         integer(self.pyramid, "--pyramid", low=1)
         super().check()
 
     def arguments(self) -> dict[str, Any]:
         """Return the options as the recipes take them; this loads TensorFlow."""
-        return (
-            super().arguments()
-            | {
-                "strength": self.strength,
-                "pyramid": self.pyramid if self.pyramid > 1 else None,
-            }
-            | self.layers(content_layers=self.content_layers)
-        )
+        given = super().arguments() | {
+            "strength": self.strength,
+            "pyramid": self.pyramid if self.pyramid > 1 else None,
+        }
+        if self.finish:
+            name, steps = parsed_finish(self.finish, self.steps)
+            given["finish"] = self.network(name), steps
+        return given | self.layers(content_layers=self.content_layers)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

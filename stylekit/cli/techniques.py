@@ -84,7 +84,7 @@ def localized(
     options = run.arguments() | where.how()
     import stylekit as sk
 
-    run.finish(
+    run.complete(
         lambda: sk.recipes.localized(
             photo,
             style,
@@ -121,7 +121,7 @@ def regions(
     options = run.arguments()
     import stylekit as sk
 
-    run.finish(
+    run.complete(
         lambda: sk.recipes.regions(
             content,
             content_map,
@@ -163,7 +163,7 @@ def patches(
     options = run.arguments()
     import stylekit as sk
 
-    run.finish(
+    run.complete(
         lambda: sk.recipes.patches(content, style, content_map, style_map, patch=patch, **options),
         content,
     )
@@ -185,7 +185,7 @@ def doodle(
     options = run.arguments() | run.layers(patch_layers=patch_layers)
     import stylekit as sk
 
-    run.finish(
+    run.complete(
         lambda: sk.recipes.doodle(
             doodle_map, style, style_map, colors=color or None, keep=keep or (), **options
         ),
@@ -243,7 +243,7 @@ def gradient_mask(
     options = run.arguments() | {"size": None}
     import stylekit as sk
 
-    run.finish(
+    run.complete(
         lambda: sk.recipes.gradient_mask(photo, list(zip(styles, given, strict=True)), **options),
         content,
     )

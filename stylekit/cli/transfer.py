@@ -62,7 +62,7 @@ def transfer(
         start = sk.StyleStatistics(paintings[0])
     elif init == "mix":
         start = sk.Mix(photo)
-    run.finish(
+    run.complete(
         lambda: sk.stylize(
             photo,
             paintings,

@@ -1,6 +1,7 @@
 """Networks that turn pictures into feature maps."""
 
+from stylekit.features.compact import CompactVGG
 from stylekit.features.extractor import FeatureExtractor, KerasExtractor, Window
 from stylekit.features.vgg19 import VGG19
 
-__all__ = ["VGG19", "FeatureExtractor", "KerasExtractor", "Window"]
+__all__ = ["VGG19", "CompactVGG", "FeatureExtractor", "KerasExtractor", "Window"]

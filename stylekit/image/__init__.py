@@ -5,6 +5,7 @@ A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
 
 from stylekit.image.arrays import fit_shape, picture_hash, resize
 from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
+from stylekit.image.sheet import contact_sheet
 from stylekit.image.write import check_writable, write_image
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "as_batch",
     "as_image",
     "check_writable",
+    "contact_sheet",
     "fit_shape",
     "picture_hash",
     "read_image",

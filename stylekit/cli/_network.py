@@ -1,0 +1,79 @@
+"""Which network a command uses: VGG19, the bundled one, or what is there."""
+
+from __future__ import annotations
+
+import enum
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from stylekit._checks import InputError, explain, integer
+
+
+class ExtractorName(enum.StrEnum):
+    """The network."""
+
+    auto = "auto"
+    vgg19 = "vgg19"
+    compact = "compact"
+
+
+def network(name: ExtractorName, weights_file: Path | None, pooling: str) -> Any:
+    """Return an extractor; for ``auto`` say which, and why. TensorFlow is loaded."""
+    import stylekit as sk
+
+    if name is ExtractorName.auto:
+        name, why = _best_there(weights_file)
+        typer.echo(why, err=True)
+    if name is ExtractorName.vgg19:
+        return sk.VGG19(weights_file or "imagenet", pooling=pooling)
+    if pooling != "max":
+        raise InputError(
+            explain(
+                "the compact network has a pooling of its own",
+                expected="--pooling with --extractor vgg19",
+                received=f"--pooling {pooling} for the compact network",
+            )
+        )
+    return sk.CompactVGG()
+
+
+def _best_there(weights_file: Path | None) -> tuple[ExtractorName, str]:
+    from stylekit.features.vgg19 import IMAGENET
+    from stylekit.features.weights import ENVIRONMENT_VARIABLE
+
+    reasons = (
+        (weights_file, f"--weights-file names {weights_file}"),
+        (os.environ.get(ENVIRONMENT_VARIABLE), f"{ENVIRONMENT_VARIABLE} names its weights"),
+        (IMAGENET.cached.is_file(), "its weights are on this machine"),
+    )
+    for holds, reason in reasons:
+        if holds:
+            return ExtractorName.vgg19, f"Network: VGG19, for {reason}"
+    return ExtractorName.compact, (
+        "Network: the bundled compact one, for VGG19's weights are not on this machine "
+        "(--extractor vgg19 downloads them, 80 MB)"
+    )
+
+
+def parsed_finish(given: str, steps: int) -> tuple[ExtractorName, int]:
+    """Return the network and the steps of ``--finish NETWORK:STEPS``.
+
+    Raises
+    ------
+    InputError
+        If it is written otherwise, or the steps are more than all.
+    """
+    name, colon, count = given.partition(":")
+    if name not in ("vgg19", "compact") or not colon or not count.isdecimal():
+        raise InputError(
+            explain(
+                "--finish cannot be read",
+                expected="a network and its steps, such as vgg19:50",
+                received=given,
+            )
+        )
+    integer(int(count), "the steps of --finish", low=0, high=steps)
+    return ExtractorName(name), int(count)

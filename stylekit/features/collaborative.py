@@ -1,0 +1,71 @@
+"""A published student of VGG19, to measure ours by and to learn conv5_1 from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import keras
+from keras import ops
+
+from stylekit.features.extractor import KerasExtractor
+from stylekit.features.weights import existing, read_convolutions
+
+_CONVOLUTIONS = (2, 2, 4, 4, 1)
+_WIDTHS = (16, 32, 64, 128, 128)
+_PROJECTED = (64, 128, 256, 512, 512)
+
+
+class ReflectPadding(keras.layers.ZeroPadding2D):
+    """Adds a cell at each side, not of zeros, but the mirror image of what is beside the border.
+
+    To the geometry of masks one padding is like another.
+    """
+
+    def call(self, x):
+        """Return ``[B, h + 2, w + 2, C]``."""
+        return ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+
+
+def collaborative_student(path: str | os.PathLike, *, projected: bool = False) -> KerasExtractor:
+    """Return the 16 times smaller VGG19 of Collaborative Distillation, to conv5_1.
+
+    Parameters
+    ----------
+    path : path
+        An ``.npz`` of ``conv0/kernel``, ``block1_conv1/kernel``, ``block1_conv1_aux/kernel`` and so
+        on, with biases.
+    projected : bool
+        Whether the layers ``block1_conv1_aux`` and so on, its prediction of VGG19's, are there too.
+
+    Raises
+    ------
+    FileError
+        If the file does not exist or does not hold the network.
+
+    References
+    ----------
+    Wang, Li, Wang, Hu, Yang: Collaborative Distillation for Ultra-Resolution Universal Style
+    Transfer, CVPR 2020.
+    """
+    shared = {"data_format": "channels_last", "trainable": False}
+    image = keras.Input((None, None, 3))
+    outputs = []
+    x = keras.layers.Conv2D(3, 1, name="conv0", **shared)(image)
+    for block, (count, width) in enumerate(zip(_CONVOLUTIONS, _WIDTHS, strict=True), 1):
+        for k in range(1, count + 1):
+            name = f"block{block}_conv{k}"
+            x = keras.layers.Conv2D(width, 3, activation="relu", name=name, **shared)(
+                ReflectPadding()(x)
+            )
+            if projected and k == 1:
+                aux = keras.layers.Conv2D(_PROJECTED[block - 1], 1, name=f"{name}_aux", **shared)
+                outputs.append(aux(x))
+        if block < len(_WIDTHS):
+            x = keras.layers.MaxPooling2D(2, data_format="channels_last")(x)
+    model = keras.Model(image, [*outputs, x])
+    layers = [a for a in model.layers if isinstance(a, keras.layers.Conv2D)]
+    shapes = {layer.name: tuple(layer.kernel.shape) for layer in layers}
+    for name, arrays in read_convolutions(existing(Path(path), "path"), shapes).items():
+        model.get_layer(name).set_weights(arrays)
+    return KerasExtractor(model)

@@ -1,0 +1,157 @@
+"""A small network in VGG19's place, bundled with the package."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import keras
+
+from stylekit.features.convolution import FrozenConv2D
+from stylekit.features.extractor import FeatureExtractor, Window, ordered
+from stylekit.features.vgg19 import MEAN
+from stylekit.features.weights import existing, read_convolutions
+
+TRUNK = ((16,), (32, 48), (64, 96), (128, 128, 192, 160), (160,))
+"""Channels of the convolutions, 3 x 3 with ReLU, of each block; average pooling lies between."""
+
+TAPS = {
+    "block1_conv1": (1, 1),
+    "block2_conv1": (2, 2),
+    "block3_conv1": (3, 2),
+    "block4_conv1": (4, 3),
+    "block4_conv2": (4, 4),
+    "block5_conv1": (5, 1),
+}
+"""VGG19's layer that stands for a block and convolution of the trunk."""
+
+PLAIN = ("block1_conv1",)
+"""Taps that are the trunk itself; the others have a linear 1 x 1 convolution of the same width."""
+
+WEIGHTS = Path(__file__).with_name("compact_vgg.npz")
+"""The bundled weights, in float16."""
+
+SHA256 = "c9dcb09d4a2c202447acee4e3905346a40f4093398b317e0e4490dd083b3406f"
+"""Of the bundled file."""
+
+
+class CompactVGG(FeatureExtractor):
+    """A network of a million weights, distilled from VGG19, that needs no download.
+
+    Parameters
+    ----------
+    weights : str, path-like or None
+        An ``.npz`` that `stylekit.features.distill` wrote. None: the bundled one.
+
+    Raises
+    ------
+    FileError
+        If `weights` does not exist or is no weights file.
+
+    Notes
+    -----
+    The trunk has eleven convolutions with average pooling between them, and no more channels than
+    a quarter of VGG19's, or a little over. Behind each tap but the first a linear 1 x 1 convolution
+    brings the features into a basis in which their distances, and those of their Gram matrices,
+    are VGG19's as far as the trunk can tell. Layers carry the names of those of VGG19 that they
+    learned; block4_conv2 learned from what follows it alone. Every layer has a mean square near 1.
+
+    The bundled weights were made by `stylekit.features.distill` from VGG19 (Simonyan and Zisserman,
+    ICLR 2015) to conv4_1, and for conv5_1 from the published student of Collaborative Distillation
+    (Wang, Li, Wang, Hu, Yang, CVPR 2020), on natural photographs, a few paintings, textures made
+    by code, and images that the network painted itself while it learned.
+    """
+
+    def __init__(self, weights: str | os.PathLike | None = None) -> None:
+        self.weights = WEIGHTS if weights is None else existing(weights, "weights=")
+        self._models: dict[tuple, keras.Model] = {}
+
+    content_layers = ("block4_conv1",)
+    layer_names = tuple(
+        name
+        for block in range(1, len(TRUNK) + 1)
+        for name in (
+            *(tap for tap, (of, _) in TAPS.items() if of == block),
+            *((f"block{block}_pool",) if block < len(TRUNK) else ()),
+        )
+    )
+
+    def __repr__(self) -> str:
+        return f"CompactVGG(weights={self.weights.name!r})"
+
+    def model(self, layers, dtype="float32"):
+        """Return the network cut after the deepest of `layers`; see `FeatureExtractor.model`.
+
+        Raises
+        ------
+        FileError
+            If the weights cannot be read.
+        """
+        names = ordered(self, layers)
+        if (names, dtype) not in self._models:
+            model = build(names, dtype, FrozenConv2D)
+            shapes = {
+                layer.name: tuple(layer.kernel.shape)
+                for layer in model.layers
+                if isinstance(layer, keras.layers.Conv2D)
+            }
+            for name, arrays in read_convolutions(self.weights, shapes).items():
+                model.get_layer(name).set_weights(arrays)
+            self._models[names, dtype] = model
+        return self._models[names, dtype]
+
+    def windows(self, layer):
+        """Return the convolutions and poolings to `layer`; see `FeatureExtractor.windows`."""
+        name = self.resolve(layer)
+        block = int(name[5])
+        depth = len(TRUNK[block - 1]) if name.endswith("pool") else TAPS[name][1]
+        depths = [*map(len, TRUNK[: block - 1]), depth]
+        pool = Window(2, 2, "valid")
+        path = [window for depth in depths for window in (*[Window(3)] * depth, pool)]
+        return tuple(path if name.endswith("pool") else path[:-1])
+
+
+def trunk_name(block: int, k: int) -> str:
+    """Return the name of a convolution of the trunk."""
+    plain = (name for name in PLAIN if TAPS[name] == (block, k))
+    return next(plain, f"block{block}_trunk{k}")
+
+
+def build(names, dtype: str, convolution, taps: bool = True) -> keras.Model:
+    """Return the network to the deepest of `names`, with random weights.
+
+    Parameters
+    ----------
+    names : tuple of str
+        From the picture down.
+    dtype : str
+        A Keras dtype policy.
+    convolution : type
+        `FrozenConv2D`, or `keras.layers.Conv2D` to train it.
+    taps : bool
+        False: the trunk's own features in the place of the taps'.
+    """
+    policy = keras.DTypePolicy(dtype)
+    image = keras.Input((None, None, 3), dtype=policy.variable_dtype)
+    shared = {"padding": "same", "data_format": "channels_last", "dtype": policy}
+    # Zero padding then means the mean colour, as it does in VGG19.
+    x = image * 4.0 - (MEAN * 4.0 / 255.0).astype(policy.variable_dtype)
+    tensors = {}
+    deepest = names[-1] if names else None
+    for block, widths in enumerate(TRUNK, 1):
+        for k, width in enumerate(widths, 1):
+            if deepest in tensors or not names:
+                break
+            name = trunk_name(block, k)
+            x = convolution(width, 3, activation="relu", name=name, **shared)(x)
+            for tap in (tap for tap, place in TAPS.items() if place == (block, k)):
+                mixed = taps and tap not in PLAIN and tap in names
+                tensors[tap] = convolution(width, 1, name=tap, **shared)(x) if mixed else x
+        if deepest in tensors or not names:
+            break
+        pool = f"block{block}_pool"
+        x = keras.layers.AveragePooling2D(2, data_format="channels_last", dtype=policy, name=pool)(
+            x
+        )
+        tensors[pool] = x
+    return keras.Model(image, {name: tensors[name] for name in names})

@@ -1,0 +1,306 @@
+"""Distill a compact network from VGG19: ``python -m stylekit.features.distill --help``.
+
+What style transfer uses is what the student has to keep: at each tap the teacher's features,
+which a linear projection P predicts from the student's, and their Gram matrix, ``P^T G P`` of the
+student's G. The pictures are random crops, and images that the student itself has painted so far:
+an optimizer finds what a network does not see, and there the student has to be corrected (as in
+Ross, Gordon, Bagnell: A Reduction of Imitation Learning to No-Regret Online Learning, AISTATS
+2011).
+
+The idea of a narrow VGG19 with linear projections beside it is of Wang, Li, Wang, Hu, Yang:
+Collaborative Distillation for Ultra-Resolution Universal Style Transfer, CVPR 2020; shallower
+trunk, Gram matrices, own paintings and folding are ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import scipy.linalg
+from keras import ops
+from tqdm import tqdm
+
+from stylekit._checks import FileError
+from stylekit.features.collaborative import collaborative_student
+from stylekit.features.compact import TAPS
+from stylekit.features.crops import Crops
+from stylekit.features.extractor import FeatureExtractor
+from stylekit.features.student import Student, folded
+from stylekit.features.vgg19 import VGG19
+
+Features = dict[str, np.ndarray]
+
+
+def image_gradient(function: Callable, image, *arguments):
+    """Return the gradient of a scalar function with respect to its first argument."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            value = function(image, *arguments)
+        return tape.gradient(value, image)
+    if backend == "jax":
+        import jax
+
+        return jax.grad(function)(image, *arguments)
+    image = image.detach().requires_grad_(True)
+    function(image, *arguments).backward()
+    return image.grad
+
+
+class Painter:
+    """Images that the student paints, a few steps of Adam at a time.
+
+    Parameters
+    ----------
+    student : Student
+    crops : Crops
+    count : int
+        Images in progress; all of them move one step at a call of `step`.
+    """
+
+    def __init__(self, student: Student, crops: Crops, count: int = 4) -> None:
+        self.student, self.crops = student, crops
+        self.images = [None] * count
+
+    def step(self, rng: np.random.Generator) -> np.ndarray:
+        """Move every image one step on, and return them: float32 ``[count, size, size, 3]``."""
+        for k, one in enumerate(self.images):
+            if one is None or one["left"] == 0:
+                self.images[k] = self._begin(rng)
+        batch = {k: np.stack([one[k] for one in self.images]) for k in ("image", "content")}
+        goals = {
+            name: np.stack([one["goals"][name] for one in self.images])
+            for name in self.images[0]["goals"]
+        }
+        strength = np.array([one["strength"] for one in self.images], "float32")
+        gradient = image_gradient(
+            self.student.painting_loss,
+            ops.convert_to_tensor(batch["image"]),
+            {name: ops.convert_to_tensor(goal) for name, goal in goals.items()},
+            ops.convert_to_tensor(batch["content"]),
+            ops.convert_to_tensor(strength),
+        )
+        for one, slope in zip(self.images, ops.convert_to_numpy(gradient), strict=True):
+            one["left"] -= 1
+            one["age"] += 1
+            one["mean"] = 0.9 * one["mean"] + 0.1 * slope
+            one["square"] = 0.99 * one["square"] + 0.01 * slope**2
+            mean = one["mean"] / (1 - 0.9 ** one["age"])
+            root = np.sqrt(one["square"] / (1 - 0.99 ** one["age"])) + 1e-12
+            one["image"] = np.clip(one["image"] - one["rate"] * mean / root, 0, 1)
+        return np.stack([one["image"] for one in self.images])
+
+    def _begin(self, rng: np.random.Generator) -> dict:
+        content, style = self.crops.draw(rng), self.crops.draw(rng)
+        features = self.student.trunk(ops.convert_to_tensor(np.stack([content, style])))
+        goals = {
+            name: ops.convert_to_numpy(self.student.gram(name, features[name][1:]))[0]
+            for name in self.student.projections
+        }
+        return {
+            "image": content,
+            "content": ops.convert_to_numpy(features["block4_conv1"][0]),
+            "goals": goals,
+            "strength": rng.uniform(0.1, 1),
+            "rate": np.float32(np.exp(rng.uniform(np.log(0.005), np.log(0.04)))),
+            "left": int(rng.integers(10, 100)),
+            "age": 0,
+            "mean": np.zeros_like(content),
+            "square": np.zeros_like(content),
+        }
+
+
+class Teacher:
+    """The features to be learned, each layer scaled to a mean square of 1.
+
+    Parameters
+    ----------
+    extractors : list of (FeatureExtractor, layer names)
+        Several, where one has not all layers.
+    example : ndarray [B, H, W, 3]
+        Pictures from which the scales are taken.
+    """
+
+    def __init__(self, extractors: list[tuple[FeatureExtractor, tuple[str, ...]]], example) -> None:
+        self.extractors = [extractor for extractor, _ in extractors]
+        self.models = [extractor.model(layers) for extractor, layers in extractors]
+        self.scales: dict[str, float] = {}
+        self.scales = {n: float(np.mean(f**2) ** -0.5) for n, f in self._features(example).items()}
+        self.channels = {n: f.shape[-1] for n, f in self._features(example[:1]).items()}
+
+    def __call__(self, images) -> Features:
+        """Return float16 features by layer."""
+        return {
+            n: (f * self.scales[n]).astype("float16") for n, f in self._features(images).items()
+        }
+
+    def _features(self, images) -> Features:
+        found = {}
+        for model in self.models:
+            for name, feature in model.predict_on_batch(images).items():
+                found[name.removesuffix("_aux")] = feature
+        return found
+
+
+class Ring:
+    """The last pictures with the teacher's features, which are drawn from again and again."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self.count, self.store = capacity, 0, {}
+
+    def add(self, images, targets: Features) -> None:
+        """Put pictures in, in the place of the oldest."""
+        for name, values in {"image": images.astype("float16"), **targets}.items():
+            if name not in self.store:
+                self.store[name] = np.empty((self.capacity, *values.shape[1:]), "float16")
+            at = np.arange(self.count, self.count + len(values)) % self.capacity
+            self.store[name][at] = values
+        self.count += len(images)
+
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, Features]:
+        """Return pictures, float32, and features, float16."""
+        at = rng.integers(min(self.count, self.capacity), size=count)
+        drawn = {name: values[at] for name, values in self.store.items()}
+        return drawn.pop("image").astype("float32"), drawn
+
+
+def distill(options: argparse.Namespace) -> Path:
+    """Train, and write the weights; see `arguments` for the options."""
+    keras.utils.set_random_seed(options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    crops = Crops(options.pictures, options.size, options.exclude)
+    fixed = np.random.default_rng(options.seed)
+    held = np.stack([crops.draw(fixed) for _ in range(32)])
+    teacher = Teacher(teachers(options.teacher, options.deep_teacher), held)
+    truth = teacher(held)
+    student = Student(teacher.channels, options.feature_weight, options.gram_weight)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, options.steps, alpha=0.01, warmup_target=options.rate, warmup_steps=100
+    )
+    student.compile(keras.optimizers.Adam(rate, clipnorm=1.0), jit_compile=False)
+    student.optimizer.build(student.trainable_variables)
+    name = "block1_conv1"
+    begin_from(student, teacher.extractors[0], truth[name], teacher.scales[name])
+    checkpoint = options.out / "checkpoint.npz"
+    begun = restore(student, checkpoint)
+    rng = np.random.default_rng([options.seed, begun])  # a run taken up again sees new crops
+    ring, painter = Ring(options.ring), Painter(student, crops)
+    bar = tqdm(range(begun, options.steps), initial=begun, total=options.steps, unit="step")
+    began = time.monotonic()
+    with (options.out / "log.csv").open("a", newline="") as file:
+        log = csv.writer(file)
+        for step in bar:
+            fresh = [crops.draw(rng) for _ in range(options.fresh if ring.count > 64 else 64)]
+            if step >= options.paint_from and step % 2:
+                painted = painter.step(rng)
+                fresh[-1] = painted[rng.integers(len(painted))]
+            fresh = np.stack(fresh)
+            ring.add(fresh, teacher(fresh))
+            loss = student.train_on_batch(*ring.draw(rng, options.batch))
+            if step % 20 == 0:
+                bar.set_postfix(loss=f"{float(np.ravel(loss)[0]):.3f}")
+            if (step + 1) % options.every == 0 or step + 1 == options.steps:
+                errors = student.errors(student(held), truth)
+                row = [f"{float(x):.5f}" for pair in errors.values() for x in pair]
+                log.writerow([step + 1, f"{time.monotonic() - began:.0f}", *row])
+                file.flush()
+                save(student, checkpoint, step + 1)
+    np.savez_compressed(options.out / "compact_vgg.npz", **folded(student, held))
+    return options.out / "compact_vgg.npz"
+
+
+def begin_from(student: Student, vgg: VGG19, features: np.ndarray, scale: float) -> None:
+    """Give the student's first convolution those of VGG19's filters that span the rest best.
+
+    Parameters
+    ----------
+    features : ndarray [B, h, w, 64]
+        Of VGG19's first convolution, times `scale`.
+    """
+    kernel, bias = vgg.model(("block1_conv1",)).get_layer("block1_conv1").get_weights()
+    flat = features.reshape(-1, features.shape[-1]).astype("float32")[::17]
+    first = student.trunk.get_layer("block1_conv1")
+    *_, order = scipy.linalg.qr(flat, mode="economic", pivoting=True)
+    chosen = order[: first.filters]
+    # VGG19 sees BGR in 0-255, the trunk RGB times 4, both less the mean.
+    kernel = kernel[:, :, ::-1, chosen] * (255 / 4)
+    first.set_weights([kernel * scale, bias[chosen] * scale])
+    solution = np.linalg.lstsq(flat[:, chosen], flat, rcond=None)[0]
+    student.projections["block1_conv1"].assign(solution)
+
+
+def save(student: Student, path: Path, step: int) -> None:
+    """Write all variables, so that a kill at any moment leaves a whole file."""
+    variables = [*student.trainable_variables, *student.optimizer.variables]
+    arrays = [ops.convert_to_numpy(variable) for variable in variables]
+    spare = path.with_suffix(".tmp.npz")
+    np.savez(spare, step=step, **{str(k): array for k, array in enumerate(arrays)})
+    os.replace(spare, path)
+
+
+def restore(student: Student, path: Path) -> int:
+    """Read what `save` wrote, if anything; return the step to go on from."""
+    if not path.exists():
+        return 0
+    with np.load(path) as saved:
+        for k, variable in enumerate([*student.trainable_variables, *student.optimizer.variables]):
+            variable.assign(saved[str(k)])
+        return int(saved["step"])
+
+
+def teachers(path: str, deep: str | None) -> list[tuple[FeatureExtractor, tuple[str, ...]]]:
+    """Return VGG19 with the taps that its file holds, and for the rest a published student."""
+    vgg, taps = VGG19(path), list(TAPS)
+    while True:
+        try:
+            vgg.model(tuple(taps))
+            break
+        except FileError:
+            taps.pop()
+            if not taps:
+                raise
+    found = [(vgg, tuple(taps))]
+    if deep and "block5_conv1" not in taps:
+        found.append((collaborative_student(deep, projected=True), ("block5_conv1_aux",)))
+    return found
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylekit.features.distill",
+        description="Distill a compact network from VGG19; run again, it goes on where it was.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("out", type=Path, help="folder of the checkpoint, the log and compact_vgg.npz")
+    add("--pictures", type=Path, nargs="+", required=True, help="folders with an equal share each")
+    add("--exclude", nargs="*", default=(), help="patterns of file names, such as '*_mask.png'")
+    add("--teacher", default="imagenet", help="VGG19's weights, as far as the file holds them")
+    add("--deep-teacher", help="a published student's .npz, for conv5_1 where the file has none")
+    add("--steps", type=int, default=8000)
+    add("--batch", type=int, default=8)
+    add("--size", type=int, default=128, help="side of a crop in pixels")
+    add("--rate", type=float, default=2e-3, help="Adam's, at most; it falls along a cosine")
+    add("--feature-weight", type=float, default=1.0)
+    add("--gram-weight", type=float, default=1.0)
+    add("--fresh", type=int, default=1, help="new crops a step; the rest are drawn again")
+    add("--ring", type=int, default=768, help="crops that are kept, 4 MB each")
+    add("--paint-from", type=int, default=500, help="step from which the student paints")
+    add("--every", type=int, default=250, help="steps between checkpoints")
+    add("--seed", type=int, default=0)
+    return parser
+
+
+if __name__ == "__main__":
+    print(distill(arguments().parse_args()))

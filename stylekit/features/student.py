@@ -1,0 +1,122 @@
+"""The compact network while it is trained, and how it is made ready for use.
+
+At the end P is folded. With R the symmetric root of ``P P^T``, ``|R D R| = |P^T D P|`` for every D:
+distances of Gram matrices, and of features, after the tap's 1 x 1 convolution R are those of the
+predicted teacher features, at the student's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from stylekit import functional
+from stylekit.features.compact import PLAIN, TAPS, build, trunk_name
+
+
+class Student(keras.Model):
+    """The compact network's trunk, and at each tap a projection to the teacher's features.
+
+    Parameters
+    ----------
+    channels : mapping of str to int
+        The teacher's channels at the taps that it has.
+    feature_weight, gram_weight : float
+        Of the relative squared errors of features and of Gram matrices, the same for every tap.
+    """
+
+    def __init__(
+        self, channels: Mapping[str, int], feature_weight: float = 1.0, gram_weight: float = 1.0
+    ) -> None:
+        super().__init__(name="student")
+        self.trunk = build(tuple(TAPS), "float32", keras.layers.Conv2D, taps=False)
+        self.projections = {
+            name: self.add_weight(
+                shape=(self.trunk.output[name].shape[-1], width),
+                initializer=keras.initializers.Orthogonal(seed=0),
+                name=f"{name}_projection",
+            )
+            for name, width in channels.items()
+        }
+        self.feature_weight = feature_weight
+        self.gram_weight = gram_weight
+        self.built = True
+
+    def call(self, image):
+        """Return the trunk's features by tap."""
+        return self.trunk(image)
+
+    def gram(self, name: str, feature):
+        """Return the Gram matrix of the predicted teacher features, ``P^T G P``."""
+        projection = self.projections[name]
+        own = functional.gram_matrix(feature)
+        return ops.matmul(ops.transpose(projection), ops.matmul(own, projection))
+
+    def errors(self, features, targets) -> dict[str, tuple]:
+        """Return by tap the relative errors of features and of Gram matrices, scalars."""
+        result = {}
+        for name, projection in self.projections.items():
+            target = ops.cast(targets[name], "float32")
+            seen = ops.sum(ops.square(ops.matmul(features[name], projection) - target))
+            goal = functional.gram_matrix(target)
+            result[name] = (
+                seen / ops.sum(ops.square(target)),
+                ops.mean(functional.relative_error(self.gram(name, features[name]), goal)),
+            )
+        return result
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return what is minimised; see the module."""
+        total = 0.0
+        for seen, gram in self.errors(y_pred, y).values():
+            # The logarithm gives every tap the same say, near or far; its slope is 1 at errors
+            # far below the offset.
+            total = total + self.feature_weight * seen + self.gram_weight * ops.sqrt(gram + 1e-4)
+        for name in PLAIN:  # such a tap keeps only the diagonal of P P^T
+            metric = ops.matmul(self.projections[name], ops.transpose(self.projections[name]))
+            diagonal = ops.sum(ops.square(ops.diagonal(metric)))
+            total = total + 0.1 * (ops.sum(ops.square(metric)) / diagonal - 1)
+        return total
+
+    def painting_loss(self, image, goals, content, strength):
+        """Return style and content losses as `stylize` weighs them, summed over images."""
+        features = self(image)
+        style = sum(
+            functional.relative_error(self.gram(n, features[n]), goals[n]) for n in goals
+        ) / len(goals)
+        kept = functional.relative_error(features["block4_conv1"], content)
+        return ops.sum((1 - strength) * kept + 8 * strength * style)
+
+
+def folded(student: Student, pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """Return float16 weights of `CompactVGG`: the trunk, and what is left of the projections.
+
+    Every tap is scaled to a mean square of 1 on `pictures`.
+    """
+    layers = [x for x in student.trunk.layers if isinstance(x, keras.layers.Conv2D)]
+    weights = {x.name: [ops.convert_to_numpy(w) for w in (x.kernel, x.bias)] for x in layers}
+    features = student.trunk.predict_on_batch(pictures)
+    for tap, place in TAPS.items():
+        flat = features[tap].reshape(-1, features[tap].shape[-1])
+        root = np.eye(flat.shape[1])
+        if tap in student.projections:
+            projection = ops.convert_to_numpy(student.projections[tap]).astype("float64")
+            values, vectors = np.linalg.eigh(projection @ projection.T)
+            root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+        if tap in PLAIN:  # ReLU commutes with positive factors: the next kernel takes them back
+            root = np.diag(np.sqrt(np.diag(root @ root)))
+        root /= np.sqrt(np.mean((flat @ root) ** 2))
+        if tap in PLAIN:
+            name, after = trunk_name(*place), layers[[x.name for x in layers].index(tap) + 1].name
+            weights[name] = [w * np.diag(root) for w in weights[name]]
+            weights[after][0] = weights[after][0] / np.diag(root)[:, None]
+        else:
+            weights[tap] = [root[None, None], np.zeros(len(root))]
+    return {
+        f"{name}/{part}": values.astype("float16")
+        for name, pair in weights.items()
+        for part, values in zip(("kernel", "bias"), pair, strict=True)
+    }

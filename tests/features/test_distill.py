@@ -1,0 +1,134 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+import stylekit as sk
+from stylekit.features import distill
+from stylekit.features.student import Student
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two photographs, and a teacher's file that ends at conv2_1."""
+    folder = tmp_path_factory.mktemp("distill")
+    (folder / "photos").mkdir()
+    for name in ("astronaut", "coffee"):
+        picture = Image.fromarray(getattr(data, name)()).resize((96, 80))
+        picture.save(folder / "photos" / f"{name}.png")
+    model = sk.VGG19(weights=None).model(["block2_conv1"])
+    arrays = {}
+    for layer in (layer for layer in model.layers if layer.weights):
+        arrays |= zip(
+            (f"{layer.name}/kernel", f"{layer.name}/bias"), layer.get_weights(), strict=True
+        )
+    np.savez(folder / "teacher.npz", **arrays)
+    return folder
+
+
+def options(folder, out, *others):
+    line = [out, "--pictures", folder / "photos", "--teacher", folder / "teacher.npz"]
+    line += ["--size", 32, "--batch", 4, "--ring", 80, "--every", 5, "--paint-from", 2, *others]
+    return distill.arguments().parse_args(list(map(str, line)))
+
+
+def read_log(out):
+    with (out / "log.csv").open() as file:
+        return [list(map(float, row)) for row in csv.reader(file)]
+
+
+def test_a_run_learns_and_writes_a_network(folder, tmp_path):
+    path = distill.distill(options(folder, tmp_path / "a", "--steps", 40))
+    log = read_log(tmp_path / "a")
+    assert [row[0] for row in log] == list(range(5, 45, 5))
+    # Features and Gram matrices at conv2_1, on pictures that it is not trained on.
+    assert log[-1][4] < 0.8 * log[0][4]
+    assert log[-1][5] < 0.8 * log[0][5]
+    features = sk.CompactVGG(path).model(["conv1_1", "conv5_1"])(np.zeros((1, 32, 32, 3), "f4"))
+    assert features["block1_conv1"].shape == (1, 32, 32, 16)
+    assert all(np.isfinite(feature).all() for feature in features.values())
+
+
+def test_it_goes_on_where_it_was_left(folder, tmp_path):
+    first = dict(np.load(distill.distill(options(folder, tmp_path, "--steps", 5))))
+    # Nothing is left to do: the network is the checkpoint's, not a new one.
+    again = dict(np.load(distill.distill(options(folder, tmp_path, "--steps", 5))))
+    for name in first:
+        np.testing.assert_array_equal(again[name], first[name])
+    distill.distill(options(folder, tmp_path, "--steps", 8))
+    assert [row[0] for row in read_log(tmp_path)] == [5, 8]
+    assert int(np.load(tmp_path / "checkpoint.npz")["step"]) == 8
+
+
+def test_the_same_seed_trains_the_same_network(folder, tmp_path):
+    paths = [distill.distill(options(folder, tmp_path / n, "--steps", 4)) for n in "ab"]
+    first, second = (dict(np.load(path)) for path in paths)
+    for name in first:
+        np.testing.assert_allclose(
+            first[name].astype("f4"), second[name].astype("f4"), atol=2e-3, err_msg=name
+        )
+
+
+def test_the_first_convolution_is_vgg19s(folder):
+    """Chosen filters see what VGG19's see, whatever each wants for input."""
+    vgg = sk.VGG19(folder / "teacher.npz")
+    picture = np.random.default_rng(0).random((1, 40, 40, 3), "float32")
+    teacher = distill.Teacher([(vgg, ("block1_conv1",))], picture)
+    truth = teacher(picture)["block1_conv1"]
+    student = Student(teacher.channels)
+    distill.begin_from(student, vgg, truth, teacher.scales["block1_conv1"])
+    own = np.asarray(student.trunk(picture)["block1_conv1"])
+    for channel in np.moveaxis(own, -1, 0):
+        distance = np.abs(np.moveaxis(truth, -1, 0) - channel).max(axis=(1, 2, 3))
+        assert distance.min() < 0.01
+    (seen, _) = student.errors(student(picture), teacher(picture))["block1_conv1"]
+    assert float(seen) < 0.5
+
+
+def test_the_painter_paints(folder, rng):
+    crops = distill.Crops([folder / "photos"], 32)
+    student = Student({"block1_conv1": 64, "block2_conv1": 128})
+    painter = distill.Painter(student, crops, 2)
+    painter.step(rng)
+
+    def loss():
+        return sum(
+            float(
+                student.painting_loss(
+                    one["image"][None],
+                    {name: goal[None] for name, goal in one["goals"].items()},
+                    one["content"][None],
+                    np.float32([one["strength"]]),
+                )
+            )
+            for one in painter.images
+        )
+
+    before = loss()
+    for _ in range(9):  # no image is begun anew before its tenth step
+        images = painter.step(rng)
+    assert images.shape == (2, 32, 32, 3)
+    assert 0 <= images.min() <= images.max() <= 1
+    assert loss() < before
+
+
+def test_the_ring_forgets_the_oldest(rng):
+    ring = distill.Ring(4)
+    for value in range(6):
+        ring.add(np.full((1, 2, 2, 3), value, "f4"), {"a": np.full((1, 1), value, "f2")})
+    images, targets = ring.draw(rng, 200)
+    assert set(images[:, 0, 0, 0]) == {2, 3, 4, 5}
+    np.testing.assert_array_equal(images[:, 0, 0, 0], targets["a"][:, 0])
+
+
+def test_a_deep_teacher_fills_in(data_dir, rng):
+    weights = data_dir / "weights"
+    found = distill.teachers(
+        weights / "vgg19_conv1_1_to_conv4_1.npz", weights / "vgg19_16x_student.npz"
+    )
+    teacher = distill.Teacher(found, rng.random((1, 64, 64, 3), "float32"))
+    names = ["block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1"]
+    assert list(teacher.channels) == names
+    assert list(teacher.channels.values()) == [64, 128, 256, 512, 512]

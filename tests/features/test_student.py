@@ -1,0 +1,83 @@
+import keras
+import numpy as np
+import pytest
+
+import stylekit as sk
+from stylekit import functional
+from stylekit.features.compact import TAPS
+from stylekit.features.student import Student, folded
+
+CHANNELS = {"block1_conv1": 20, "block2_conv1": 60, "block4_conv1": 30}
+
+
+@pytest.fixture(scope="module")
+def student():
+    keras.utils.set_random_seed(0)
+    return Student(CHANNELS)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return np.random.default_rng(0).random((2, 48, 40, 3), "float32")
+
+
+@pytest.fixture(scope="module")
+def compact(student, pictures, tmp_path_factory):
+    path = tmp_path_factory.mktemp("folded") / "small.npz"
+    np.savez(path, **folded(student, pictures))
+    return sk.CompactVGG(path)
+
+
+@pytest.mark.parametrize("tap", ["block2_conv1", "block4_conv1"])
+def test_distances_of_the_folded_are_those_of_the_predicted(student, pictures, compact, tap):
+    features = student.trunk(pictures)[tap]
+    predicted = features @ student.projections[tap]
+    own = compact.model([tap])(pictures)[tap]
+    for ours, theirs in (
+        (own, predicted),
+        (functional.gram_matrix(own), student.gram(tap, features)),
+    ):
+        ratio = [functional.relative_error(x[:1], x[1:])[0] for x in (ours, theirs)]
+        assert float(ratio[0]) == pytest.approx(float(ratio[1]), rel=0.02)
+
+
+def test_a_plain_tap_keeps_the_projections_sizes(student, pictures, compact):
+    features = student.trunk(pictures)["block1_conv1"]
+    sizes = np.linalg.norm(student.projections["block1_conv1"], axis=1)
+    own = np.asarray(compact.model(["conv1_1"])(pictures)["block1_conv1"])
+    expected = np.asarray(features) * sizes
+    expected /= np.sqrt(np.mean(expected**2))
+    np.testing.assert_allclose(own, expected, atol=0.02)
+
+
+def test_folding_changes_nothing_behind_a_plain_tap(student, pictures, compact):
+    """An untaught tap is the trunk's own feature, scaled."""
+    trunk = np.asarray(student.trunk(pictures)["block3_conv1"])
+    own = np.asarray(compact.model(["conv3_1"])(pictures)["block3_conv1"])
+    np.testing.assert_allclose(own, trunk / np.sqrt(np.mean(trunk**2)), atol=0.03)
+
+
+def test_every_tap_is_of_scale_1(pictures, compact):
+    for feature in compact.model(TAPS)(pictures).values():
+        assert np.mean(np.square(feature)) == pytest.approx(1, rel=0.02)
+
+
+def test_the_predicted_gram_matrix(student, pictures):
+    features = student.trunk(pictures)["block2_conv1"]
+    predicted = features @ student.projections["block2_conv1"]
+    np.testing.assert_allclose(
+        student.gram("block2_conv1", features),
+        functional.gram_matrix(predicted),
+        rtol=1e-3,
+        atol=1e-3,
+    )
+
+
+def test_a_perfect_student_has_no_errors(student, pictures):
+    features = student(pictures)
+    perfect = {n: np.asarray(features[n] @ student.projections[n]) for n in CHANNELS}
+    for seen, gram in student.errors(features, perfect).values():
+        assert float(seen) < 1e-10
+        assert float(gram) < 1e-8
+    # What is left of the loss is the offset under the roots, and the plain tap's own term.
+    assert float(student.compute_loss(pictures, perfect, features)) < 0.3
