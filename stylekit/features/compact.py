@@ -12,7 +12,7 @@ from stylekit.features.extractor import FeatureExtractor, Window, ordered
 from stylekit.features.vgg19 import MEAN
 from stylekit.features.weights import existing, read_convolutions
 
-TRUNK = ((16,), (32, 48), (64, 96), (128, 128, 192, 160), (160,))
+TRUNK = ((24,), (32, 56), (64, 112), (128, 128, 224, 160), (160,))
 """Channels of the convolutions, 3 x 3 with ReLU, of each block; average pooling lies between."""
 
 TAPS = {
@@ -50,8 +50,8 @@ class CompactVGG(FeatureExtractor):
 
     Notes
     -----
-    The trunk has eleven convolutions with average pooling between them, and no more channels than
-    a quarter of VGG19's, or a little over. Behind each tap but the first a linear 1 x 1 convolution
+    The trunk has ten convolutions with average pooling between them, and at most 7/16 of VGG19's
+    channels. Behind each tap but the first a linear 1 x 1 convolution
     brings the features into a basis in which their distances, and those of their Gram matrices,
     are VGG19's as far as the trunk can tell. Layers carry the names of those of VGG19 that they
     learned; block4_conv2 learned from what follows it alone. Every layer has a mean square near 1.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import os
 import time
 from collections.abc import Callable
@@ -189,8 +190,7 @@ def distill(options: argparse.Namespace) -> Path:
     )
     student.compile(keras.optimizers.Adam(rate, clipnorm=1.0), jit_compile=False)
     student.optimizer.build(student.trainable_variables)
-    name = "block1_conv1"
-    begin_from(student, teacher.extractors[0], truth[name], teacher.scales[name])
+    begin(student, teacher, held, truth)
     checkpoint = options.out / "checkpoint.npz"
     begun = restore(student, checkpoint)
     rng = np.random.default_rng([options.seed, begun])  # a run taken up again sees new crops
@@ -201,7 +201,7 @@ def distill(options: argparse.Namespace) -> Path:
         log = csv.writer(file)
         for step in bar:
             fresh = [crops.draw(rng) for _ in range(options.fresh if ring.count > 64 else 64)]
-            if step >= options.paint_from and step % 2:
+            if step >= options.paint_from and step % 3 == 0:
                 painted = painter.step(rng)
                 fresh[-1] = painted[rng.integers(len(painted))]
             fresh = np.stack(fresh)
@@ -219,24 +219,31 @@ def distill(options: argparse.Namespace) -> Path:
     return options.out / "compact_vgg.npz"
 
 
-def begin_from(student: Student, vgg: VGG19, features: np.ndarray, scale: float) -> None:
-    """Give the student's first convolution those of VGG19's filters that span the rest best.
+def begin(student: Student, teacher: Teacher, pictures: np.ndarray, targets: Features) -> None:
+    """Give the first convolution VGG19's own filters, and the projections their least squares.
 
-    Parameters
-    ----------
-    features : ndarray [B, h, w, 64]
-        Of VGG19's first convolution, times `scale`.
+    Of VGG19's filters those are taken that span the rest best: the pivots of a QR decomposition.
     """
-    kernel, bias = vgg.model(("block1_conv1",)).get_layer("block1_conv1").get_weights()
-    flat = features.reshape(-1, features.shape[-1]).astype("float32")[::17]
-    first = student.trunk.get_layer("block1_conv1")
+    name = "block1_conv1"
+    kernel, bias = teacher.extractors[0].model((name,)).get_layer(name).get_weights()
+    flat = _rows(targets[name])
+    first = student.trunk.get_layer(name)
     *_, order = scipy.linalg.qr(flat, mode="economic", pivoting=True)
-    chosen = order[: first.filters]
+    chosen, scale = order[: first.filters], teacher.scales[name]
     # VGG19 sees BGR in 0-255, the trunk RGB times 4, both less the mean.
     kernel = kernel[:, :, ::-1, chosen] * (255 / 4)
     first.set_weights([kernel * scale, bias[chosen] * scale])
-    solution = np.linalg.lstsq(flat[:, chosen], flat, rcond=None)[0]
-    student.projections["block1_conv1"].assign(solution)
+    features = student.trunk.predict_on_batch(pictures)
+    for name, projection in student.projections.items():
+        own = _rows(features[name])
+        ridge = 1e-3 * np.mean(own**2) * len(own) * np.eye(own.shape[1])
+        projection.assign(np.linalg.solve(own.T @ own + ridge, own.T @ _rows(targets[name])))
+
+
+def _rows(feature: np.ndarray, most: int = 30000) -> np.ndarray:
+    """Return a feature map's cells as rows, float32; of very many an even sample."""
+    flat = feature.reshape(-1, feature.shape[-1])
+    return flat[:: math.ceil(len(flat) / most)].astype("float32")
 
 
 def save(student: Student, path: Path, step: int) -> None:
@@ -289,9 +296,9 @@ def arguments() -> argparse.ArgumentParser:
     add("--teacher", default="imagenet", help="VGG19's weights, as far as the file holds them")
     add("--deep-teacher", help="a published student's .npz, for conv5_1 where the file has none")
     add("--steps", type=int, default=8000)
-    add("--batch", type=int, default=8)
+    add("--batch", type=int, default=4)
     add("--size", type=int, default=128, help="side of a crop in pixels")
-    add("--rate", type=float, default=2e-3, help="Adam's, at most; it falls along a cosine")
+    add("--rate", type=float, default=1e-3, help="Adam's, at most; it falls along a cosine")
     add("--feature-weight", type=float, default=1.0)
     add("--gram-weight", type=float, default=1.0)
     add("--fresh", type=int, default=1, help="new crops a step; the rest are drawn again")
