@@ -59,7 +59,7 @@ NETWORKS = {
     "stylekit.masks._graphs",
 }  # of the masks' modules those that run one, when called
 # These alone hold a gradient tape and a traced function; distillation trains a network.
-TAPES = {"stylekit.transfer.objective", "stylekit.transfer.tiling", "stylekit.features.distill"}
+TAPES = {"stylekit.transfer.objective", "stylekit.transfer.tiling", "stylekit.features.student"}
 LONGEST = 350
 
 

@@ -19,7 +19,6 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -28,34 +27,16 @@ import scipy.linalg
 from keras import ops
 from tqdm import tqdm
 
+from stylekit import functional
 from stylekit._checks import FileError
 from stylekit.features.collaborative import collaborative_student
 from stylekit.features.compact import TAPS
 from stylekit.features.crops import Crops
 from stylekit.features.extractor import FeatureExtractor
-from stylekit.features.student import Student, folded
+from stylekit.features.student import Student, folded, image_gradient
 from stylekit.features.vgg19 import VGG19
 
 Features = dict[str, np.ndarray]
-
-
-def image_gradient(function: Callable, image, *arguments):
-    """Return the gradient of a scalar function with respect to its first argument."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(image)
-            value = function(image, *arguments)
-        return tape.gradient(value, image)
-    if backend == "jax":
-        import jax
-
-        return jax.grad(function)(image, *arguments)
-    image = image.detach().requires_grad_(True)
-    function(image, *arguments).backward()
-    return image.grad
 
 
 class Painter:
@@ -78,19 +59,12 @@ class Painter:
         for k, one in enumerate(self.images):
             if one is None or one["left"] == 0:
                 self.images[k] = self._begin(rng)
-        batch = {k: np.stack([one[k] for one in self.images]) for k in ("image", "content")}
-        goals = {
-            name: np.stack([one["goals"][name] for one in self.images])
-            for name in self.images[0]["goals"]
-        }
-        strength = np.array([one["strength"] for one in self.images], "float32")
-        gradient = image_gradient(
-            self.student.painting_loss,
-            ops.convert_to_tensor(batch["image"]),
-            {name: ops.convert_to_tensor(goal) for name, goal in goals.items()},
-            ops.convert_to_tensor(batch["content"]),
-            ops.convert_to_tensor(strength),
+        names = ("image", "goals", "content", "strength")
+        batch = keras.tree.map_structure(
+            lambda *values: ops.convert_to_tensor(np.stack(values)),
+            *({name: one[name] for name in names} for one in self.images),
         )
+        gradient = image_gradient(self.student.painting_loss, *(batch[name] for name in names))
         for one, slope in zip(self.images, ops.convert_to_numpy(gradient), strict=True):
             one["left"] -= 1
             one["age"] += 1
@@ -103,16 +77,17 @@ class Painter:
 
     def _begin(self, rng: np.random.Generator) -> dict:
         content, style = self.crops.draw(rng), self.crops.draw(rng)
-        features = self.student.trunk(ops.convert_to_tensor(np.stack([content, style])))
+        features = self.student(ops.convert_to_tensor(np.stack([content, style])))
         goals = {
             name: ops.convert_to_numpy(self.student.gram(name, features[name][1:]))[0]
             for name in self.student.projections
         }
         return {
             "image": content,
-            "content": ops.convert_to_numpy(features["block4_conv1"][0]),
+            "style": style,
+            "content": ops.convert_to_numpy(self.student.kept(features)[0]),
             "goals": goals,
-            "strength": rng.uniform(0.1, 1),
+            "strength": np.float32(rng.uniform(0.05, 1)),
             "rate": np.float32(np.exp(rng.uniform(np.log(0.005), np.log(0.04)))),
             "left": int(rng.integers(10, 100)),
             "age": 0,
@@ -136,43 +111,60 @@ class Teacher:
         self.extractors = [extractor for extractor, _ in extractors]
         self.models = [extractor.model(layers) for extractor, layers in extractors]
         self.scales: dict[str, float] = {}
-        self.scales = {n: float(np.mean(f**2) ** -0.5) for n, f in self._features(example).items()}
-        self.channels = {n: f.shape[-1] for n, f in self._features(example[:1]).items()}
+        raw = {n: ops.convert_to_numpy(f) for n, f in self._scaled(example).items()}
+        self.scales = {name: float(np.mean(f**2) ** -0.5) for name, f in raw.items()}
+        self.channels = {name: f.shape[-1] for name, f in raw.items()}
 
     def __call__(self, images) -> Features:
         """Return float16 features by layer."""
-        return {
-            n: (f * self.scales[n]).astype("float16") for n, f in self._features(images).items()
-        }
+        scaled = self._scaled(images).items()
+        return {name: ops.convert_to_numpy(f).astype("float16") for name, f in scaled}
 
-    def _features(self, images) -> Features:
-        found = {}
-        for model in self.models:
-            for name, feature in model.predict_on_batch(images).items():
-                found[name.removesuffix("_aux")] = feature
-        return found
+    def slopes(self, images, styles) -> Features:
+        """Return the Gram matrices of styles, and the style loss's gradient at images.
+
+        Returns
+        -------
+        dict
+            ``{layer: float16 [B, C, C]}``, and under "slope" float32 ``[B, H, W, 3]``.
+        """
+        goals = {n: functional.gram_matrix(f) for n, f in self._scaled(styles).items()}
+
+        def distance(image):
+            grams = {n: functional.gram_matrix(f) for n, f in self._scaled(image).items()}
+            return ops.sum(sum(functional.relative_error(grams[n], goals[n]) for n in goals))
+
+        slope = ops.convert_to_numpy(image_gradient(distance, ops.convert_to_tensor(images)))
+        grams = {n: ops.convert_to_numpy(goal).astype("float16") for n, goal in goals.items()}
+        return {"slope": slope, **grams}
+
+    def _scaled(self, images):
+        found = {n: f for model in self.models for n, f in model(images).items()}
+        return {
+            (name := n.removesuffix("_aux")): f * self.scales.get(name, 1.0)
+            for n, f in found.items()
+        }
 
 
 class Ring:
-    """The last pictures with the teacher's features, which are drawn from again and again."""
+    """The last pictures, with what the teacher says of them, to be drawn again and again."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity, self.count, self.store = capacity, 0, {}
 
-    def add(self, images, targets: Features) -> None:
+    def add(self, arrays: Features) -> None:
         """Put pictures in, in the place of the oldest."""
-        for name, values in {"image": images.astype("float16"), **targets}.items():
+        for name, values in arrays.items():
             if name not in self.store:
-                self.store[name] = np.empty((self.capacity, *values.shape[1:]), "float16")
+                self.store[name] = np.empty((self.capacity, *values.shape[1:]), values.dtype)
             at = np.arange(self.count, self.count + len(values)) % self.capacity
             self.store[name][at] = values
-        self.count += len(images)
+        self.count += len(values)
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, Features]:
-        """Return pictures, float32, and features, float16."""
+    def draw(self, rng: np.random.Generator, count: int) -> Features:
+        """Return some at random; one may come twice."""
         at = rng.integers(min(self.count, self.capacity), size=count)
-        drawn = {name: values[at] for name, values in self.store.items()}
-        return drawn.pop("image").astype("float32"), drawn
+        return {name: values[at] for name, values in self.store.items()}
 
 
 def distill(options: argparse.Namespace) -> Path:
@@ -184,7 +176,8 @@ def distill(options: argparse.Namespace) -> Path:
     held = np.stack([crops.draw(fixed) for _ in range(32)])
     teacher = Teacher(teachers(options.teacher, options.deep_teacher), held)
     truth = teacher(held)
-    student = Student(teacher.channels, options.feature_weight, options.gram_weight)
+    weights = options.feature_weight, options.gram_weight, options.slope_weight
+    student = Student(teacher.channels, *weights)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, options.steps, alpha=0.01, warmup_target=options.rate, warmup_steps=100
     )
@@ -194,24 +187,38 @@ def distill(options: argparse.Namespace) -> Path:
     checkpoint = options.out / "checkpoint.npz"
     begun = restore(student, checkpoint)
     rng = np.random.default_rng([options.seed, begun])  # a run taken up again sees new crops
-    ring, painter = Ring(options.ring), Painter(student, crops)
+    ring, painted, painter = Ring(options.ring), Ring(options.ring), Painter(student, crops)
     bar = tqdm(range(begun, options.steps), initial=begun, total=options.steps, unit="step")
     began = time.monotonic()
     with (options.out / "log.csv").open("a", newline="") as file:
         log = csv.writer(file)
+        if not file.tell():
+            heads = (f"{name} {what}" for name in teacher.channels for what in ("features", "gram"))
+            log.writerow(["step", "seconds", *heads, "slope"])
         for step in bar:
-            fresh = [crops.draw(rng) for _ in range(options.fresh if ring.count > 64 else 64)]
-            if step >= options.paint_from and step % 3 == 0:
-                painted = painter.step(rng)
-                fresh[-1] = painted[rng.integers(len(painted))]
-            fresh = np.stack(fresh)
-            ring.add(fresh, teacher(fresh))
-            loss = student.train_on_batch(*ring.draw(rng, options.batch))
+            fresh = np.stack([crops.draw(rng) for _ in range(1 if ring.count else 64)])
+            if step >= options.paint_from and step % options.paint_every == 0:
+                images = painter.step(rng)
+                chosen = rng.integers(len(images), size=1)
+                fresh = np.concatenate([fresh, images[chosen]])
+                styles = np.stack([painter.images[k]["style"] for k in chosen])
+                if options.slope_weight:
+                    painted.add({"image": fresh[-1:], **teacher.slopes(fresh[-1:], styles)})
+            ring.add({"image": fresh, **teacher(fresh)})
+            targets = ring.draw(rng, options.batch)
+            images = {"image": targets.pop("image")}
+            if painted.count:
+                targets["painted"] = painted.draw(rng, options.batch // 2)
+                images["painted"] = targets["painted"].pop("image")
+            loss = student.train_on_batch(images, targets)
             if step % 20 == 0:
                 bar.set_postfix(loss=f"{float(np.ravel(loss)[0]):.3f}")
             if (step + 1) % options.every == 0 or step + 1 == options.steps:
                 errors = student.errors(student(held), truth)
                 row = [f"{float(x):.5f}" for pair in errors.values() for x in pair]
+                if painted.count:
+                    last = painted.draw(rng, 8)
+                    row.append(f"{float(student.slope_error(last.pop('image'), last)):.5f}")
                 log.writerow([step + 1, f"{time.monotonic() - began:.0f}", *row])
                 file.flush()
                 save(student, checkpoint, step + 1)
@@ -301,9 +308,10 @@ def arguments() -> argparse.ArgumentParser:
     add("--rate", type=float, default=1e-3, help="Adam's, at most; it falls along a cosine")
     add("--feature-weight", type=float, default=1.0)
     add("--gram-weight", type=float, default=1.0)
-    add("--fresh", type=int, default=1, help="new crops a step; the rest are drawn again")
+    add("--slope-weight", type=float, default=0.0, help="of the style loss's gradient")
     add("--ring", type=int, default=768, help="crops that are kept, 4 MB each")
     add("--paint-from", type=int, default=500, help="step from which the student paints")
+    add("--paint-every", type=int, default=3, help="steps of training a step of painting")
     add("--every", type=int, default=250, help="steps between checkpoints")
     add("--seed", type=int, default=0)
     return parser

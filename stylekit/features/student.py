@@ -7,7 +7,7 @@ predicted teacher features, at the student's width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -17,6 +17,26 @@ from stylekit import functional
 from stylekit.features.compact import PLAIN, TAPS, build, trunk_name
 
 
+def image_gradient(function: Callable, image, *arguments):
+    """Return the gradient of a scalar function with respect to its first argument."""
+    image = ops.convert_to_tensor(image)
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            value = function(image, *arguments)
+        return tape.gradient(value, image)
+    if backend == "jax":
+        import jax
+
+        return jax.grad(function)(image, *arguments)
+    image = image.detach().requires_grad_(True)
+    function(image, *arguments).backward()
+    return image.grad
+
+
 class Student(keras.Model):
     """The compact network's trunk, and at each tap a projection to the teacher's features.
 
@@ -24,12 +44,17 @@ class Student(keras.Model):
     ----------
     channels : mapping of str to int
         The teacher's channels at the taps that it has.
-    feature_weight, gram_weight : float
-        Of the relative squared errors of features and of Gram matrices, the same for every tap.
+    feature_weight, gram_weight, slope_weight : float
+        Of the errors of features and of Gram matrices, the same for every tap, and of the style
+        loss's gradient with respect to the image.
     """
 
     def __init__(
-        self, channels: Mapping[str, int], feature_weight: float = 1.0, gram_weight: float = 1.0
+        self,
+        channels: Mapping[str, int],
+        feature_weight: float = 1.0,
+        gram_weight: float = 1.0,
+        slope_weight: float = 0.0,
     ) -> None:
         super().__init__(name="student")
         self.trunk = build(tuple(TAPS), "float32", keras.layers.Conv2D, taps=False)
@@ -43,11 +68,12 @@ class Student(keras.Model):
         }
         self.feature_weight = feature_weight
         self.gram_weight = gram_weight
+        self.slope_weight = slope_weight
         self.built = True
 
     def call(self, image):
-        """Return the trunk's features by tap."""
-        return self.trunk(image)
+        """Return the trunk's features by tap; of a dict, those of its "image"."""
+        return self.trunk(image["image"] if isinstance(image, dict) else image)
 
     def gram(self, name: str, feature):
         """Return the Gram matrix of the predicted teacher features, ``P^T G P``."""
@@ -72,22 +98,45 @@ class Student(keras.Model):
         """Return what is minimised; see the module."""
         total = 0.0
         for seen, gram in self.errors(y_pred, y).values():
-            # The logarithm gives every tap the same say, near or far; its slope is 1 at errors
-            # far below the offset.
+            # The root keeps a tap that is nearly right from being forgotten beside the others.
             total = total + self.feature_weight * seen + self.gram_weight * ops.sqrt(gram + 1e-4)
         for name in PLAIN:  # such a tap keeps only the diagonal of P P^T
             metric = ops.matmul(self.projections[name], ops.transpose(self.projections[name]))
             diagonal = ops.sum(ops.square(ops.diagonal(metric)))
             total = total + 0.1 * (ops.sum(ops.square(metric)) / diagonal - 1)
+        if "painted" in y:
+            total = total + self.slope_weight * self.slope_error(x["painted"], y["painted"])
         return total
+
+    def slope_error(self, image, targets):
+        """Return the relative squared error of the style loss's gradient, a mean over images.
+
+        Parameters
+        ----------
+        image : tensor [B, H, W, 3]
+        targets : dict
+            Of `distill.Teacher.slopes`: the goals, which are the teacher's own, and the "slope".
+        """
+        targets = {name: ops.cast(value, "float32") for name, value in targets.items()}
+        slope = targets.pop("slope")
+        own = image_gradient(lambda image: ops.sum(self.style(self(image), targets)), image)
+        return ops.mean(functional.relative_error(own * 1e4, slope * 1e4))
+
+    def style(self, features, goals):
+        """Return the sum over taps of the relative distances of Gram matrices: ``[B]``."""
+        return sum(functional.relative_error(self.gram(n, features[n]), goals[n]) for n in goals)
+
+    def kept(self, features):
+        """Return the predicted features in which content is compared."""
+        feature = features["block4_conv1"]
+        projection = self.projections.get("block4_conv1")
+        return feature if projection is None else ops.matmul(feature, projection)
 
     def painting_loss(self, image, goals, content, strength):
         """Return style and content losses as `stylize` weighs them, summed over images."""
         features = self(image)
-        style = sum(
-            functional.relative_error(self.gram(n, features[n]), goals[n]) for n in goals
-        ) / len(goals)
-        kept = functional.relative_error(features["block4_conv1"], content)
+        kept = functional.relative_error(self.kept(features), content)
+        style = self.style(features, goals) / len(goals)
         return ops.sum((1 - strength) * kept + 8 * strength * style)
 
 

@@ -5,7 +5,7 @@ import pytest
 import stylekit as sk
 from stylekit import functional
 from stylekit.features.compact import TAPS
-from stylekit.features.student import Student, folded
+from stylekit.features.student import Student, folded, image_gradient
 
 CHANNELS = {"block1_conv1": 20, "block2_conv1": 60, "block4_conv1": 30}
 
@@ -71,6 +71,20 @@ def test_the_predicted_gram_matrix(student, pictures):
         rtol=1e-3,
         atol=1e-3,
     )
+
+
+def test_a_slope_of_its_own_is_no_error(student, pictures):
+    features = student(pictures[::-1])
+    goals = {name: np.asarray(student.gram(name, features[name])) for name in CHANNELS}
+    slope = image_gradient(
+        lambda image: keras.ops.sum(student.style(student(image), goals)),
+        keras.ops.convert_to_tensor(pictures),
+    )
+    own = {"slope": np.asarray(slope), **goals}
+    image = keras.ops.convert_to_tensor(pictures)
+    assert float(student.slope_error(image, own)) == pytest.approx(0, abs=1e-6)
+    own["slope"] = -own["slope"]
+    assert float(student.slope_error(image, own)) == pytest.approx(4, rel=0.01)
 
 
 def test_a_perfect_student_has_no_errors(student, pictures):
