@@ -125,7 +125,7 @@ def pictures(size: int, steps: int, progress: bool) -> Iterator[tuple[str, Any]]
     options: dict[str, Any] = {
         "size": size,
         "steps": steps,
-        "strength": 0.7,
+        "strength": 0.9,
         "pyramid": 2,
         "extractor": sk.CompactVGG(),
         "callbacks": [sk.ProgressBar()] if progress else [],

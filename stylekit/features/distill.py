@@ -27,7 +27,6 @@ import scipy.linalg
 from keras import ops
 from tqdm import tqdm
 
-from stylekit import functional
 from stylekit._checks import FileError
 from stylekit.features.collaborative import collaborative_student
 from stylekit.features.compact import TAPS
@@ -45,17 +44,25 @@ class Painter:
     Parameters
     ----------
     student : Student
+    teacher : Teacher
     crops : Crops
     count : int
         Images in progress; all of them move one step at a call of `step`.
     """
 
-    def __init__(self, student: Student, crops: Crops, count: int = 4) -> None:
-        self.student, self.crops = student, crops
+    def __init__(self, student: Student, teacher: Teacher, crops: Crops, count: int = 4) -> None:
+        self.student, self.teacher, self.crops = student, teacher, crops
         self.images = [None] * count
 
-    def step(self, rng: np.random.Generator) -> np.ndarray:
-        """Move every image one step on, and return them: float32 ``[count, size, size, 3]``."""
+    def step(self, rng: np.random.Generator) -> Features:
+        """Move every image one step on, and return one of them.
+
+        Returns
+        -------
+        dict
+            Under "image" float32 ``[1, 3, size, size, 3]``, the painted image, its style and its
+            photograph, and the teacher's features of them, float16 ``[1, 3, h, w, C]``, by layer.
+        """
         for k, one in enumerate(self.images):
             if one is None or one["left"] == 0:
                 self.images[k] = self._begin(rng)
@@ -73,26 +80,32 @@ class Painter:
             mean = one["mean"] / (1 - 0.9 ** one["age"])
             root = np.sqrt(one["square"] / (1 - 0.99 ** one["age"])) + 1e-12
             one["image"] = np.clip(one["image"] - one["rate"] * mean / root, 0, 1)
-        return np.stack([one["image"] for one in self.images])
+        one = self.images[rng.integers(len(self.images))]
+        seen = self.teacher(one["image"][None])
+        whole = {name: np.concatenate([seen[name], one["seen"][name]]) for name in seen}
+        return {"image": np.stack([one["image"], *one["given"]])[None]} | {
+            name: feature[None] for name, feature in whole.items()
+        }
 
     def _begin(self, rng: np.random.Generator) -> dict:
-        content, style = self.crops.draw(rng), self.crops.draw(rng)
-        features = self.student(ops.convert_to_tensor(np.stack([content, style])))
+        given = np.stack([self.crops.draw(rng) for _ in range(2)])
+        features = self.student(ops.convert_to_tensor(given))
         goals = {
-            name: ops.convert_to_numpy(self.student.gram(name, features[name][1:]))[0]
+            name: ops.convert_to_numpy(self.student.gram(name, features[name][:1]))[0]
             for name in self.student.projections
         }
         return {
-            "image": content,
-            "style": style,
-            "content": ops.convert_to_numpy(self.student.kept(features)[0]),
+            "given": given,  # the style and the photograph
+            "seen": self.teacher(given),
+            "image": given[1],
+            "content": ops.convert_to_numpy(self.student.kept(features)[1]),
             "goals": goals,
             "strength": np.float32(rng.uniform(0.05, 1)),
             "rate": np.float32(np.exp(rng.uniform(np.log(0.005), np.log(0.04)))),
             "left": int(rng.integers(10, 100)),
             "age": 0,
-            "mean": np.zeros_like(content),
-            "square": np.zeros_like(content),
+            "mean": np.zeros_like(given[1]),
+            "square": np.zeros_like(given[1]),
         }
 
 
@@ -119,24 +132,6 @@ class Teacher:
         """Return float16 features by layer."""
         scaled = self._scaled(images).items()
         return {name: ops.convert_to_numpy(f).astype("float16") for name, f in scaled}
-
-    def slopes(self, images, styles) -> Features:
-        """Return the Gram matrices of styles, and the style loss's gradient at images.
-
-        Returns
-        -------
-        dict
-            ``{layer: float16 [B, C, C]}``, and under "slope" float32 ``[B, H, W, 3]``.
-        """
-        goals = {n: functional.gram_matrix(f) for n, f in self._scaled(styles).items()}
-
-        def distance(image):
-            grams = {n: functional.gram_matrix(f) for n, f in self._scaled(image).items()}
-            return ops.sum(sum(functional.relative_error(grams[n], goals[n]) for n in goals))
-
-        slope = ops.convert_to_numpy(image_gradient(distance, ops.convert_to_tensor(images)))
-        grams = {n: ops.convert_to_numpy(goal).astype("float16") for n, goal in goals.items()}
-        return {"slope": slope, **grams}
 
     def _scaled(self, images):
         found = {n: f for model in self.models for n, f in model(images).items()}
@@ -176,7 +171,7 @@ def distill(options: argparse.Namespace) -> Path:
     held = np.stack([crops.draw(fixed) for _ in range(32)])
     teacher = Teacher(teachers(options.teacher, options.deep_teacher), held)
     truth = teacher(held)
-    weights = options.feature_weight, options.gram_weight, options.slope_weight
+    weights = options.feature_weight, options.gram_weight, options.change_weight
     student = Student(teacher.channels, *weights)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, options.steps, alpha=0.01, warmup_target=options.rate, warmup_steps=100
@@ -187,43 +182,42 @@ def distill(options: argparse.Namespace) -> Path:
     checkpoint = options.out / "checkpoint.npz"
     begun = restore(student, checkpoint)
     rng = np.random.default_rng([options.seed, begun])  # a run taken up again sees new crops
-    ring, painted, painter = Ring(options.ring), Ring(options.ring), Painter(student, crops)
+    ring, painter = Ring(options.ring), Painter(student, teacher, crops)
     bar = tqdm(range(begun, options.steps), initial=begun, total=options.steps, unit="step")
     began = time.monotonic()
     with (options.out / "log.csv").open("a", newline="") as file:
         log = csv.writer(file)
         if not file.tell():
-            heads = (f"{name} {what}" for name in teacher.channels for what in ("features", "gram"))
-            log.writerow(["step", "seconds", *heads, "slope"])
+            heads = ("features", "gram", "style change", "content change")
+            names = (f"{name} {head}" for name in teacher.channels for head in heads)
+            log.writerow(["step", "seconds", *names])
         for step in bar:
-            fresh = np.stack([crops.draw(rng) for _ in range(1 if ring.count else 64)])
-            if step >= options.paint_from and step % options.paint_every == 0:
-                images = painter.step(rng)
-                chosen = rng.integers(len(images), size=1)
-                fresh = np.concatenate([fresh, images[chosen]])
-                styles = np.stack([painter.images[k]["style"] for k in chosen])
-                if options.slope_weight:
-                    painted.add({"image": fresh[-1:], **teacher.slopes(fresh[-1:], styles)})
-            ring.add({"image": fresh, **teacher(fresh)})
-            targets = ring.draw(rng, options.batch)
-            images = {"image": targets.pop("image")}
-            if painted.count:
-                targets["painted"] = painted.draw(rng, options.batch // 2)
-                images["painted"] = targets["painted"].pop("image")
-            loss = student.train_on_batch(images, targets)
+            if step % options.paint_every == 0 or not ring.count:
+                ring.add(painter.step(rng))
+            targets = {
+                # By triple of images, their styles and their photographs; by kind, the batch.
+                name: np.concatenate(np.swapaxes(values, 0, 1))
+                for name, values in ring.draw(rng, options.batch).items()
+            }
+            loss = student.train_on_batch(targets.pop("image"), targets)
             if step % 20 == 0:
                 bar.set_postfix(loss=f"{float(np.ravel(loss)[0]):.3f}")
             if (step + 1) % options.every == 0 or step + 1 == options.steps:
-                errors = student.errors(student(held), truth)
-                row = [f"{float(x):.5f}" for pair in errors.values() for x in pair]
-                if painted.count:
-                    last = painted.draw(rng, 8)
-                    row.append(f"{float(student.slope_error(last.pop('image'), last)):.5f}")
+                errors, changes = logged(student, held, truth, ring.draw(rng, 8))
+                pairs = (errors[name] + changes[name] for name in errors)
+                row = [f"{float(x):.5f}" for pair in pairs for x in pair]
                 log.writerow([step + 1, f"{time.monotonic() - began:.0f}", *row])
                 file.flush()
                 save(student, checkpoint, step + 1)
     np.savez_compressed(options.out / "compact_vgg.npz", **folded(student, held))
     return options.out / "compact_vgg.npz"
+
+
+def logged(student: Student, pictures, targets: Features, last: Features) -> tuple[dict, dict]:
+    """Return the errors on held pictures, and of the changes of images that are drawn from."""
+    last = {name: np.concatenate(np.swapaxes(values, 0, 1)) for name, values in last.items()}
+    changes = student.changes(student(last.pop("image")), last)
+    return student.errors(student(pictures), targets), changes
 
 
 def begin(student: Student, teacher: Teacher, pictures: np.ndarray, targets: Features) -> None:
@@ -303,15 +297,14 @@ def arguments() -> argparse.ArgumentParser:
     add("--teacher", default="imagenet", help="VGG19's weights, as far as the file holds them")
     add("--deep-teacher", help="a published student's .npz, for conv5_1 where the file has none")
     add("--steps", type=int, default=8000)
-    add("--batch", type=int, default=4)
+    add("--batch", type=int, default=2, help="triples: an image, its style, its photograph")
     add("--size", type=int, default=128, help="side of a crop in pixels")
     add("--rate", type=float, default=1e-3, help="Adam's, at most; it falls along a cosine")
     add("--feature-weight", type=float, default=1.0)
     add("--gram-weight", type=float, default=1.0)
-    add("--slope-weight", type=float, default=0.0, help="of the style loss's gradient")
-    add("--ring", type=int, default=768, help="crops that are kept, 4 MB each")
-    add("--paint-from", type=int, default=500, help="step from which the student paints")
-    add("--paint-every", type=int, default=3, help="steps of training a step of painting")
+    add("--change-weight", type=float, default=1.0)
+    add("--ring", type=int, default=300, help="triples that are kept, 15 MB each")
+    add("--paint-every", type=int, default=2, help="steps of training a step of painting")
     add("--every", type=int, default=250, help="steps between checkpoints")
     add("--seed", type=int, default=0)
     return parser

@@ -44,9 +44,9 @@ class Student(keras.Model):
     ----------
     channels : mapping of str to int
         The teacher's channels at the taps that it has.
-    feature_weight, gram_weight, slope_weight : float
-        Of the errors of features and of Gram matrices, the same for every tap, and of the style
-        loss's gradient with respect to the image.
+    feature_weight, gram_weight, change_weight : float
+        Of the errors of features and of Gram matrices, the same for every tap, and of those of the
+        changes that style transfer makes; see `changes`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Student(keras.Model):
         channels: Mapping[str, int],
         feature_weight: float = 1.0,
         gram_weight: float = 1.0,
-        slope_weight: float = 0.0,
+        change_weight: float = 1.0,
     ) -> None:
         super().__init__(name="student")
         self.trunk = build(tuple(TAPS), "float32", keras.layers.Conv2D, taps=False)
@@ -68,12 +68,12 @@ class Student(keras.Model):
         }
         self.feature_weight = feature_weight
         self.gram_weight = gram_weight
-        self.slope_weight = slope_weight
+        self.change_weight = change_weight
         self.built = True
 
     def call(self, image):
-        """Return the trunk's features by tap; of a dict, those of its "image"."""
-        return self.trunk(image["image"] if isinstance(image, dict) else image)
+        """Return the trunk's features by tap."""
+        return self.trunk(image)
 
     def gram(self, name: str, feature):
         """Return the Gram matrix of the predicted teacher features, ``P^T G P``."""
@@ -104,23 +104,37 @@ class Student(keras.Model):
             metric = ops.matmul(self.projections[name], ops.transpose(self.projections[name]))
             diagonal = ops.sum(ops.square(ops.diagonal(metric)))
             total = total + 0.1 * (ops.sum(ops.square(metric)) / diagonal - 1)
-        if "painted" in y:
-            total = total + self.slope_weight * self.slope_error(x["painted"], y["painted"])
+        for style, content in self.changes(y_pred, y).values():
+            total = total + self.change_weight * (style + content)
         return total
 
-    def slope_error(self, image, targets):
-        """Return the relative squared error of the style loss's gradient, a mean over images.
+    def changes(self, features, targets) -> dict[str, tuple]:
+        """Return by tap the errors of what a style loss and a content loss compare, scalars.
+
+        A loss is made of a difference: of two Gram matrices, or of two feature maps. What the
+        student gets wrong in both cancels, and where both are near each other, as late in a run,
+        an error small beside either is large beside their difference.
 
         Parameters
         ----------
-        image : tensor [B, H, W, 3]
-        targets : dict
-            Of `distill.Teacher.slopes`: the goals, which are the teacher's own, and the "slope".
+        features, targets : dict of str to tensor [3 n, h, w, C]
+            Of n painted images, then of their styles, then of their photographs.
+
+        Returns
+        -------
+        dict of str to (style, content)
+            Squared errors of the differences, relative to the teacher's.
         """
-        targets = {name: ops.cast(value, "float32") for name, value in targets.items()}
-        slope = targets.pop("slope")
-        own = image_gradient(lambda image: ops.sum(self.style(self(image), targets)), image)
-        return ops.mean(functional.relative_error(own * 1e4, slope * 1e4))
+        result = {}
+        for name, projection in self.projections.items():
+            target = ops.cast(targets[name], "float32")
+            own = ops.split(self.gram(name, features[name]), 3)
+            goal = ops.split(functional.gram_matrix(target), 3)
+            style = _relative(own[0] - own[1], goal[0] - goal[1], goal[1])
+            own = ops.split(ops.matmul(features[name], projection), 3)
+            goal = ops.split(target, 3)
+            result[name] = style, _relative(own[0] - own[2], goal[0] - goal[2], goal[2])
+        return result
 
     def style(self, features, goals):
         """Return the sum over taps of the relative distances of Gram matrices: ``[B]``."""
@@ -138,6 +152,15 @@ class Student(keras.Model):
         kept = functional.relative_error(self.kept(features), content)
         style = self.style(features, goals) / len(goals)
         return ops.sum((1 - strength) * kept + 8 * strength * style)
+
+
+def _relative(change, target, whole):
+    """Return the squared error of a change relative to its target, or to 1 % of the whole."""
+    axes = tuple(range(1, len(target.shape)))
+    error, size, most = (
+        ops.sum(ops.square(x), axis=axes) for x in (change - target, target, whole)
+    )
+    return ops.mean(error / (size + 1e-2 * most))
 
 
 def folded(student: Student, pictures: np.ndarray) -> dict[str, np.ndarray]:

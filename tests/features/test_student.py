@@ -73,18 +73,33 @@ def test_the_predicted_gram_matrix(student, pictures):
     )
 
 
-def test_a_slope_of_its_own_is_no_error(student, pictures):
-    features = student(pictures[::-1])
-    goals = {name: np.asarray(student.gram(name, features[name])) for name in CHANNELS}
-    slope = image_gradient(
-        lambda image: keras.ops.sum(student.style(student(image), goals)),
-        keras.ops.convert_to_tensor(pictures),
-    )
-    own = {"slope": np.asarray(slope), **goals}
-    image = keras.ops.convert_to_tensor(pictures)
-    assert float(student.slope_error(image, own)) == pytest.approx(0, abs=1e-6)
-    own["slope"] = -own["slope"]
-    assert float(student.slope_error(image, own)) == pytest.approx(4, rel=0.01)
+def test_changes_are_of_triples(student):
+    """Painted images against their styles by Gram matrices, against their photographs by place."""
+    images = np.random.default_rng(1).random((6, 32, 32, 3), "float32")
+    features = student(images)
+    targets = {n: np.asarray(features[n] @ student.projections[n]) for n in CHANNELS}
+    for style, content in student.changes(features, targets).values():
+        assert float(style) < 1e-8
+        assert float(content) < 1e-8
+    # Of the second triple the styles' features alone are doubled, then the photographs'.
+    for at, wrong, right in ((3, 0, 1), (5, 1, 0)):
+        other = {n: target.copy() for n, target in targets.items()}
+        for target in other.values():
+            target[at] *= 2
+        for change in student.changes(features, other).values():
+            assert float(change[wrong]) > 0.1
+            assert float(change[right]) < 1e-8
+
+
+def test_what_did_not_change_has_a_scale_of_its_own(student):
+    image = np.random.default_rng(1).random((1, 32, 32, 3), "float32")
+    features = student(np.concatenate([image] * 3))
+    targets = {n: np.asarray(features[n] @ student.projections[n]) for n in CHANNELS}
+    for target in targets.values():
+        target[0] *= 1.1  # a tenth of it all, where nothing changed
+    for style, content in student.changes(features, targets).values():
+        assert np.isfinite(style)
+        assert float(content) == pytest.approx(0.1**2 / (0.1**2 + 0.01), rel=0.01)
 
 
 def test_a_perfect_student_has_no_errors(student, pictures):
@@ -93,5 +108,21 @@ def test_a_perfect_student_has_no_errors(student, pictures):
     for seen, gram in student.errors(features, perfect).values():
         assert float(seen) < 1e-10
         assert float(gram) < 1e-8
+
+
+def test_the_loss_is_least_for_a_perfect_student(student):
+    images = np.random.default_rng(2).random((3, 32, 32, 3), "float32")
+    features = student(images)
+    perfect = {n: np.asarray(features[n] @ student.projections[n]) for n in CHANNELS}
+    worse = {
+        n: target * np.float32([1, 1.1, 0.9])[:, None, None, None] for n, target in perfect.items()
+    }
     # What is left of the loss is the offset under the roots, and the plain tap's own term.
-    assert float(student.compute_loss(pictures, perfect, features)) < 0.3
+    assert float(student.compute_loss(images, perfect, features)) < 0.3
+    assert float(student.compute_loss(images, worse, features)) > 0.5
+
+
+def test_the_image_gradient_is_the_numeric_one(pictures):
+    value = lambda image, factor: keras.ops.sum(factor * image**3)  # noqa: E731
+    slope = image_gradient(value, pictures, 2.0)
+    np.testing.assert_allclose(slope, 6 * pictures**2, rtol=1e-5)
