@@ -94,7 +94,7 @@ def test_changes_are_of_triples(student):
 def test_what_did_not_change_has_a_scale_of_its_own(student):
     image = np.random.default_rng(1).random((1, 32, 32, 3), "float32")
     features = student(np.concatenate([image] * 3))
-    targets = {n: np.asarray(features[n] @ student.projections[n]) for n in CHANNELS}
+    targets = {n: np.array(features[n] @ student.projections[n]) for n in CHANNELS}
     for target in targets.values():
         target[0] *= 1.1  # a tenth of it all, where nothing changed
     for style, content in student.changes(features, targets).values():
