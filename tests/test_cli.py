@@ -531,6 +531,7 @@ class TestTheNetwork:
             (["--finish", "vgg16:1"], ["--finish", "vgg16:1"]),
             (["--finish", "vgg19:4"], ["--finish", "3"]),
             (["--extractor", "compact", "--pooling", "average"], ["--pooling"]),
+            (["--extractor", "compact", "--weights-file", "vgg19.h5"], ["VGG19 is not used"]),
         ],
     )
     def test_what_cannot_be_is_told(self, paint, arguments, words):

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import FileError, InputError, integer, number
+from stylekit._checks import FileError, InputError, explain, integer, number
 from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
 from stylekit.cli._app import load_tensorflow, plain_errors
 from stylekit.cli._network import ExtractorName, network, parsed_finish
@@ -97,7 +97,20 @@ class RunOptions:
         number(self.style_scale, "--style-scale", low=0, open_low=True)
         number(self.learning_rate, "--learning-rate", low=0, open_low=True)
         number(self.variation, "--variation", low=0)
+        if self.weights_file and set(self.networks()) == {ExtractorName.compact}:
+            raise InputError(
+                explain(
+                    "--weights-file holds VGG19's weights, and VGG19 is not used",
+                    expected="--extractor vgg19, or --finish vgg19:50",
+                    received=f"--extractor {self.extractor.value}",
+                    hint="leave --weights-file out for the compact network",
+                )
+            )
         check_writable(self.out, bits=self.bits)
+
+    def networks(self) -> tuple[ExtractorName, ...]:
+        """Return the names of the networks of the run."""
+        return (self.extractor,)
 
     def arguments(self) -> dict[str, Any]:
         """Return the options as the recipes take them; this loads TensorFlow."""
@@ -189,6 +202,11 @@ class PaintOptions(RunOptions):
             parsed_finish(self.finish, self.steps)
         integer(self.pyramid, "--pyramid", low=1)
         super().check()
+
+    def networks(self) -> tuple[ExtractorName, ...]:
+        """Return the names of the networks of the run."""
+        last = (parsed_finish(self.finish, self.steps)[0],) if self.finish else ()
+        return (*super().networks(), *last)
 
     def arguments(self) -> dict[str, Any]:
         """Return the options as the recipes take them; this loads TensorFlow."""

@@ -27,7 +27,7 @@ import scipy.linalg
 from keras import ops
 from tqdm import tqdm
 
-from stylekit._checks import FileError
+from stylekit._checks import FileError, StylekitError
 from stylekit.features.collaborative import collaborative_student
 from stylekit.features.compact import TAPS
 from stylekit.features.crops import Crops
@@ -194,16 +194,14 @@ def distill(options: argparse.Namespace) -> Path:
         for step in bar:
             if step % options.paint_every == 0 or not ring.count:
                 ring.add(painter.step(rng))
-            targets = {
-                # By triple of images, their styles and their photographs; by kind, the batch.
-                name: np.concatenate(np.swapaxes(values, 0, 1))
-                for name, values in ring.draw(rng, options.batch).items()
-            }
+            targets = by_kind(ring.draw(rng, options.batch))
             loss = student.train_on_batch(targets.pop("image"), targets)
             if step % 20 == 0:
                 bar.set_postfix(loss=f"{float(np.ravel(loss)[0]):.3f}")
             if (step + 1) % options.every == 0 or step + 1 == options.steps:
-                errors, changes = logged(student, held, truth, ring.draw(rng, 8))
+                last = by_kind(ring.draw(rng, 8))
+                changes = student.changes(student(last.pop("image")), last)
+                errors = student.errors(student(held), truth)
                 pairs = (errors[name] + changes[name] for name in errors)
                 row = [f"{float(x):.5f}" for pair in pairs for x in pair]
                 log.writerow([step + 1, f"{time.monotonic() - began:.0f}", *row])
@@ -213,11 +211,9 @@ def distill(options: argparse.Namespace) -> Path:
     return options.out / "compact_vgg.npz"
 
 
-def logged(student: Student, pictures, targets: Features, last: Features) -> tuple[dict, dict]:
-    """Return the errors on held pictures, and of the changes of images that are drawn from."""
-    last = {name: np.concatenate(np.swapaxes(values, 0, 1)) for name, values in last.items()}
-    changes = student.changes(student(last.pop("image")), last)
-    return student.errors(student(pictures), targets), changes
+def by_kind(triples: Features) -> Features:
+    """Return ``[n, 3, ...]`` as ``[3 n, ...]``: the images, their styles, their photographs."""
+    return {name: np.concatenate(np.swapaxes(x, 0, 1)) for name, x in triples.items()}
 
 
 def begin(student: Student, teacher: Teacher, pictures: np.ndarray, targets: Features) -> None:
@@ -311,4 +307,8 @@ def arguments() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    print(distill(arguments().parse_args()))
+    parser = arguments()
+    try:
+        print(distill(parser.parse_args()))
+    except StylekitError as error:
+        parser.exit(2, f"distill: {error}\n")

@@ -147,7 +147,7 @@ class Student(keras.Model):
         return feature if projection is None else ops.matmul(feature, projection)
 
     def painting_loss(self, image, goals, content, strength):
-        """Return style and content losses as `stylize` weighs them, summed over images."""
+        """Return style and content losses at VGG19's balance, summed over images."""
         features = self(image)
         kept = functional.relative_error(self.kept(features), content)
         style = self.style(features, goals) / len(goals)

@@ -42,8 +42,8 @@ def run_mixed(
             start, steps, update_mask=update_mask, pyramid=pyramid, callbacks=callbacks
         )
     transfer, taken = last
-    # What the last network lacks is told before the first has worked.
-    transfer.extractor.model([name for term in transfer.terms.values() for name in term.layers])
+    # Weights, sizes or masks unfit for the last network are told before the first has worked.
+    transfer.objective(start)
     callbacks = list(callbacks)
     before = steps - taken
     try:

@@ -120,6 +120,20 @@ def test_missing_weights_are_told_before_the_first_step(mixed, tmp_path):
     assert not steps
 
 
+def test_a_picture_too_small_for_it_is_told_before_the_first_step(photo, coffee, vgg):
+    class Shallow(sk.VGG19):
+        style_layers = content_layers = ("block1_conv1",)
+
+    class Deep(sk.VGG19):
+        style_layers = content_layers = ("block5_pool",)
+
+    steps = []
+    options = {"size": None, "steps": 4, "extractor": Shallow(None), "callbacks": [steps.append]}
+    with pytest.raises(InputError, match="block5_pool"):
+        sk.stylize(photo, coffee, finish=(Deep(None), 2), **options)
+    assert not steps
+
+
 def test_more_steps_than_all_are_refused(mixed, other):
     with pytest.raises(InputError, match="finish"):
         mixed(steps=4, finish=(other, 5))
