@@ -15,6 +15,7 @@ def info() -> None:
     """Tell versions, the device, and which weights are present and where."""
     with plain_errors():
         load_tensorflow()
+        from stylekit.features.compact import WEIGHTS
         from stylekit.features.vgg19 import IMAGENET
         from stylekit.features.weights import ENVIRONMENT_VARIABLE
         from stylekit.transfer.result import device, versions
@@ -24,6 +25,7 @@ def info() -> None:
         typer.echo(f"{'device':14} {device()}")
         named = os.environ.get(ENVIRONMENT_VARIABLE)
         typer.echo(f"{'VGG19 weights':14} {weights_state(named, IMAGENET)}")
+        typer.echo(f"{'compact':14} {WEIGHTS} ({WEIGHTS.stat().st_size / 1e6:.1f} MB, bundled)")
 
 
 def weights_state(named: str | None, download: Any) -> str:

@@ -1,7 +1,8 @@
 """Networks that turn pictures into feature maps."""
 
 from stylekit.features.compact import CompactVGG
-from stylekit.features.extractor import FeatureExtractor, KerasExtractor, Window
+from stylekit.features.extractor import FeatureExtractor, Window
+from stylekit.features.keras_extractor import KerasExtractor
 from stylekit.features.vgg19 import VGG19
 
 __all__ = ["VGG19", "CompactVGG", "FeatureExtractor", "KerasExtractor", "Window"]

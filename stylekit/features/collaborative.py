@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 from keras import ops
 
-from stylekit.features.extractor import KerasExtractor
+from stylekit.features.keras_extractor import KerasExtractor
 from stylekit.features.weights import existing, read_convolutions
 
 _CONVOLUTIONS = (2, 2, 4, 4, 1)

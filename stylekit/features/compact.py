@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
 import keras
 
-from stylekit.features.convolution import FrozenConv2D
+from stylekit.features.convolution import FrozenConv2D, FrozenMaxPooling2D
 from stylekit.features.extractor import FeatureExtractor, Window, ordered
 from stylekit.features.vgg19 import MEAN
 from stylekit.features.weights import existing, read_convolutions
 
-TRUNK = ((24,), (32, 56), (64, 112), (128, 128, 224, 160), (160,))
-"""Channels of the convolutions, 3 x 3 with ReLU, of each block; average pooling lies between."""
+TRUNK = ((24, 16), (48, 40), (96, 72, 72), (208, 64), (160,))
+"""Channels of the convolutions, 3 x 3 with ReLU, of each block; maximum pooling lies between."""
+
+COUNTERPARTS = (
+    ("block1_conv1", "block1_conv2"),
+    ("block2_conv1", "block2_conv2"),
+    ("block3_conv1", "block3_conv2", "block3_conv4"),
+    ("block4_conv1", "block4_conv4"),
+    ("block5_conv1",),
+)
+"""What a convolution of the trunk is in VGG19."""
 
 TAPS = {
     "block1_conv1": (1, 1),
-    "block2_conv1": (2, 2),
-    "block3_conv1": (3, 2),
-    "block4_conv1": (4, 3),
-    "block4_conv2": (4, 4),
+    "block2_conv1": (2, 1),
+    "block3_conv1": (3, 1),
+    "block4_conv1": (4, 1),
+    "block4_conv2": (4, 1),
     "block5_conv1": (5, 1),
 }
 """VGG19's layer that stands for a block and convolution of the trunk."""
@@ -31,7 +41,7 @@ PLAIN = ("block1_conv1",)
 WEIGHTS = Path(__file__).with_name("compact_vgg.npz")
 """The bundled weights, in float16."""
 
-SHA256 = "56eb0f9791ad0aac3c4a09dd87e199173cf7c3031dbad3f3535175a6572ce6e6"
+SHA256 = "2bf13168940c4e7c0d16e40c7dcc8b5a3de71580309923231363971378c5c253"
 """Of the bundled file."""
 
 
@@ -50,16 +60,18 @@ class CompactVGG(FeatureExtractor):
 
     Notes
     -----
-    The trunk has ten convolutions with average pooling between them, and at most 7/16 of VGG19's
-    channels. Behind each tap but the first a linear 1 x 1 convolution
-    brings the features into a basis in which their distances, and those of their Gram matrices,
-    are VGG19's as far as the trunk can tell. Layers carry the names of those of VGG19 that they
-    learned; block4_conv2 learned from what follows it alone. Every layer has a mean square near 1.
+    The trunk is a narrow VGG19: ten convolutions with maximum pooling between them, and at most two
+    fifths of its channels. Behind each tap but the first a linear 1 x 1 convolution brings the
+    features into a basis in which their distances, and those of their Gram matrices, are VGG19's as
+    far as the trunk can tell. Layers carry the names of those of VGG19 that they stand for;
+    block4_conv2 shares the trunk of block4_conv1, and in the bundled weights its projection, too.
+    Every layer has a mean square near 1.
 
     The bundled weights were made by `stylekit.features.distill` from VGG19 (Simonyan and Zisserman,
     ICLR 2015) to conv4_1, and for conv5_1 from the published student of Collaborative Distillation
-    (Wang, Li, Wang, Hu, Yang, CVPR 2020), on natural photographs, a few paintings, textures made
-    by code, and images that the network painted itself while it learned.
+    (Wang, Li, Wang, Hu, Yang, CVPR 2020): from VGG19's own convolutions, pruned, trained on natural
+    photographs, a few paintings, textures made by code, and images that the network painted itself
+    while it learned.
     """
 
     def __init__(self, weights: str | os.PathLike | None = None) -> None:
@@ -68,7 +80,8 @@ class CompactVGG(FeatureExtractor):
 
     # Alone, conv4_1 is too far from VGG19's to hold the content: an optimizer finds what it misses.
     content_layers = ("block3_conv1", "block4_conv1")
-    style_factor = 2.0
+    style_factor = 3.0
+    variation = 4.0
     layer_names = tuple(
         name
         for block in range(1, len(TRUNK) + 1)
@@ -91,7 +104,7 @@ class CompactVGG(FeatureExtractor):
         """
         names = ordered(self, layers)
         if (names, dtype) not in self._models:
-            model = build(names, dtype, FrozenConv2D)
+            model = build(names, dtype)
             shapes = {
                 layer.name: tuple(layer.kernel.shape)
                 for layer in model.layers
@@ -119,7 +132,7 @@ def trunk_name(block: int, k: int) -> str:
     return next(plain, f"block{block}_trunk{k}")
 
 
-def build(names, dtype: str, convolution, taps: bool = True) -> keras.Model:
+def build(names, dtype: str, *, student: bool = False) -> keras.Model:
     """Return the network to the deepest of `names`, with random weights.
 
     Parameters
@@ -128,13 +141,12 @@ def build(names, dtype: str, convolution, taps: bool = True) -> keras.Model:
         From the picture down.
     dtype : str
         A Keras dtype policy.
-    convolution : type
-        `FrozenConv2D`, or `keras.layers.Conv2D` to train it.
-    taps : bool
-        False: the trunk's own features in the place of the taps'.
+    student : bool
+        Whether it is to be trained, and gives the trunk's own features in the place of the taps'.
     """
     policy = keras.DTypePolicy(dtype)
     image = keras.Input((None, None, 3), dtype=policy.variable_dtype)
+    convolution = keras.layers.Conv2D if student else FrozenConv2D
     shared = {"padding": "same", "data_format": "channels_last", "dtype": policy}
     # Zero padding then means the mean colour, as it does in VGG19.
     x = image * 4.0 - (MEAN * 4.0 / 255.0).astype(policy.variable_dtype)
@@ -144,16 +156,20 @@ def build(names, dtype: str, convolution, taps: bool = True) -> keras.Model:
         for k, width in enumerate(widths, 1):
             if deepest in tensors or not names:
                 break
-            name = trunk_name(block, k)
-            x = convolution(width, 3, activation="relu", name=name, **shared)(x)
-            for tap in (tap for tap, place in TAPS.items() if place == (block, k)):
-                mixed = taps and tap not in PLAIN and tap in names
+            here = [tap for tap, place in TAPS.items() if place == (block, k)]
+            # Maximum and ReLU commute: behind the pooling a quarter of the cells is left.
+            early = here or k < len(widths) or block == len(TRUNK)
+            name, activation = trunk_name(block, k), "relu" if early else None
+            x = convolution(width, 3, activation=activation, name=name, **shared)(x)
+            for tap in here:
+                mixed = not student and tap not in PLAIN and tap in names
                 tensors[tap] = convolution(width, 1, name=tap, **shared)(x) if mixed else x
         if deepest in tensors or not names:
             break
-        pool = f"block{block}_pool"
-        x = keras.layers.AveragePooling2D(2, data_format="channels_last", dtype=policy, name=pool)(
-            x
-        )
-        tensors[pool] = x
+        pooled = f"block{block}_pooled", f"block{block}_pool"
+        pooling = functools.partial(keras.layers.MaxPooling2D, data_format="channels_last")
+        pooling = pooling if student else FrozenMaxPooling2D
+        x = pooling(name=pooled[0], dtype=policy)(x)
+        x = keras.layers.ReLU(name=pooled[1], dtype=policy)(x)
+        tensors[pooled[1]] = x
     return keras.Model(image, {name: tensors[name] for name in names})

@@ -1,45 +1,41 @@
 """Distill a compact network from VGG19: ``python -m stylekit.features.distill --help``.
 
-What style transfer uses is what the student has to keep: at each tap the teacher's features,
-which a linear projection P predicts from the student's, and their Gram matrix, ``P^T G P`` of the
-student's G. The pictures are random crops, and images that the student itself has painted so far:
-an optimizer finds what a network does not see, and there the student has to be corrected (as in
-Ross, Gordon, Bagnell: A Reduction of Imitation Learning to No-Regret Online Learning, AISTATS
+The student begins as VGG19 itself, pruned to a fraction of its channels; see `teacher.inherit`.
+What style transfer uses is what it has to keep: at each tap the teacher's features, which a linear
+projection P predicts from the student's, their Gram matrices, and the changes of both that a
+transfer makes. The pictures are random crops, and images that the student itself has painted so
+far: an optimizer finds what a network does not see, and there the student has to be corrected (as
+in Ross, Gordon, Bagnell: A Reduction of Imitation Learning to No-Regret Online Learning, AISTATS
 2011).
 
 The idea of a narrow VGG19 with linear projections beside it is of Wang, Li, Wang, Hu, Yang:
-Collaborative Distillation for Ultra-Resolution Universal Style Transfer, CVPR 2020; shallower
-trunk, Gram matrices, own paintings and folding are ours.
+Collaborative Distillation for Ultra-Resolution Universal Style Transfer, CVPR 2020; the start,
+Gram matrices, changes, own paintings and folding are ours.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import math
 import os
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
-import scipy.linalg
 from keras import ops
 from tqdm import tqdm
 
-from stylekit._checks import FileError, StylekitError
-from stylekit.features.collaborative import collaborative_student
-from stylekit.features.compact import TAPS
+from stylekit._checks import StylekitError
 from stylekit.features.crops import Crops
-from stylekit.features.extractor import FeatureExtractor
-from stylekit.features.student import Student, folded, image_gradient
-from stylekit.features.vgg19 import VGG19
-
-Features = dict[str, np.ndarray]
+from stylekit.features.student import Student, folded, gradient_of
+from stylekit.features.teacher import Features, Teacher, begin, teachers
 
 
 class Painter:
     """Images that the student paints, a few steps of Adam at a time.
+
+    They are painted until the student sees little left to do: what it does not see is then plain.
 
     Parameters
     ----------
@@ -47,15 +43,16 @@ class Painter:
     teacher : Teacher
     crops : Crops
     count : int
-        Images in progress; all of them move one step at a call of `step`.
+        Images in progress.
     """
 
-    def __init__(self, student: Student, teacher: Teacher, crops: Crops, count: int = 4) -> None:
+    def __init__(self, student: Student, teacher: Teacher, crops: Crops, count: int = 8) -> None:
         self.student, self.teacher, self.crops = student, teacher, crops
         self.images = [None] * count
+        self.gradient = gradient_of(student.painting_loss)
 
-    def step(self, rng: np.random.Generator) -> Features:
-        """Move every image one step on, and return one of them.
+    def step(self, rng: np.random.Generator, times: int = 2) -> Features:
+        """Move every image some steps on, and return one of them.
 
         Returns
         -------
@@ -64,22 +61,10 @@ class Painter:
             photograph, and the teacher's features of them, float16 ``[1, 3, h, w, C]``, by layer.
         """
         for k, one in enumerate(self.images):
-            if one is None or one["left"] == 0:
+            if one is None or one["age"] >= one["life"]:
                 self.images[k] = self._begin(rng)
-        names = ("image", "goals", "content", "strength")
-        batch = keras.tree.map_structure(
-            lambda *values: ops.convert_to_tensor(np.stack(values)),
-            *({name: one[name] for name in names} for one in self.images),
-        )
-        gradient = image_gradient(self.student.painting_loss, *(batch[name] for name in names))
-        for one, slope in zip(self.images, ops.convert_to_numpy(gradient), strict=True):
-            one["left"] -= 1
-            one["age"] += 1
-            one["mean"] = 0.9 * one["mean"] + 0.1 * slope
-            one["square"] = 0.99 * one["square"] + 0.01 * slope**2
-            mean = one["mean"] / (1 - 0.9 ** one["age"])
-            root = np.sqrt(one["square"] / (1 - 0.99 ** one["age"])) + 1e-12
-            one["image"] = np.clip(one["image"] - one["rate"] * mean / root, 0, 1)
+        for _ in range(times):
+            self._move()
         one = self.images[rng.integers(len(self.images))]
         seen = self.teacher(one["image"][None])
         whole = {name: np.concatenate([seen[name], one["seen"][name]]) for name in seen}
@@ -87,57 +72,37 @@ class Painter:
             name: feature[None] for name, feature in whole.items()
         }
 
+    def _move(self) -> None:
+        names = ("image", "goals", "kept", "strength")
+        batch = keras.tree.map_structure(
+            lambda *values: ops.convert_to_tensor(np.stack(values)),
+            *({name: one[name] for name in names} for one in self.images),
+        )
+        gradient = self.gradient(*(batch[name] for name in names))
+        for one, slope in zip(self.images, ops.convert_to_numpy(gradient), strict=True):
+            one["age"] += 1
+            one["mean"] = 0.9 * one["mean"] + 0.1 * slope
+            one["square"] = 0.99 * one["square"] + 0.01 * slope**2
+            mean = one["mean"] / (1 - 0.9 ** one["age"])
+            root = np.sqrt(one["square"] / (1 - 0.99 ** one["age"])) + 1e-12
+            rate = one["rate"] * max(1 - one["age"] / one["life"], 0.05)
+            one["image"] = np.clip(one["image"] - rate * mean / root, 0, 1)
+
     def _begin(self, rng: np.random.Generator) -> dict:
         given = np.stack([self.crops.draw(rng) for _ in range(2)])
-        features = self.student(ops.convert_to_tensor(given))
-        goals = {
-            name: ops.convert_to_numpy(self.student.gram(name, features[name][:1]))[0]
-            for name in self.student.projections
-        }
+        grams, kept = self.student.painting(ops.convert_to_tensor(given))
         return {
             "given": given,  # the style and the photograph
             "seen": self.teacher(given),
             "image": given[1],
-            "content": ops.convert_to_numpy(self.student.kept(features)[1]),
-            "goals": goals,
+            "goals": {name: ops.convert_to_numpy(gram)[0] for name, gram in grams.items()},
+            "kept": {name: ops.convert_to_numpy(feature)[1] for name, feature in kept.items()},
             "strength": np.float32(rng.uniform(0.05, 1)),
-            "rate": np.float32(np.exp(rng.uniform(np.log(0.005), np.log(0.04)))),
-            "left": int(rng.integers(10, 100)),
+            "rate": np.float32(np.exp(rng.uniform(np.log(0.01), np.log(0.06)))),
             "age": 0,
+            "life": int(rng.integers(40, 200)),
             "mean": np.zeros_like(given[1]),
             "square": np.zeros_like(given[1]),
-        }
-
-
-class Teacher:
-    """The features to be learned, each layer scaled to a mean square of 1.
-
-    Parameters
-    ----------
-    extractors : list of (FeatureExtractor, layer names)
-        Several, where one has not all layers.
-    example : ndarray [B, H, W, 3]
-        Pictures from which the scales are taken.
-    """
-
-    def __init__(self, extractors: list[tuple[FeatureExtractor, tuple[str, ...]]], example) -> None:
-        self.extractors = [extractor for extractor, _ in extractors]
-        self.models = [extractor.model(layers) for extractor, layers in extractors]
-        self.scales: dict[str, float] = {}
-        raw = {n: ops.convert_to_numpy(f) for n, f in self._scaled(example).items()}
-        self.scales = {name: float(np.mean(f**2) ** -0.5) for name, f in raw.items()}
-        self.channels = {name: f.shape[-1] for name, f in raw.items()}
-
-    def __call__(self, images) -> Features:
-        """Return float16 features by layer."""
-        scaled = self._scaled(images).items()
-        return {name: ops.convert_to_numpy(f).astype("float16") for name, f in scaled}
-
-    def _scaled(self, images):
-        found = {n: f for model in self.models for n, f in model(images).items()}
-        return {
-            (name := n.removesuffix("_aux")): f * self.scales.get(name, 1.0)
-            for n, f in found.items()
         }
 
 
@@ -168,8 +133,8 @@ def distill(options: argparse.Namespace) -> Path:
     options.out.mkdir(parents=True, exist_ok=True)
     crops = Crops(options.pictures, options.size, options.exclude)
     fixed = np.random.default_rng(options.seed)
-    held = np.stack([crops.draw(fixed) for _ in range(32)])
-    teacher = Teacher(teachers(options.teacher, options.deep_teacher), held)
+    first, held = (np.stack([crops.draw(fixed) for _ in range(48)]) for _ in range(2))
+    teacher = Teacher(teachers(options.teacher, options.deep_teacher), first)
     truth = teacher(held)
     weights = options.feature_weight, options.gram_weight, options.change_weight
     student = Student(teacher.channels, *weights)
@@ -178,7 +143,7 @@ def distill(options: argparse.Namespace) -> Path:
     )
     student.compile(keras.optimizers.Adam(rate, clipnorm=1.0), jit_compile=False)
     student.optimizer.build(student.trainable_variables)
-    begin(student, teacher, held, truth)
+    begin(student, teacher, first, options.start)
     checkpoint = options.out / "checkpoint.npz"
     begun = restore(student, checkpoint)
     rng = np.random.default_rng([options.seed, begun])  # a run taken up again sees new crops
@@ -200,8 +165,8 @@ def distill(options: argparse.Namespace) -> Path:
                 bar.set_postfix(loss=f"{float(np.ravel(loss)[0]):.3f}")
             if (step + 1) % options.every == 0 or step + 1 == options.steps:
                 last = by_kind(ring.draw(rng, 8))
-                changes = student.changes(student(last.pop("image")), last)
-                errors = student.errors(student(held), truth)
+                changes = student.changes(student.predicted(student(last.pop("image"))), last)
+                errors = student.errors(student.predicted(student(held)), truth)
                 pairs = (errors[name] + changes[name] for name in errors)
                 row = [f"{float(x):.5f}" for pair in pairs for x in pair]
                 log.writerow([step + 1, f"{time.monotonic() - began:.0f}", *row])
@@ -216,36 +181,9 @@ def by_kind(triples: Features) -> Features:
     return {name: np.concatenate(np.swapaxes(x, 0, 1)) for name, x in triples.items()}
 
 
-def begin(student: Student, teacher: Teacher, pictures: np.ndarray, targets: Features) -> None:
-    """Give the first convolution VGG19's own filters, and the projections their least squares.
-
-    Of VGG19's filters those are taken that span the rest best: the pivots of a QR decomposition.
-    """
-    name = "block1_conv1"
-    kernel, bias = teacher.extractors[0].model((name,)).get_layer(name).get_weights()
-    flat = _rows(targets[name])
-    first = student.trunk.get_layer(name)
-    *_, order = scipy.linalg.qr(flat, mode="economic", pivoting=True)
-    chosen, scale = order[: first.filters], teacher.scales[name]
-    # VGG19 sees BGR in 0-255, the trunk RGB times 4, both less the mean.
-    kernel = kernel[:, :, ::-1, chosen] * (255 / 4)
-    first.set_weights([kernel * scale, bias[chosen] * scale])
-    features = student.trunk.predict_on_batch(pictures)
-    for name, projection in student.projections.items():
-        own = _rows(features[name])
-        ridge = 1e-3 * np.mean(own**2) * len(own) * np.eye(own.shape[1])
-        projection.assign(np.linalg.solve(own.T @ own + ridge, own.T @ _rows(targets[name])))
-
-
-def _rows(feature: np.ndarray, most: int = 30000) -> np.ndarray:
-    """Return a feature map's cells as rows, float32; of very many an even sample."""
-    flat = feature.reshape(-1, feature.shape[-1])
-    return flat[:: math.ceil(len(flat) / most)].astype("float32")
-
-
 def save(student: Student, path: Path, step: int) -> None:
     """Write all variables, so that a kill at any moment leaves a whole file."""
-    variables = [*student.trainable_variables, *student.optimizer.variables]
+    variables = [*student.variables, *student.optimizer.variables]
     arrays = [ops.convert_to_numpy(variable) for variable in variables]
     spare = path.with_suffix(".tmp.npz")
     np.savez(spare, step=step, **{str(k): array for k, array in enumerate(arrays)})
@@ -257,26 +195,9 @@ def restore(student: Student, path: Path) -> int:
     if not path.exists():
         return 0
     with np.load(path) as saved:
-        for k, variable in enumerate([*student.trainable_variables, *student.optimizer.variables]):
+        for k, variable in enumerate([*student.variables, *student.optimizer.variables]):
             variable.assign(saved[str(k)])
         return int(saved["step"])
-
-
-def teachers(path: str, deep: str | None) -> list[tuple[FeatureExtractor, tuple[str, ...]]]:
-    """Return VGG19 with the taps that its file holds, and for the rest a published student."""
-    vgg, taps = VGG19(path), list(TAPS)
-    while True:
-        try:
-            vgg.model(tuple(taps))
-            break
-        except FileError:
-            taps.pop()
-            if not taps:
-                raise
-    found = [(vgg, tuple(taps))]
-    if deep and "block5_conv1" not in taps:
-        found.append((collaborative_student(deep, projected=True), ("block5_conv1_aux",)))
-    return found
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -292,6 +213,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--exclude", nargs="*", default=(), help="patterns of file names, such as '*_mask.png'")
     add("--teacher", default="imagenet", help="VGG19's weights, as far as the file holds them")
     add("--deep-teacher", help="a published student's .npz, for conv5_1 where the file has none")
+    add("--start", type=Path, help="an earlier compact_vgg.npz to begin with; default: VGG19's")
     add("--steps", type=int, default=8000)
     add("--batch", type=int, default=2, help="triples: an image, its style, its photograph")
     add("--size", type=int, default=128, help="side of a crop in pixels")
@@ -299,8 +221,8 @@ def arguments() -> argparse.ArgumentParser:
     add("--feature-weight", type=float, default=1.0)
     add("--gram-weight", type=float, default=1.0)
     add("--change-weight", type=float, default=1.0)
-    add("--ring", type=int, default=300, help="triples that are kept, 15 MB each")
-    add("--paint-every", type=int, default=2, help="steps of training a step of painting")
+    add("--ring", type=int, default=300, help="triples that are kept, 3 MB each")
+    add("--paint-every", type=int, default=2, help="steps of training to two of painting")
     add("--every", type=int, default=250, help="steps between checkpoints")
     add("--seed", type=int, default=0)
     return parser

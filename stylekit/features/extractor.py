@@ -5,13 +5,14 @@ from __future__ import annotations
 import abc
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import keras
 from keras import ops
 
 from stylekit._checks import InputTypeError, did_you_mean, explain, fail
-from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS
+from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS, VARIATION
+from stylekit.features.graph import staged
 
 # The literature counts block and convolution (conv4_2) and names the ReLU after it (relu4_2);
 # a Keras convolution carries its ReLU, so that all three names mean one tensor.
@@ -55,12 +56,15 @@ class FeatureExtractor(abc.ABC):
     style_factor : float
         Weight of the style losses beside the content's at which a `strength` of 0.5 looks like
         one half; see `stylekit.stylize`.
+    variation : float
+        Weight of the total variation in the recipes, where they are not told.
     """
 
     layer_names: tuple[str, ...]
     style_layers: tuple[str, ...] = STYLE_LAYERS
     content_layers: tuple[str, ...] = CONTENT_LAYERS
     style_factor: float = 8.0
+    variation: float = VARIATION
 
     @abc.abstractmethod
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
@@ -80,9 +84,40 @@ class FeatureExtractor(abc.ABC):
             Maps ``[B, H, W, 3]`` in [0, 1] to ``{layer: [B, h, w, C]}`` with resolved names.
         """
 
+    def stages(
+        self, layers: Iterable[str], cuts: Iterable[str], dtype: str = "float32"
+    ) -> tuple[keras.Model, ...]:
+        """Return the network of `model` in stages, each of which ends at one of `cuts`.
+
+        Parameters
+        ----------
+        layers, cuts : iterable of str
+            Names that `resolve` accepts.
+        dtype : str
+            A Keras dtype policy.
+
+        Returns
+        -------
+        tuple of keras.Model
+            From the picture, or the feature map at which the stage before ends, to ``{layer:
+            [B, h, w, C]}`` of the stage's own part of `layers` and `cuts`. What lies behind the
+            last of `cuts` is the last stage, if anything does.
+
+        Raises
+        ------
+        InputError
+            If the network goes around a cut.
+        """
+        names = ordered(self, (*layers, *cuts))
+        return staged(self.model(names, dtype), names, ordered(self, cuts))
+
     @abc.abstractmethod
     def windows(self, layer: str) -> tuple[Window, ...]:
         """Return the spatial operations from the picture to `layer`, in order."""
+
+    def check_windows(self, layer: str) -> None:
+        """Raise `InputError` if a cell of `layer` sees what `windows` does not tell."""
+        self.resolve(layer)
 
     def resolve(self, layer: str) -> str:
         """Return the network's own name of a layer.
@@ -158,136 +193,6 @@ class FeatureExtractor(abc.ABC):
             side = (side - 1) * window.stride + (window.size if window.padding == "valid" else 1)
             side = max(1, side - min(map(sum, window.border)))
         return side
-
-
-class KerasExtractor(FeatureExtractor):
-    """Features of any Keras image model.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A functional model with one image input of free size and channels last.
-    preprocess : callable, optional
-        From ``[B, H, W, 3]`` RGB in [0, 1] to what the model wants, in `keras.ops`. Default: the
-        picture as it is.
-
-    Notes
-    -----
-    A layer's receptive field is taken along the branch that sees most. Masks follow convolutions,
-    poolings and zero padding; at a layer behind other changes of size, such as upsampling,
-    `pool_mask` is an error.
-    """
-
-    def __init__(self, model: keras.Model, preprocess: Callable | None = None) -> None:
-        if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-            raise InputTypeError(
-                explain(
-                    "the model cannot be used",
-                    expected="a functional keras.Model",
-                    received=type(model).__name__,
-                )
-            )
-        if isinstance(model, keras.Sequential):  # whose layers leave the input out
-            model = keras.Model(model.inputs, model.outputs)
-        self._model = model
-        self._preprocess = preprocess
-        self._producers = {id(x): a for a in model.layers for x in keras.tree.flatten(a.output)}
-        self._models: dict[tuple, keras.Model] = {}
-        self._paths: dict[str, tuple[Window, ...]] = {}
-        self.layer_names = tuple(
-            layer.name
-            for layer in model.layers
-            if not isinstance(layer, keras.layers.InputLayer)
-            and isinstance(layer.output, keras.KerasTensor)
-            and len(layer.output.shape) == 4
-        )
-
-    def __repr__(self) -> str:
-        return f"KerasExtractor({self._model.name!r}, {self._model.count_params()} parameters)"
-
-    def model(self, layers, dtype="float32"):
-        """Return the model cut after the deepest of `layers`; see `FeatureExtractor.model`.
-
-        Raises
-        ------
-        InputError
-            If `dtype` is not the dtype policy that the model was built with.
-        """
-        names = ordered(self, layers)
-        if (names, dtype) not in self._models:
-            for name in names:
-                policy = self._model.get_layer(name).dtype_policy.name
-                if policy != dtype:
-                    fail(
-                        f"layer {name!r} computes in another precision",
-                        expected=dtype,
-                        received=policy,
-                        hint="build the model under that dtype policy",
-                    )
-            image = keras.Input((None, None, 3))
-            x = self._preprocess(image) if self._preprocess else image
-            outputs = {name: self._model.get_layer(name).output for name in names}
-            cut = keras.Model(self._model.inputs, outputs)
-            self._models[names, dtype] = keras.Model(image, cut(x))
-        return self._models[names, dtype]
-
-    def windows(self, layer):
-        """Return the spatial operations to `layer`; see `FeatureExtractor.windows`."""
-        return self._path(self._model.get_layer(self.resolve(layer)))
-
-    def pool_mask(self, mask, layer):
-        """Take a mask to `layer`; see `FeatureExtractor.pool_mask`.
-
-        Raises
-        ------
-        InputError
-            If something on the way changes the size that is no convolution, pooling or padding.
-        """
-        pooled = super().pool_mask(mask, layer)
-        name = self.resolve(layer)
-        model = self.model((name,), self._model.get_layer(name).dtype_policy.name)
-        shape = model.compute_output_shape((1, *mask.shape[1:3], 3))[name][1:3]
-        if tuple(pooled.shape[1:3]) != tuple(shape):
-            fail(
-                f"a mask cannot follow the network to layer {name!r}",
-                expected=f"{tuple(shape)} cells",
-                received=f"{tuple(pooled.shape[1:3])} by its convolutions, poolings and paddings",
-                hint="use this layer without a mask, or derive from FeatureExtractor",
-            )
-        return pooled
-
-    def _path(self, layer) -> tuple[Window, ...]:
-        # Remembered: the paths of a residual network double at every sum.
-        if layer.name not in self._paths:
-            self._paths[layer.name] = self._walk(layer)
-        return self._paths[layer.name]
-
-    def _walk(self, layer) -> tuple[Window, ...]:
-        if isinstance(layer, keras.layers.InputLayer):
-            return ()
-        inputs = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
-        if not all(id(x) in self._producers for x in inputs):
-            fail(
-                f"the way to layer {layer.name!r} cannot be followed",
-                expected="layers that are used once",
-                received="a layer that is used several times",
-            )
-        paths = [self._path(self._producers[id(x)]) for x in inputs]
-        before = max(paths, key=lambda path: sum(window.size for window in path))
-        if isinstance(layer, keras.layers.ZeroPadding2D):
-            return (*before, Window(1, border=layer.padding))
-        size = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-        if size is None:
-            return before
-        dilation = getattr(layer, "dilation_rate", (1, 1))[0]
-        return (
-            *before,
-            Window(
-                size=(size[0] - 1) * dilation + 1,
-                stride=layer.strides[0],
-                padding=layer.padding,
-            ),
-        )
 
 
 def _bordered(mask, border):

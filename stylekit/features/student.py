@@ -14,31 +14,43 @@ import numpy as np
 from keras import ops
 
 from stylekit import functional
-from stylekit.features.compact import PLAIN, TAPS, build, trunk_name
+from stylekit.features.compact import PLAIN, TAPS, CompactVGG, build, trunk_name
 
 
-def image_gradient(function: Callable, image, *arguments):
-    """Return the gradient of a scalar function with respect to its first argument."""
-    image = ops.convert_to_tensor(image)
+def gradient_of(function: Callable) -> Callable:
+    """Return the gradient, a function too, of a scalar function with respect to its first argument.
+
+    On TensorFlow and JAX it is compiled, and made once for many calls with the same shapes.
+    """
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
 
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(image)
-            value = function(image, *arguments)
-        return tape.gradient(value, image)
-    if backend == "jax":
+        @tf.function(autograph=False)
+        def gradient(image, *arguments):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(image)
+                value = function(image, *arguments)
+            return tape.gradient(value, image)
+
+    elif backend == "jax":
         import jax
 
-        return jax.grad(function)(image, *arguments)
-    image = image.detach().requires_grad_(True)
-    function(image, *arguments).backward()
-    return image.grad
+        gradient = jax.jit(jax.grad(function))
+    else:
+
+        def gradient(image, *arguments):
+            image = image.detach().requires_grad_(True)
+            function(image, *arguments).backward()
+            return image.grad
+
+    return lambda image, *arguments: gradient(ops.convert_to_tensor(image), *arguments)
 
 
 class Student(keras.Model):
     """The compact network's trunk, and at each tap a projection to the teacher's features.
+
+    A tap of `PLAIN` has none: it is some of the teacher's own filters, and stays as it is.
 
     Parameters
     ----------
@@ -57,7 +69,9 @@ class Student(keras.Model):
         change_weight: float = 1.0,
     ) -> None:
         super().__init__(name="student")
-        self.trunk = build(tuple(TAPS), "float32", keras.layers.Conv2D, taps=False)
+        self.trunk = build(tuple(TAPS), "float32", student=True)
+        for name in PLAIN:
+            self.trunk.get_layer(name).trainable = False
         self.projections = {
             name: self.add_weight(
                 shape=(self.trunk.output[name].shape[-1], width),
@@ -65,6 +79,7 @@ class Student(keras.Model):
                 name=f"{name}_projection",
             )
             for name, width in channels.items()
+            if name not in PLAIN
         }
         self.feature_weight = feature_weight
         self.gram_weight = gram_weight
@@ -75,40 +90,34 @@ class Student(keras.Model):
         """Return the trunk's features by tap."""
         return self.trunk(image)
 
-    def gram(self, name: str, feature):
-        """Return the Gram matrix of the predicted teacher features, ``P^T G P``."""
-        projection = self.projections[name]
-        own = functional.gram_matrix(feature)
-        return ops.matmul(ops.transpose(projection), ops.matmul(own, projection))
+    def predicted(self, features) -> dict:
+        """Return the teacher's features as far as the trunk's tell them, by tap."""
+        # Not `matmul`, which multiplies the projection for every row of cells.
+        return {n: ops.tensordot(features[n], p, 1) for n, p in self.projections.items()}
 
-    def errors(self, features, targets) -> dict[str, tuple]:
+    def errors(self, predicted, targets) -> dict[str, tuple]:
         """Return by tap the relative errors of features and of Gram matrices, scalars."""
         result = {}
-        for name, projection in self.projections.items():
+        for name, own in predicted.items():
             target = ops.cast(targets[name], "float32")
-            seen = ops.sum(ops.square(ops.matmul(features[name], projection) - target))
-            goal = functional.gram_matrix(target)
+            own_gram, gram = functional.gram_matrix(own), functional.gram_matrix(target)
             result[name] = (
-                seen / ops.sum(ops.square(target)),
-                ops.mean(functional.relative_error(self.gram(name, features[name]), goal)),
+                ops.sum(ops.square(own - target)) / ops.sum(ops.square(target)),
+                ops.mean(functional.relative_error(own_gram, gram)),
             )
         return result
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return what is minimised; see the module."""
-        total = 0.0
-        for seen, gram in self.errors(y_pred, y).values():
+        total, predicted = 0.0, self.predicted(y_pred)
+        for seen, gram in self.errors(predicted, y).values():
             # The root keeps a tap that is nearly right from being forgotten beside the others.
             total = total + self.feature_weight * seen + self.gram_weight * ops.sqrt(gram + 1e-4)
-        for name in PLAIN:  # such a tap keeps only the diagonal of P P^T
-            metric = ops.matmul(self.projections[name], ops.transpose(self.projections[name]))
-            diagonal = ops.sum(ops.square(ops.diagonal(metric)))
-            total = total + 0.1 * (ops.sum(ops.square(metric)) / diagonal - 1)
-        for style, content in self.changes(y_pred, y).values():
+        for style, content in self.changes(predicted, y).values():
             total = total + self.change_weight * (style + content)
         return total
 
-    def changes(self, features, targets) -> dict[str, tuple]:
+    def changes(self, predicted, targets) -> dict[str, tuple]:
         """Return by tap the errors of what a style loss and a content loss compare, scalars.
 
         A loss is made of a difference: of two Gram matrices, or of two feature maps. What the
@@ -117,7 +126,7 @@ class Student(keras.Model):
 
         Parameters
         ----------
-        features, targets : dict of str to tensor [3 n, h, w, C]
+        predicted, targets : dict of str to tensor [3 n, h, w, C]
             Of n painted images, then of their styles, then of their photographs.
 
         Returns
@@ -126,32 +135,29 @@ class Student(keras.Model):
             Squared errors of the differences, relative to the teacher's.
         """
         result = {}
-        for name, projection in self.projections.items():
+        for name, feature in predicted.items():
             target = ops.cast(targets[name], "float32")
-            own = ops.split(self.gram(name, features[name]), 3)
+            own = ops.split(functional.gram_matrix(feature), 3)
             goal = ops.split(functional.gram_matrix(target), 3)
             style = _relative(own[0] - own[1], goal[0] - goal[1], goal[1])
-            own = ops.split(ops.matmul(features[name], projection), 3)
-            goal = ops.split(target, 3)
+            own, goal = ops.split(feature, 3), ops.split(target, 3)
             result[name] = style, _relative(own[0] - own[2], goal[0] - goal[2], goal[2])
         return result
 
-    def style(self, features, goals):
-        """Return the sum over taps of the relative distances of Gram matrices: ``[B]``."""
-        return sum(functional.relative_error(self.gram(n, features[n]), goals[n]) for n in goals)
-
-    def kept(self, features):
-        """Return the predicted features in which content is compared."""
-        feature = features["block4_conv1"]
-        projection = self.projections.get("block4_conv1")
-        return feature if projection is None else ops.matmul(feature, projection)
-
-    def painting_loss(self, image, goals, content, strength):
-        """Return style and content losses at VGG19's balance, summed over images."""
+    def painting(self, image) -> tuple[dict, dict]:
+        """Return the Gram matrices, and the features of content, that a transfer compares."""
         features = self(image)
-        kept = functional.relative_error(self.kept(features), content)
-        style = self.style(features, goals) / len(goals)
-        return ops.sum((1 - strength) * kept + 8 * strength * style)
+        seen = {name: features[name] for name in PLAIN} | self.predicted(features)
+        grams = {name: functional.gram_matrix(feature) for name, feature in seen.items()}
+        return grams, {n: seen[n] for n in CompactVGG.content_layers if n in seen}
+
+    def painting_loss(self, image, goals, kept, strength):
+        """Return what a transfer with `CompactVGG` minimises, summed over images."""
+        error = functional.relative_error
+        grams, seen = self.painting(image)
+        style = sum(error(grams[name], goals[name]) for name in goals) / len(goals)
+        content = sum((error(seen[name], kept[name]) for name in kept), 0.0) / max(len(kept), 1)
+        return ops.sum((1 - strength) * content + CompactVGG.style_factor * strength * style)
 
 
 def _relative(change, target, whole):
@@ -174,19 +180,19 @@ def folded(student: Student, pictures: np.ndarray) -> dict[str, np.ndarray]:
     for tap, place in TAPS.items():
         flat = features[tap].reshape(-1, features[tap].shape[-1])
         root = np.eye(flat.shape[1])
-        if tap in student.projections:
-            projection = ops.convert_to_numpy(student.projections[tap]).astype("float64")
+        # An untaught tap takes what was learned for another at the same place, if anything was.
+        taught = [t for t in (tap, *TAPS) if t in student.projections and TAPS[t] == place]
+        if taught:
+            projection = ops.convert_to_numpy(student.projections[taught[0]]).astype("float64")
             values, vectors = np.linalg.eigh(projection @ projection.T)
             root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-        if tap in PLAIN:  # ReLU commutes with positive factors: the next kernel takes them back
-            root = np.diag(np.sqrt(np.diag(root @ root)))
-        root /= np.sqrt(np.mean((flat @ root) ** 2))
-        if tap in PLAIN:
+        scale = np.mean((flat @ root) ** 2) ** -0.5
+        if tap in PLAIN:  # ReLU commutes with a positive factor: the next kernel takes it back
             name, after = trunk_name(*place), layers[[x.name for x in layers].index(tap) + 1].name
-            weights[name] = [w * np.diag(root) for w in weights[name]]
-            weights[after][0] = weights[after][0] / np.diag(root)[:, None]
+            weights[name] = [w * scale for w in weights[name]]
+            weights[after][0] = weights[after][0] / scale
         else:
-            weights[tap] = [root[None, None], np.zeros(len(root))]
+            weights[tap] = [root[None, None] * scale, np.zeros(len(root))]
     return {
         f"{name}/{part}": values.astype("float16")
         for name, pair in weights.items()

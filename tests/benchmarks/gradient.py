@@ -3,9 +3,9 @@
     python tests/benchmarks/gradient.py --weights VGG19.h5 \
         --torch-python torch-venv/bin/python --torch-step torch_step.py [--sizes 256 512]
 
-Style on conv1_1..conv5_1, content on conv4_2; and beside them L-BFGS's own work. The programs take
-turns, each in a process of its own, ``--runs`` times; the table gives the minimum, which is what
-the machine can do undisturbed.
+Style on conv1_1..conv5_1, content on each network's own layers; and beside them L-BFGS's own work.
+The programs take turns, each in a process of its own, ``--runs`` times; the table gives the
+minimum, which is what the machine can do undisturbed.
 """
 
 import argparse
@@ -96,7 +96,10 @@ def ours(args):
     size = args.ours
     extractor = sk.CompactVGG() if args.network == "compact" else sk.VGG19(args.weights)
     photo, style = rng.random((2, size, size, 3), dtype="float32")
-    terms = [sk.ContentLoss(photo), sk.GramStyleLoss(style, weight=8)]
+    terms = [
+        sk.ContentLoss(photo, layers=extractor.content_layers),
+        sk.GramStyleLoss(style, layers=extractor.style_layers, weight=8),
+    ]
     objective = sk.Objective(terms, extractor, (size, size))
     image = tf.constant(rng.random((1, size, size, 3), dtype="float32"))
     objective(image)

@@ -93,7 +93,7 @@ def test_models_are_kept_and_stop_at_the_deepest(network):
     model = network.model(["block2_conv1"])
     assert network.model(["conv2_1"]) is model
     depth = [a.name for a in model.layers if isinstance(a, keras.layers.Conv2D)]
-    assert depth == ["block1_conv1", "block2_trunk1", "block2_trunk2", "block2_conv1"]
+    assert depth == ["block1_conv1", "block1_trunk2", "block2_trunk1", "block2_conv1"]
 
 
 def test_another_file(tmp_path, network, photo):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylekit.features.convolution import FrozenConv2D
+from stylekit.features.convolution import FrozenConv2D, FrozenMaxPooling2D
 
 
 def pair(width, size, dtype="float64", activation="relu"):
@@ -61,3 +61,31 @@ def test_the_weights_have_no_gradient(rng):
     with tf.GradientTape() as tape:
         value = tf.reduce_sum(ours(tf.constant(rng.normal(size=(1, 4, 4, 3)), tf.float32)) ** 2)
     assert tape.gradient(value, ours.kernel.value) is None
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (5, 8), (9, 7)])
+def test_pooling_and_its_gradient_are_those_of_the_maximum(rng, shape):
+    theirs, ours = keras.layers.MaxPooling2D(dtype="float64"), FrozenMaxPooling2D(dtype="float64")
+    x = tf.constant(rng.normal(size=(2, *shape, 3)))
+    np.testing.assert_array_equal(ours(x), theirs(x))
+    np.testing.assert_allclose(gradient(ours, x), gradient(theirs, x), rtol=1e-12)
+
+
+def test_equal_cells_share_the_gradient():
+    x = tf.constant(np.float64([[1, 1], [0, 1]])[None, ..., None])
+    expected = np.float64([[1, 1], [0, 1]])[None, ..., None] * 2 / 3  # of the square: 2 * 1
+    np.testing.assert_allclose(
+        gradient(FrozenMaxPooling2D(dtype="float64"), x), expected, rtol=1e-12
+    )
+
+
+def test_pooling_of_a_free_size_can_be_traced(rng):
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, FrozenMaxPooling2D()(image))
+    assert model.output.shape == (None, None, None, 3)
+    traced = tf.function(lambda x: gradient(model, x), autograph=False)
+    for shape in ((6, 4), (5, 9)):
+        x = tf.constant(rng.normal(size=(1, *shape, 3)), "float32")
+        np.testing.assert_allclose(traced(x), gradient(keras.layers.MaxPooling2D(), x), rtol=1e-6)
+    free = traced.get_concrete_function(tf.TensorSpec((1, None, None, 3)))
+    np.testing.assert_allclose(free(x), gradient(keras.layers.MaxPooling2D(), x), rtol=1e-6)
