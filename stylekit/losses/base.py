@@ -35,15 +35,28 @@ class Loss(abc.ABC):
 
     Attributes
     ----------
-    is_mean : bool
-        Whether the value is a mask-weighted mean over positions, which tiles of a picture may
-        combine by mass.
     layers : tuple of str
         What the term reads from the extractor; may be empty.
+    is_mean : bool
+        Whether the value follows from mask-weighted means over the cells of its layers, which the
+        tiles of a picture combine by mass. Such a term has two methods more, with ``compute ==
+        value(means)``: ``means(features, targets)`` returns what is a mean, by layer, for the
+        layers that are in `features`, nested dicts of tensors ``[B, ...]``, and
+        ``value(means, targets)`` the value. Its targets are a dict by layer.
+    per_cell : tuple of str
+        Which targets of a layer have an entry a cell, ``[1 or B, h, w, ...]``. The one that is
+        called ``"mask"``, unless it is None, weighs the means.
     """
 
-    is_mean = False
     layers: tuple[str, ...] = ()
+    is_mean = False
+    per_cell: tuple[str, ...] = ("mask",)
+
+    def __init_subclass__(cls, **options) -> None:
+        super().__init_subclass__(**options)
+        # What a class says of its own mathematics does not hold for another's.
+        if vars(cls).keys() & {"compute", "means", "statistic"} and "is_mean" not in vars(cls):
+            cls.is_mean = False
 
     def __init__(self, *, weight: float = 1.0, name: str | None = None) -> None:
         self.weight = weight
@@ -63,6 +76,11 @@ class Loss(abc.ABC):
         """The class's name in the style of Python's variables, without "Loss"."""
         stem = type(self).__name__.removesuffix("Loss") or "loss"
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+
+    @property
+    def parts(self) -> tuple[Loss, ...]:
+        """The terms whose sum it is: itself, unless it takes several in one pass."""
+        return (self,)
 
     def prepare(self, canvas: Canvas) -> Targets:
         """Return what `compute` compares with, once a size.
@@ -111,9 +129,10 @@ class Loss(abc.ABC):
 class StatisticLoss(Loss):
     """Compares one statistic of the image's features with that of a reference.
 
-    A subclass writes `statistic` alone. The value is the mean over layers, by their weights, of
-    ``distance``; with a mask, each is multiplied by the region's share of the picture, so that the
-    force on a pixel does not grow as the region shrinks.
+    A subclass writes `statistic` alone, and sets ``is_mean = True`` if that is a mask-weighted mean
+    over positions, zero for an empty mask, so that it can be taken tile by tile. The value is the
+    mean over layers, by their weights, of ``distance``; with a mask, each is multiplied by the
+    region's share of the picture, so that the force on a pixel does not grow as the region shrinks.
 
     Parameters
     ----------
@@ -180,13 +199,13 @@ class StatisticLoss(Loss):
         beside = canvas.beside(self.reference, self.reference_scale)
         masks = self.region.prepare(canvas, self.layers)
         reference_masks = self.reference_region.prepare(beside, masks)
-        features = beside.extract(beside.image, reference_masks)
+        statistics = beside.statistics(self.statistic, reference_masks)
         targets = {}
-        for layer, reference_mask in reference_masks.items():
+        for layer, statistic in statistics.items():
             mask = masks[layer]
             share = 1.0 if mask is None else float(ops.mean(mask)) ** self.area_exponent
             targets[layer] = {
-                "statistic": self.statistic(features[layer], reference_mask),
+                "statistic": statistic,
                 "mask": mask,
                 "share": ops.convert_to_tensor(share, "float32"),
             }
@@ -194,14 +213,25 @@ class StatisticLoss(Loss):
 
     def compute(self, image, features, targets):
         """Return the weighted mean over layers of the distances; see `Loss.compute`."""
-        total = ops.zeros(ops.shape(image)[:1], dtype="float32")
-        for layer, layer_weight in zip(self.layers, self.layer_weights, strict=True):
-            if layer in targets:
-                target = targets[layer]
-                statistic = self.statistic(features[layer], target["mask"])
-                distance = self.distance(statistic, target["statistic"])
-                total = total + layer_weight * target["share"] * ops.cast(distance, "float32")
-        return total / sum(self.layer_weights)
+        value = self.value(self.means(features, targets), targets)
+        return per_picture(value, ops.shape(image)[0])
+
+    def means(self, features, targets):
+        """Return the statistics by layer, as far as the features go; see `Loss`."""
+        return {
+            layer: self.statistic(features[layer], targets[layer]["mask"])
+            for layer in self.layers
+            if layer in targets and layer in features
+        }
+
+    def value(self, means, targets):
+        """Return the weighted mean over layers of the distances; see `Loss`."""
+        distances = {}
+        for layer, statistic in means.items():
+            distance = self.distance(statistic, targets[layer]["statistic"])
+            distance = functional.full_precision(distance)
+            distances[layer] = ops.cast(targets[layer]["share"], distance.dtype) * distance
+        return weighted_mean(distances, self.layers, self.layer_weights)
 
     def get_config(self):
         """Return the settings; see `Loss.get_config`."""
@@ -213,6 +243,18 @@ class StatisticLoss(Loss):
         config |= self.region.get_config("mask")
         config |= self.reference_region.get_config(f"{self._reference_name}_mask")
         return config | super().get_config()
+
+
+def weighted_mean(values: Mapping[str, Any], layers: Sequence[str], weights: Sequence[float]):
+    """Return the mean over layers by their weights; a layer without a value counts as zero."""
+    weight = dict(zip(layers, weights, strict=True))
+    return sum((weight[layer] * value for layer, value in values.items()), 0.0) / sum(weights)
+
+
+def per_picture(value, batch):
+    """Return a value for each picture of a batch; of references alone there may be but one."""
+    value = ops.convert_to_tensor(value)
+    return value + ops.zeros((batch,), dtype=value.dtype)
 
 
 def layer_tuple(layers: Sequence[str] | str) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -82,16 +83,11 @@ class Canvas:
         def scaled(factor):
             return tuple(max(1, round(side * factor)) for side in picture.shape[:2])
 
-        base = scaled(scale)
-        canvas = Canvas(
-            self.extractor,
-            base if self.is_final else scaled(scale * reduction),
-            base_shape=base,
-            picture=picture,
-            mask_shape=picture.shape[:2],
-            dtype=self.dtype,
-        )
-        canvas.notes = self.notes
+        canvas = copy.copy(self)  # of the same kind, and with the same notes
+        canvas.base_shape = scaled(scale)
+        canvas.shape = canvas.base_shape if self.is_final else scaled(scale * reduction)
+        canvas.picture = picture
+        canvas.mask_shape = picture.shape[:2]
         canvas._what = "a style or reference picture"
         return canvas
 
@@ -120,6 +116,22 @@ class Canvas:
         self.check_size(layers, image.shape[1:3])
         features = self.extractor.model(layers, self.dtype)(image)
         return {layer: features[self.extractor.resolve(layer)] for layer in layers}
+
+    def statistics(self, statistic: Callable, masks: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a statistic of the picture's features under a mask, by layer.
+
+        Parameters
+        ----------
+        statistic : callable
+            From a feature map ``[1, h, w, C]`` and a mask ``[1, h, w, 1]`` or None to a tensor.
+        masks : mapping of str to tensor or None
+
+        Returns
+        -------
+        dict of str to tensor
+        """
+        features = self.extract(self.image, masks)
+        return {layer: statistic(features[layer], mask) for layer, mask in masks.items()}
 
     def check_size(self, layers: Iterable[str], shape: tuple[int, int] | None = None) -> None:
         """Raise `InputError` if a picture of `shape` (default: this) has no cell at a layer."""

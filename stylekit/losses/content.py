@@ -11,7 +11,7 @@ from stylekit import functional
 from stylekit._checks import choice, fail
 from stylekit._defaults import CONTENT_LAYERS
 from stylekit.image import as_batch, picture_hash, resize
-from stylekit.losses.base import Loss, layer_tuple, weight_tuple
+from stylekit.losses.base import Loss, layer_tuple, per_picture, weight_tuple, weighted_mean
 from stylekit.losses.canvas import Canvas, MaskLike
 from stylekit.losses.region import Region
 
@@ -45,6 +45,9 @@ class ContentLoss(Loss):
         By `prepare`, if the reference's aspect ratio is not the picture's.
     """
 
+    is_mean = True
+    per_cell = ("mask", "feature")
+
     def __init__(
         self,
         reference,
@@ -65,11 +68,6 @@ class ContentLoss(Loss):
         self.error = choice(error, "error", ("mse", "rmse", "half_sse"))
         self.normalize = choice(normalize, "normalize", ("relative", "none"))
 
-    @property
-    def is_mean(self):
-        """Whether the value is a mean over positions; a root or a quotient is none."""
-        return self.error == "mse" and self.normalize == "none"
-
     def prepare(self, canvas):
         """Return the reference's features and the masks, by layer."""
         image = reference_at(self.reference, canvas)
@@ -79,23 +77,35 @@ class ContentLoss(Loss):
 
     def compute(self, image, features, targets):
         """Return the weighted mean over layers of the errors; see `Loss.compute`."""
-        total = ops.zeros(ops.shape(image)[:1], dtype="float32")
-        for layer, layer_weight in zip(self.layers, self.layer_weights, strict=True):
-            if layer in targets:
-                _check_batch(features[layer], targets[layer]["feature"])
-                value = self._error(features[layer], **targets[layer])
-                total = total + layer_weight * ops.cast(value, "float32")
-        return total / sum(self.layer_weights)
+        value = self.value(self.means(features, targets), targets)
+        return per_picture(value, ops.shape(image)[0])
 
-    def _error(self, image, feature, mask):
-        target = functional.full_precision(feature)
-        difference = functional.full_precision(image) - target
-        square = _mean_square(difference, mask)
+    def means(self, features, targets):
+        """Return the mean squares of the errors and of the reference; see `Loss`."""
+        means = {}
+        for layer in self.layers:
+            if layer in targets and layer in features:
+                feature, mask = targets[layer]["feature"], targets[layer]["mask"]
+                _check_batch(features[layer], feature)
+                feature = functional.full_precision(feature)
+                difference = functional.full_precision(features[layer]) - feature
+                means[layer] = {"error": _mean_square(difference, mask)}
+                if self.normalize == "relative":
+                    means[layer]["reference"] = _mean_square(feature, mask)
+        return means
+
+    def value(self, means, targets):
+        """Return the weighted mean over layers of the errors; see `Loss`."""
+        values = {layer: self._error(means[layer], **targets[layer]) for layer in means}
+        return weighted_mean(values, self.layers, self.layer_weights)
+
+    def _error(self, means, feature, mask):
+        square = means["error"]
         if self.normalize == "relative":
-            square = square / (_mean_square(target, mask) + functional.EPSILON)
+            square = square / (means["reference"] + functional.EPSILON)
         elif self.error == "half_sse":
-            height, width, channels = target.shape[1:]
-            positions = height * width if mask is None else ops.sum(mask)
+            height, width, channels = feature.shape[1:]
+            positions = height * width if mask is None else ops.cast(ops.sum(mask), square.dtype)
             return 0.5 * positions * channels * square
         return ops.sqrt(square + functional.EPSILON) if self.error == "rmse" else square
 
@@ -121,8 +131,6 @@ class PixelLoss(Loss):
     weight, name
         See `Loss`.
     """
-
-    is_mean = True
 
     def __init__(
         self,

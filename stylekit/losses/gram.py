@@ -10,7 +10,7 @@ from keras import ops
 from stylekit import functional
 from stylekit._checks import InputTypeError, choice, explain, fail, number
 from stylekit._defaults import STYLE_LAYERS
-from stylekit.losses.base import Loss, StatisticLoss, layer_tuple
+from stylekit.losses.base import Loss, StatisticLoss, layer_tuple, per_picture, weighted_mean
 from stylekit.losses.canvas import MaskLike
 from stylekit.losses.packed import pack_masks, packed_gram_errors
 from stylekit.losses.region import Region
@@ -41,6 +41,7 @@ class GramStyleLoss(StatisticLoss):
     eq. 3-5. We divide by the number of positions and, by default, by the target's norm.
     """
 
+    is_mean = True
     _reference_name = "style"
 
     def __init__(
@@ -226,6 +227,11 @@ class GradientMaskStyleLoss(Loss):
             region.region.what = f"mask of region {name}"
             region.reference_region.what = f"style mask of region {name}"
 
+    @property
+    def parts(self):
+        """The regions' terms; see `Loss.parts`."""
+        return self.regions
+
     def prepare(self, canvas):
         """Return by layer the masks, packed, and the targets of the regions that it serves."""
         prepared = [region.prepare(canvas) for region in self.regions]
@@ -235,29 +241,24 @@ class GradientMaskStyleLoss(Loss):
             if served:
                 ones = [prepared[k].pop(layer) for k in served]
                 grams = [one["statistic"] for one in ones]
-                factors = [
-                    one["share"] * self.regions[k].factor(gram)
-                    for k, one, gram in zip(served, ones, grams, strict=True)
-                ]
+                factors = [self.regions[k].factor(g) for k, g in zip(served, grams, strict=True)]
+                shares = ops.cast(ops.stack([one["share"] for one in ones]), factors[0].dtype)
                 masks = [ops.convert_to_numpy(one["mask"])[0, ..., 0] for one in ones]
                 targets[layer] = {
                     "masks": pack_masks(np.stack(masks)),
                     "grams": ops.stack(grams),
-                    "factors": ops.stack(factors),
+                    "factors": shares[:, None] * ops.stack(factors),
                 }
         return targets
 
     def compute(self, image, features, targets):
         """Return the sum over regions of the weighted mean over layers; see `Loss.compute`."""
-        total = ops.zeros(ops.shape(image)[:1], dtype="float32")
-        weights = self.regions[0].layer_weights
-        for layer, layer_weight in zip(self.layers, weights, strict=True):
-            if layer in targets:
-                target = targets[layer]
-                errors = packed_gram_errors(features[layer], target["masks"], target["grams"])
-                value = ops.sum(target["factors"] * ops.cast(errors, "float32"), axis=0)
-                total = total + layer_weight * value
-        return total / sum(weights)
+        values = {}
+        for layer, target in targets.items():
+            errors = packed_gram_errors(features[layer], target["masks"], target["grams"])
+            values[layer] = ops.sum(target["factors"] * errors, axis=0)
+        value = weighted_mean(values, self.layers, self.regions[0].layer_weights)
+        return per_picture(value, ops.shape(image)[0])
 
     def get_config(self):
         """Return the settings of each region; see `Loss.get_config`."""

@@ -21,8 +21,6 @@ class TotalVariationLoss(Loss):
         See `Loss`.
     """
 
-    is_mean = True
-
     def __init__(
         self,
         exponent: float = 2.0,

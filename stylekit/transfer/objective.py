@@ -74,7 +74,8 @@ class Objective:
         check_backend()
         self.terms = named_terms(losses)
         self.precision = choice(precision, "precision", PRECISIONS)
-        self.canvas = Canvas(
+        self.dtype = keras.DTypePolicy(precision).variable_dtype
+        self.canvas = self._canvas(
             extractor, shape, base_shape=base_shape, picture=picture, dtype=precision
         )
         self._layers = tuple(dict.fromkeys(n for t in self.terms.values() for n in t.layers))
@@ -83,19 +84,25 @@ class Objective:
         # would become part of the trace, and the network stay random.
         if self._layers:
             extractor.model(self._layers, precision)
-        self.targets = {name: term.prepare(self.canvas) for name, term in self.terms.items()}
+        self.targets = {name: self._prepare(term) for name, term in self.terms.items()}
         # float16 ends at 6e-8, and the gradient of a mean over a picture begins there: inside
         # the tape the total is multiplied by a power of two, which rounds nothing.
         exponent = round(math.log2(shape[0] * shape[1])) + 8 if precision == "mixed_float16" else 0
-        self._scale = tf.Variable(2.0**exponent, trainable=False)
+        self._scale = tf.Variable(2.0**exponent, trainable=False, dtype=self.dtype)
         self._fitted = precision != "mixed_float16"
         self._traced = tf.function(self._evaluate, autograph=False)
         self._traced_terms = tf.function(self._term_gradients, autograph=False)
 
+    def _canvas(self, extractor, shape, **options) -> Canvas:
+        return Canvas(extractor, shape, **options)
+
+    def _prepare(self, term: Loss):
+        return term.prepare(self.canvas)
+
     @property
     def weights(self):
         """The terms' weights now, a tensor."""
-        return tf.constant([term.weight for term in self.terms.values()], tf.float32)
+        return tf.constant([term.weight for term in self.terms.values()], self.dtype)
 
     def __call__(self, image):
         """Evaluate the objective.
@@ -205,26 +212,29 @@ class Objective:
 
     def _terms(self, image) -> dict[str, Any]:
         features = self.canvas.extract(image, self._layers)
-        batch = image.shape[0]
         values = {}
         for name, term in self.terms.items():
             seen = {layer: features[layer] for layer in term.layers}
-            value = tf.cast(term.compute(image, seen, self.targets[name]), tf.float32)
-            if value.shape != (batch,) and not (batch == 1 and value.shape == ()):
-                fail(
-                    f"the term {name!r} computed a value of the wrong shape",
-                    expected=f"one value a picture, [{batch}]",
-                    received=list(value.shape),
-                )
-            values[name] = tf.reshape(value, (batch,))
+            value = term.compute(image, seen, self.targets[name])
+            values[name] = self._checked_value(name, value, image.shape[0])
         return values
+
+    def _checked_value(self, name: str, value, batch: int):
+        value = tf.cast(value, self.dtype)
+        if value.shape != (batch,) and not (batch == 1 and value.shape == ()):
+            fail(
+                f"the term {name!r} computed a value of the wrong shape",
+                expected=f"one value a picture, [{batch}]",
+                received=list(value.shape),
+            )
+        return tf.reshape(value, (batch,))
 
     def _checked(self, image):
         if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim == 4:
             image = tf.convert_to_tensor(image)  # an optimizer's: it may leave [0, 1]
         elif not tf.is_tensor(image):
             image = as_batch(image)
-        image = tf.cast(image, tf.float32)
+        image = tf.cast(image, self.dtype)
         if len(image.shape) != 4 or tuple(image.shape[1:]) != (*self.canvas.shape, 3):
             height, width = self.canvas.shape
             fail(

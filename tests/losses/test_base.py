@@ -354,3 +354,45 @@ def test_a_configuration_holds_hashes_and_settings_only(style):
 
 def test_what_is_as_by_default_is_left_out_of_a_configuration(style):
     assert list(ChannelMean(style).get_config()) == ["reference", "layers", "weight"]
+
+
+# Means, which tiles combine
+
+
+def test_what_is_said_of_a_statistic_does_not_hold_for_another():
+    class Mean(ChannelMean):
+        is_mean = True
+
+    class Distance(Mean):
+        def distance(self, statistic, target):
+            return super().distance(statistic, target) ** 0.5
+
+    class Other(Mean):
+        def statistic(self, feature, mask):
+            return tf.sqrt(super().statistic(feature, mask))
+
+    class Both(Other):
+        is_mean = True
+
+    assert [cls.is_mean for cls in (ChannelMean, Mean, Distance, Other, Both)] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_the_means_of_one_layer_after_the_other(photo, style, canvas_of):
+    term, canvas = ChannelMean(style, layers=LAYERS, mask=ramp()), canvas_of(photo)
+    targets, features = term.prepare(canvas), canvas.extract(photo[None], LAYERS)
+    means = {}
+    for layer in LAYERS:
+        means |= term.means({layer: features[layer]}, targets)
+    expected = term.compute(photo[None], features, targets)
+    np.testing.assert_allclose([term.value(means, targets)], [expected], rtol=1e-6)
+
+
+def test_a_term_is_its_only_part():
+    term = Brightness()
+    assert term.parts == (term,)

@@ -241,3 +241,15 @@ def test_modes_keep_what_they_promise_of_the_features(layer, photo, canvas, rng)
 @pytest.mark.parametrize("mode", ["simple", "inside", "all"])
 def test_a_full_mask_is_full_in_every_mode(mode, canvas):
     np.testing.assert_allclose(canvas.mask(np.ones((48, 40)), "conv4_1", mode=mode), 1, rtol=1e-6)
+
+
+def test_a_statistic_of_the_pictures_features(photo, canvas):
+    def both(feature, mask):
+        return tf.reduce_sum(feature if mask is None else feature * mask)
+
+    mask = canvas.mask(np.float32(photo[..., 0] > 0.5), LAYER)
+    found = canvas.statistics(both, {LAYER: mask, "block1_conv1": None})
+    features = canvas.extract(photo[None], [LAYER, "block1_conv1"])
+    np.testing.assert_allclose(found[LAYER], np.sum(features[LAYER] * mask), rtol=1e-4)
+    np.testing.assert_allclose(found["block1_conv1"], np.sum(features["block1_conv1"]), rtol=1e-4)
+    assert canvas.statistics(both, {}) == {}

@@ -273,8 +273,7 @@ def test_a_configuration_holds_hashes_and_settings_only(loss, photo, mask):
     assert config["name"] == "keep"
     assert "array" not in repr(term)
     assert picture_hash(photo) in repr(term)
-    # A relative error is a quotient of means, which tiles cannot combine by mass.
-    assert term.is_mean == isinstance(term, PixelLoss)
+    assert term.is_mean == isinstance(term, ContentLoss)  # a PixelLoss reads no layer
 
 
 def test_the_configuration_of_content_holds_its_error():

@@ -575,3 +575,16 @@ def test_the_configuration_of_a_plain_style(style):
     assert config["normalize"] == "relative"
     assert not set(config) & {"mask", "style_mask", "intensity", "style_scale"}
     assert repr(GramStyleLoss(style)).startswith("GramStyleLoss(style='")
+
+
+def test_a_gradient_mask_is_the_sum_of_its_parts(photo, style, canvas_of, evaluate):
+    ramp = np.tile(np.linspace(0, 1, photo.shape[1], dtype="float32"), (photo.shape[0], 1))
+    term = GradientMaskStyleLoss([(style, ramp), (style[::-1], 1 - ramp, None, 2.0)])
+    canvas = canvas_of(photo)
+    value, gradient = evaluate(term, canvas, photo)
+    parts = [evaluate(part, canvas, photo) for part in term.parts]
+    assert len(parts) == 2
+    assert all(part.is_mean for part in term.parts)
+    np.testing.assert_allclose(value, sum(part[0] for part in parts), rtol=1e-5)
+    gap = np.abs(gradient - sum(part[1] for part in parts)).max()
+    assert gap < 1e-4 * np.abs(gradient).max()

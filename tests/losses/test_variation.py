@@ -34,11 +34,10 @@ def test_a_flat_picture_costs_nothing(photo, canvas_of, evaluate):
         np.testing.assert_allclose(gradient, 0, atol=1e-7)
 
 
-def test_it_needs_no_network_and_tiles_may_combine_it(photo, canvas_of):
+def test_it_needs_no_network(photo, canvas_of):
     term = TotalVariationLoss()
     assert term.layers == ()
     assert term.prepare(canvas_of(photo)) is None
-    assert term.is_mean
 
 
 @pytest.mark.parametrize("exponent", [0, -1, float("inf")])

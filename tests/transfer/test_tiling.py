@@ -1,0 +1,376 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+from skimage import data, transform
+
+import stylekit as sk
+from stylekit import functional
+from stylekit._checks import InputError
+from stylekit.losses import Canvas
+from stylekit.losses.patch import PatchStyleLoss
+from stylekit.transfer import objective as objective_module
+from stylekit.transfer import tiles
+from stylekit.transfer.tiling import TiledCanvas, TiledObjective
+
+SHAPE = (53, 46)
+TILE = 16
+
+
+def strided(dtype="float32"):
+    """Strides and valid windows; what it pads depends on the size being odd or even."""
+    image = x = keras.Input((None, None, 3), dtype=dtype)
+    options = {"dtype": dtype, "activation": "relu", "bias_initializer": "normal"}
+    for k, more in enumerate(
+        [{"padding": "same"}, {"strides": 2, "padding": "same"}, {"padding": "valid"}, {}], 1
+    ):
+        seed = keras.initializers.HeNormal(seed=k)
+        x = layers.Conv2D(8, 3, name=f"conv{k}", kernel_initializer=seed, **options, **more)(x)
+        if k == 3:
+            x = layers.AveragePooling2D(2, padding="valid", dtype=dtype)(x)
+    return keras.Model(image, x)
+
+
+def residual(dtype="float32"):
+    """Branches, zero padding on one side, and a normalization of channels."""
+    image = keras.Input((None, None, 3), dtype=dtype)
+    options = {"dtype": dtype, "kernel_initializer": keras.initializers.HeNormal(seed=0)}
+    x = layers.ZeroPadding2D(((0, 1), (1, 0)), dtype=dtype)(image)
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", name="stem", **options)(x)
+    x = layers.BatchNormalization(dtype=dtype)(x)
+    y = layers.DepthwiseConv2D(3, padding="same", dtype=dtype)(x)
+    y = layers.Conv2D(8, 5, padding="same", name="branch", **options)(y)
+    return keras.Model(image, layers.Add(name="sum", dtype=dtype)([x, y]))
+
+
+NETWORKS = {
+    "strided": (strided, ("conv1", "conv4"), "conv3"),
+    "residual": (residual, ("stem", "sum"), "sum"),
+    "vgg": (None, ("block1_conv1", "block3_conv1"), "block2_conv1"),
+}
+
+
+class ChannelMean(sk.StatisticLoss):
+    is_mean = True
+    computed = 0
+
+    def statistic(self, feature, mask):
+        type(self).computed += 1
+        return functional.masked_mean(feature, mask)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return np.float32(transform.resize(data.astronaut(), SHAPE, anti_aliasing=True))
+
+
+@pytest.fixture(scope="module")
+def masks():
+    """A soft one, and one that leaves whole tiles out."""
+    soft = np.tile(np.linspace(0, 1, SHAPE[1], dtype="float32"), (SHAPE[0], 1)) ** 2
+    half = np.zeros(SHAPE, "float32")
+    half[25:] = 1
+    return soft, half
+
+
+@pytest.fixture
+def image(photo, rng):
+    return np.clip(photo + rng.normal(0, 0.1, (2, *photo.shape)), 0, 1)
+
+
+@pytest.fixture
+def double(monkeypatch):
+    """Let an objective be of double precision, to tell a mistake from rounding."""
+    monkeypatch.setattr(objective_module, "PRECISIONS", ("float32", "float64"))
+
+
+def extractor_of(network, dtype="float32"):
+    make, style, content = NETWORKS[network]
+    extractor = sk.VGG19(weights=None) if make is None else sk.KerasExtractor(make(dtype))
+    return extractor, style, content
+
+
+def terms_of(style_layers, content, photo, style, masks):
+    soft, half = masks
+    style_mask = np.tile(np.linspace(1, 0, style.shape[1], dtype="float32"), (style.shape[0], 1))
+    on = {"layers": style_layers}
+    regions = [(style, soft), (style[:, ::-1], half, style_mask, 0.5)]
+    return [
+        sk.ContentLoss(photo, layers=content),
+        sk.ContentLoss(photo, layers=content, mask=soft, error="rmse", normalize="none"),
+        sk.ContentLoss(photo, layers=content, mask=half, error="half_sse", normalize="none"),
+        sk.GramStyleLoss(style, weight=8, **on),
+        sk.MaskedGramStyleLoss(
+            style, soft, style_mask, layer_weights=range(len(style_layers)), **on
+        ),
+        sk.GradientMaskStyleLoss(regions, weight=3, **on),
+        ChannelMean(style, mask=half, **on),
+        sk.TotalVariationLoss(weight=0.5),
+        sk.PixelLoss(photo, mask=half),
+    ]
+
+
+def gap(found, expected):
+    found, expected = np.asarray(found), np.asarray(expected)
+    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+def agree(tiled, whole, image, tolerance):
+    total, values, gradient = tiled(image)
+    expected_total, expected, slope = whole(image)
+    np.testing.assert_allclose(total, expected_total, rtol=tolerance)
+    assert list(values) == list(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(values[name], value, rtol=tolerance, err_msg=name)
+    assert gap(gradient, slope) < tolerance
+
+
+def test_value_and_gradient_are_those_of_the_whole(photo, style, masks, image):
+    extractor, *layer_names = extractor_of("vgg")
+    terms = terms_of(*layer_names, photo, style, masks)
+    tiled = TiledObjective(terms, extractor, SHAPE, tile=TILE)
+    agree(tiled, sk.Objective(terms, extractor, SHAPE), image, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [("strided", (53, 46)), ("strided", (32, 57)), ("residual", (52, 47)), ("residual", (53, 38))],
+)
+def test_in_double_precision_too(network, shape, double, photo, style, masks, image):
+    extractor, *layer_names = extractor_of(network, "float64")
+    photo = transform.resize(photo, shape)
+    masks = [transform.resize(mask, shape) for mask in masks]
+    terms = terms_of(*layer_names, photo, style, masks)
+    image = np.stack([transform.resize(one, shape) for one in image])[:1]
+    pair = [
+        sk.Objective(terms, extractor, shape, precision="float64"),
+        TiledObjective(terms, extractor, shape, tile=TILE, precision="float64"),
+    ]
+    agree(*pair, image, 1e-12)
+
+
+def test_vgg19_to_its_deepest_layer_needs_all_of_its_halo(double, monkeypatch):
+    # conv5_1 sees 156 pixels: a long picture of few of them.
+    shape = (243, 16)
+    photo = transform.resize(data.astronaut()[:, :34], shape)
+    ramp = np.tile(np.linspace(0, 1, shape[0])[:, None], (1, shape[1]))
+    terms = [
+        sk.ContentLoss(photo),
+        sk.MaskedGramStyleLoss(photo[:80], ramp, weight=8),
+        sk.TotalVariationLoss(weight=0.1),
+    ]
+    image = np.random.default_rng(0).random((1, *shape, 3))
+    vgg, true_grid = sk.VGG19(weights=None), tiles.grid
+
+    def whole(precision):
+        return sk.Objective(terms, vgg, shape, precision=precision)(image)[2]
+
+    def tiled(precision):
+        return TiledObjective(terms, vgg, shape, tile=96, precision=precision)
+
+    assert [span.starts for span in tiled("float32")._tiling.spans[0]] == [(0, 80), (160,)]
+    assert gap(tiled("float32")(image)[2], whole("float32")) < 1e-5
+    slope = whole("float64")
+    assert gap(tiled("float64")(image)[2], slope) < 1e-10
+
+    def shorter(windows, length, axis):
+        found = true_grid(windows, length, axis)
+        return tiles.Grid(found.cells, found.stride, min(found.before, 64), min(found.after, 64))
+
+    monkeypatch.setattr(tiles, "grid", shorter)
+    assert gap(tiled("float64")(image)[2], slope) > 1e-9
+
+
+@pytest.fixture(scope="module")
+def small():
+    return sk.KerasExtractor(strided())
+
+
+@pytest.fixture
+def terms(photo, style, masks):
+    return [
+        sk.ContentLoss(photo, layers="conv3"),
+        sk.MaskedGramStyleLoss(style, masks[0], layers=["conv1", "conv4"], weight=8),
+        sk.TotalVariationLoss(weight=0.5),
+    ]
+
+
+def test_the_gradient_of_each_term(terms, small, image):
+    whole, tiled = (
+        sk.Objective(terms, small, SHAPE),
+        TiledObjective(terms, small, SHAPE, tile=TILE),
+    )
+    found = tiled.term_gradients(image)
+    for name, expected in whole.term_gradients(image).items():
+        assert gap(found[name], expected) < 1e-5, name
+
+
+def test_nothing_is_traced_again(photo, style, small, image):
+    term = ChannelMean(style, layers=["conv1", "conv4"])
+    objective = TiledObjective([term], small, SHAPE, tile=TILE)
+    first = objective(image)[0]
+    computed, term.weight = ChannelMean.computed, 3.0
+    np.testing.assert_allclose(objective(1 - image)[0].shape, first.shape)
+    np.testing.assert_allclose(objective(image)[0], 3 * first, rtol=1e-6)
+    assert ChannelMean.computed == computed
+
+
+def test_many_tiles_are_traced_as_often_as_few(style, small, image):
+    def computed(shape):
+        objective = TiledObjective([ChannelMean(style, layers=["conv4"])], small, shape, tile=12)
+        before = ChannelMean.computed
+        objective(np.zeros((1, *shape, 3)))
+        return ChannelMean.computed - before
+
+    # Where both axes end with another tile there are four kinds, in two passes, and the first one.
+    assert computed((46, 43)) == computed((94, 91)) == 9
+
+
+def test_an_optimizer_takes_the_same_steps(terms, small, photo, masks, image):
+    def steps(objective):
+        parameters, optimizer = sk.Pixels(), sk.LBFGS()
+        start = tf.constant(image, tf.float32)
+        mask = tf.constant(masks[0][None, ..., None])
+        values, context = parameters.prepare(start, start, mask)
+        step = objective.stepper(optimizer, lambda z: parameters.image(z, context), (0.0, 1.0))
+        carry = {
+            "values": values,
+            "state": optimizer.init(values),
+            "finite": tf.constant(True),
+            "good": start,
+            "best": start,
+            "best_total": tf.fill((2,), float("inf")),
+        }
+        for _ in range(4):
+            carry, row = step(carry, objective.weights)
+        return row
+
+    found = steps(TiledObjective(terms, small, SHAPE, tile=TILE))
+    expected = steps(sk.Objective(terms, small, SHAPE))
+    np.testing.assert_allclose(found["total"], expected["total"], rtol=1e-4)
+    np.testing.assert_allclose(found["image"], expected["image"], atol=1e-3)
+    assert found["gradient_finite"]
+    outside = masks[0] == 0
+    kept, start = found["image"].numpy()[:, outside], np.float32(image)[:, outside]
+    np.testing.assert_array_equal(kept, start)
+
+
+@pytest.mark.parametrize("tile", [1, 7, 1000])
+def test_a_tile_of_any_size(tile, terms, small, image):
+    shape = (29, 22)
+    photo = transform.resize(terms[0].reference[0], shape)
+    terms = [sk.ContentLoss(photo, layers="conv3"), sk.TotalVariationLoss()]
+    image = image[:, : shape[0], : shape[1]]
+    tiled = TiledObjective(terms, small, shape, tile=tile)
+    agree(tiled, sk.Objective(terms, small, shape), image, 1e-5)
+
+
+def test_half_precision(photo, style, image):
+    vgg, style_layers, content = extractor_of("vgg")
+    terms = [
+        sk.ContentLoss(photo, layers=content),
+        sk.GramStyleLoss(style, layers=style_layers, weight=8),
+    ]
+    tiled = TiledObjective(terms, vgg, SHAPE, tile=TILE, precision="mixed_float16")
+    total, _, gradient = tiled(image)
+    expected, _, slope = sk.Objective(terms, vgg, SHAPE)(image)
+    np.testing.assert_allclose(total, expected, rtol=0.04)
+    assert gradient.dtype == "float32"
+    assert gap(gradient, slope) < 0.06
+
+
+def test_a_level_below_the_final_one_leaves_layers_out(style, small, image):
+    tiny = np.zeros((212, 184), "float32")
+    tiny[100:103, 90:93] = 1
+    terms = [
+        sk.MaskedGramStyleLoss(style, tiny, layers=["conv1", "conv4"]),
+        sk.MaskedGramStyleLoss(style, tiny, layers=["conv4"], small_regions="skip_layer"),
+    ]
+    pair = [
+        kind(terms, small, SHAPE, base_shape=tiny.shape, **more)
+        for kind, more in ((TiledObjective, {"tile": TILE}), (sk.Objective, {}))
+    ]
+    assert pair[0].canvas.notes == pair[1].canvas.notes != []
+    for found, expected in zip(pair[0](image)[:2], pair[1](image)[:2], strict=True):
+        tf.nest.map_structure(np.testing.assert_allclose, found, expected)
+
+
+def test_terms_that_need_no_network(photo, small, image):
+    terms = [sk.PixelLoss(photo), sk.TotalVariationLoss()]
+    tiled = TiledObjective(terms, small, SHAPE, tile=TILE)
+    agree(tiled, sk.Objective(terms, small, SHAPE), image, 1e-6)
+
+
+# The canvas
+
+
+def test_features_are_put_together(small, photo):
+    names = ["conv1", "conv3", "conv4"]
+    found = TiledCanvas(small, SHAPE, tile=TILE).extract(photo[None], names)
+    expected = Canvas(small, SHAPE).extract(photo[None], names)
+    assert list(found) == names
+    for name in names:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_reference_is_taken_tile_by_tile(small, photo, style):
+    sizes = []
+
+    class Spy(TiledCanvas):
+        def extract_window(self, window, layers):
+            sizes.append(window.shape[1:3])
+            return super().extract_window(window, layers)
+
+    canvas = Spy(small, SHAPE, tile=TILE).beside(np.tile(style, (3, 3, 1)))
+    canvas.statistics(functional.masked_gram_matrix, {"conv2": None})
+    assert len(sizes) > 4
+    assert max(max(size) for size in sizes) < 2 * TILE
+
+
+# What cannot be
+
+
+def squeezed(x):
+    return layers.Multiply()([x, layers.GlobalAveragePooling2D(keepdims=True)(x)])
+
+
+def test_a_term_that_is_no_mean_is_named(photo, style, small):
+    class Spread(sk.StatisticLoss):
+        def statistic(self, feature, mask):
+            return functional.moments(feature, mask)[1]
+
+    class Rooted(sk.GramStyleLoss):
+        def statistic(self, feature, mask):
+            return ops.sqrt(super().statistic(feature, mask) + 1)
+
+    for term, words in (
+        (PatchStyleLoss(style, layers="conv4", name="mosaic"), "'mosaic'.*PatchStyleLoss.*smaller"),
+        (Spread(style, layers="conv4"), "'spread'.*means over positions.*set is_mean = True"),
+        (Rooted(style, layers="conv4"), "'rooted'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            TiledObjective([sk.TotalVariationLoss(), term], small, SHAPE, tile=TILE)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (squeezed, "sees the whole picture.*GlobalAveragePooling2D.*on the way"),
+        (layers.GroupNormalization(groups=1), "sees the whole picture.*GroupNormalization"),
+        (layers.UpSampling2D(), "cannot follow the network"),
+    ],
+)
+def test_a_network_whose_cells_see_the_whole_picture(make, words, photo):
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, padding="same")(image)
+    model = keras.Model(image, layers.ReLU(name="out")(make(x)))
+    term = sk.ContentLoss(photo, layers="out")
+    with pytest.raises(InputError, match=words):
+        TiledObjective([term], sk.KerasExtractor(model), SHAPE, tile=TILE)
+
+
+@pytest.mark.parametrize("tile", [0, 2.5])
+def test_a_tile_that_is_none(tile, photo, small):
+    with pytest.raises((InputError, TypeError), match="tile"):
+        TiledObjective([sk.TotalVariationLoss()], small, SHAPE, tile=tile)
