@@ -29,6 +29,7 @@ from .losses import StatisticLoss as StatisticLoss
 from .losses import TotalVariationLoss as TotalVariationLoss
 from .recipes import stylize as stylize
 from .transfer import LBFGS as LBFGS
+from .transfer import Checkpoint as Checkpoint
 from .transfer import CSVLogger as CSVLogger
 from .transfer import Display as Display
 from .transfer import EarlyStopping as EarlyStopping
@@ -36,9 +37,12 @@ from .transfer import Mix as Mix
 from .transfer import Noise as Noise
 from .transfer import Objective as Objective
 from .transfer import Pixels as Pixels
+from .transfer import Plan as Plan
 from .transfer import ProgressBar as ProgressBar
 from .transfer import Pyramid as Pyramid
+from .transfer import Recompute as Recompute
 from .transfer import Result as Result
 from .transfer import SaveEvery as SaveEvery
 from .transfer import StyleStatistics as StyleStatistics
 from .transfer import StyleTransfer as StyleTransfer
+from .transfer import Tiles as Tiles

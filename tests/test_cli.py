@@ -256,6 +256,66 @@ class TestBadInput:
         assert sk.read_image("out.png").shape == (40, 48, 3)
 
 
+class TestCheckpoint:
+    @pytest.fixture
+    def interrupted(self, monkeypatch):
+        """Interrupt the run at a step."""
+
+        def at(index):
+            class Bar:
+                def __call__(self, step):
+                    if step.index == index:
+                        raise KeyboardInterrupt
+
+            monkeypatch.setattr(sk, "ProgressBar", Bar)
+
+        return at
+
+    @pytest.mark.parametrize("finish", [(), ("--finish", "compact:2")])
+    def test_the_same_command_goes_on(self, transfer, interrupted, finish):
+        line = ("photo.jpg", "style.png", "--steps", 6, *finish)
+        transfer(*line, "-o", "alone.png")
+        interrupted(5)
+        kept = ("--checkpoint", "kept", "--losses-csv", "losses.csv")
+        done = transfer(*line, "--progress", *kept)
+        assert done.exit_code == 0, done.output
+        assert "(interrupted); the same command goes on from kept" in done.output
+        assert os.listdir("kept")
+        done = transfer(*line, *kept)
+        assert "Goes on after step 4 of 6" in done.output
+        assert "out.png: 6 steps" in done.output
+        out, alone = sk.read_image("out.png"), sk.read_image("alone.png")
+        np.testing.assert_array_equal(out, alone)
+        assert Path("losses.csv").read_text().count("\n") == 8
+        assert not os.listdir("kept")
+
+    def test_it_is_kept_until_the_picture_is_written(self, transfer, monkeypatch):
+        save = sk.Result.save
+        line = ("photo.jpg", "style.png", "--checkpoint", "kept")
+        with monkeypatch.context() as patch:
+            patch.setattr(sk.Result, "save", lambda *_, **options: 1 / 0)
+            assert isinstance(transfer(*line).exception, ZeroDivisionError)
+        assert sk.Result.save is save
+        done = transfer(*line)
+        assert "Goes on after step 3 of 3" in done.output
+        assert "out.png: 3 steps" in done.output
+        assert not os.listdir("kept")
+
+    def test_of_another_command(self, transfer, interrupted):
+        interrupted(2)
+        line = ("photo.jpg", "style.png", "--checkpoint", "kept", "--checkpoint-every", 1)
+        transfer(*line, "--progress")
+        done = transfer(*line, "--strength", 0.9)
+        assert done.exit_code == 2
+        assert "another run's" in done.output
+        assert "weight" in done.output
+
+    def test_every_no_step_is_refused(self, transfer):
+        done = transfer("photo.jpg", "style.png", "--checkpoint-every", 0)
+        assert done.exit_code == 2
+        assert "--checkpoint-every is out of range" in done.output
+
+
 @pytest.fixture
 def run(folder, weights):
     """Run a painting command at small size; an option given again replaces the default."""
@@ -286,6 +346,31 @@ def change():
 
 
 class TestTechniques:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            ("localized", "photo.jpg", "style.png", "--mask", "subject.png"),
+            ("gradient-mask", "photo.jpg", "style.png", "other.png", "--angle", 0),
+            ("regions", "photo.jpg", "photo_map.png", "style.png", "style_map.png"),
+            ("patches", "photo.jpg", "style.png", "--patch", 24),
+            (
+                *("doodle", "photo_map.png", "style.png", "style_map.png"),
+                *("--patch-layers", "conv2_1"),
+            ),
+        ],
+        ids=lambda line: line[0],
+    )
+    def test_all_keep_a_checkpoint(self, line, run, monkeypatch):
+        written = []
+
+        def write(self, *run):
+            written.append(self.folder.name)
+
+        monkeypatch.setattr("stylekit.transfer.checkpoint.Checkpoint.write", write)
+        done = run(*line, "--checkpoint", "kept", "--checkpoint-every", 1)
+        assert done.exit_code == 0, done.output
+        assert set(written) == {"kept"}
+
     def test_localized(self, run):
         done = run("localized", "photo.jpg", "style.png", "--mask", "subject.png")
         assert done.exit_code == 0, done.output
@@ -542,11 +627,35 @@ class TestTheNetwork:
         assert not Path("out.png").exists()
 
 
+class TestThePlan:
+    @pytest.mark.parametrize(
+        ("given", "plan"),
+        [
+            ("plain", "Plan()"),
+            ("recompute", "Recompute(layers=True)"),
+            ("tiles", "Tiles(size=512)"),
+            ("tiles:16", "Tiles(size=16)"),
+        ],
+    )
+    def test_it_is_used_and_recorded(self, transfer, given, plan):
+        done = transfer("photo.jpg", "style.png", "--plan", given, "--size", 32, "--steps", 1)
+        assert done.exit_code == 0, done.output
+        with Image.open("out.png") as picture:
+            assert json.loads(picture.text["stylekit"])["plan"] == plan
+
+    @pytest.mark.parametrize("given", ["tile", "tiles:", "tiles:0", "tiles:a", "plain:3"])
+    def test_one_that_cannot_be_read_is_told(self, transfer, given):
+        done = transfer("photo.jpg", "style.png", "--plan", given)
+        assert done.exit_code == 2
+        assert "--plan" in done.stderr
+        assert "Traceback" not in done.output
+
+
 def test_info(monkeypatch, weights):
     monkeypatch.setenv("STYLEKIT_WEIGHTS", str(weights))
     done = CliRunner().invoke(cli.app, ["info"])
     assert done.exit_code == 0
-    for word in ("tensorflow", "keras", "device", str(weights), "present"):
+    for word in ("tensorflow", "keras", "device", str(weights), "present", "compact_vgg.npz"):
         assert word in done.output
     monkeypatch.delenv("STYLEKIT_WEIGHTS")
     monkeypatch.setenv("KERAS_HOME", str(weights.parent))

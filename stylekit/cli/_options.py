@@ -15,9 +15,10 @@ from typing import Annotated, Any
 import typer
 
 from stylekit._checks import FileError, InputError, explain, integer, number
-from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
+from stylekit._defaults import SIZE, STEPS, STRENGTH
 from stylekit.cli._app import load_tensorflow, plain_errors
 from stylekit.cli._network import ExtractorName, network, parsed_finish
+from stylekit.cli._plan import parsed_plan, plan
 
 
 class OptimizerName(enum.StrEnum):
@@ -56,8 +57,9 @@ class RunOptions:
         str | None, typer.Option(help="Such as conv1_1,conv2_1,conv3_1,conv4_1.")
     ] = None
     variation: Annotated[
-        float, typer.Option(help="Weight of the total variation; 0 keeps every grain.")
-    ] = VARIATION
+        float | None,
+        typer.Option(help="Weight of the total variation; 0 keeps every grain. Default: light."),
+    ] = None
     optimizer: Annotated[OptimizerName, typer.Option(help="What moves the pixels.")] = (
         OptimizerName.lbfgs
     )
@@ -74,6 +76,9 @@ class RunOptions:
     precision: Annotated[
         Precision, typer.Option(help="The network's; the mixed ones are for GPUs.")
     ] = Precision.float32
+    plan: Annotated[
+        str, typer.Option(help="plain; recompute: half the memory; tiles:512: any size.")
+    ] = "plain"
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0
     losses_csv: Annotated[Path | None, typer.Option(help="Write the losses there.")] = None
     save_every: Annotated[int, typer.Option(help="Steps between pictures OUT-00050.png.")] = 0
@@ -85,6 +90,11 @@ class RunOptions:
         ),
     ] = True
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="A folder for the run's state; started again, it goes on from there."),
+    ] = None
+    checkpoint_every: Annotated[int, typer.Option(help="Steps between writings of it.")] = 50
 
     def check(self) -> None:
         """Refuse what can be refused before a picture is read."""
@@ -93,10 +103,12 @@ class RunOptions:
         integer(self.steps, "--steps", low=0)
         integer(self.size, "--size", low=0)
         integer(self.save_every, "--save-every", low=0)
+        integer(self.checkpoint_every, "--checkpoint-every", low=1)
         integer(self.seed, "--seed", low=0)
         number(self.style_scale, "--style-scale", low=0, open_low=True)
         number(self.learning_rate, "--learning-rate", low=0, open_low=True)
-        number(self.variation, "--variation", low=0)
+        if self.variation is not None:
+            number(self.variation, "--variation", low=0)
         if self.weights_file and set(self.networks()) == {ExtractorName.compact}:
             raise InputError(
                 explain(
@@ -106,6 +118,7 @@ class RunOptions:
                     hint="leave --weights-file out for the compact network",
                 )
             )
+        parsed_plan(self.plan)
         check_writable(self.out, bits=self.bits)
 
     def networks(self) -> tuple[ExtractorName, ...]:
@@ -128,16 +141,27 @@ class RunOptions:
             "size": self.size or None,
             "steps": self.steps,
             "style_scale": self.style_scale,
-            "variation": self.variation,
             "extractor": self.network(self.extractor),
             "optimizer": keras.optimizers.Adam(self.learning_rate)
             if self.optimizer is OptimizerName.adam
             else None,
             "precision": self.precision.value,
+            "plan": plan(self.plan),
             "seed": self.seed,
             "callbacks": callbacks,
         }
+        if self.variation is not None:  # else the network's own, or the recipe's
+            given["variation"] = self.variation
+        if self.checkpoint:
+            callbacks.append(_Resumption())
+            given["checkpoint"] = self.kept_state()
         return given | self.layers(style_layers=self.style_layers)
+
+    def kept_state(self) -> Any:
+        """Return where the run's state is kept, until its picture is written; for `checkpoint`."""
+        from stylekit.transfer.checkpoint import Checkpoint
+
+        return Checkpoint(self.checkpoint, self.checkpoint_every, keep=True)
 
     def network(self, name: ExtractorName) -> Any:
         """Return the network of a name."""
@@ -171,6 +195,10 @@ class RunOptions:
         if problem:
             raise InputError(f"{problem} The image so far is in {saved}.")
         stop = "" if result.stopped_by == "steps" else f" ({result.stopped_by})"
+        if self.checkpoint and stop:
+            stop += f"; the same command goes on from {self.checkpoint}"
+        elif self.checkpoint:
+            self.kept_state().remove()
         typer.echo(f"{saved}: {result.steps} steps in {result.seconds:.0f} s{stop}")
 
     def _save(self, result: Any, like: Path | None) -> Path:
@@ -218,6 +246,17 @@ class PaintOptions(RunOptions):
             name, steps = parsed_finish(self.finish, self.steps)
             given["finish"] = self.network(name), steps
         return given | self.layers(content_layers=self.content_layers)
+
+
+class _Resumption:
+    """A callback that says from where a run goes on."""
+
+    def __call__(self, step: Any) -> None:
+        """Do nothing: a step that is taken now is no news."""
+
+    def resume(self, steps: list[Any]) -> None:
+        """Say which steps need not be taken again."""
+        typer.echo(f"Goes on after step {steps[-1].index} of {steps[-1].steps}", err=True)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -80,7 +80,7 @@ class CompactVGG(FeatureExtractor):
 
     # Alone, conv4_1 is too far from VGG19's to hold the content: an optimizer finds what it misses.
     content_layers = ("block3_conv1", "block4_conv1")
-    style_factor = 3.0
+    style_factor = 2.7
     variation = 4.0
     layer_names = tuple(
         name

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 
 from stylekit.transfer import Result, StyleTransfer, TransferError
+from stylekit.transfer.checkpoint import as_checkpoint
 
 
 def run_mixed(
@@ -18,6 +19,7 @@ def run_mixed(
     update_mask=None,
     pyramid=None,
     callbacks: Iterable = (),
+    checkpoint=None,
 ) -> Result:
     """Run one transfer, and from its image another, as if they were one run.
 
@@ -26,7 +28,7 @@ def run_mixed(
     first : StyleTransfer
     last : (StyleTransfer, int), optional
         And its steps, in [0, steps], at the full size; the rest are the first's.
-    start, update_mask, pyramid, callbacks
+    start, update_mask, pyramid, callbacks, checkpoint
         See `StyleTransfer.run`.
     steps : int
         Of both together.
@@ -39,28 +41,39 @@ def run_mixed(
     """
     if last is None or not last[1]:
         return first.run(
-            start, steps, update_mask=update_mask, pyramid=pyramid, callbacks=callbacks
+            start,
+            steps,
+            update_mask=update_mask,
+            pyramid=pyramid,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
         )
     transfer, taken = last
     # Weights, sizes or masks unfit for the last network are told before the first has worked.
     transfer.objective(start)
     callbacks = list(callbacks)
     before = steps - taken
+    whole = None if checkpoint is None else as_checkpoint(checkpoint)
+    files = (None, None) if whole is None else whole.parts()
     try:
         # The image after the first's last step is step 0 of the other, seen by its losses.
         parts = [_Part(one, steps, ends=before) for one in callbacks]
-        laid = first.run(start, before, update_mask=update_mask, pyramid=pyramid, callbacks=parts)
+        options = {"update_mask": update_mask, "callbacks": parts, "checkpoint": files[0]}
+        laid = first.run(start, before, pyramid=pyramid, **options)
         if laid.stopped_by != "steps":
             return laid
         level = len(laid.manifest["levels"])
         parts = [_Part(one, steps, before, level, laid.seconds) for one in callbacks]
+        options |= {"callbacks": parts, "checkpoint": files[1]}
         try:
-            done = transfer.run(laid.image, taken, update_mask=update_mask, callbacks=parts)
+            done = transfer.run(laid.image, taken, **options)
         except KeyboardInterrupt:  # before its first step
             return dataclasses.replace(laid, stopped_by="interrupted")
         except TransferError as error:
             error.result = _joined(laid, error.result)
             raise
+        if whole is not None and not whole.keep and done.stopped_by == "steps":
+            whole.remove()
         return _joined(laid, done)
     finally:
         for one in callbacks:
@@ -79,13 +92,21 @@ class _Part:
     def __call__(self, step):
         if step.index == self._ends:
             return False
+        return self._callback(self._whole(step))
+
+    def resume(self, steps):
+        """Show the steps of the part that were taken before the run was resumed."""
+        shown = [self._whole(step) for step in steps if step.index != self._ends]
+        return bool(shown) and hasattr(self._callback, "resume") and self._callback.resume(shown)
+
+    def _whole(self, step):
         whole = {
             "steps": self._steps,
             "index": step.index + self._index,
             "level": step.level + self._level,
             "seconds": step.seconds + self._seconds,
         }
-        return self._callback(dataclasses.replace(step, **whole))
+        return dataclasses.replace(step, **whole)
 
 
 def _joined(laid: Result, done: Result) -> Result:

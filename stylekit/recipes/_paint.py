@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from stylekit._checks import integer, number
-from stylekit._defaults import STEPS, STRENGTH, VARIATION
+from stylekit._defaults import STEPS, STRENGTH
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
 from stylekit.masks import MatchedRegions
 from stylekit.recipes._mixed import run_mixed
-from stylekit.transfer import Pyramid, Result, Start, StyleTransfer
+from stylekit.transfer import Plan, Pyramid, Result, Start, StyleTransfer
 
 
 def paint(
@@ -24,7 +24,7 @@ def paint(
     steps: int = STEPS,
     style_layers: Sequence[str] | None = None,
     content_layers: Sequence[str] | None = None,
-    variation: float = VARIATION,
+    variation: float | None = None,
     initial=None,
     update_mask: np.ndarray | None = None,
     pyramid: int | None = None,
@@ -32,8 +32,10 @@ def paint(
     finish: tuple[FeatureExtractor, int] | None = None,
     optimizer=None,
     precision: str = "float32",
+    plan: Plan | None = None,
     seed: int = 0,
     callbacks: Iterable = (),
+    checkpoint=None,
 ) -> Result:
     """Run a content term, the style terms of a total weight, and a light total variation.
 
@@ -48,12 +50,13 @@ def paint(
         See `StyleTransfer.run`.
     strength, steps, style_layers, content_layers, variation, initial, pyramid, finish
         See `stylize`.
-    extractor, optimizer, precision, seed, callbacks
+    extractor, optimizer, precision, plan, seed, callbacks, checkpoint
         See `StyleTransfer`.
     """
     strength = number(strength, "strength", low=0, high=1)
     integer(steps, "steps", low=0)
-    number(variation, "variation", low=0)
+    if variation is not None:
+        number(variation, "variation", low=0)
     longer = max(photo.shape[:2])
     levels = None if pyramid is None else Pyramid.halving(longer, pyramid)
     start = photo if initial is None else initial
@@ -64,10 +67,16 @@ def paint(
         layers = content_layers or network.content_layers
         terms: list[Loss] = [ContentLoss(photo, layers=layers, weight=1 - strength)]
         terms += styles(network.style_factor * strength, style_layers or network.style_layers)
-        if variation:
-            terms.append(TotalVariationLoss(weight=variation * strength))
+        smoothing = network.variation if variation is None else variation
+        if smoothing:
+            terms.append(TotalVariationLoss(weight=smoothing * strength))
         return StyleTransfer(
-            terms, extractor=network, optimizer=optimizer, precision=precision, seed=seed
+            terms,
+            extractor=network,
+            optimizer=optimizer,
+            precision=precision,
+            plan=plan,
+            seed=seed,
         )
 
     last = None
@@ -83,6 +92,7 @@ def paint(
         update_mask=update_mask,
         pyramid=levels,
         callbacks=callbacks,
+        checkpoint=checkpoint,
     )
 
 

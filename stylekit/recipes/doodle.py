@@ -20,7 +20,7 @@ from stylekit.losses import (
 from stylekit.losses.patch import PATCH_LAYERS
 from stylekit.masks import match_regions, resize
 from stylekit.recipes._paint import record_regions, sized_style
-from stylekit.transfer import Pyramid, Result, StyleTransfer, Underpainting
+from stylekit.transfer import Plan, Pyramid, Result, StyleTransfer, Underpainting
 
 GRAM_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
 """No deeper than the patches: what a deeper layer would add, the patches arrange."""
@@ -51,8 +51,10 @@ def doodle(
     extractor: FeatureExtractor | None = None,
     optimizer=None,
     precision: str = "float32",
+    plan: Plan | None = None,
     seed: int = 0,
     callbacks: Iterable = (),
+    checkpoint=None,
 ) -> Result:
     """Turn a doodle into a painting like another: there is no content but the doodle's regions.
 
@@ -96,12 +98,15 @@ def doodle(
     patch_layers, style_layers : sequence of str
         Of the patches and of the Gram matrices. A region too small for a layer of the latter is
         left out there, and the record's notes say so.
-    extractor, optimizer, precision
+    extractor, optimizer, precision, plan
         See `StyleTransfer`.
     seed : int
         Of the underpainting and of the order in which patches choose.
     callbacks : iterable of callables
         See `StyleTransfer.run`.
+    checkpoint : path or Checkpoint, optional
+        A folder that keeps the run's state: started again, it goes on from there. See
+        `StyleTransfer.run`.
 
     Returns
     -------
@@ -169,10 +174,11 @@ def doodle(
         extractor=extractor,
         optimizer=optimizer,
         precision=precision,
+        plan=plan,
         seed=seed,
     )
     levels = Pyramid.halving(longer, pyramid)
     start = Underpainting(painting, pairs, noise, grain=longer / levels.sizes[0])
-    result = transfer.run(start, steps, pyramid=levels, callbacks=callbacks)
+    result = transfer.run(start, steps, pyramid=levels, callbacks=callbacks, checkpoint=checkpoint)
     record_regions(result, matched, "map")
     return result

@@ -40,7 +40,7 @@ def gradient_mask(
         True: what no mask covers stays bit-identical to the start. False: it may adapt.
     **options
         As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
-        pyramid, extractor, finish, optimizer, precision, seed and callbacks.
+        pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and checkpoint.
 
     Returns
     -------

@@ -83,7 +83,7 @@ def localized(
         See `stylize`.
     **options
         As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
-        pyramid, extractor, finish, optimizer, precision, seed and callbacks.
+        pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and checkpoint.
 
     Returns
     -------

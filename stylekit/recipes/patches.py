@@ -61,7 +61,7 @@ def patches(
         Of the run and of the choice among windows that match alike.
     **options
         As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
-        pyramid, extractor, finish, optimizer, precision and callbacks.
+        pyramid, extractor, finish, optimizer, precision, plan, callbacks and checkpoint.
 
     Returns
     -------

@@ -51,7 +51,7 @@ def regions(
         ``"error"`` or ``"skip_layer"``, where a region is less than one cell of a layer.
     **options
         As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
-        pyramid, extractor, finish, optimizer, precision, seed and callbacks.
+        pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and checkpoint.
 
     Returns
     -------

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stylekit._checks import fail, number
-from stylekit._defaults import SIZE, STEPS, STRENGTH, VARIATION
+from stylekit._defaults import SIZE, STEPS, STRENGTH
 from stylekit.features import FeatureExtractor
 from stylekit.image import as_image
 from stylekit.losses import GramStyleLoss, Loss, MaskedGramStyleLoss
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._paint import paint, sized_style
-from stylekit.transfer import Result
+from stylekit.transfer import Plan, Result
 
 
 def stylize(
@@ -31,15 +31,17 @@ def stylize(
     protect: bool = True,
     style_layers: Sequence[str] | None = None,
     content_layers: Sequence[str] | None = None,
-    variation: float = VARIATION,
+    variation: float | None = None,
     initial=None,
     pyramid: int | None = None,
     extractor: FeatureExtractor | None = None,
     finish: tuple[FeatureExtractor, int] | None = None,
     optimizer=None,
     precision: str = "float32",
+    plan: Plan | None = None,
     seed: int = 0,
     callbacks: Iterable = (),
+    checkpoint=None,
 ) -> Result:
     """Paint a picture in the style of another.
 
@@ -69,21 +71,25 @@ def stylize(
         the only term, and the pixels adapt to what is beside them.
     style_layers, content_layers : sequence of str, optional
         Default: the extractor's own.
-    variation : float
-        Weight of a `TotalVariationLoss`, times strength, at least 0. The default is light: it
-        takes out the fine ripples that max pooling leaves in flat parts. It sees differences of
-        neighbouring pixels, which shrink as a picture grows, and so weighs less in large ones.
+    variation : float, optional
+        Weight of a `TotalVariationLoss`, times strength, at least 0. Default: the extractor's own,
+        which is light: it takes out the fine ripples that max pooling leaves in flat parts. It
+        sees differences of neighbouring pixels, which shrink as a picture grows, and so weighs less
+        in large ones.
     initial : path, PIL image, array or Start, optional
         Default: the content. A picture is resized as the content is.
     pyramid : int, optional
         Number of coarse-to-fine levels, each half the next. Default: one.
-    extractor, optimizer, precision, seed
+    extractor, optimizer, precision, plan, seed
         See `StyleTransfer`.
     finish : (FeatureExtractor, int), optional
         Another network, and how many of the steps it takes, the last ones at the full size: the
         bundled `CompactVGG` lays out the picture, and `VGG19` gives it the last touch.
     callbacks : iterable of callables
         See `StyleTransfer.run`.
+    checkpoint : path or Checkpoint, optional
+        A folder that keeps the run's state: started again, it goes on from there. See
+        `StyleTransfer.run`.
 
     Returns
     -------
@@ -144,8 +150,10 @@ def stylize(
         finish=finish,
         optimizer=optimizer,
         precision=precision,
+        plan=plan,
         seed=seed,
         callbacks=callbacks,
+        checkpoint=checkpoint,
     )
 
 

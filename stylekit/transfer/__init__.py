@@ -1,17 +1,22 @@
 """The optimisation: from terms and an extractor to an image."""
 
 from stylekit.transfer.callbacks import CSVLogger, Display, EarlyStopping, ProgressBar, SaveEvery
+from stylekit.transfer.checkpoint import Checkpoint
 from stylekit.transfer.initial import Mix, Noise, Start, StyleStatistics, Underpainting
 from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import LBFGS, KerasOptimizer, Optimizer
 from stylekit.transfer.parameters import Parameters, Pixels
+from stylekit.transfer.plan import Plan, Recompute, Tiles
 from stylekit.transfer.pyramid import Pyramid
+from stylekit.transfer.recompute import RecomputedObjective
 from stylekit.transfer.result import NonFiniteLossError, Result, Step, TransferError, device
 from stylekit.transfer.style_transfer import StyleTransfer
+from stylekit.transfer.tiling import TiledObjective
 
 __all__ = [
     "LBFGS",
     "CSVLogger",
+    "Checkpoint",
     "Display",
     "EarlyStopping",
     "KerasOptimizer",
@@ -22,14 +27,19 @@ __all__ = [
     "Optimizer",
     "Parameters",
     "Pixels",
+    "Plan",
     "ProgressBar",
     "Pyramid",
+    "Recompute",
+    "RecomputedObjective",
     "Result",
     "SaveEvery",
     "Start",
     "Step",
     "StyleStatistics",
     "StyleTransfer",
+    "TiledObjective",
+    "Tiles",
     "TransferError",
     "Underpainting",
     "device",

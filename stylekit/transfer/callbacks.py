@@ -1,7 +1,9 @@
 """What may watch a run: callables that take a `Step` and stop the run by returning true.
 
-A callback with a `close` method has it called when the run ends, however it ends. One object may
-serve one run after another: step 0 begins anew.
+A callback with a `close` method has it called when the run ends, however it ends. One with a
+`resume` method has it called before the first step of a run that goes on from a checkpoint, with
+the steps so far: they have their losses, and no image. What it returns is what it would have
+returned for the last of them. One object may serve one run after another: step 0 begins anew.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class ProgressBar:
     def __call__(self, step: Step) -> None:
         """Advance the bar to the step."""
         if self._bar is None:
-            self._bar = tqdm(total=step.steps, unit="step")
+            # A resumed run has not taken its first steps in no time.
+            self._bar = tqdm(total=step.steps, initial=step.index, unit="step")
         if step.index % self.every == 0 or step.index == step.steps:
             self._bar.set_postfix(loss=f"{np.mean(step.losses['total']):.4g}", refresh=False)
         self._bar.update(step.index - self._bar.n)
@@ -83,9 +86,9 @@ class Display:
         if step.index == 0 or step.index % self.every == 0 or step.index == step.steps:
             image = step.image if step.image.ndim == 3 else np.concatenate(list(step.image), 1)
             picture = Image.fromarray(np.uint8(image * 255 + 0.5))
-            if step.index == 0:
+            if step.index == 0 or self._handle is None:
                 self._handle = self._show(picture, display_id=True)
-            elif self._handle is not None:
+            else:
                 self._handle.update(picture)
 
 
@@ -126,7 +129,8 @@ class CSVLogger:
     Parameters
     ----------
     path : path
-        Written anew by each run. Columns: step, level, seconds, total, and each term, unweighted.
+        Written anew by each run, a resumed one's earlier rows too. Columns: step, level, seconds,
+        total, and each term, unweighted.
 
     Raises
     ------
@@ -156,6 +160,11 @@ class CSVLogger:
         row = [step.index, step.level, f"{step.seconds:.3f}"]
         self._writer.writerow([*row, *(f"{value:.9g}" for value in losses.values())])
         self._file.flush()
+
+    def resume(self, steps: list[Step]) -> None:
+        """Write the rows of the steps so far."""
+        for step in steps:
+            self(step)
 
     def close(self) -> None:
         """Close the file."""
@@ -189,3 +198,7 @@ class EarlyStopping:
             self._best = (total, step.index, step.level)
             return False
         return step.index - since >= self.patience
+
+    def resume(self, steps: list[Step]) -> bool:
+        """Wait as if the run had not been interrupted; return whether it had stopped."""
+        return [self(step) for step in steps][-1]

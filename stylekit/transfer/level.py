@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
-from stylekit._checks import explain
+from stylekit._checks import FileError, explain
+from stylekit.transfer.checkpoint import State
 from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Pixels
@@ -55,26 +58,73 @@ class Level:
             "best_total": tf.fill(shown.shape[:1], float("inf")),
         }
         self._render = render
+        self._start = image
+        self._taken = 0
+        self._used = self._weights()
 
     def rows(self, count: int, record: Record):
-        """Yield a row a step: ``image``, ``total`` and ``terms`` at the values stepped from."""
-        terms = self.objective.terms.values()
-        before = [term.weight for term in terms]
-        for k in range(count):
-            if before != (now := [term.weight for term in terms]):
+        """Yield a row a step: ``image``, ``total`` and ``terms`` at the values stepped from.
+
+        Steps that were taken before the level was restored count, and are not yielded again.
+        """
+        for k in range(self._taken, count):
+            if self._used != (now := self._weights()):
                 self._begin_anew()
-                before = now
+                self._used = now
             self._carry, row = self._step(self._carry, self.objective.weights)
+            self._taken = k + 1
             if k % LOOK_EVERY == 0 or k == count - 1:
                 self.check(record, [*record.rows, row])
             yield row
 
     def _begin_anew(self) -> None:
         # Another weight makes another objective: totals before and after do not compare.
+        # A new dictionary: the old one may be kept for a checkpoint.
         carry = self._carry
+        total = tf.fill(carry["best_total"].shape, float("inf"))
+        self._carry = {**carry, "best_total": total}
         if hasattr(self._optimizer, "forget"):
-            carry["state"] = self._optimizer.forget(carry["state"])
-        carry["best_total"] = tf.fill(carry["best_total"].shape, float("inf"))
+            self._carry["state"] = self._optimizer.forget(carry["state"])
+
+    def _weights(self) -> list[float]:
+        return [term.weight for term in self.objective.terms.values()]
+
+    def state(self) -> dict[str, Any]:
+        """Return the level's share of a `State`, its arrays as tensors."""
+        return {
+            "taken": self._taken,
+            "used": self._used,
+            "weights": self._weights(),
+            "image": self._start,
+            "carry": tf.nest.flatten(self._carry),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of this level, as if it had never been left.
+
+        Raises
+        ------
+        FileError
+            If the state has other shapes than the level, such as another version's.
+        """
+        own = tf.nest.flatten(self._carry)
+        expected = [(tuple(tensor.shape), np.dtype(tensor.dtype.as_numpy_dtype)) for tensor in own]
+        # NumPy's files know no bfloat16: they hold its bytes.
+        carry = [
+            value.view(dtype) if value.dtype == f"V{dtype.itemsize}" else value
+            for value, (_, dtype) in zip(state.carry, expected, strict=False)
+        ]
+        if [(value.shape, value.dtype) for value in carry] != expected:
+            raise FileError(
+                explain(
+                    "the checkpoint does not fit the optimizer's state",
+                    hint="delete it to begin anew, or resume with the version that wrote it",
+                )
+            )
+        self._carry = tf.nest.pack_sequence_as(self._carry, [tf.constant(v) for v in carry])
+        self._taken, self._used = state.taken, state.used
+        for term, weight in zip(self.objective.terms.values(), state.weights, strict=True):
+            term.weight = weight
 
     def check(self, record: Record, rows: list) -> None:
         """Raise `NonFiniteLossError` if something in the rows is not finite."""
@@ -110,6 +160,11 @@ class Level:
         """The image that the next step would begin from."""
         values = self._carry["values"]
         return (values if self._render is None else self._render(values)).numpy()
+
+    @property
+    def seen(self):
+        """The image of the last row, as long as all is finite."""
+        return self._carry["good"]
 
     def best(self):
         """Return the image with the lowest total so far."""

@@ -89,6 +89,12 @@ class LBFGS:
         steps = f"first_step={self.first_step:g}, max_step={self.max_step:g}"
         return f"LBFGS(history={self.history}, {steps})"
 
+    def get_config(self) -> dict[str, Any]:
+        """Return all settings, by which a resumed run knows its own."""
+        bounds = "parameters" if self.takes_bounds else self.bounds
+        steps = {"first_step": self.first_step, "max_step": self.max_step}
+        return {"history": self.history, **steps, "bounds": bounds}
+
     def init(self, x):
         """Return the state before the first step; see `Optimizer.init`."""
         batch, size, pairs = x.shape[0], x.shape[1:].num_elements(), self.history
@@ -192,6 +198,11 @@ class KerasOptimizer:
     def __repr__(self) -> str:
         rate = self._optimizer.get_config()["learning_rate"]
         return f"{type(self._optimizer).__name__}(learning_rate={rate})"
+
+    def get_config(self) -> dict[str, Any]:
+        """Return all settings but the name, in which Keras counts its optimizers."""
+        config = self._optimizer.get_config()
+        return {key: value for key, value in config.items() if key != "name"}
 
     def init(self, x):
         """Return the optimizer's variables as tensors; see `Optimizer.init`."""

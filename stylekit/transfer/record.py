@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import re
 import time
+import warnings
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from stylekit.image import picture_hash, resize
+from stylekit.transfer.checkpoint import State, as_checkpoint
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.result import Result, Step, device, unbatched, versions
 
@@ -20,18 +27,23 @@ class Record:
     transfer : StyleTransfer
     steps : int
         Steps of the whole run.
+    checkpoint : path or Checkpoint, optional
+        See `StyleTransfer.run`.
 
     Attributes
     ----------
     rows : list of dict
-        ``total`` and ``terms`` of each step, tensors ``[B]``, and ``gradient_finite``.
+        ``total`` and ``terms`` of each step, tensors or arrays ``[B]``, and ``gradient_finite``,
+        ``level`` and ``seconds``.
     image, best : array [B, H, W, 3] or None
         The last image, and a callable for the best of its level.
     notes : list of str
         See `Canvas.notes`.
+    stopped_by : str
+        See `Result`.
     """
 
-    def __init__(self, transfer, steps: int) -> None:
+    def __init__(self, transfer, steps: int, checkpoint=None) -> None:
         self._began = time.perf_counter()
         self._transfer = transfer
         self._steps = steps
@@ -42,14 +54,20 @@ class Record:
         self.image: Any = None
         self.level: Any = None
         self.notes: list[str] = []
+        self.stopped_by = "steps"
+        self._checkpoint = None if checkpoint is None else as_checkpoint(checkpoint)
+        self._run: dict[str, Any] = {}
+        # What a checkpoint would hold: how many rows, and the level's state after them.
+        self._kept: tuple[int, dict[str, Any]] | None = None
+        self._written = 0
 
     @property
     def steps(self) -> int:
         """Steps taken so far."""
         return max(0, len(self.rows) - 1)
 
-    def begin(self, start, mask, levels, start_name: str | None) -> None:
-        """Note what the run starts from."""
+    def begin(self, start, mask, levels, start_name: str | None) -> State | None:
+        """Note what the run starts from; return the state that it goes on from, if there is one."""
         self._start, self._mask = start, mask
         transfer = self._transfer
         self._manifest = {
@@ -65,16 +83,97 @@ class Record:
             "optimizer": repr(as_optimizer(transfer.optimizer)),
             "parameters": repr(transfer.parameters),
             "precision": transfer.precision,
+            "plan": repr(transfer.plan),
             "seed": transfer.seed,
             "versions": versions(),
             "device": device(),
         }
+        if self._checkpoint is None:
+            return None
+        self._run = _identity(self._manifest, transfer, start)
+        return self._checkpoint.read(self._run)
+
+    def resume(self, state: State, level) -> list[Step]:
+        """Go on from a state, restored to its level; return the steps so far, without images."""
+        rows = state.rows
+        names = list(self._transfer.terms)
+        self.rows = [
+            {
+                "total": rows["total"][i],
+                "terms": dict(zip(names, rows["terms"][i], strict=True)),
+                "gradient_finite": rows["gradient_finite"][i],
+                "level": int(rows["level"][i]),
+                "seconds": float(rows["seconds"][i]),
+            }
+            for i in range(len(rows["total"]))
+        ]
+        self.image, self.level = level.seen, level
+        self._began -= state.seconds
+        self._written = len(self.rows)
+        self.notes[:0] = state.notes
+        now = _setup()
+        others = {name: was for name, was in state.setup.items() if now.get(name) != was}
+        if others:
+            was = ", ".join(f"{name} {value}" for name, value in others.items())
+            here = ", ".join(f"{name} {now.get(name)}" for name in others)
+            note = (
+                f"the first {self.steps} steps were taken with {was}, the others with {here}: "
+                "the result may differ in its last bits from an uninterrupted run's"
+            )
+            self.notes.append(note)
+            warnings.warn(f"{note[0].upper()}{note[1:]}.", stacklevel=3)
+        return [
+            Step(i, self._steps, row["level"], row["seconds"], row)
+            for i, row in enumerate(self.rows)
+        ]
+
+    def seen(self) -> None:
+        """Note that all who watch the run have seen its last step.
+
+        What a checkpoint holds begins after it: a step that was broken off is taken again.
+        """
+        if self._checkpoint is None:
+            return
+        # One assignment: an interrupt finds the one state or the other, never a part of each.
+        self._kept = len(self.rows), self.level.state()
+        if self._checkpoint.is_due(self.steps):
+            self.check()
+            self._write()
+
+    def end(self) -> None:
+        """Write the checkpoint of a run that can go on, and remove that of one that is done."""
+        if self._checkpoint is None:
+            return
+        if self.stopped_by == "steps" and not self._checkpoint.keep:
+            self._checkpoint.remove()
+        else:
+            self._write()
+
+    def _write(self) -> None:
+        if self._kept is None or self._kept[0] == self._written:
+            return
+        count, state = self._kept
+        rows = [row | {"terms": [*row["terms"].values()]} for row in self.rows[:count]]
+        columns = {name: np.array([np.array(row[name]) for row in rows]) for name in rows[0]}
+        self._checkpoint.write(
+            self._run,
+            State(
+                level=rows[-1]["level"],
+                notes=list(dict.fromkeys(self.notes)),
+                seconds=time.perf_counter() - self._began,
+                setup=_setup(),
+                rows=columns,
+                **state,
+            ),
+        )
+        self._written = count
 
     def step(self, index: int, level: int, row: dict[str, Any]) -> Step:
         """Keep a row and return it as a `Step`."""
-        self.rows.append({key: row[key] for key in ("total", "terms", "gradient_finite")})
-        self.image = row["image"]
         seconds = time.perf_counter() - self._began
+        kept = {key: row[key] for key in ("total", "terms", "gradient_finite")}
+        self.rows.append({**kept, "level": level, "seconds": seconds})
+        self.image = row["image"]
         return Step(index, self._steps, level, seconds, row)
 
     def check(self) -> None:
@@ -114,3 +213,41 @@ class Record:
             if self._mask is not None:
                 images = self._start + self._mask[..., None] * (images - self._start)
         return unbatched(images)
+
+
+def _identity(manifest: dict[str, Any], transfer, start) -> dict[str, Any]:
+    """Return what makes a run this one: its manifest, with all that sets the bits of its result."""
+    layers = tuple(dict.fromkeys(name for t in transfer.terms.values() for name in t.layers))
+    network = transfer.extractor.model(layers, transfer.precision).weights if layers else ()
+    optimizer = as_optimizer(transfer.optimizer)
+    run = {name: value for name, value in manifest.items() if name not in ("versions", "device")}
+    run |= {
+        "start": f"{run['start']}, {_digest([start])}",
+        "order": ", ".join(run["terms"]),  # of the sum
+        "network": _digest(np.asarray(variable) for variable in network),
+    }
+    if hasattr(optimizer, "get_config"):
+        run["optimizer settings"] = optimizer.get_config()
+    # Objects of no name of their own have an address in it, and Keras counts its models.
+    text = re.sub(r" at 0x[0-9a-f]+", "", json.dumps(run, default=repr))
+    return json.loads(re.sub(r"_\d+(?=')", "", text))
+
+
+def _digest(arrays) -> str:
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()[:16]
+
+
+def _setup() -> dict[str, str]:
+    """Return what the last bits depend on beside the run."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or _processors()
+    return versions() | {"device": device(), "threads": str(threads)}
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

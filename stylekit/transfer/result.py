@@ -47,11 +47,19 @@ class Step:
         Terms are unweighted, the total is weighted.
         """
         row = {"total": self._row["total"], **self._row["terms"]}
-        return {name: unbatched(value.numpy()) for name, value in row.items()}
+        return {name: unbatched(np.array(value)) for name, value in row.items()}
 
     @property
     def image(self) -> np.ndarray:
-        """The image, float32 ``[H, W, 3]`` in [0, 1], or ``[B, H, W, 3]`` for a batch."""
+        """The image, float32 ``[H, W, 3]`` in [0, 1], or ``[B, H, W, 3]`` for a batch.
+
+        Raises
+        ------
+        InputError
+            For a step from before a run was resumed, of which the losses alone are kept.
+        """
+        if "image" not in self._row:
+            fail(f"the image of step {self.index} is not kept", hint="a resumed run has its losses")
         return unbatched(self._row["image"].numpy())
 
 

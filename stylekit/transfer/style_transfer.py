@@ -18,6 +18,7 @@ from stylekit.transfer.level import Level
 from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Parameters, Pixels
+from stylekit.transfer.plan import Plan
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import Result, Step, TransferError
@@ -40,6 +41,8 @@ class StyleTransfer:
         What is optimised. Default: the pixels.
     precision : str
         ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``; see `Objective`.
+    plan : Plan, optional
+        `Recompute` or `Tiles` need less memory and more time. Default: `Plan`, all at once.
     seed : int
         Of all that is random in a run.
 
@@ -66,6 +69,7 @@ class StyleTransfer:
         optimizer=None,
         parameters: Parameters | None = None,
         precision: str = "float32",
+        plan: Plan | None = None,
         seed: int = 0,
     ) -> None:
         check_backend()
@@ -84,6 +88,15 @@ class StyleTransfer:
         self.optimizer = optimizer
         self.parameters = Pixels() if parameters is None else parameters
         self.precision = choice(precision, "precision", PRECISIONS)
+        self.plan = Plan() if plan is None else plan
+        if not isinstance(self.plan, Plan):
+            raise InputTypeError(
+                explain(
+                    "the plan cannot be used",
+                    expected="Plan(), Recompute() or Tiles()",
+                    received=repr(plan),
+                )
+            )
         self.seed = integer(seed, "seed", low=0)
 
     def objective(self, initial) -> Objective:
@@ -99,6 +112,7 @@ class StyleTransfer:
         update_mask=None,
         pyramid: Pyramid | None = None,
         callbacks: Iterable[Callback] = (),
+        checkpoint=None,
     ) -> Result:
         """Optimise an image.
 
@@ -115,6 +129,10 @@ class StyleTransfer:
             Coarse-to-fine levels. Default: the start's own size alone.
         callbacks : iterable of callables
             Each is given every `Step`; a true return value stops the run.
+        checkpoint : path or Checkpoint, optional
+            A folder that keeps the run's state, written every 50 steps and when it is stopped or
+            interrupted. The same run, started again, goes on from there and ends as if it had
+            not been cut off, bit for bit. Removed when all steps are taken.
 
         Returns
         -------
@@ -124,26 +142,31 @@ class StyleTransfer:
         Raises
         ------
         InputError
-            If a picture, mask or size is unfit; before the first step.
+            If a picture, mask or size is unfit, or the checkpoint is another run's; before the
+            first step.
+        FileError
+            If the checkpoint is damaged, or its folder cannot be written to.
         NonFiniteLossError
             If a loss becomes NaN or infinite; it holds the last good image.
         TransferError
             If a callback or the device fails; it holds the image so far.
         """
         callbacks = list(callbacks)
-        record = Record(self, steps)
+        record = Record(self, steps, checkpoint)
         try:
-            for step in self._steps(initial, steps, update_mask, pyramid, record):
-                for callback in callbacks:
-                    if callback(step):
-                        name = getattr(callback, "__name__", type(callback).__name__)
-                        record.check()
-                        return record.result(name)
-        except KeyboardInterrupt:
-            if record.image is None:
-                raise
+            try:
+                for step in self._steps(initial, steps, update_mask, pyramid, record, callbacks):
+                    if stopper := _stopper(callbacks, lambda one, step=step: one(step)):
+                        record.stopped_by = stopper
+                        record.seen()
+                        break
+            except KeyboardInterrupt:
+                if record.image is None:
+                    raise
+                record.stopped_by = "interrupted"
             record.check()
-            return record.result("interrupted")
+            record.end()
+            return record.result(record.stopped_by)
         except TransferError:
             raise
         except Exception as error:
@@ -152,8 +175,8 @@ class StyleTransfer:
                 raise SetupError(
                     explain(
                         "the memory does not hold the run",
-                        hint="take a smaller size or style, fewer layers, LBFGS(history=3), or "
-                        "precision='mixed_float16' on a GPU",
+                        hint="take plan=Recompute() or plan=Tiles(), LBFGS(history=3), a smaller "
+                        "size or style, or precision='mixed_float16' on a GPU",
                     )
                 ) from error
             if not record.rows:
@@ -165,25 +188,36 @@ class StyleTransfer:
             for callback in callbacks:
                 if hasattr(callback, "close"):
                     callback.close()
-        return record.result("steps")
 
     def iterate(
-        self, initial, steps: int = 500, *, update_mask=None, pyramid: Pyramid | None = None
+        self,
+        initial,
+        steps: int = 500,
+        *,
+        update_mask=None,
+        pyramid: Pyramid | None = None,
+        checkpoint=None,
     ) -> Iterator[Step]:
         """Yield the steps of a run, from step 0, the start, to the last image.
 
         The same loop as `run`, opened: what it does with a step is the caller's, who may leave it
-        at any time. Parameters and errors are those of `run`.
+        at any time. Parameters and errors are those of `run`; a checkpoint is written every few
+        steps alone, and a resumed run begins with the step after it.
         """
-        yield from self._steps(initial, steps, update_mask, pyramid, Record(self, steps))
+        record = Record(self, steps, checkpoint)
+        yield from self._steps(initial, steps, update_mask, pyramid, record)
+        record.end()
 
-    def _steps(self, initial, steps, update_mask, pyramid, record: Record) -> Iterator[Step]:
+    def _steps(
+        self, initial, steps, update_mask, pyramid, record: Record, callbacks: Sequence = ()
+    ) -> Iterator[Step]:
         steps = integer(steps, "steps", low=0)
         start, picture = self._start(initial)
         base_shape = start.shape[1:3]
         levels = [(base_shape, steps)] if pyramid is None else pyramid.levels(base_shape, steps)
         mask = self._update_mask(update_mask, base_shape, picture)
-        record.begin(start, mask, levels, repr(initial) if isinstance(initial, Start) else None)
+        name = repr(initial) if isinstance(initial, Start) else None
+        state = record.begin(start, mask, levels, name)
         image, index = start, 0
         if not steps:  # nothing is to change: at the coarse levels there is nothing to do
             levels = levels[-1:]
@@ -192,12 +226,15 @@ class StyleTransfer:
         objectives = {
             level: self._objective(shape, base_shape, picture, record.notes)
             for level, (shape, count) in enumerate(levels)
-            if count or level == last
+            if (count or level == last) and (state is None or level >= state.level)
         }
         for level, objective in objectives.items():
             shape, count = levels[level]
             base = _resized(start, shape)
-            if index and not isinstance(initial, Start):
+            resumed = state is not None and level == state.level
+            if resumed:
+                image = state.image
+            elif index and not isinstance(initial, Start):
                 # The change is carried to the next level, not the image: a picture's fine detail,
                 # which a coarse level has lost, comes back with it. Noise is better lost.
                 change = image - _resized(start, image.shape[1:3])
@@ -206,15 +243,24 @@ class StyleTransfer:
                 image = _resized(image, shape)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
             run = Level(self, objective, image, base, level_mask)
+            if resumed:
+                run.restore(state)
+                past = record.resume(state, run)
+                index = len(past)
+                watching = [callback for callback in callbacks if hasattr(callback, "resume")]
+                if stopper := _stopper(watching, lambda one, past=past: one.resume(past)):
+                    record.stopped_by = stopper
+                    return
             record.level = run
             # The last level's last row is the objective at the image returned.
             for row in run.rows(count + (level == last), record):
                 yield record.step(index, level, row)
+                record.seen()
                 index += 1
             image = run.image
 
     def _objective(self, shape, base_shape, picture, notes=None) -> Objective:
-        objective = Objective(
+        objective = self.plan.objective(
             list(self.terms.values()),
             self.extractor,
             tuple(shape),
@@ -254,6 +300,12 @@ class StyleTransfer:
                 fail("a callable update mask needs a picture", hint="give the mask as an array")
             mask = mask(picture)
         return None if mask is None else operations.as_mask(mask, shape, name="update mask")
+
+
+def _stopper(callbacks: Sequence[Callback], show: Callable[[Any], Any]) -> str | None:
+    """Show each callback what there is to see; return the name of the first that stops the run."""
+    stoppers = [callback for callback in callbacks if show(callback)]
+    return getattr(stoppers[0], "__name__", type(stoppers[0]).__name__) if stoppers else None
 
 
 def _resized(images, shape):

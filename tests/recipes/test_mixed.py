@@ -3,6 +3,7 @@ import pytest
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError
+from stylekit.transfer.checkpoint import Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,53 @@ def test_what_breaks_in_the_second_part_keeps_both(mixed, other):
     with pytest.raises(sk.transfer.TransferError, match="out of paint") as caught:
         mixed(steps=7, finish=(other, 3), callbacks=[fail])
     assert len(caught.value.result.losses) == 6
+
+
+@pytest.mark.parametrize("at", [1, 4, 5])  # in the first part, at the border, in the second
+@pytest.mark.parametrize("keep", [False, True])
+def test_it_goes_on_where_it_was_left(mixed, other, tmp_path, at, keep):
+    kept = Checkpoint(tmp_path / "run", keep=keep)
+    alone_seen, seen = Watch(), Watch()
+    alone = mixed(steps=7, finish=(other, 3), callbacks=[alone_seen])
+    stopped = mixed(
+        steps=7, finish=(other, 3), checkpoint=kept, callbacks=[lambda step: step.index == at]
+    )
+    assert stopped.steps == at
+    assert list(kept.folder.iterdir())
+    result = mixed(steps=7, finish=(other, 3), checkpoint=kept, callbacks=[seen])
+    np.testing.assert_array_equal(result.image, alone.image)
+    np.testing.assert_array_equal(result.best, alone.best)
+    assert result.losses == alone.losses
+    assert result.manifest["before"]["terms"] == alone.manifest["before"]["terms"]
+    assert seen.steps == alone_seen.steps
+    assert seen.told == at + 1
+    assert bool(list(kept.folder.iterdir())) == keep
+    if keep:
+        again = mixed(steps=7, finish=(other, 3), checkpoint=kept)
+        assert again.losses == alone.losses
+        kept.remove()
+        assert not list(kept.folder.iterdir())
+
+
+def test_a_checkpoint_of_a_plain_run_is_another_runs(mixed, other, tmp_path):
+    mixed(steps=7, checkpoint=tmp_path, callbacks=[lambda step: step.index == 2])
+    with pytest.raises(InputError, match="another run's"):
+        mixed(steps=7, finish=(other, 3), checkpoint=tmp_path)
+
+
+class Watch:
+    """What a callback sees of a run in one or several goes."""
+
+    def __init__(self):
+        self.steps, self.told = [], 0
+
+    def __call__(self, step):
+        self.steps.append((step.index, step.steps, step.level, step.losses))
+
+    def resume(self, steps):
+        self.told += len(steps)
+        for step in steps:
+            self(step)
 
 
 def test_only_what_may_change_changes(mixed, other, photo, left):

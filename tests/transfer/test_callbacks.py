@@ -85,6 +85,13 @@ class TestClose:
         assert watcher.seen == []
 
 
+def test_a_step_that_stops_the_run_is_seen_by_all(transfer, photo):
+    watcher = Watcher()
+    result = transfer.run(photo, 4, callbacks=[breaks_at(9), lambda step: step.index == 2, watcher])
+    assert watcher.seen == [0, 1, 2]
+    assert result.stopped_by == "<lambda>"
+
+
 class TestProgressBar:
     @pytest.fixture
     def bars(self, monkeypatch):
@@ -142,6 +149,14 @@ class TestProgressBar:
         bar.close()
         assert bars[0].postfixes == ["2.5"]
 
+    def test_a_resumed_run_begins_where_it_was(self, bars):
+        bar = sk.ProgressBar()
+        for index in (40, 41):
+            bar(step(index, 1))
+        assert bars[0].initial == 40
+        assert bars[0].n == 41
+        bar.close()
+
     def test_close_before_the_first_step(self, bars):
         sk.ProgressBar().close()
         assert bars == []
@@ -191,6 +206,15 @@ class TestCSVLogger:
         with pytest.raises(TransferError):
             transfer.run(photo, 5, callbacks=[logger, breaks_at(1)])
         assert len(self.read(logger.path)) == 3
+
+    def test_a_resumed_run_has_its_earlier_rows(self, tmp_path):
+        logger = sk.CSVLogger(tmp_path / "losses.csv")
+        logger.path.write_text("what was there before")
+        logger.resume([step(index, index) for index in range(3)])
+        logger(step(3, 3))
+        logger.close()
+        assert [row[0] for row in self.read(logger.path)] == ["step", "0", "1", "2", "3"]
+        assert self.read(logger.path)[3] == ["2", "0", "0.500", "2", "1"]
 
     def test_a_batch_has_its_mean(self, tmp_path):
         logger = sk.CSVLogger(tmp_path / "losses.csv")
@@ -330,6 +354,12 @@ class TestDisplay:
         for _ in range(2):
             transfer.run(photo, 1, callbacks=[display])
         assert [cell for cell, _ in shown] == [0, 0, 1, 1]
+
+    def test_a_resumed_run_is_shown_too(self, shown):
+        display = sk.Display(every=3)
+        for index in (4, 6, 9):
+            display(step(index, 1))
+        assert [cell for cell, _ in shown] == [0, 0]
 
     def test_a_batch_side_by_side(self, shown):
         sk.Display()(step(0, [1, 2]))

@@ -159,6 +159,16 @@ class TestRun:
         assert_same(first, transfer.run(photo, 8))
         assert_same(first, make(vgg, photo, style).run(photo, 8))
 
+    @pytest.mark.parametrize("optimizer", [sk.LBFGS, lambda: keras.optimizers.Adam(0.05)])
+    def test_a_seed_is_a_result(self, optimizer, photo, vgg, style):
+        def run(seed):
+            transfer = make(vgg, photo, style, optimizer=optimizer(), seed=seed)
+            return transfer.run(sk.Noise(), 8, pyramid=sk.Pyramid([16, 32]))
+
+        first = run(seed=5)
+        assert_same(run(seed=5), first)
+        assert not np.array_equal(run(seed=6).image, first.image)
+
     def test_transfers_share_no_state(self, vgg, photo, style):
         one, other = make(vgg, photo, style), make(vgg, 1 - photo, style[::-1], seed=3)
         first = one.run(photo, 6)

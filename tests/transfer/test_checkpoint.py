@@ -1,0 +1,490 @@
+import csv
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+import stylekit as sk
+from stylekit._checks import FileError, InputError, InputTypeError
+from stylekit.transfer import NonFiniteLossError, Parameters, TransferError, record
+from stylekit.transfer.checkpoint import Checkpoint
+
+PYRAMID = sk.Pyramid([16, 32], [1, 2])  # 3 steps, then 6
+
+
+class Descent:
+    """One's own optimizer, quickly traced; its state is nested, and of several types."""
+
+    def init(self, x):
+        return {"count": tf.zeros((), tf.int32), "old": (tf.zeros(x.shape, tf.bfloat16), x)}
+
+    def step(self, evaluate, x, state):
+        _, gradient = evaluate(x)
+        move = 0.5 * tf.cast(state["old"][0], x.dtype) - 100 * gradient
+        count = state["count"] + 1
+        scale = 1 / tf.cast(count, x.dtype)
+        return x + scale * move, {"count": count, "old": (tf.cast(move, tf.bfloat16), x)}
+
+
+def adam():
+    falls = keras.optimizers.schedules.ExponentialDecay(0.05, 3, 0.5)
+    return keras.optimizers.Adam(falls, use_ema=True)
+
+
+@pytest.fixture
+def make(photo, vgg):
+    """Make a transfer anew, as another process would: no network, for what the loop alone does."""
+
+    def new(weight=1.0, optimizer=Descent, **options):
+        terms = [sk.PixelLoss(1 - photo, weight=weight), sk.TotalVariationLoss(weight=0.3)]
+        return sk.StyleTransfer(terms, extractor=vgg, optimizer=optimizer(), **options)
+
+    return new
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "runs" / "one"
+
+
+def stop_at(*indices):
+    return lambda step: step.index in indices
+
+
+def interrupt_at(index):
+    def callback(step):
+        if step.index == index:
+            raise KeyboardInterrupt
+
+    return callback
+
+
+def assert_same(a, b):
+    np.testing.assert_array_equal(a.image, b.image)
+    np.testing.assert_array_equal(a.best, b.best)
+    assert a.losses == b.losses
+    assert a.stopped_by == b.stopped_by
+    assert a.manifest["notes"] == b.manifest["notes"]
+
+
+class TestResume:
+    def test_left_after_every_step_it_ends_the_same(self, make, folder):
+        def run(**options):
+            return make().run(sk.Noise(shape=(24, 32)), 9, pyramid=PYRAMID, **options)
+
+        alone = run()
+        for index in range(10):
+            result = run(checkpoint=folder, callbacks=[stop_at(index)])
+            assert result.losses == alone.losses[: index + 1]
+            assert len(list(folder.iterdir())) == 1
+        assert_same(run(checkpoint=folder), alone)
+        assert not list(folder.iterdir())
+
+    @pytest.mark.parametrize("optimizer", [sk.LBFGS, adam])
+    def test_optimizers(self, optimizer, make, photo, folder):
+        def run(**options):
+            return make(optimizer=optimizer).run(photo, 12, **options)
+
+        alone = run()
+        run(checkpoint=folder, callbacks=[stop_at(7)])
+        assert_same(run(checkpoint=folder), alone)
+
+    @pytest.mark.parametrize("index", [2, 3, 4])  # the last of a level, and what follows it
+    def test_under_a_mask(self, index, make, photo, folder):
+        mask = np.tile(np.linspace(-1, 2, 32, dtype="float32").clip(0, 1), (24, 1))
+        options = {"steps": 9, "pyramid": PYRAMID, "update_mask": mask}
+        alone = make().run(photo, **options)
+        stopped = make().run(photo, **options, checkpoint=folder, callbacks=[stop_at(index)])
+        assert stopped.steps == index
+        assert_same(make().run(photo, **options, checkpoint=folder), alone)
+
+    def test_parameters_that_begin_at_the_image(self, make, photo, folder):
+        class Change(Parameters):
+            """What is added to where the level started."""
+
+            def prepare(self, image, base, update_mask):
+                return tf.zeros_like(image), {"start": image}
+
+            def image(self, values, context):
+                return context["start"] + values
+
+        def run(**options):
+            return make(parameters=Change()).run(photo, 9, pyramid=PYRAMID, **options)
+
+        alone = run()
+        run(checkpoint=folder, callbacks=[stop_at(6)])
+        assert_same(run(checkpoint=folder), alone)
+
+    def test_with_a_network_and_a_batch(self, vgg, photo, style, folder):
+        def run(**options):
+            terms = [
+                sk.ContentLoss(photo, layers="block2_conv1"),
+                sk.GramStyleLoss(style, layers=("block1_conv1", "block2_conv1"), weight=8),
+            ]
+            transfer = sk.StyleTransfer(terms, extractor=vgg)
+            return transfer.run([photo, 1 - photo], 8, **options)
+
+        alone = run()
+        run(checkpoint=folder, callbacks=[stop_at(5)])
+        resumed = run(checkpoint=folder)
+        for a, b in zip(resumed.losses, alone.losses, strict=True):
+            for name in a:
+                np.testing.assert_array_equal(a[name], b[name])
+        np.testing.assert_array_equal(resumed.image, alone.image)
+        np.testing.assert_array_equal(resumed.best, alone.best)
+
+    @pytest.mark.parametrize("index", [3, 4, 5])
+    def test_weights_that_change_on_the_way(self, index, make, photo, folder):
+        """At the step before the change, at the change, and after it."""
+
+        def run(*others, **options):
+            transfer = make(optimizer=sk.LBFGS)
+
+            def change(step):
+                if step.index == 4:
+                    transfer.terms["pixel"].weight = 3.0
+
+            return transfer.run(photo, 9, callbacks=[change, *others], **options)
+
+        alone = run()
+        run(stop_at(index), checkpoint=folder)
+        assert_same(run(checkpoint=folder), alone)
+
+    def test_ctrl_c_in_a_callback_takes_the_step_again(self, make, photo, folder):
+        alone = make().run(photo, 6)
+        result = make().run(photo, 6, checkpoint=folder, callbacks=[interrupt_at(4)])
+        assert result.stopped_by == "interrupted"
+        assert result.losses == alone.losses[:5]
+        seen = []
+        resumed = make().run(photo, 6, checkpoint=folder, callbacks=[seen.append])
+        assert [step.index for step in seen] == [4, 5, 6]
+        assert_same(resumed, alone)
+
+    def test_ctrl_c_before_a_resumed_runs_first_step(self, make, photo, folder, monkeypatch):
+        alone = make().run(photo, 6)
+        make().run(photo, 6, checkpoint=folder, callbacks=[stop_at(4)])
+
+        def rows(self, count, record):
+            raise KeyboardInterrupt
+            yield
+
+        with monkeypatch.context() as patch:
+            patch.setattr("stylekit.transfer.level.Level.rows", rows)
+            result = make().run(photo, 6, checkpoint=folder)
+        assert result.stopped_by == "interrupted"
+        assert result.losses == alone.losses[:5]
+        assert_same(make().run(photo, 6, checkpoint=folder), alone)
+
+    def test_every_few_steps(self, make, photo, folder):
+        """What is written in time is enough: nothing is written on the way out of an error."""
+        alone = make().run(photo, 9)
+
+        def fail(step):
+            if step.index == 7:
+                raise ValueError("out of paint")
+
+        with pytest.raises(TransferError, match="out of paint"):
+            make().run(photo, 9, checkpoint=Checkpoint(folder, every=3), callbacks=[fail])
+        seen = []
+        resumed = make().run(photo, 9, checkpoint=folder, callbacks=[seen.append])
+        assert seen[0].index == 7  # the first after the sixth
+        assert_same(resumed, alone)
+
+    def test_iterate(self, make, photo, folder):
+        alone = list(make().iterate(photo, 6))
+        for step in make().iterate(photo, 6, checkpoint=Checkpoint(folder, every=2)):
+            if step.index == 5:
+                break
+        resumed = list(make().iterate(photo, 6, checkpoint=folder))
+        assert [step.index for step in resumed] == [5, 6]
+        np.testing.assert_array_equal(resumed[-1].image, alone[-1].image)
+        assert not list(folder.iterdir())
+
+    def test_the_time_adds_up(self, make, photo, folder, monkeypatch):
+        clock = [0.0]
+        monkeypatch.setattr(record.time, "perf_counter", lambda: clock[0])
+
+        def tick(step):
+            clock[0] += 1
+
+        make().run(photo, 6, checkpoint=folder, callbacks=[tick, stop_at(2)])
+        clock[0] = 100.0
+        seen = []
+        result = make().run(photo, 6, checkpoint=folder, callbacks=[tick, seen.append])
+        assert [step.seconds for step in seen] == [3, 4, 5, 6]
+        assert result.seconds == 7
+
+    def test_nan_after_it_is_told_as_in_one_run(self, photo, vgg, folder):
+        class Logarithm(sk.Loss):
+            def compute(self, image, features, targets):
+                return 1e-6 * ops.log(0.5 - ops.mean(image, axis=(1, 2, 3)))
+
+        def run(**options):
+            terms = [sk.PixelLoss(np.ones_like(photo)), Logarithm(name="odd")]
+            step = sk.LBFGS(first_step=0.05, max_step=0.05)
+            transfer = sk.StyleTransfer(terms, extractor=vgg, optimizer=step)
+            return transfer.run(np.full_like(photo, 0.3), 20, **options)
+
+        with pytest.raises(NonFiniteLossError) as alone:
+            run()
+        run(checkpoint=folder, callbacks=[stop_at(2)])
+        with pytest.raises(NonFiniteLossError) as resumed:
+            run(checkpoint=folder)
+        assert str(resumed.value) == str(alone.value)
+        assert resumed.value.result.losses == alone.value.result.losses
+        np.testing.assert_array_equal(resumed.value.image, alone.value.image)
+
+
+class TestFinished:
+    def test_kept_it_gives_its_result_at_once(self, make, photo, folder):
+        kept = Checkpoint(folder, keep=True)
+        first = make().run(photo, 5, checkpoint=kept)
+        written = kept.path.stat().st_mtime_ns
+        seen = []
+        again = make().run(photo, 5, checkpoint=kept, callbacks=[seen.append])
+        assert not seen
+        assert_same(again, first)
+        assert kept.path.stat().st_mtime_ns == written
+        kept.remove()
+        assert not list(folder.iterdir())
+        kept.remove()  # nothing to do
+
+    def test_no_steps(self, make, photo, folder):
+        result = make().run(photo, 0, checkpoint=folder)
+        np.testing.assert_array_equal(result.image, photo)
+
+
+class TestCallbacks:
+    def test_a_table_is_whole(self, make, photo, folder, tmp_path):
+        def rows(name):
+            with (tmp_path / name).open(newline="") as file:
+                return [
+                    [v for k, v in row.items() if k != "seconds"] for row in csv.DictReader(file)
+                ]
+
+        def run(name, *others, **options):
+            callbacks = [sk.CSVLogger(tmp_path / name), *others]
+            make().run(photo, 9, pyramid=PYRAMID, callbacks=callbacks, **options)
+
+        run("alone.csv")
+        kept = Checkpoint(folder, every=3)
+        with pytest.raises(TransferError):
+            run("cut.csv", lambda step: 0 * (1 / (step.index - 5)), checkpoint=kept)
+        assert len(rows("cut.csv")) == 6  # two more than the state
+        run("cut.csv", checkpoint=kept)
+        assert rows("cut.csv") == rows("alone.csv")
+
+    @pytest.mark.parametrize("index", [2, 5, None])
+    def test_early_stopping_stops_at_the_same_step(self, index, make, photo, folder):
+        def run(*others, **options):
+            early = sk.EarlyStopping(patience=3, min_delta=0.2)
+            return make().run(photo, 30, callbacks=[early, *others], **options)
+
+        alone = run()
+        assert 5 < alone.steps < 30
+        stopped = run(stop_at(index), checkpoint=folder)
+        assert stopped.steps == index or index is None
+        for _ in range(2):  # and again, from where it was stopped
+            assert_same(run(checkpoint=folder), alone)
+
+    def test_steps_so_far_have_losses_and_no_image(self, make, photo, folder):
+        class Watch:
+            def __call__(self, step):
+                pass
+
+            def resume(self, steps):
+                self.steps = steps
+
+        watch = Watch()
+        stopped = make().run(photo, 6, checkpoint=folder, callbacks=[watch, stop_at(3)])
+        assert not hasattr(watch, "steps")
+        make().run(photo, 6, checkpoint=folder, callbacks=[watch])
+        assert [step.losses for step in watch.steps] == stopped.losses
+        assert [(step.index, step.steps) for step in watch.steps] == [(i, 6) for i in range(4)]
+        with pytest.raises(InputError, match="image of step 3 is not kept"):
+            _ = watch.steps[3].image
+
+
+class TestRefusals:
+    @pytest.fixture
+    def stopped(self, make, photo, folder):
+        make().run(photo, 6, checkpoint=folder, callbacks=[stop_at(3)])
+        return folder / "checkpoint.npz"
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"seed": 4}, "expected seed 4, received seed 0"),
+            ({"weight": 0.5}, r"weight 0\.5, received .*weight 1\.0"),
+            ({"optimizer": adam}, "Adam"),
+            ({"precision": "mixed_bfloat16"}, "mixed_bfloat16"),
+        ],
+    )
+    def test_another_transfer(self, change, words, stopped, make, photo):
+        before = stopped.read_bytes()
+        with pytest.raises(InputError, match=rf"another run's: .*{words}.*folder of its own"):
+            make(**change).run(photo, 6, checkpoint=stopped.parent)
+        assert stopped.read_bytes() == before
+
+    def test_another_run(self, stopped, make, photo):
+        for initial, steps in ((photo, 7), (1 - photo, 6), (photo + np.float32(1e-7), 6)):
+            with pytest.raises(InputError, match="another run's"):
+                make().run(initial, steps, checkpoint=stopped.parent)
+        with pytest.raises(InputError, match="update_mask"):
+            mask = np.ones((24, 32))
+            make().run(photo, 6, update_mask=mask, checkpoint=stopped.parent)
+
+    def test_settings_that_no_name_tells(self, make, photo, folder):
+        def run(high, **options):
+            optimizer = lambda: sk.LBFGS(bounds=(0, high))  # noqa: E731
+            make(optimizer=optimizer).run(photo, 2, checkpoint=folder, **options)
+
+        run(1, callbacks=[stop_at(1)])
+        with pytest.raises(InputError, match=r"settings\.bounds\.1 2, received .*bounds\.1 1\. "):
+            run(2)
+
+    def test_another_network(self, photo, folder):
+        def run(seed, **options):
+            start = keras.initializers.HeNormal(seed)
+            layer = keras.layers.Conv2D(3, 3, kernel_initializer=start, name="a")
+            network = keras.Sequential([keras.Input((None, None, 3)), layer])
+            terms = [sk.ContentLoss(1 - photo, layers="a")]
+            transfer = sk.StyleTransfer(terms, extractor=sk.KerasExtractor(network))
+            return transfer.run(photo, 4, checkpoint=folder, **options)
+
+        run(1, callbacks=[stop_at(2)])
+        with pytest.raises(InputError, match=r"expected network .*, received network "):
+            run(2)
+        assert run(1).steps == 4  # whatever number Keras has given the model
+
+    def test_an_optimizer_with_another_state(self, stopped, make, photo, monkeypatch):
+        monkeypatch.setattr(Descent, "init", lambda self, x: {"count": tf.zeros(())})
+        with pytest.raises(FileError, match="does not fit the optimizer's state"):
+            make().run(photo, 6, checkpoint=stopped.parent)
+
+    def test_other_versions_are_told(self, stopped, make, photo, monkeypatch):
+        setup = record._setup()
+        alone = make().run(photo, 6)
+        monkeypatch.setattr(
+            record, "_setup", lambda: setup | {"tensorflow": "9.9", "threads": "64"}
+        )
+        with pytest.warns(UserWarning, match=r"tensorflow 9\.9, threads 64: .*last bits"):
+            result = make().run(photo, 6, checkpoint=stopped.parent)
+        assert "first 3 steps" in result.manifest["notes"][0]
+        np.testing.assert_array_equal(result.image, alone.image)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda whole: b"",
+            lambda whole: whole[: len(whole) // 2],
+            lambda whole: whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:],
+        ],
+        ids=["empty", "half", "one bit"],
+    )
+    def test_a_damaged_file(self, damage, stopped, make, photo):
+        stopped.write_bytes(damage(stopped.read_bytes()))
+        with pytest.raises(FileError, match=r"checkpoint\.npz is damaged .*Delete it"):
+            make().run(photo, 6, checkpoint=stopped.parent)
+
+    def test_another_archive(self, stopped, make, photo):
+        with zipfile.ZipFile(stopped, "w") as archive:
+            archive.writestr("readme.txt", "nothing")
+        with pytest.raises(FileError, match=r"damaged"):
+            make().run(photo, 6, checkpoint=stopped.parent)
+
+    def test_another_format(self, stopped, make, photo, monkeypatch):
+        monkeypatch.setattr("stylekit.transfer.checkpoint.FORMAT", 2)
+        with pytest.raises(FileError, match="another version of stylekit: expected format 2"):
+            make().run(photo, 6, checkpoint=stopped.parent)
+
+    def test_what_a_killed_run_left_unfinished_is_cleared_away(self, stopped, make, photo):
+        unfinished = stopped.with_name("checkpoint.npz.part")
+        unfinished.write_bytes(stopped.read_bytes()[:1000])
+        alone = make().run(photo, 6)
+        assert_same(make().run(photo, 6, checkpoint=stopped.parent), alone)
+        assert not unfinished.exists()
+
+    def test_a_full_disk_keeps_the_image_and_the_last_state(
+        self, stopped, make, photo, monkeypatch
+    ):
+        def full(number):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        before = stopped.read_bytes()
+        kept = Checkpoint(stopped.parent, every=5)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            with pytest.raises(
+                TransferError, match=r"step 5: .*cannot be written: .*No space"
+            ) as e:
+                make().run(photo, 6, checkpoint=kept)
+        assert e.value.result.steps == 5
+        assert [path.name for path in stopped.parent.iterdir()] == ["checkpoint.npz"]
+        assert stopped.read_bytes() == before
+
+    def test_no_folder(self, make, photo, tmp_path):
+        (tmp_path / "file").write_text("")
+        steps = []
+        with pytest.raises(FileError, match=r"folder .*file cannot be written to"):
+            make().run(photo, 2, checkpoint=tmp_path / "file", callbacks=[steps.append])
+        assert not steps
+
+    def test_arguments(self, make, photo, tmp_path):
+        with pytest.raises(InputTypeError, match="folder is no path"):
+            make().run(photo, 2, checkpoint=3)
+        with pytest.raises(InputError, match="every"):
+            Checkpoint(tmp_path, every=0)
+
+
+def test_python_of_the_page_about_it_runs(folder, monkeypatch):
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "howto" / "resume.md").read_text(encoding="utf-8")
+    run, callback = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(root)
+    names = {}
+    exec(compile(run.replace('"run"', repr(str(folder))), "resume.md", "exec"), names)
+    assert names["result"].steps == 20
+    assert not list(folder.iterdir())
+    exec(compile(callback, "resume.md", "exec"), names)
+    options = {"size": None, "extractor": names["network"]}
+    for others in ([lambda step: step.index == 3], []):
+        seen = names["Lowest"]()
+        result = sk.stylize(
+            *(names["photo"], names["night"]),
+            **options,
+            steps=5,
+            checkpoint=folder,
+            callbacks=[seen, *others],
+        )
+    assert seen.value == min(row["total"] for row in result.losses)
+
+
+def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path):
+    script = Path(__file__).with_name("killed_run.py")
+    line = [sys.executable, str(script), str(tmp_path), "0"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    tries = json.loads(done.stdout)
+    assert [one["code"] for one in tries] == [-signal.SIGKILL] * 10 + [0]
+    firsts = [one["first"] for one in tries if one["first"] is not None]
+    assert firsts == sorted(firsts)
+    assert firsts[0] == 0
+    assert firsts[-1] > 50  # most of the tries came some way
+    # Some died writing, and left what they had behind; the last left nothing.
+    assert sum("checkpoint.npz.part" in one["left"] for one in tries) >= 2
+    assert tries[-1]["left"] == []
+    killed, alone = np.load(tmp_path / "killed.npz"), np.load(tmp_path / "alone.npz")
+    for name in ("image", "best", "losses"):
+        np.testing.assert_array_equal(killed[name], alone[name])
