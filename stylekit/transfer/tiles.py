@@ -7,7 +7,7 @@ no cell that the tile owns. A window is as long as the picture modulo S: layers 
 round, and pad, as they do in the whole picture.
 
 A window that would reach over the border is moved inwards, not cut: windows have few shapes, and
-a traced function for each.
+a loop in the graph for each.
 """
 
 from __future__ import annotations

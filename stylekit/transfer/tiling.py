@@ -29,7 +29,7 @@ class TiledObjective(Objective):
     Value and gradient are those of `Objective` at every size, but for rounding. Each evaluation
     takes the network forward twice and backward once over every window: a tile of T pixels and a
     halo h on either side, 80 for VGG19 to conv5_1, cost ``c ((T + 2 h) / T)^2`` of the untiled
-    time, where c is near 1.4.
+    time, where c is 3 / 2 by count of the passes.
 
     Parameters
     ----------
