@@ -77,7 +77,7 @@ class RunOptions:
         Precision, typer.Option(help="The network's; the mixed ones are for GPUs.")
     ] = Precision.float32
     plan: Annotated[
-        str, typer.Option(help="plain; recompute: half the memory; tiles:512: any size.")
+        str, typer.Option(help="plain; recompute: less memory; tiles:512: any size.")
     ] = "plain"
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0
     losses_csv: Annotated[Path | None, typer.Option(help="Write the losses there.")] = None

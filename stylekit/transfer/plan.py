@@ -30,7 +30,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Recompute(Plan):
-    """The first layers' activations are not kept but computed again, in half the memory.
+    """The first layers' activations are not kept but computed again, in less memory.
 
     Parameters
     ----------
