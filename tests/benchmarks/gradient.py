@@ -102,13 +102,18 @@ def ours(args):
     ]
     objective = sk.Objective(terms, extractor, (size, size))
     image = tf.constant(rng.random((1, size, size, 3), dtype="float32"))
+    return {"seconds": timed(objective, image, args.repeat), "peak": peak() - before}
+
+
+def timed(objective, image, repeat):
+    """Return the median seconds of an evaluation, after one that traces."""
     objective(image)
     seconds = []
-    for _ in range(args.repeat):
+    for _ in range(repeat):
         began = time.perf_counter()
         objective(image)[2].numpy()
         seconds.append(time.perf_counter() - began)
-    return {"seconds": sorted(seconds)[len(seconds) // 2], "peak": peak() - before}
+    return sorted(seconds)[len(seconds) // 2]
 
 
 def peak():
