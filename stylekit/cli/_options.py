@@ -43,6 +43,14 @@ class Precision(enum.StrEnum):
     mixed_bfloat16 = "mixed_bfloat16"
 
 
+class KeepColors(enum.StrEnum):
+    """How the content's colours are kept."""
+
+    luminance = "luminance"
+    match = "match"
+    histogram = "histogram"
+
+
 @dataclasses.dataclass(kw_only=True)
 class RunOptions:
     """Options of every command that runs a transfer."""
@@ -216,6 +224,13 @@ class PaintOptions(RunOptions):
     """Options of the commands that paint over a content picture."""
 
     strength: Annotated[float, typer.Option(help="0 is the content, 1 is style alone.")] = STRENGTH
+    keep_colors: Annotated[
+        KeepColors | None,
+        typer.Option(
+            help="Keep CONTENT's colours: luminance recolours the result at the end (not "
+            "--save-every's pictures), match and histogram recolour the styles before."
+        ),
+    ] = None
     content_layers: Annotated[str | None, typer.Option(help="Such as conv4_2.")] = None
     pyramid: Annotated[int, typer.Option(help="Coarse-to-fine levels, each half the next.")] = 1
     finish: Annotated[
@@ -241,6 +256,7 @@ class PaintOptions(RunOptions):
         given = super().arguments() | {
             "strength": self.strength,
             "pyramid": self.pyramid if self.pyramid > 1 else None,
+            "keep_colors": self.keep_colors and self.keep_colors.value,
         }
         if self.finish:
             name, steps = parsed_finish(self.finish, self.steps)

@@ -4,6 +4,7 @@ A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
 """
 
 from stylekit.image.arrays import fit_shape, picture_hash, resize
+from stylekit.image.color import match_color, match_histogram, original_colors
 from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
 from stylekit.image.sheet import contact_sheet
 from stylekit.image.write import check_writable, write_image
@@ -15,6 +16,9 @@ __all__ = [
     "check_writable",
     "contact_sheet",
     "fit_shape",
+    "match_color",
+    "match_histogram",
+    "original_colors",
     "picture_hash",
     "read_image",
     "resize",

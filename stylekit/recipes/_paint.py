@@ -12,8 +12,9 @@ from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
 from stylekit.masks import MatchedRegions
+from stylekit.recipes._colors import finished
 from stylekit.recipes._mixed import run_mixed
-from stylekit.transfer import Plan, Pyramid, Result, Start, StyleTransfer
+from stylekit.transfer import Plan, Pyramid, Result, Start, StyleTransfer, TransferError
 
 
 def paint(
@@ -27,6 +28,7 @@ def paint(
     variation: float | None = None,
     initial=None,
     update_mask: np.ndarray | None = None,
+    keep_colors: str | None = None,
     pyramid: int | None = None,
     extractor: FeatureExtractor | None = None,
     finish: tuple[FeatureExtractor, int] | None = None,
@@ -50,6 +52,8 @@ def paint(
         See `StyleTransfer.run`.
     strength, steps, style_layers, content_layers, variation, initial, pyramid, finish
         See `stylize`.
+    keep_colors : str, optional
+        See `stylize`; the styles are to be those of `_colors.prepared`.
     extractor, optimizer, precision, plan, seed, callbacks, checkpoint
         See `StyleTransfer`.
     """
@@ -83,17 +87,22 @@ def paint(
     if finish is not None:
         network, share = finish
         last = transfer(network), integer(share, "the finish's steps", low=0, high=steps)
-    return run_mixed(
-        transfer(VGG19() if extractor is None else extractor),
-        # At strength 0 the content is the only term, and a run could only add rounding.
-        last if strength else None,
-        start,
-        steps if strength else 0,
-        update_mask=update_mask,
-        pyramid=levels,
-        callbacks=callbacks,
-        checkpoint=checkpoint,
-    )
+    try:
+        result = run_mixed(
+            transfer(VGG19() if extractor is None else extractor),
+            # At strength 0 the content is the only term, and a run could only add rounding.
+            last if strength else None,
+            start,
+            steps if strength else 0,
+            update_mask=update_mask,
+            pyramid=levels,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+        )
+    except TransferError as error:
+        error.result = finished(error.result, photo, keep_colors, update_mask)
+        raise
+    return finished(result, photo, keep_colors, update_mask)
 
 
 def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np.ndarray:

@@ -8,6 +8,7 @@ from stylekit.image import as_image
 from stylekit.losses import GradientMaskStyleLoss
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
+from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Result
 
@@ -19,6 +20,7 @@ def gradient_mask(
     size: int | None = SIZE,
     style_scale: float = 1.0,
     protect: bool = True,
+    keep_colors: str | None = None,
     **options,
 ) -> Result:
     """Paint a picture in several styles, each under a soft mask, in one pass.
@@ -38,6 +40,8 @@ def gradient_mask(
         Longer side of each style relative to the result's.
     protect : bool
         True: what no mask covers stays bit-identical to the start. False: it may adapt.
+    keep_colors
+        See `stylize`; each style is matched to the content under its mask.
     **options
         As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
         pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and checkpoint.
@@ -78,10 +82,14 @@ def gradient_mask(
         painting = sized_style(style, photo, style_scale)
         if rest and rest[0] is not None:
             rest[0] = fitted(rest[0], painting, "style mask")
-        regions.append((painting, fitted(mask, photo), *rest))
+        mask = fitted(mask, photo)
+        source = rest[0] if rest else None
+        painting = prepared(painting, photo, keep_colors, style_mask=source, mask=mask)
+        regions.append((painting, mask, *rest))
     return paint(
         photo,
         lambda weight, layers: [GradientMaskStyleLoss(regions, layers=layers, weight=weight)],
         update_mask=combine([mask for _, mask, *_ in regions], "sum") if protect else None,
+        keep_colors=keep_colors,
         **options,
     )

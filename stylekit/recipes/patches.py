@@ -10,6 +10,7 @@ from stylekit._checks import InputTypeError, explain
 from stylekit._defaults import SIZE
 from stylekit.image import as_image, resize, with_map
 from stylekit.losses import Loss, WindowGramStyleLoss
+from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Result
 
@@ -27,6 +28,7 @@ def patches(
     reuse_penalty: float = 0.05,
     size: int | None = SIZE,
     style_scale: float = 1.0,
+    keep_colors: str | None = None,
     seed: int = 0,
     **options,
 ) -> Result:
@@ -57,6 +59,8 @@ def patches(
         Longer side of the result in pixels. Default: 512; None keeps the content's own.
     style_scale : float
         Longer side of the style relative to the result's.
+    keep_colors
+        See `stylize`.
     seed : int
         Of the run and of the choice among windows that match alike.
     **options
@@ -98,6 +102,8 @@ def patches(
         content_map = resize(content_map, photo.shape[:2], "box")
         style_map = resize(style_map, painting.shape[:2], "box")
 
+    painting = prepared(painting, photo, keep_colors)
+
     def terms(weight: float, layers: Sequence[str]) -> list[Loss]:
         return [
             WindowGramStyleLoss(
@@ -115,4 +121,4 @@ def patches(
             )
         ]
 
-    return paint(photo, terms, seed=seed, **options)
+    return paint(photo, terms, keep_colors=keep_colors, seed=seed, **options)

@@ -9,6 +9,7 @@ from stylekit._defaults import SIZE
 from stylekit.image import as_image, with_map
 from stylekit.losses import GradientMaskStyleLoss
 from stylekit.masks import combine, match_regions, resize
+from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, record_regions, sized_style
 from stylekit.transfer import Result
 
@@ -25,6 +26,7 @@ def regions(
     size: int | None = SIZE,
     style_scale: float = 1.0,
     small_regions: str = "error",
+    keep_colors: str | None = None,
     **options,
 ) -> Result:
     """Paint each region of a picture in the style of the region of the same colour.
@@ -49,6 +51,8 @@ def regions(
         Longer side of the style relative to the result's.
     small_regions : str
         ``"error"`` or ``"skip_layer"``, where a region is less than one cell of a layer.
+    keep_colors
+        See `stylize`; each region's style is matched to that region.
     **options
         As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
         pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and checkpoint.
@@ -87,11 +91,15 @@ def regions(
     painting = sized_style(painting, photo, style_scale)
     masks = [resize(mask, photo.shape[:2]) for mask in matched.content]
     sources = [resize(mask, painting.shape[:2]) for mask in matched.style]
+    styles = [
+        prepared(painting, photo, keep_colors, style_mask=source, mask=mask)
+        for mask, source in zip(masks, sources, strict=True)
+    ]
 
     def terms(weight: float, layers: Sequence[str]):
         return [
             GradientMaskStyleLoss(
-                [(painting, *pair) for pair in zip(masks, sources, strict=True)],
+                list(zip(styles, masks, sources, strict=True)),
                 region_names=matched.names,
                 layers=layers,
                 small_regions=small_regions,
@@ -99,6 +107,8 @@ def regions(
             )
         ]
 
-    result = paint(photo, terms, update_mask=combine(masks, "sum"), **options)
+    result = paint(
+        photo, terms, update_mask=combine(masks, "sum"), keep_colors=keep_colors, **options
+    )
     record_regions(result, matched, "content")
     return result

@@ -13,6 +13,7 @@ from stylekit.image import as_image
 from stylekit.losses import GramStyleLoss, Loss, MaskedGramStyleLoss
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
+from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Plan, Result
 
@@ -29,6 +30,7 @@ def stylize(
     mask=None,
     style_mask=None,
     protect: bool = True,
+    keep_colors: str | None = None,
     style_layers: Sequence[str] | None = None,
     content_layers: Sequence[str] | None = None,
     variation: float | None = None,
@@ -69,6 +71,16 @@ def stylize(
     protect : bool
         True: what no mask covers stays bit-identical to the start. False: there the content is
         the only term, and the pixels adapt to what is beside them.
+    keep_colors : str, optional
+        How the content's colours are kept; see `stylekit.image`. Default: they are not.
+
+        ``"luminance"``
+            After the run: the result has the luminance that was painted and the content's colours
+            (`original_colors`). The losses, and what callbacks see, are of the image before that.
+        ``"match"``, ``"histogram"``
+            Before the run: the styles get the content's colours (`match_color`,
+            `match_histogram`), counted where the masks say. The manifest has the hashes of the
+            styles that were changed.
     style_layers, content_layers : sequence of str, optional
         Default: the extractor's own.
     variation : float, optional
@@ -119,6 +131,10 @@ def stylize(
         None if source is None else fitted(source, one, "style mask")
         for source, one in zip(_one_each(style_mask, styles, "style mask"), styles, strict=True)
     ]
+    styles = [
+        prepared(one, photo, keep_colors, style_mask=source, mask=region)
+        for one, source, region in zip(styles, sources, masks, strict=True)
+    ]
     everywhere = np.ones(photo.shape[:2], "float32")
     covers = [everywhere if one is None else one for one in masks]
     weights = _shares(style_weights, covers)
@@ -139,6 +155,7 @@ def stylize(
         photo,
         terms,
         update_mask=None if everywhere_free else combine(masks, "sum"),
+        keep_colors=keep_colors,
         strength=strength,
         steps=steps,
         style_layers=style_layers,
