@@ -16,6 +16,12 @@ from keras import ops
 from stylekit import functional
 from stylekit.features.compact import PLAIN, TAPS, CompactVGG, build, trunk_name
 
+USED = {*CompactVGG.style_layers, *CompactVGG.content_layers}
+"""Taps that a transfer compares unless it is told otherwise."""
+
+ASIDE = 0.25
+"""Weight of the other taps: they are to learn from the trunk, and hardly to bend it."""
+
 
 def gradient_of(function: Callable) -> Callable:
     """Return the gradient, a function too, of a scalar function with respect to its first argument.
@@ -110,11 +116,12 @@ class Student(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return what is minimised; see the module."""
         total, predicted = 0.0, self.predicted(y_pred)
-        for seen, gram in self.errors(predicted, y).values():
+        errors, changes = self.errors(predicted, y), self.changes(predicted, y)
+        for name, (seen, gram) in errors.items():
             # The root keeps a tap that is nearly right from being forgotten beside the others.
-            total = total + self.feature_weight * seen + self.gram_weight * ops.sqrt(gram + 1e-4)
-        for style, content in self.changes(predicted, y).values():
-            total = total + self.change_weight * (style + content)
+            here = self.feature_weight * seen + self.gram_weight * ops.sqrt(gram + 1e-4)
+            here = here + self.change_weight * sum(changes[name])
+            total = total + (here if name in USED else ASIDE * here)
         return total
 
     def changes(self, predicted, targets) -> dict[str, tuple]:
@@ -148,8 +155,11 @@ class Student(keras.Model):
         """Return the Gram matrices, and the features of content, that a transfer compares."""
         features = self(image)
         seen = {name: features[name] for name in PLAIN} | self.predicted(features)
-        grams = {name: functional.gram_matrix(feature) for name, feature in seen.items()}
-        return grams, {n: seen[n] for n in CompactVGG.content_layers if n in seen}
+        styles, contents = (
+            {name: seen[name] for name in layers if name in seen}
+            for layers in (CompactVGG.style_layers, CompactVGG.content_layers)
+        )
+        return {name: functional.gram_matrix(x) for name, x in styles.items()}, contents
 
     def painting_loss(self, image, goals, kept, strength):
         """Return what a transfer with `CompactVGG` minimises, summed over images."""

@@ -68,6 +68,7 @@ class VGG19(FeatureExtractor):
         if weights is not None and weights != "imagenet":
             self.weights = existing(weights, "weights=")
         self._models: dict[tuple, keras.Model] = {}
+        self._tensors: dict[str, dict[str, keras.KerasTensor]] = {}
 
     def __repr__(self) -> str:
         name = self.weights.name if isinstance(self.weights, Path) else self.weights
@@ -83,7 +84,9 @@ class VGG19(FeatureExtractor):
         """
         names = ordered(self, layers)
         if (names, dtype) not in self._models:
-            self._models[names, dtype] = self._build(names, dtype)
+            tensors = self._extended(names, dtype)
+            outputs = {name: tensors[name] for name in names}
+            self._models[names, dtype] = keras.Model(tensors["image"], outputs)
         return self._models[names, dtype]
 
     def windows(self, layer):
@@ -96,36 +99,44 @@ class VGG19(FeatureExtractor):
     def _to(self, layer: str) -> tuple[str, ...]:
         return self.layer_names[: self.layer_names.index(layer) + 1]
 
-    def _build(self, names: tuple[str, ...], dtype: str) -> keras.Model:
+    def _extended(self, names: tuple[str, ...], dtype: str) -> dict[str, keras.KerasTensor]:
+        """Return the network's tensors, at least to the last of `names`.
+
+        All models of a precision are parts of one graph, so that they share the weights' memory.
+        """
         policy = keras.DTypePolicy(dtype)
-        image = keras.Input((None, None, 3), dtype=policy.variable_dtype)
-        x = ops.flip(image * 255.0 - MEAN.astype(policy.variable_dtype), axis=-1)
-        tensors, shapes = {}, {}
-        for name in self._to(names[-1]) if names else ():
+        if dtype not in self._tensors:
+            image = keras.Input((None, None, 3), dtype=policy.variable_dtype)
+            x = ops.flip(image * 255.0 - MEAN.astype(policy.variable_dtype), axis=-1)
+            self._tensors[dtype] = {"image": image, "preprocessed": x}
+        tensors, new = dict(self._tensors[dtype]), {}
+        *_, x = tensors.values()
+        for number, name in enumerate(self._to(names[-1]) if names else ()):
+            if name in tensors:
+                continue
             if name.endswith("pool"):
                 pool = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
                 layer = pool[self.pooling](2, data_format="channels_last", dtype=policy, name=name)
             else:
-                width = BLOCKS[int(name[5]) - 1][0]
-                shapes[name] = (3, 3, x.shape[-1], width)
-                layer = FrozenConv2D(
-                    width,
+                layer = new[name] = FrozenConv2D(
+                    BLOCKS[int(name[5]) - 1][0],
                     3,
                     padding="same",
                     activation="relu",
-                    kernel_initializer=_he_normal(len(shapes)),
+                    kernel_initializer=_he_normal(number),
                     data_format="channels_last",
                     dtype=policy,
                     trainable=False,
                     name=name,
                 )
             x = tensors[name] = layer(x)
-        model = keras.Model(image, {name: tensors[name] for name in names})
-        if self.weights is not None and shapes:
+        if self.weights is not None and new:
             path = locate(IMAGENET) if self.weights == "imagenet" else self.weights
+            shapes = {name: tuple(layer.kernel.shape) for name, layer in new.items()}
             for name, arrays in read_convolutions(path, shapes).items():
-                model.get_layer(name).set_weights(arrays)
-        return model
+                new[name].set_weights(arrays)
+        self._tensors[dtype] = tensors
+        return tensors
 
 
 def _he_normal(seed: int):

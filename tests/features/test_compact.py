@@ -35,7 +35,7 @@ class TestTheBundledFile:
 
     def test_every_layer_has_a_scale_near_1(self, network, photo):
         for name, feature in network.model(TAPS)(photo[None]).items():
-            assert 0.5 < np.sqrt(np.mean(np.square(feature))) < 2, name
+            assert 0.4 < np.sqrt(np.mean(np.square(feature))) < 2.5, name
 
 
 def test_the_names_are_of_vgg19(network):
