@@ -43,20 +43,28 @@ class Loss(abc.ABC):
         value(means)``: ``means(features, targets)`` returns what is a mean, by layer, for the
         layers that are in `features`, nested dicts of tensors ``[B, ...]``, and
         ``value(means, targets)`` the value. Its targets are a dict by layer.
+    reach : int or None
+        Of a term without layers whose value is a mean over pixels: how many pixels away lies what
+        a pixel's own entry depends on. With tiles `compute` is then given bands of rows, one by
+        one, as if each were a picture. The targets are None or a dict. None: it is given the
+        whole picture.
     per_cell : tuple of str
-        Which targets of a layer have an entry a cell, ``[1 or B, h, w, ...]``. The one that is
-        called ``"mask"``, unless it is None, weighs the means.
+        Which targets of a layer, or of the picture, have an entry a cell, or pixel:
+        ``[1 or B, h, w, C]``. The one that is called ``"mask"``, unless it is None, weighs the
+        means; of an empty one they are zero.
     """
 
     layers: tuple[str, ...] = ()
     is_mean = False
+    reach: int | None = None
     per_cell: tuple[str, ...] = ("mask",)
 
     def __init_subclass__(cls, **options) -> None:
         super().__init_subclass__(**options)
         # What a class says of its own mathematics does not hold for another's.
-        if vars(cls).keys() & {"compute", "means", "statistic"} and "is_mean" not in vars(cls):
-            cls.is_mean = False
+        if vars(cls).keys() & {"compute", "means", "statistic"}:
+            cls.is_mean = vars(cls).get("is_mean", False)
+            cls.reach = vars(cls).get("reach")
 
     def __init__(self, *, weight: float = 1.0, name: str | None = None) -> None:
         self.weight = weight

@@ -132,6 +132,9 @@ class PixelLoss(Loss):
         See `Loss`.
     """
 
+    reach = 0
+    per_cell = ("mask", "image")
+
     def __init__(
         self,
         reference,

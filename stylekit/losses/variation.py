@@ -21,6 +21,8 @@ class TotalVariationLoss(Loss):
         See `Loss`.
     """
 
+    reach = 1
+
     def __init__(
         self,
         exponent: float = 2.0,

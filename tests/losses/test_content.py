@@ -307,6 +307,15 @@ def test_pixels_that_are_right_cost_nothing(photo, mask, canvas_of, evaluate):
         assert not gradient.any()
 
 
+def test_pixels_see_themselves_alone(photo):
+    class Rooted(PixelLoss):
+        def compute(self, image, features, targets):
+            return super().compute(image, features, targets) ** 0.5
+
+    assert PixelLoss(photo).reach == 0
+    assert Rooted(photo).reach is None
+
+
 def test_half_precision_pixels_give_float32(photo, canvas_of):
     term = PixelLoss(photo)
     value = term.compute(tf.cast(photo[None], "float16"), {}, term.prepare(canvas_of(photo)))

@@ -40,6 +40,25 @@ def test_it_needs_no_network(photo, canvas_of):
     assert term.prepare(canvas_of(photo)) is None
 
 
+def test_how_far_it_sees_holds_for_what_computes_the_same_alone(photo, canvas_of, evaluate):
+    class Named(TotalVariationLoss):
+        default_name = "smooth"
+
+    class Rooted(TotalVariationLoss):
+        def compute(self, image, features, targets):
+            return super().compute(image, features, targets) ** 0.5
+
+    class Twice(Rooted):
+        reach = 2
+
+    assert [c.reach for c in (TotalVariationLoss, Named, Rooted, Twice)] == [1, 1, None, 2]
+    changed = photo.copy()
+    changed[20, 17] = 1 - changed[20, 17]
+    slopes = [evaluate(TotalVariationLoss(), canvas_of(photo), x)[1] for x in (photo, changed)]
+    rows, columns = np.nonzero(np.abs(slopes[1] - slopes[0])[0].max(-1))
+    assert {*rows, *columns} == {16, 17, 18, 19, 20, 21}  # of the slope, on either side
+
+
 @pytest.mark.parametrize("exponent", [0, -1, float("inf")])
 def test_an_exponent_is_above_zero(exponent):
     with pytest.raises(InputError, match="exponent is out of range: expected a number above 0"):
