@@ -33,6 +33,7 @@ from .transfer import Checkpoint as Checkpoint
 from .transfer import CSVLogger as CSVLogger
 from .transfer import Display as Display
 from .transfer import EarlyStopping as EarlyStopping
+from .transfer import FitMemory as FitMemory
 from .transfer import Mix as Mix
 from .transfer import Noise as Noise
 from .transfer import Objective as Objective
@@ -46,3 +47,4 @@ from .transfer import SaveEvery as SaveEvery
 from .transfer import StyleStatistics as StyleStatistics
 from .transfer import StyleTransfer as StyleTransfer
 from .transfer import Tiles as Tiles
+from .transfer import estimate_memory as estimate_memory

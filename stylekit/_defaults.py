@@ -4,6 +4,11 @@ SIZE = 512
 STEPS = 300
 STRENGTH = 0.5
 
+COARSEST = 768
+"""Longer side, in pixels, up to which a picture is painted at one size alone. In a larger one the
+network sees brush strokes only as texture: they are laid out at a coarser size, where a step also
+costs less."""
+
 VARIATION = 3.0
 """Weight of the total variation at strength 1. At 320 px it takes the fine ripples of max pooling
 out of flat skies and raises the style loss by under 1 %; 10 begins to soften brush strokes."""

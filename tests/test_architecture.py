@@ -41,15 +41,20 @@ TRANSFER = (
     "parameters",
     "objective",
     "tiles",
+    "bands",
+    "parts",
     "tiling",
     "recompute",
+    "piece",
     "plan",
+    "keras_optimizer",
     "optimizers",
+    "memory",
+    "fit",
     "initial",
     "pyramid",
     "result",
     "callbacks",
-    "memory",
     "checkpoint",
     "record",
     "level",
@@ -63,7 +68,12 @@ NETWORKS = {
     "stylekit.masks._graphs",
 }  # of the masks' modules those that run one, when called
 # These alone hold a gradient tape and a traced function; distillation trains a network.
-TAPES = {"stylekit.transfer.objective", "stylekit.transfer.tiling", "stylekit.features.student"}
+TAPES = {
+    "stylekit.transfer.objective",
+    "stylekit.transfer.tiling",
+    "stylekit.transfer.recompute",
+    "stylekit.features.student",
+}
 LONGEST = 350
 
 

@@ -85,8 +85,15 @@ class RunOptions:
         Precision, typer.Option(help="The network's; the mixed ones are for GPUs.")
     ] = Precision.float32
     plan: Annotated[
-        str, typer.Option(help="plain; recompute: less memory; tiles:512: any size.")
-    ] = "plain"
+        str,
+        typer.Option(
+            help="plain; recompute: less memory; tiles:512: any size; auto: what fits in it."
+        ),
+    ] = "auto"
+    max_memory: Annotated[
+        str | None,
+        typer.Option(help="Such as 4GB, beside 1 GB of the libraries. Default: what is free."),
+    ] = None
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0
     losses_csv: Annotated[Path | None, typer.Option(help="Write the losses there.")] = None
     save_every: Annotated[int, typer.Option(help="Steps between pictures OUT-00050.png.")] = 0
@@ -126,7 +133,7 @@ class RunOptions:
                     hint="leave --weights-file out for the compact network",
                 )
             )
-        parsed_plan(self.plan)
+        parsed_plan(self.plan, self.max_memory)
         check_writable(self.out, bits=self.bits)
 
     def networks(self) -> tuple[ExtractorName, ...]:
@@ -154,7 +161,7 @@ class RunOptions:
             if self.optimizer is OptimizerName.adam
             else None,
             "precision": self.precision.value,
-            "plan": plan(self.plan),
+            "plan": plan(self.plan, self.max_memory),
             "seed": self.seed,
             "callbacks": callbacks,
         }
@@ -232,7 +239,12 @@ class PaintOptions(RunOptions):
         ),
     ] = None
     content_layers: Annotated[str | None, typer.Option(help="Such as conv4_2.")] = None
-    pyramid: Annotated[int, typer.Option(help="Coarse-to-fine levels, each half the next.")] = 1
+    pyramid: Annotated[
+        int | None,
+        typer.Option(
+            help="Coarse-to-fine levels, each half the next. Default: until 768 pixels suffice."
+        ),
+    ] = None
     finish: Annotated[
         str | None,
         typer.Option(help="A network and its steps, such as vgg19:50, which are the last ones."),
@@ -243,7 +255,8 @@ class PaintOptions(RunOptions):
         number(self.strength, "--strength", low=0, high=1)
         if self.finish:
             parsed_finish(self.finish, self.steps)
-        integer(self.pyramid, "--pyramid", low=1)
+        if self.pyramid is not None:
+            integer(self.pyramid, "--pyramid", low=1)
         super().check()
 
     def networks(self) -> tuple[ExtractorName, ...]:
@@ -255,7 +268,7 @@ class PaintOptions(RunOptions):
         """Return the options as the recipes take them; this loads TensorFlow."""
         given = super().arguments() | {
             "strength": self.strength,
-            "pyramid": self.pyramid if self.pyramid > 1 else None,
+            "pyramid": self.pyramid,
             "keep_colors": self.keep_colors and self.keep_colors.value,
         }
         if self.finish:

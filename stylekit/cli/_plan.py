@@ -4,33 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
+
 from stylekit._checks import InputError, explain, integer
 
 
-def plan(given: str) -> Any:
-    """Return the plan of ``--plan``; TensorFlow is loaded."""
+def plan(given: str, max_memory: str | None) -> Any:
+    """Return the plan of ``--plan`` and ``--max-memory``; TensorFlow is loaded.
+
+    Raises
+    ------
+    InputError
+        If the memory's limit cannot be read.
+    """
     import stylekit as sk
 
-    kind, size = parsed_plan(given)
+    kind, size = parsed_plan(given, max_memory)
+    if kind == "auto":
+        return sk.FitMemory(max_memory, say=lambda text: typer.echo(text, err=True))
     return {"plain": sk.Plan, "recompute": sk.Recompute, "tiles": sk.Tiles}[kind](*size)
 
 
-def parsed_plan(given: str) -> tuple[str, tuple[int, ...]]:
+def parsed_plan(given: str, max_memory: str | None = None) -> tuple[str, tuple[int, ...]]:
     """Return the kind of ``--plan KIND`` or ``--plan tiles:SIZE``, and the size if there is one.
 
     Raises
     ------
     InputError
-        If it is written otherwise.
+        If it is written otherwise, or a plan is given and a limit, too.
     """
     kind, colon, size = given.partition(":")
-    known = kind in ("plain", "recompute", "tiles") and (not colon or kind == "tiles")
+    known = kind in ("auto", "plain", "recompute", "tiles") and (not colon or kind == "tiles")
     if not known or (colon and not size.isdecimal()):
         raise InputError(
             explain(
                 "--plan cannot be read",
-                expected="plain, recompute, tiles or a tile's side in pixels, such as tiles:512",
+                expected="auto, plain, recompute, tiles or a tile's side in pixels, such as "
+                "tiles:512",
                 received=given,
+            )
+        )
+    if max_memory is not None and kind != "auto":
+        raise InputError(
+            explain(
+                "--max-memory chooses the plan itself",
+                expected="--plan auto",
+                received=f"--plan {given}",
+                hint="leave one of the two out",
             )
         )
     return kind, (integer(int(size), "the side of --plan", low=1),) if colon else ()

@@ -62,7 +62,7 @@ def paint(
     if variation is not None:
         number(variation, "variation", low=0)
     longer = max(photo.shape[:2])
-    levels = None if pyramid is None else Pyramid.halving(longer, pyramid)
+    levels = Pyramid.of(longer) if pyramid is None else Pyramid.halving(longer, pyramid)
     start = photo if initial is None else initial
     if not isinstance(start, Start):
         start = as_image(start, "initial", longer)

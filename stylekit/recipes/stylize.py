@@ -91,7 +91,9 @@ def stylize(
     initial : path, PIL image, array or Start, optional
         Default: the content. A picture is resized as the content is.
     pyramid : int, optional
-        Number of coarse-to-fine levels, each half the next. Default: one.
+        Number of coarse-to-fine levels, each half the next. Default: as many as bring the
+        coarsest down to 768 pixels, which is one up to that size. The finest level takes the
+        fewest steps: the brush strokes keep their size in the picture, and it adds the detail.
     extractor, optimizer, precision, plan, seed
         See `StyleTransfer`.
     finish : (FeatureExtractor, int), optional

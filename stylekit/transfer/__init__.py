@@ -2,7 +2,9 @@
 
 from stylekit.transfer.callbacks import CSVLogger, Display, EarlyStopping, ProgressBar, SaveEvery
 from stylekit.transfer.checkpoint import Checkpoint
+from stylekit.transfer.fit import FitMemory
 from stylekit.transfer.initial import Mix, Noise, Start, StyleStatistics, Underpainting
+from stylekit.transfer.memory import Memory, estimate_memory
 from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import LBFGS, KerasOptimizer, Optimizer
 from stylekit.transfer.parameters import Parameters, Pixels
@@ -19,7 +21,9 @@ __all__ = [
     "Checkpoint",
     "Display",
     "EarlyStopping",
+    "FitMemory",
     "KerasOptimizer",
+    "Memory",
     "Mix",
     "Noise",
     "NonFiniteLossError",
@@ -43,4 +47,5 @@ __all__ = [
     "TransferError",
     "Underpainting",
     "device",
+    "estimate_memory",
 ]

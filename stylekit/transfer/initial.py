@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Iterable
 
 import numpy as np
 
-from stylekit._checks import number
-from stylekit.image import as_image, resize
+from stylekit._checks import fail, number
+from stylekit.image import as_batch, as_image, resize
+from stylekit.losses import ContentLoss, Loss
 from stylekit.masks import operations
 from stylekit.masks.operations import pair
 
@@ -148,3 +150,39 @@ class Underpainting(Start):
 
     def __repr__(self) -> str:
         return f"Underpainting(noise={self.noise:g}, grain={self.grain:g})"
+
+
+def start_of(initial, terms: Iterable[Loss], seed: int):
+    """Return the start ``[B, H, W, 3]`` of a run, and the picture that callable masks are given.
+
+    Raises
+    ------
+    InputError
+        If a `Start` has no shape, nor a content to take it from.
+    """
+    contents = [term.reference for term in terms if isinstance(term, ContentLoss)]
+    if isinstance(initial, Start):
+        content = contents[0] if contents else None
+        shape = initial.shape or (None if content is None else content.shape[1:3])
+        if shape is None:
+            fail(
+                "the start has no shape",
+                expected="shape=(H, W), or a ContentLoss to take it from",
+                received=repr(initial),
+            )
+        batch = 1 if content is None else len(content)
+        rng = np.random.default_rng(seed)
+        image = as_batch([initial.image(tuple(shape), rng) for _ in range(batch)], "start")
+        if content is not None:  # whose size may be another
+            content = resized(content, image.shape[1:3])
+    else:
+        content = image = as_batch(initial, "start")
+    # A mask follows one picture: of a batch there is none to give to a callable.
+    return image, content[0] if content is not None and len(content) == 1 else None
+
+
+def resized(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return a batch of pictures at (H, W)."""
+    if tuple(images.shape[1:3]) == tuple(shape):
+        return images
+    return np.stack([resize(image, shape) for image in images])

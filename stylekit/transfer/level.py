@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from stylekit._checks import FileError, explain
 from stylekit.transfer.checkpoint import State
-from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Pixels
+from stylekit.transfer.plan import OUT_OF_MEMORY, Planned
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import NonFiniteLossError
 
@@ -25,18 +25,19 @@ class Level:
     Parameters
     ----------
     transfer : StyleTransfer
-    objective : Objective
+    planned : Planned
+        The objective.
     image, base : array [B, H, W, 3]
         Where the level starts, and what is kept where the mask is 0.
     mask : array [1, H, W, 1] or None
         Where the image may change.
     """
 
-    def __init__(self, transfer, objective: Objective, image, base, mask) -> None:
+    def __init__(self, transfer, planned: Planned, image, base, mask) -> None:
         tensor = tf.constant
         optimizer = as_optimizer(transfer.optimizer, transfer.parameters.bounds)
-        self.objective = objective
         self._optimizer = optimizer
+        self._bounds = transfer.parameters.bounds
         parameters = transfer.parameters
         values, context = parameters.prepare(
             tensor(image), tensor(base), None if mask is None else tensor(mask)
@@ -47,8 +48,6 @@ class Level:
             else lambda values: parameters.image(values, context)
         )
         shown = values if render is None else render(values)
-        objective.fit_scale(shown)
-        self._step = objective.stepper(optimizer, render, parameters.bounds)
         self._carry = {
             "values": values,
             "state": optimizer.init(values),
@@ -60,13 +59,34 @@ class Level:
         self._render = render
         self._start = image
         self._taken = 0
+        self._planned = planned
+        self.objective = self._step = None
+        self._terms = transfer.terms.values()
         self._used = self._weights()
 
     def rows(self, count: int, record: Record):
         """Yield a row a step: ``image``, ``total`` and ``terms`` at the values stepped from.
 
         Steps that were taken before the level was restored count, and are not yielded again.
+        Where the memory does not suffice, the step is taken again in less.
         """
+        while True:
+            try:
+                if self.objective is None:
+                    self._take()
+                yield from self._rows(count, record)
+                return
+            except OUT_OF_MEMORY as shortage:
+                self.objective = self._step = None  # they would be in the way
+                self._planned.step_down(shortage)
+
+    def _take(self) -> None:
+        objective = self._planned.objective
+        objective.fit_scale(self._carry["good"])
+        self._step = objective.stepper(self._optimizer, self._render, self._bounds)
+        self.objective = objective
+
+    def _rows(self, count: int, record: Record):
         for k in range(self._taken, count):
             if self._used != (now := self._weights()):
                 self._begin_anew()
@@ -87,7 +107,7 @@ class Level:
             self._carry["state"] = self._optimizer.forget(carry["state"])
 
     def _weights(self) -> list[float]:
-        return [term.weight for term in self.objective.terms.values()]
+        return [term.weight for term in self._terms]
 
     def state(self) -> dict[str, Any]:
         """Return the level's share of a `State`, its arrays as tensors."""
@@ -118,12 +138,13 @@ class Level:
             raise FileError(
                 explain(
                     "the checkpoint does not fit the optimizer's state",
-                    hint="delete it to begin anew, or resume with the version that wrote it",
+                    hint="delete it to begin anew, or resume with the version and the memory that "
+                    "it was written with",
                 )
             )
         self._carry = tf.nest.pack_sequence_as(self._carry, [tf.constant(v) for v in carry])
         self._taken, self._used = state.taken, state.used
-        for term, weight in zip(self.objective.terms.values(), state.weights, strict=True):
+        for term, weight in zip(self._terms, state.weights, strict=True):
             term.weight = weight
 
     def check(self, record: Record, rows: list) -> None:

@@ -1,6 +1,6 @@
 """The objective of one size: terms, prepared once, and the gradient of their weighted sum.
 
-This module alone holds a gradient tape and a traced function.
+This module alone holds a traced function, and a gradient tape but for those that take tiles.
 """
 
 from __future__ import annotations

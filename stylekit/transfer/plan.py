@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from stylekit._checks import integer
+import tensorflow as tf
+
+from stylekit._checks import InputError, InputTypeError, explain, integer
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss
-from stylekit.losses.base import layer_tuple
 from stylekit.transfer.objective import Objective
-from stylekit.transfer.recompute import RecomputedObjective
+from stylekit.transfer.parts import is_mean
+from stylekit.transfer.piece import Piece
+from stylekit.transfer.recompute import TILE, RecomputedObjective, first_small
+from stylekit.transfer.tiles import Tiling, window_shape
 from stylekit.transfer.tiling import TiledObjective
+
+SMALLEST_TILE = 128
+"""Side in pixels below which halos cost more than they save."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,31 +35,97 @@ class Plan:
         """Return the objective of some terms at one size; see `Objective` for `options`."""
         return Objective(losses, extractor, shape, **options)
 
+    def less(self) -> Plan | None:
+        """Return the next plan that needs less memory, or None if this one needs least."""
+        return Recompute()
+
+    def settle(
+        self,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape,
+        *,
+        optimizer=None,
+        **options,
+    ) -> tuple[Plan, Any]:
+        """Return the plan, and the optimizer, of a run: here itself, and the one that was given.
+
+        Parameters
+        ----------
+        losses, extractor
+            Of the run.
+        shape : (int, int)
+            (H, W) at its final size.
+        optimizer
+            As it was given to `StyleTransfer`.
+        **options
+            Precision and batch; see `stylekit.estimate_memory`.
+        """
+        return self, optimizer
+
+    def takes(self, losses: Sequence[Loss]) -> bool:
+        """Return whether the plan can take all of some terms."""
+        return True
+
+    def pieces(
+        self,
+        extractor: FeatureExtractor,
+        layers: Sequence[str],
+        shape: tuple[int, int],
+        precision: str = "float32",
+    ) -> tuple[Piece, ...]:
+        """Return what is evaluated at once, one piece after the other: for an estimate."""
+        return (Piece(extractor.model(layers, precision), tuple(shape)),)
+
 
 @dataclasses.dataclass(frozen=True)
 class Recompute(Plan):
-    """The first layers' activations are not kept but computed again, in less memory.
+    """The network's first layers, the largest, are taken in tiles and again for their gradient.
 
     Parameters
     ----------
-    layers : True, str or sequence of str
-        See `RecomputedObjective`.
+    layer : True or str
+        Up to which nothing is kept; see `RecomputedObjective`.
 
     Raises
     ------
     InputTypeError
-        If the layers are neither True nor names.
+        If the layer is neither True nor a name.
     """
 
-    layers: bool | str | Sequence[str] = True
+    layer: bool | str = True
 
     def __post_init__(self) -> None:
-        if self.layers is not True:
-            layer_tuple(self.layers)
+        if self.layer is not True and not isinstance(self.layer, str):
+            raise InputTypeError(
+                explain(
+                    "the layer to recompute to is wrong",
+                    expected="True, or a name such as block2_pool",
+                    received=self.layer,
+                )
+            )
 
     def objective(self, losses, extractor, shape, **options):
         """Return the objective; see `Plan.objective`."""
-        return RecomputedObjective(losses, extractor, shape, recompute=self.layers, **options)
+        return RecomputedObjective(losses, extractor, shape, recompute=self.layer, **options)
+
+    def less(self):
+        """Return tiles; see `Plan.less`."""
+        return Tiles()
+
+    def pieces(self, extractor, layers, shape, precision="float32"):
+        """Return a tile's window of the first layers, and all that follows; see `Plan.pieces`."""
+        cut = first_small(extractor) if self.layer is True else extractor.resolve(self.layer)
+        place = extractor.layer_names.index
+        first = [name for name in layers if place(extractor.resolve(name)) <= place(cut)]
+        behind = len(first) < len(layers)
+        seen = tuple(dict.fromkeys((*first, cut))) if behind else first
+        tiling = Tiling(extractor, seen, shape, TILE)
+        pieces = [Piece(extractor.model(seen, precision), window_shape(tiling))]
+        if behind:
+            whole = extractor.model((*layers, cut), precision)
+            pieces.append(Piece(whole, tuple(shape), frozenset(pieces[0].maps().keys() - {cut})))
+        return tuple(pieces)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,3 +155,65 @@ class Tiles(Plan):
         if max(shape) <= self.size:
             return super().objective(losses, extractor, shape, **options)
         return TiledObjective(losses, extractor, shape, tile=self.size, **options)
+
+    def takes(self, losses):
+        """Return whether all terms are means; see `Plan.takes`."""
+        return all(is_mean(term) or not term.layers for term in losses)
+
+    def pieces(self, extractor, layers, shape, precision="float32"):
+        """Return a tile's window; see `Plan.pieces`."""
+        if max(shape) <= self.size:
+            return super().pieces(extractor, layers, shape, precision)
+        window = window_shape(Tiling(extractor, layers, shape, self.size))
+        return (Piece(extractor.model(layers, precision), window),)
+
+    def less(self):
+        """Return smaller tiles; see `Plan.less`."""
+        return Tiles(self.size // 2) if self.size // 2 >= SMALLEST_TILE else None
+
+
+OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
+"""What a device, and Python, raise."""
+
+
+class Planned:
+    """An objective under a plan, or under the first one below it for which the memory suffices.
+
+    Parameters
+    ----------
+    plan : Plan
+    make : callable
+        From a plan to the objective.
+    note : callable
+        Told, in a sentence, of every plan that is taken instead.
+
+    Attributes
+    ----------
+    objective : Objective
+    """
+
+    def __init__(
+        self, plan: Plan, make: Callable[[Plan], Objective], note: Callable[[str], None]
+    ) -> None:
+        self._plan, self._make, self._note = plan, make, note
+        self.objective: Objective | None = None
+        try:
+            self.objective = make(plan)
+        except OUT_OF_MEMORY as shortage:
+            self.step_down(shortage)
+
+    def step_down(self, shortage: Exception) -> None:
+        """Take the next plan that suffices, or raise what was raised if there is none."""
+        self.objective = None  # it would be in the way
+        plan = self._plan
+        while (plan := plan.less()) is not None:
+            try:
+                self.objective = self._make(plan)
+            except OUT_OF_MEMORY:
+                continue
+            except InputError:  # a term that cannot be taken so: it is the memory that is wrong
+                break
+            self._note(f"the memory did not suffice for {self._plan}: went on with {plan}")
+            self._plan = plan
+            return
+        raise shortage

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 
 from stylekit._checks import fail, integer, number
+from stylekit._defaults import COARSEST
 from stylekit.image import fit_shape
 
 
@@ -55,6 +57,14 @@ class Pyramid:
         integer(levels, "the number of a pyramid's levels", low=1, high=size.bit_length())
         sizes = [max(1, round(size / 2**k)) for k in reversed(range(levels))]
         return cls(sizes, [2.0**k for k in reversed(range(levels))])
+
+    @classmethod
+    def of(cls, size: int) -> Pyramid:
+        """Return the levels for a picture of a longer side, each half the next.
+
+        The coarsest is the first that is at most 768 pixels: a picture up to that has one level.
+        """
+        return cls.halving(size, 1 + max(0, math.ceil(math.log2(size / COARSEST))))
 
     def levels(self, shape: tuple[int, int], steps: int) -> list[tuple[tuple[int, int], int]]:
         """Return ((H, W), steps) of each level for a picture of a shape.

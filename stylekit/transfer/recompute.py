@@ -1,45 +1,57 @@
-"""The objective in less memory: first layers are computed again for the gradient, not kept."""
+"""The objective in less memory: its first layers are taken in tiles, and not kept.
+
+The first layers of a network are the largest: in VGG19 those before the second pooling hold two
+thirds of all activations, and see no more than eight pixels beyond a cell. So they are taken tile
+by tile, up to a layer that is called the cut. Of each tile its share of the cut's feature map is
+kept, and the means that terms take of its layers. What follows the cut is taken of the whole
+picture. When its gradient has come back to the cut, each tile is run again.
+"""
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import keras
 import tensorflow as tf
 
-from stylekit._checks import fail
+from stylekit._checks import fail, integer
 from stylekit.features import FeatureExtractor
-from stylekit.losses import Loss
-from stylekit.losses.base import layer_tuple, per_picture
-from stylekit.transfer.objective import Objective
+from stylekit.losses import Canvas, Loss
+from stylekit.transfer.parts import PartedObjective, is_mean
+from stylekit.transfer.tiles import Tile
+from stylekit.transfer.tiling import TiledCanvas
+
+TILE = 256
+"""Side of a tile in pixels."""
 
 
-class RecomputedObjective(Objective):
-    """`Objective` that keeps little of a network's first layers until their gradient is taken.
+class RecomputedObjective(PartedObjective):
+    """`Objective` that takes a network's first layers in tiles, and again for their gradient.
 
-    The network is cut in stages, and all but the last one are run again when their turn comes in
-    the backward pass. Of such a stage only the feature map at its end is kept, and those in it
-    that terms read; of terms with ``is_mean`` the means alone. Values and gradients are those of
-    `Objective`.
+    Values and gradients are those of `Objective`, but for rounding.
 
     Parameters
     ----------
     losses, extractor, shape, base_shape, picture, precision
         See `Objective`.
-    recompute : True, str or sequence of str
-        The layers at which a stage ends; what follows the last one is kept. True: the first one
-        that is smaller than the picture, which in VGG19 is ``"block1_pool"``. Layers behind all
-        those that the terms read do nothing.
+    recompute : True or str
+        The cut: the layer up to which nothing is kept. True: the first one with at most a
+        sixteenth of the picture's cells, which in VGG19 is ``"block2_pool"``. A term that is no
+        mean (`Loss.is_mean`) is shown the whole feature maps that it reads, and they are kept.
+    tile : int
+        Most pixels of a tile's side.
 
     Raises
     ------
     InputError
-        If the network goes around one of the layers; and as `Objective`.
+        If the network goes around the cut; and as `Objective`.
 
     References
     ----------
-    Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory Cost, 2016.
+    Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory Cost, 2016: of the whole
+    feature maps. There the peak is that of the first stage while it is run again.
     """
 
     def __init__(
@@ -48,60 +60,175 @@ class RecomputedObjective(Objective):
         extractor: FeatureExtractor,
         shape: tuple[int, int],
         *,
-        recompute: bool | str | Sequence[str] = True,
+        recompute: bool | str = True,
+        tile: int = TILE,
         base_shape: tuple[int, int] | None = None,
         picture=None,
         precision: str = "float32",
     ) -> None:
+        self._cut = first_small(extractor) if recompute is True else extractor.resolve(recompute)
+        self._tile = integer(tile, "tile", low=1)
         super().__init__(
             losses, extractor, shape, base_shape=base_shape, picture=picture, precision=precision
         )
-        names = extractor.layer_names
-        cuts = (first_smaller(extractor),) if recompute is True else layer_tuple(recompute)
-        places = sorted({names.index(extractor.resolve(cut)) for cut in cuts})
-        deepest = max((names.index(extractor.resolve(n)) for n in self._layers), default=0)
-        self._cuts = tuple(names[place] for place in places if place < deepest)
-        stages = extractor.stages(self._layers, self._cuts, precision) if self._layers else ()
-        self._stages = tuple(zip(stages, (*self._cuts, None), strict=False))
+        self._set_masses()
+        first, self._rest = self.canvas.split(self._layers)
+        whole = {name for t in self.terms.values() if not is_mean(t) for name in t.layers}
+        self._maps = [name for name in first if name in whole]
+        self._maps += [self._cut] if self._rest else []
+        self._first = tuple(dict.fromkeys((*first, *self._maps)))
+        self._tiling = self.canvas.tiling(self._first, shape) if self._first else None
+        # Built here: inside a traced function, setting weights would become part of the trace.
+        if self._rest:
+            self.canvas.stage(self._rest)
+        if self._first:
+            extractor.model(self._first, precision)
+
+    def _canvas(self, extractor, shape, **options):
+        return StagedCanvas(extractor, shape, tile=self._tile, cut=self._cut, **options)
 
     def _terms(self, image):
-        seen: dict[str, dict] = {name: {} for name in self.terms}
-        x = image
-        for stage, cut in self._stages:
-            run = functools.partial(self._run, stage, cut)
-            x, found = run(x) if cut is None else tf.recompute_grad(run)(x)
-            for name, layers in found.items():
-                seen[name] |= layers
-        values = {}
+        of_means = [name for name, term in self.terms.items() if is_mean(term)]
+        features, means = self._in_tiles(image, of_means) if self._first else ({}, {})
+        if self._rest:
+            features |= self.canvas.following(features[self._cut], self._rest)
+        values, batch = {}, image.shape[0]
         for name, term in self.terms.items():
-            targets, batch = self.targets[name], image.shape[0]
-            if _by_means(term):
-                value = per_picture(term.value(seen[name], targets), batch)
+            if name in means:
+                own = self._means_behind(name, features)
+                pairs = zip(means[name], own, strict=True)
+                value = self._value(name, [first | rest for first, rest in pairs], batch)
             else:
-                value = term.compute(image, seen[name], targets)
+                seen = {layer: features[layer] for layer in term.layers}
+                value = term.compute(image, seen, self.targets[name])
             values[name] = self._checked_value(name, value, batch)
         return values
 
-    def _run(self, stage, cut: str | None, x):
-        """Return where a stage ends, and of its layers what each term sees: means or features."""
-        features, found = stage(x), {}
-        for name, term in self.terms.items():
-            own = {
-                layer: features.get(self.canvas.extractor.resolve(layer)) for layer in term.layers
+    def _means_behind(self, name: str, features) -> list[dict]:
+        """Return the means that a term's parts take behind the cut."""
+        behind = {layer: features[layer] for layer in self._rest}
+        pairs = zip(self.terms[name].parts, self.targets[name], strict=True)
+        return [
+            part.means({k: behind[k] for k in part.layers if k in behind}, targets)
+            for part, targets in pairs
+        ]
+
+    def _in_tiles(self, image, names: Iterable[str]) -> tuple[dict, dict]:
+        """Return feature maps by layer, and of the terms of these names the means, by part."""
+        structure: list[Any] = []
+
+        @tf.custom_gradient
+        def first(image):
+            found = self._tiling.fold(lambda sums, tile: self._collect(sums, tile, image, names))
+            structure[:] = [found]
+
+            def gradient(*upstream, variables=None):
+                with tf.control_dependencies(upstream):  # not before its turn
+                    shown = tf.identity(image)
+                zeros = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
+                result = self._tiling.fold(
+                    lambda whole, tile: self._add_gradient(whole, tile, shown, names, upstream),
+                    zeros,
+                )
+                # The network's weights are no parameters.
+                return result if variables is None else (result, [None] * len(variables))
+
+            return tf.nest.flatten(found), gradient
+
+        flat = first(image)
+        found = tf.nest.pack_sequence_as(structure[0], flat)
+        return found["maps"], found["means"]
+
+    def _collect(self, sums, tile: Tile, image, names):
+        own = self.canvas.own(tile, tile.window(image), self._first)
+        means = self._means(tile, own, names)
+        if sums is None:
+            maps = {layer: self._empty(own[layer], tile.cells(layer)) for layer in self._maps}
+        else:
+            maps = sums["maps"]
+            means = tf.nest.map_structure(tf.add, sums["means"], means)
+        maps = {layer: tile.put(whole, own[layer], layer) for layer, whole in maps.items()}
+        return {"maps": maps, "means": means}
+
+    @staticmethod
+    def _empty(own, cells):
+        shape = (own.shape[0], *cells, own.shape[-1])
+        return tf.raw_ops.Empty(shape=shape, dtype=own.dtype, init=True)
+
+    def _add_gradient(self, whole, tile: Tile, image, names, upstream):
+        window = tile.window(image)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(window)
+            own = self.canvas.own(tile, window, self._first)
+            found = {
+                "maps": {layer: own[layer] for layer in self._maps},
+                "means": self._means(tile, own, names),
             }
-            own = {layer: feature for layer, feature in own.items() if feature is not None}
-            found[name] = term.means(own, self.targets[name]) if _by_means(term) else own
-        # Its end comes first: `tf.recompute_grad` waits for the gradient of the first output.
-        return (x if cut is None else features[cut]), found
+        slopes = tf.nest.pack_sequence_as(found, upstream)
+        slopes["maps"] = {layer: tile.part(slopes["maps"][layer], layer) for layer in self._maps}
+        targets, seeds = tf.nest.flatten(found), tf.nest.flatten(slopes)
+        slope = tape.gradient(targets, window, seeds, unconnected_gradients="zero")
+        return tile.add(whole, slope)
 
 
-def first_smaller(extractor: FeatureExtractor) -> str:
-    """Return the first layer that has fewer cells than the picture has pixels."""
-    for layer in extractor.layer_names:
-        if math.prod(window.stride for window in extractor.windows(layer)) > 1:
-            return layer
-    fail("no layer of the network is smaller than the picture", hint="name a layer to recompute to")
+class StagedCanvas(TiledCanvas):
+    """A canvas that extracts features tile by tile up to a cut, and as a whole behind it.
+
+    Parameters
+    ----------
+    cut : str
+        A layer; the others are those of `TiledCanvas`.
+    """
+
+    def __init__(self, *args, cut: str, **options) -> None:
+        super().__init__(*args, **options)
+        self.cut = cut
+        self._stages: dict[tuple[str, ...], keras.Model] = {}
+
+    def split(self, layers: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the layers up to the cut, and those behind it."""
+        place, sides = self.extractor.layer_names.index, ([], [])
+        for layer in layers:
+            sides[place(self.extractor.resolve(layer)) > place(self.cut)].append(layer)
+        return tuple(sides[0]), tuple(sides[1])
+
+    def following(self, feature, layers: Iterable[str]) -> dict[str, Any]:
+        """Return the features behind the cut, from the cut's feature map."""
+        features = self.stage(layers)(feature)
+        return {layer: features[self.extractor.resolve(layer)] for layer in layers}
+
+    def stage(self, layers: Iterable[str]) -> keras.Model:
+        """Return the network from the cut to some layers behind it."""
+        layers = tuple(layers)
+        if layers not in self._stages:
+            self._stages[layers] = self.extractor.stages(layers, (self.cut,), self.dtype)[-1]
+        return self._stages[layers]
+
+    def extract(self, image, layers):
+        """Return the features of an image; see `Canvas.extract`."""
+        first, rest = self.split(layers)
+        self.check_size(rest, image.shape[1:3])
+        features = super().extract(image, dict.fromkeys((*first, self.cut)) if rest else first)
+        if rest:
+            features |= self.following(features[self.cut], rest)
+        return {layer: features[layer] for layer in (*first, *rest)}
+
+    def statistics(self, statistic, masks):
+        """Return a statistic of the picture's features; see `Canvas.statistics`."""
+        return Canvas.statistics(self, statistic, masks)
 
 
-def _by_means(term: Loss) -> bool:
-    return term.is_mean and bool(term.layers)
+def first_small(extractor: FeatureExtractor) -> str:
+    """Return the first layer with at most a sixteenth as many cells as the picture has pixels.
+
+    Or the smallest one, in a network that reduces less.
+    """
+    strides = {
+        layer: math.prod(window.stride for window in extractor.windows(layer))
+        for layer in extractor.layer_names
+    }
+    most = max(strides.values())
+    if most == 1:
+        problem = "no layer of the network is smaller than the picture"
+        fail(problem, hint="name a layer to recompute to")
+    return next(layer for layer, stride in strides.items() if stride >= min(4, most))

@@ -41,6 +41,8 @@ class Record:
         See `Canvas.notes`.
     stopped_by : str
         See `Result`.
+    plan : Plan
+        That the run has settled on.
     """
 
     def __init__(self, transfer, steps: int, checkpoint=None) -> None:
@@ -55,6 +57,7 @@ class Record:
         self.level: Any = None
         self.notes: list[str] = []
         self.stopped_by = "steps"
+        self.plan = transfer.plan
         self._checkpoint = None if checkpoint is None else as_checkpoint(checkpoint)
         self._run: dict[str, Any] = {}
         # What a checkpoint would hold: how many rows, and the level's state after them.
@@ -111,7 +114,7 @@ class Record:
         self._began -= state.seconds
         self._written = len(self.rows)
         self.notes[:0] = state.notes
-        now = _setup()
+        now = self._setup()
         others = {name: was for name, was in state.setup.items() if now.get(name) != was}
         if others:
             was = ", ".join(f"{name} {value}" for name, value in others.items())
@@ -149,6 +152,11 @@ class Record:
         else:
             self._write()
 
+    def _setup(self) -> dict[str, str]:
+        """Return what the last bits depend on beside the run."""
+        threads = tf.config.threading.get_intra_op_parallelism_threads() or _processors()
+        return versions() | {"device": device(), "threads": str(threads), "plan": repr(self.plan)}
+
     def _write(self) -> None:
         if self._kept is None or self._kept[0] == self._written:
             return
@@ -161,7 +169,7 @@ class Record:
                 level=rows[-1]["level"],
                 notes=list(dict.fromkeys(self.notes)),
                 seconds=time.perf_counter() - self._began,
-                setup=_setup(),
+                setup=self._setup(),
                 rows=columns,
                 **state,
             ),
@@ -238,12 +246,6 @@ def _digest(arrays) -> str:
     for array in arrays:
         content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()[:16]
-
-
-def _setup() -> dict[str, str]:
-    """Return what the last bits depend on beside the run."""
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or _processors()
-    return versions() | {"device": device(), "threads": str(threads)}
 
 
 def _processors() -> int:

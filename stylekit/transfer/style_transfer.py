@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from stylekit._checks import InputTypeError, SetupError, choice, explain, fail, integer
 from stylekit.features import VGG19, FeatureExtractor
-from stylekit.image import as_batch, resize
-from stylekit.losses import ContentLoss, Loss
+from stylekit.losses import Loss
 from stylekit.masks import operations
-from stylekit.transfer.initial import Start
+from stylekit.transfer.initial import Start, resized, start_of
 from stylekit.transfer.level import Level
 from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Parameters, Pixels
-from stylekit.transfer.plan import Plan
+from stylekit.transfer.plan import OUT_OF_MEMORY, Plan, Planned
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import Result, Step, TransferError
@@ -101,8 +100,9 @@ class StyleTransfer:
 
     def objective(self, initial) -> Objective:
         """Return the objective at the size of a start; see `run` for `initial`."""
-        image, picture = self._start(initial)
-        return self._objective(image.shape[1:3], image.shape[1:3], picture)
+        image, picture = start_of(initial, self.terms.values(), self.seed)
+        shape = image.shape[1:3]
+        return self._settled(image)._planned(shape, shape, picture, []).objective
 
     def run(
         self,
@@ -170,8 +170,7 @@ class StyleTransfer:
         except TransferError:
             raise
         except Exception as error:
-            memory = isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError))
-            if memory and not record.rows:
+            if isinstance(error, OUT_OF_MEMORY) and not record.rows:
                 raise SetupError(
                     explain(
                         "the memory does not hold the run",
@@ -212,37 +211,41 @@ class StyleTransfer:
         self, initial, steps, update_mask, pyramid, record: Record, callbacks: Sequence = ()
     ) -> Iterator[Step]:
         steps = integer(steps, "steps", low=0)
-        start, picture = self._start(initial)
+        start, picture = start_of(initial, self.terms.values(), self.seed)
         base_shape = start.shape[1:3]
         levels = [(base_shape, steps)] if pyramid is None else pyramid.levels(base_shape, steps)
         mask = self._update_mask(update_mask, base_shape, picture)
         name = repr(initial) if isinstance(initial, Start) else None
         state = record.begin(start, mask, levels, name)
         image, index = start, 0
+        settled = self._settled(start)
+        if settled is not self:
+            record.plan = settled.plan
+            record.notes.append(f"plan: {settled.plan}, {as_optimizer(settled.optimizer)}")
         if not steps:  # nothing is to change: at the coarse levels there is nothing to do
             levels = levels[-1:]
         last = len(levels) - 1
         # Every size is prepared before the first step, so that what is unfit is told at once.
         objectives = {
-            level: self._objective(shape, base_shape, picture, record.notes)
+            level: settled._planned(shape, base_shape, picture, record.notes)
             for level, (shape, count) in enumerate(levels)
             if (count or level == last) and (state is None or level >= state.level)
         }
-        for level, objective in objectives.items():
+        for level, planned in objectives.items():
             shape, count = levels[level]
-            base = _resized(start, shape)
+            base = resized(start, shape)
             resumed = state is not None and level == state.level
             if resumed:
                 image = state.image
             elif index and not isinstance(initial, Start):
                 # The change is carried to the next level, not the image: a picture's fine detail,
                 # which a coarse level has lost, comes back with it. Noise is better lost.
-                change = image - _resized(start, image.shape[1:3])
-                image = np.clip(base + 2 * _resized((change + 1) / 2, shape) - 1, 0, 1)
+                change = image - resized(start, image.shape[1:3])
+                image = np.clip(base + 2 * resized((change + 1) / 2, shape) - 1, 0, 1)
             else:
-                image = _resized(image, shape)
+                image = resized(image, shape)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
-            run = Level(self, objective, image, base, level_mask)
+            run = Level(settled, planned, image, base, level_mask)
             if resumed:
                 run.restore(state)
                 past = record.resume(state, run)
@@ -259,40 +262,36 @@ class StyleTransfer:
                 index += 1
             image = run.image
 
-    def _objective(self, shape, base_shape, picture, notes=None) -> Objective:
-        objective = self.plan.objective(
+    def _settled(self, start) -> StyleTransfer:
+        """Return this, with the plan and the optimizer of a run of some size."""
+        plan, optimizer = self.plan.settle(
             list(self.terms.values()),
             self.extractor,
-            tuple(shape),
-            base_shape=tuple(base_shape),
-            picture=picture,
+            tuple(start.shape[1:3]),
+            optimizer=self.optimizer,
             precision=self.precision,
+            batch=len(start),
         )
-        if notes is not None:
-            notes.extend(objective.canvas.notes)
-        return objective
+        if plan is self.plan and optimizer is self.optimizer:
+            return self
+        settled = copy.copy(self)
+        settled.plan, settled.optimizer = plan, optimizer
+        return settled
 
-    def _start(self, initial):
-        """Return the start ``[B, H, W, 3]``, and the picture that callable masks are given."""
-        contents = [t.reference for t in self.terms.values() if isinstance(t, ContentLoss)]
-        if isinstance(initial, Start):
-            content = contents[0] if contents else None
-            shape = initial.shape or (None if content is None else content.shape[1:3])
-            if shape is None:
-                fail(
-                    "the start has no shape",
-                    expected="shape=(H, W), or a ContentLoss to take it from",
-                    received=repr(initial),
-                )
-            batch = 1 if content is None else len(content)
-            rng = np.random.default_rng(self.seed)
-            image = as_batch([initial.image(tuple(shape), rng) for _ in range(batch)], "start")
-            if content is not None:  # whose size may be another
-                content = _resized(content, image.shape[1:3])
-        else:
-            content = image = as_batch(initial, "start")
-        # A mask follows one picture: of a batch there is none to give to a callable.
-        return image, content[0] if content is not None and len(content) == 1 else None
+    def _planned(self, shape, base_shape, picture, notes: list[str]) -> Planned:
+        def make(plan: Plan) -> Objective:
+            objective = plan.objective(
+                list(self.terms.values()),
+                self.extractor,
+                tuple(shape),
+                base_shape=tuple(base_shape),
+                picture=picture,
+                precision=self.precision,
+            )
+            notes.extend(objective.canvas.notes)
+            return objective
+
+        return Planned(self.plan, make, notes.append)
 
     def _update_mask(self, mask, shape, picture):
         if callable(mask):
@@ -306,9 +305,3 @@ def _stopper(callbacks: Sequence[Callback], show: Callable[[Any], Any]) -> str |
     """Show each callback what there is to see; return the name of the first that stops the run."""
     stoppers = [callback for callback in callbacks if show(callback)]
     return getattr(stoppers[0], "__name__", type(stoppers[0]).__name__) if stoppers else None
-
-
-def _resized(images, shape):
-    if tuple(images.shape[1:3]) == tuple(shape):
-        return images
-    return np.stack([resize(image, shape) for image in images])

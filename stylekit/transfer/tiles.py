@@ -201,22 +201,25 @@ class Tile:
 
     def window(self, image):
         """Return the window of a picture ``[B, H, W, 3]``."""
-        return _cut(image, self._corner, [span.length for span in self._spans])
+        return cut(image, self._corner, [span.length for span in self._spans])
 
     def add(self, whole, window):
         """Return `whole`, a picture, with a window added in its place."""
-        begin = tf.stack([0, *self._corner, 0])
-        return tf.raw_ops.TensorStridedSliceUpdate(
-            input=whole,
-            begin=begin,
-            end=begin + tf.shape(window),
-            strides=[1, 1, 1, 1],
-            value=self.window(whole) + window,
-        )
+        return add(whole, self._corner, window)
 
     def own(self, feature, layer: str):
         """Return the tile's own cells of the feature map of its window."""
         return self._cells(feature, layer, self._start, self._corner)
+
+    def cells(self, layer: str) -> list[int]:
+        """Return how many cells the whole layer has along each axis."""
+        return [grids[layer].cells for grids in self._grids]
+
+    def put(self, whole, own, layer: str):
+        """Return a layer's `whole` feature map, which is 0 there, with the tile's own cells."""
+        strides = [grids[layer].stride for grids in self._grids]
+        corner = [start // stride for start, stride in zip(self._start, strides, strict=True)]
+        return add(whole, corner, own)
 
     def part(self, whole, layer: str):
         """Return the entries of the tile's own cells, of all of a layer; None for None."""
@@ -235,8 +238,8 @@ class Tile:
             The sum of the mask over all cells of the layer.
         """
         if mask is None:
-            cells = [grids[layer].cells for grids in self._grids]
-            share = tf.constant(math.prod(self._size(layer)) / math.prod(cells), tf.float64)
+            share = math.prod(self._size(layer)) / math.prod(self.cells(layer))
+            share = tf.constant(share, tf.float64)
         else:
             share = tf.reduce_sum(tf.cast(mask, tf.float64)) / mass
         means = tf.nest.map_structure(full_precision, means)
@@ -245,11 +248,31 @@ class Tile:
     def _cells(self, values, layer: str, start, origin):
         strides = [grids[layer].stride for grids in self._grids]
         begin = [(a - b) // s for a, b, s in zip(start, origin, strides, strict=True)]
-        return _cut(values, begin, self._size(layer))
+        return cut(values, begin, self._size(layer))
 
     def _size(self, layer: str) -> list[int]:
         return [span.cells[layer] for span in self._spans]
 
 
-def _cut(values, begin, size):
-    return tf.slice(values, tf.stack([0, *begin, 0]), [-1, *size, -1])
+def window_shape(tiling: Tiling) -> tuple[int, int]:
+    """Return (H, W) of the largest window of some tiles."""
+    height, width = (max(span.length for span in spans) for spans in tiling.spans)
+    return height, width
+
+
+def cut(values, corner, size):
+    """Return the part of ``[B, H, W, C]`` that begins at a corner (row, column)."""
+    batch, *_, channels = (-1 if n is None else n for n in values.shape)
+    return tf.slice(values, tf.stack([0, *corner, 0]), [batch, *size, channels])
+
+
+def add(whole, corner, part):
+    """Return `whole` with a part added in its place; a loop's own state is not copied."""
+    begin = tf.stack([0, *corner, 0])
+    return tf.raw_ops.TensorStridedSliceUpdate(
+        input=whole,
+        begin=begin,
+        end=begin + tf.shape(part),
+        strides=[1, 1, 1, 1],
+        value=cut(whole, corner, part.shape[1:3]) + part,
+    )

@@ -3,7 +3,8 @@
 Of a layer, let S be the means over its cells that the terms are made of, and S_t those over the
 cells which tile t owns, with the share m_t of the mass: ``S = sum_t m_t S_t``. The terms are
 functions of S, so that with ``D = dL/dS`` the gradient is ``dL/dx = sum_t m_t d<D, S_t>/dx``. One
-pass over the tiles sums S; a second one, with D known, adds each window's gradient to the whole.
+pass over the tiles sums S; a second one, with D known, adds each window's gradient to the whole. A
+term without layers that is itself a mean over pixels takes one pass, over bands of rows.
 """
 
 from __future__ import annotations
@@ -11,19 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from stylekit._checks import fail, integer
 from stylekit.features import FeatureExtractor
-from stylekit.functional import EPSILON
 from stylekit.losses import Canvas, Loss, StatisticLoss
-from stylekit.losses.base import per_picture
-from stylekit.transfer.objective import Objective, named_terms
+from stylekit.transfer.bands import Band, Bands
+from stylekit.transfer.objective import named_terms
+from stylekit.transfer.parts import PartedObjective, is_mean, mass
 from stylekit.transfer.tiles import Tile, Tiling
 
 
-class TiledObjective(Objective):
+class TiledObjective(PartedObjective):
     """`Objective` in windows of bounded size, so that memory does not grow with activations.
 
     Value and gradient are those of `Objective` at every size, but for rounding. Each evaluation
@@ -45,8 +45,9 @@ class TiledObjective(Objective):
 
     Notes
     -----
-    Terms without layers are taken of the whole image at once. The feature maps of a content are
-    held whole; of a style, however large, the statistics alone.
+    A term without layers is taken in bands of as many pixels as a tile if it says how far it sees
+    (`Loss.reach`), else of the whole image at once. The feature maps of a content are held whole;
+    of a style, however large, the statistics alone.
     """
 
     def __init__(
@@ -67,19 +68,17 @@ class TiledObjective(Objective):
             losses, extractor, shape, base_shape=base_shape, picture=picture, precision=precision
         )
         self._tiling = self.canvas.tiling(self._layers, shape) if self._layers else None
-        self._masses = {
-            name: [{k: _mass(target.get("mask")) for k, target in part.items()} for part in targets]
-            for name, targets in self.targets.items()
-            if self.terms[name].layers
+        self._set_masses()
+        self._banded = {
+            name: mass((self.targets[name] or {}).get("mask"))
+            for name, term in self.terms.items()
+            if _in_bands(term)
         }
+        reach = max((self.terms[name].reach for name in self._banded), default=0)
+        self._bands = Bands(shape, self._tile**2, reach)
 
     def _canvas(self, extractor, shape, **options):
         return TiledCanvas(extractor, shape, tile=self._tile, **options)
-
-    def _prepare(self, term):
-        if not term.layers:
-            return term.prepare(self.canvas)
-        return tuple(part.prepare(self.canvas) for part in term.parts)
 
     def _term_gradients(self, image, weights):
         gradients: dict[str, Any] = {}
@@ -93,6 +92,7 @@ class TiledObjective(Objective):
     def _evaluate(self, values, weights, render=None, only=None):
         names = [name for name in self.terms if only in (None, name)]
         tiled = [name for name in names if self.terms[name].layers]
+        banded = [name for name in names if name in self._banded]
         weights = dict(zip(self.terms, tf.unstack(weights), strict=True))
         batch = values.shape[0]
 
@@ -103,13 +103,23 @@ class TiledObjective(Objective):
             tape.watch(values)
             image = values if render is None else render(values)
             terms = {}
-            for name in (name for name in names if name not in tiled):
+            for name in (name for name in names if name not in tiled + banded):
                 value = self.terms[name].compute(image, {}, self.targets[name])
                 terms[name] = self._checked_value(name, value, batch)
             total = weighed(terms)
             scaled = total * self._scale
-        gradient = tape.gradient(scaled, image, unconnected_gradients="zero")
+        gradient = tape.gradient(scaled, image)
+        if gradient is None:
+            # What is added to in place; zeros would be a constant, kept beside their copy.
+            gradient = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
 
+        if banded:
+            zeros = {name: tf.zeros(batch, self.dtype) for name in banded}
+            sums, gradient = self._bands.fold(
+                lambda state, band: self._add_band(*state, band, image, weighed), (zeros, gradient)
+            )
+            terms |= sums
+            total += weighed(sums)
         if tiled:
             # Not beside the terms of the whole image, whose memory would add to that of a tile.
             with tf.control_dependencies([gradient]):
@@ -130,48 +140,43 @@ class TiledObjective(Objective):
             gradient = tape.gradient(image, values, gradient, unconnected_gradients="zero")
         return total, {name: terms[name] for name in names}, gradient / self._scale
 
+    def _add_band(self, sums, whole, band: Band, image, weighed):
+        rows = band.cut(image)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(rows)
+            found = {name: self._band_value(name, band, rows) for name in sums}
+            scaled = weighed(found) * self._scale
+        sums = tf.nest.map_structure(lambda total, value: total + band.sign * value, sums, found)
+        gradient = tape.gradient(scaled, rows, unconnected_gradients="zero")
+        return sums, band.add(whole, gradient)
+
+    def _band_value(self, name: str, band: Band, rows):
+        """Return a term's mean over some rows times their share of the picture, or of a mask."""
+        term, whole = self.terms[name], self._banded[name]
+        targets = self.targets[name] and {
+            key: band.cut(value) if key in term.per_cell and value is not None else value
+            for key, value in self.targets[name].items()
+        }
+        value = self._checked_value(name, term.compute(rows, {}, targets), rows.shape[0])
+        if whole is None:
+            return value * (band.rows / self.canvas.shape[0])
+        share = tf.reduce_sum(tf.cast(targets["mask"], tf.float64)) / whole
+        return value * tf.cast(share, value.dtype)
+
     def _add_means(self, sums, tile: Tile, image, names):
-        means = self._means(tile, tile.window(image), names)
+        means = self._means(tile, self.canvas.own(tile, tile.window(image), self._layers), names)
         return means if sums is None else tf.nest.map_structure(tf.add, sums, means)
 
     def _add_gradient(self, whole, tile: Tile, image, slopes):
         window = tile.window(image)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(window)
-            means = self._means(tile, window, slopes)
+            means = self._means(tile, self.canvas.own(tile, window, self._layers), slopes)
             pairs = zip(tf.nest.flatten(slopes), tf.nest.flatten(means), strict=True)
             inner = sum(
                 (tf.reduce_sum(slope * mean) for slope, mean in pairs), tf.zeros((), self.dtype)
             )
         return tile.add(whole, tape.gradient(inner, window, unconnected_gradients="zero"))
-
-    def _means(self, tile: Tile, window, names) -> dict[str, list[dict]]:
-        """Return the tile's share of the means: by term, a dict by layer for each of its parts."""
-        features = self.canvas.extract_window(window, self._layers)
-        features = {layer: tile.own(feature, layer) for layer, feature in features.items()}
-        result = {}
-        for name in names:
-            result[name] = []
-            parts = self.terms[name].parts, self.targets[name], self._masses[name]
-            for part, targets, mass in zip(*parts, strict=True):
-                own = {
-                    layer: {
-                        key: tile.part(value, layer) if key in part.per_cell else value
-                        for key, value in target.items()
-                    }
-                    for layer, target in targets.items()
-                }
-                seen = {layer: features[layer] for layer in part.layers}
-                means = part.means(seen, own).items()
-                result[name].append(
-                    {k: tile.weigh(m, k, own[k].get("mask"), mass[k]) for k, m in means}
-                )
-        return result
-
-    def _value(self, name: str, means, batch: int):
-        parts = zip(self.terms[name].parts, means, self.targets[name], strict=True)
-        value = sum(tf.cast(part.value(*rest), self.dtype) for part, *rest in parts)
-        return self._checked_value(name, per_picture(value, batch), batch)
 
 
 class TiledCanvas(Canvas):
@@ -193,9 +198,10 @@ class TiledCanvas(Canvas):
             self.extractor.check_windows(layer)
         return Tiling(self.extractor, layers, shape, self.tile)
 
-    def extract_window(self, window, layers: Iterable[str]):
-        """Return the features of one window; see `Canvas.extract`."""
-        return super().extract(window, layers)
+    def own(self, tile: Tile, window, layers: Iterable[str]) -> dict[str, Any]:
+        """Return the features of a tile's window, of its own cells alone; see `Canvas.extract`."""
+        features = Canvas.extract(self, window, layers)
+        return {layer: tile.own(feature, layer) for layer, feature in features.items()}
 
     def extract(self, image, layers):
         """Return the features of an image, put together from its tiles; see `Canvas.extract`."""
@@ -207,9 +213,8 @@ class TiledCanvas(Canvas):
         for tiles in self.tiling(layers, image.shape[1:3]).rows():
             row: dict[str, list] = {layer: [] for layer in layers}
             for tile in tiles:
-                features = self.extract_window(tile.window(image), layers)
-                for layer in layers:
-                    row[layer].append(tile.own(features[layer], layer))
+                for layer, own in self.own(tile, tile.window(image), layers).items():
+                    row[layer].append(own)
             for layer in layers:
                 rows[layer].append(tf.concat(row[layer], axis=2))
         return {layer: tf.concat(rows.pop(layer), axis=1) for layer in layers}
@@ -218,25 +223,26 @@ class TiledCanvas(Canvas):
         """Return the mean of a statistic over the tiles by mass; see `Canvas.statistics`."""
         image = self.image
         self.check_size(masks, image.shape[1:3])
-        masses = {layer: _mass(mask) for layer, mask in masks.items()}
+        masses = {layer: mass(mask) for layer, mask in masks.items()}
 
         def add(sums, tile):
-            features = self.extract_window(tile.window(image), masks)
             found = {}
-            for layer, mask in masks.items():
-                own, mask = tile.own(features[layer], layer), tile.part(mask, layer)
+            for layer, own in self.own(tile, tile.window(image), masks).items():
+                mask = tile.part(masks[layer], layer)
                 found[layer] = tile.weigh(statistic(own, mask), layer, mask, masses[layer])
             return found if sums is None else tf.nest.map_structure(tf.add, sums, found)
 
         return self.tiling(masks, image.shape[1:3]).fold(add) if masks else {}
 
 
-def _mass(mask) -> float | None:
-    return None if mask is None else max(float(np.sum(mask, dtype="float64")), EPSILON)
+def _in_bands(term: Loss) -> bool:
+    return not term.layers and term.reach is not None
 
 
 def _check_term(name: str, term: Loss) -> None:
-    if not term.layers or all(part.is_mean for part in term.parts):
+    if _in_bands(term):
+        integer(term.reach, f"the reach of the term {name!r}", low=0)
+    if not term.layers or is_mean(term):
         return
     hint = "take the picture as a whole, at a smaller size"
     if isinstance(term, StatisticLoss):

@@ -1,20 +1,22 @@
-"""Memory and time of one gradient evaluation: kept whole, recomputed by stage, and tile by tile.
+"""Memory and time of a run by plan: plain, recomputed, and tile by tile; and what was estimated.
 
-    python tests/benchmarks/memory.py --sizes 512 1024 [--network compact] [--tiles 256 512] \
-        [--recompute block1_pool block1_pool,block2_pool] [--weights VGG19.h5] [--json FILE]
+    python tests/benchmarks/memory.py --sizes 512 1024 [--network compact] [--weights VGG19.h5] \
+        [--plans plain recompute recompute:block1_pool tiles:256] [--history 3] [--json FILE]
 
-Style on the network's own style layers, content on its own content layers, and total variation.
-Each plan runs in a process of its own; memory is the peak above the level after the import, in
-MiB, all included that an objective holds. Ratios are to the first plan. Time is the median.
+Style on the network's own style layers, content on its own content layers, and total variation;
+L-BFGS unless its history is 0. Each plan runs in a process of its own; memory is the peak above
+the level after the import, in MiB, all included. Time is the median of a step.
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from gradient import peak, timed  # the benchmark beside this one
+from gradient import peak  # the benchmark beside this one
 
 
 def main():
@@ -23,36 +25,40 @@ def main():
     parser.add_argument("--network", choices=("vgg19", "compact"), default="vgg19")
     parser.add_argument("--weights", help="VGG19's; default: random, which takes as much")
     parser.add_argument("--style", type=int, default=256, help="side of the style picture")
-    parser.add_argument("--tiles", type=int, nargs="*", default=[256])
-    parser.add_argument("--recompute", nargs="*", default=["block1_pool"])
-    parser.add_argument("--without-plain", action="store_true", help="where it does not fit")
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--plans", nargs="+", default=["plain", "recompute", "tiles:512"])
+    parser.add_argument("--history", type=int, default=10, help="L-BFGS's; 0: Adam")
+    parser.add_argument("--repeat", type=int, default=3, help="steps that are timed")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plan", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.plan:
         print(json.dumps(measure(args, *json.loads(args.plan))))
         return
-    plans = [] if args.without_plain else [{}]
-    plans += [{"recompute": cuts.split(",")} for cuts in args.recompute]
-    plans += [{"tile": tile} for tile in args.tiles]
     rows = []
-    print("size | plan | MiB | ratio | seconds | ratio | us a pixel")
+    print(
+        "size | plan | MiB | estimated | of it | of the first | seconds | of the first | us a pixel"
+    )
     for size in args.sizes:
         first = None
-        for plan in plans:
+        for plan in map(parsed, args.plans):
             row = {"size": size, "plan": plan, **in_a_process(size, plan)}
             rows.append(row)
             first = first or row
-            name = " ".join(f"{k} {v}" for k, v in plan.items()) or "plain"
+            share = row["estimate"] / row["peak"]
             print(
-                f"{size} | {name} | {row['peak']:.0f} | {row['peak'] / first['peak']:.2f} | "
+                f"{size} | {' '.join(map(str, plan))} | {row['peak']:.0f} | "
+                f"{row['estimate']:.0f} | {share:.2f} | {row['peak'] / first['peak']:.2f} | "
                 f"{row['seconds']:.3f} | {row['seconds'] / first['seconds']:.2f} | "
                 f"{1e6 * row['seconds'] / size**2:.2f}",
                 flush=True,
             )
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
+
+
+def parsed(plan):
+    kind, *options = plan.split(":")
+    return [kind, *(int(option) if option.isdecimal() else option for option in options)]
 
 
 def in_a_process(size, plan):
@@ -63,14 +69,13 @@ def in_a_process(size, plan):
 
 def measure(args, size, plan):
     import numpy as np
-    import tensorflow as tf
 
     import stylekit as sk
-    from stylekit.transfer.recompute import RecomputedObjective
-    from stylekit.transfer.tiling import TiledObjective
 
     extractor = sk.CompactVGG() if args.network == "compact" else sk.VGG19(args.weights)
-    kind = TiledObjective if "tile" in plan else RecomputedObjective if plan else sk.Objective
+    kind, *options = plan
+    plan = {"plain": sk.Plan, "recompute": sk.Recompute, "tiles": sk.Tiles}[kind](*options)
+    optimizer = sk.LBFGS(args.history) if args.history else keras_adam()
     rng = np.random.default_rng(0)
     before = peak()
     photo = rng.random((size, size, 3), dtype="float32")
@@ -80,9 +85,27 @@ def measure(args, size, plan):
         sk.GramStyleLoss(style, layers=extractor.style_layers, weight=8),
         sk.TotalVariationLoss(weight=0.1),
     ]
-    objective = kind(terms, extractor, (size, size), **plan)
-    image = tf.constant(rng.random((1, size, size, 3), dtype="float32"))
-    return {"seconds": timed(objective, image, args.repeat), "peak": peak() - before}
+    estimate = sk.estimate_memory(size, extractor, terms, plan=plan, optimizer=optimizer).total
+    times = []
+
+    def clock(step):
+        step.losses  # noqa: B018  waits for the step
+        times.append(time.perf_counter())
+
+    transfer = sk.StyleTransfer(terms, extractor=extractor, optimizer=optimizer, plan=plan)
+    transfer.run(photo, args.repeat + 1, callbacks=[clock])
+    seconds = sorted(b - a for a, b in itertools.pairwise(times[1:]))
+    return {
+        "seconds": seconds[len(seconds) // 2],
+        "peak": peak() - before,
+        "estimate": estimate / 2**20,
+    }
+
+
+def keras_adam():
+    import keras
+
+    return keras.optimizers.Adam(0.02)
 
 
 if __name__ == "__main__":

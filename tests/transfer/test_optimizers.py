@@ -1,3 +1,7 @@
+import gc
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -8,17 +12,19 @@ from stylekit._checks import InputError, InputTypeError
 from stylekit.transfer import LBFGS, KerasOptimizer
 from stylekit.transfer.optimizers import (
     _correction,
+    _dot,
     _power_of_two,
     _products,
+    _sum_of,
     as_optimizer,
 )
 from stylekit.transfer.parameters import clip
 
 
-def drive(optimizer, evaluate, x, steps, bounds=None):
+def drive(optimizer, evaluate, x, steps, bounds=None, dtype="float32"):
     """Return the points evaluated ``[steps + 1, ...]``, and the states after each step."""
     step = tf.function(lambda x, state: optimizer.step(evaluate, x, state), autograph=False)
-    x = tf.constant(x, tf.float32)
+    x = tf.constant(x, dtype)
     state = optimizer.init(x)
     points, states = [x.numpy()], []
     for _ in range(steps):
@@ -46,8 +52,8 @@ def differentiated(function):
     return evaluate
 
 
-def quadratic(scales, centre, factor=1.0):
-    scales, centre = np.float32(scales), np.float32(centre)
+def quadratic(scales, centre, factor=1.0, dtype="float32"):
+    scales, centre = np.asarray(scales, dtype), np.asarray(centre, dtype)
 
     def evaluate(x):
         gradient = factor * (scales * (x - centre))
@@ -81,7 +87,8 @@ class TestMinima:
 
     @pytest.mark.parametrize("start", [(-1.2, 1.0), (0.0, 3.0), (-1.0, -1.0, 2.0, 0.5)])
     def test_rosenbrock(self, start):
-        points, _ = drive(lbfgs(bounds=None, max_step=1.0), rosenbrock, [start], 120)
+        # Longer steps leave it to rounding when the valley is found again.
+        points, _ = drive(lbfgs(bounds=None, max_step=0.1), rosenbrock, [start], 120)
         np.testing.assert_allclose(points[-1][0], np.ones(len(start)), atol=0.01)
 
     def test_a_bounded_quadratic(self, rng):
@@ -156,14 +163,14 @@ class TestSteps:
         evaluate = quadratic([100, 100], [0, 0])
         optimizer = lbfgs(first_step=5.0, max_step=5.0, bounds=None)
         points, states = drive(optimizer, evaluate, [[1.0, 0.5]], 3)
-        np.testing.assert_array_equal(states[0]["x"], [[1, 0.5]])
+        np.testing.assert_array_equal(states[0]["x"].ravel(), [1, 0.5])
         assert np.abs(points[1]).max() > 3  # uphill
-        np.testing.assert_array_equal(states[1]["x"], [[1, 0.5]])
+        np.testing.assert_array_equal(states[1]["x"].ravel(), [1, 0.5])
         np.testing.assert_array_equal(states[1]["total"], states[0]["total"])
         np.testing.assert_array_equal(states[1]["length"], [0.5])
         # The rejected step has taught the curvature: the next is half of Newton's.
         np.testing.assert_allclose(points[2], [[0.5, 0.25]], rtol=1e-3)
-        np.testing.assert_allclose(states[2]["x"], points[2])
+        np.testing.assert_allclose(states[2]["x"].ravel(), points[2].ravel())
         np.testing.assert_array_equal(states[2]["length"], [1])
 
     def test_accepted_totals_never_rise(self):
@@ -177,7 +184,7 @@ class TestSteps:
         points, states = drive(lbfgs(), quadratic([1, 10], start[0]), start, 3)
         np.testing.assert_array_equal(points[:, 0], start * 4)
         for state in states:
-            assert all(np.isfinite(value).all() for value in state.values())
+            assert all(np.isfinite(value).all() for value in tf.nest.flatten(state))
 
     def test_a_gradient_that_is_zero_at_first_only(self):
         calls = []
@@ -242,6 +249,18 @@ def test_pictures_of_a_batch_do_not_meet():
     np.testing.assert_array_equal(together[:, 2], np.tile(start[2], (16, 1)))
 
 
+def fed(history, pairs, gradient):
+    """Yield after each pair: how many, those kept, their products and the slopes, as a run does."""
+    zeros = tf.zeros((1, history, history), tf.float64)
+    kept = (tf.zeros_like(gradient),) * (2 * history)
+    products = {"ss": zeros[:, 0], "sy": zeros, "yy": zeros}
+    for count, pair in enumerate(pairs, 1):
+        s, y = (tf.constant(v[None, None], gradient.dtype) for v in pair)
+        kept = (*kept[2:], s, y)
+        products, slopes = _products(kept, gradient, _dot(s, s), products)
+        yield count, kept, products, slopes
+
+
 class TestDirection:
     """The compact form is the two-loop recursion (Nocedal and Wright, algorithm 7.4)."""
 
@@ -266,14 +285,10 @@ class TestDirection:
     @staticmethod
     def compact(history, pairs, gradient, gamma):
         """Feed pairs in as a run does, and return ``H g``."""
-        size = len(gradient)
-        stack = tf.zeros((1, 2 * history, size))
-        products = tf.zeros((1, 2 * history, 2 * history), tf.float64)
-        for pair in pairs:
-            stack = tf.concat([stack[:, 2:], np.float32(pair)[None]], axis=1)
-            products, slopes = _products(stack, tf.constant(gradient[None], tf.float32), products)
-        factors = _correction(products, slopes, tf.constant([gamma], tf.float32))
-        return gamma * gradient + (factors[:, None] @ stack)[0, 0].numpy()
+        g = tf.constant(gradient[None, None], tf.float32)
+        for _, kept, products, slopes in fed(history, pairs, g):  # noqa: B007
+            factors = _correction(products, slopes, tf.constant([gamma], tf.float32))
+        return _sum_of(kept, factors, gamma * g)[0, 0].numpy()
 
     @pytest.mark.parametrize(("history", "count"), [(1, 1), (5, 5), (5, 3), (4, 9), (10, 10)])
     def test_random_pairs(self, history, count, rng):
@@ -300,22 +315,26 @@ class TestDirection:
         np.testing.assert_allclose(found, 0.7 * gradient)
 
     def test_products_are_those_of_all_pairs(self, rng):
-        stack = tf.zeros((1, 6, 20))
-        products = tf.zeros((1, 6, 6), tf.float64)
-        for pair in self.pairs(rng, 5, 20):
-            stack = tf.concat([stack[:, 2:], np.float32(pair)[None]], axis=1)
-            products, _ = _products(stack, stack[:, 0], products)
-            np.testing.assert_allclose(products, stack @ tf.transpose(stack, (0, 2, 1)), rtol=1e-5)
+        pairs, gradient = self.pairs(rng, 5, 20), tf.constant(rng.normal(size=(1, 1, 20)))
+        for count, kept, products, slopes in fed(3, pairs, gradient):
+            values = np.concatenate(kept)[:, 0]
+            s, y = values[::2], values[1::2]
+            np.testing.assert_allclose(products["ss"][0], np.sum(s * s, axis=1))
+            np.testing.assert_allclose(np.triu(products["sy"][0]), np.triu(s @ y.T))
+            np.testing.assert_allclose(products["yy"][0], y @ y.T)
+            np.testing.assert_allclose(slopes[0], values @ gradient[0, 0].numpy())
+            assert np.count_nonzero(products["ss"]) == min(count, 3)
 
     def test_a_step_of_lbfgs_follows_it(self, rng):
         size = 6
         evaluate = quadratic(np.geomspace(1, 30, size), rng.random(size))
         points, states = drive(lbfgs(4, bounds=None), evaluate, rng.random((1, size)), 9)
-        state = states[-1]
-        if not np.array_equal(state["x"], points[-2]):
+        before, state = states[-2:]
+        if not np.array_equal(state["x"].reshape(1, size), points[-2]):
             pytest.fail("choose another problem: the last step was refused")
-        s_and_y = state["pairs"][0].reshape(4, 2, size).astype("float64")
-        gradient = state["gradient"][0].astype("float64")
+        newest = [state[name] - before[name] for name in ("x", "gradient")]
+        s_and_y = np.float64([*before["pairs"], *newest]).reshape(4, 2, size)
+        gradient = np.float64(state["gradient"]).ravel()
         direction = self.two_loops([tuple(pair) for pair in s_and_y], gradient, state["gamma"][0])
         np.testing.assert_allclose(
             points[-1] - points[-2],
@@ -333,18 +352,141 @@ class TestSettings:
             ({"history": 2.5}, InputTypeError, "history"),
             ({"first_step": 0}, InputError, "first_step.*above 0"),
             ({"max_step": -1}, InputError, "max_step.*above 0"),
+            ({"history_dtype": "bfloat"}, InputError, "history_dtype.*Did you mean bfloat16"),
+            ({"history_dtype": "float16"}, InputError, "history_dtype.*None, 'float32'"),
         ],
     )
     def test_bad_ones(self, options, error, words):
         with pytest.raises(error, match=words):
             LBFGS(**options)
 
-    def test_history_is_the_memory(self):
-        state = LBFGS(history=3).init(tf.zeros((2, 4, 5, 3)))
-        assert state["pairs"].shape == (2, 6, 60)
-
     def test_repr(self):
         assert repr(LBFGS(7)) == "LBFGS(history=7, first_step=0.02, max_step=0.03)"
+        assert repr(LBFGS(history_dtype="bfloat16")).endswith(", history_dtype='bfloat16')")
+
+    def test_a_dtype_by_default_is_no_setting(self):
+        assert "history_dtype" not in LBFGS().get_config()
+        assert LBFGS(history_dtype="bfloat16").get_config()["history_dtype"] == "bfloat16"
+
+
+class TestHistory:
+    @pytest.mark.parametrize(
+        ("values", "option", "kept"),
+        [
+            ("float32", None, "float32"),
+            ("float64", None, "float64"),
+            ("float32", "bfloat16", "bfloat16"),
+            ("float64", "float32", "float32"),
+        ],
+    )
+    def test_the_dtype_of_the_pairs_alone(self, values, option, kept):
+        optimizer = lbfgs(3, history_dtype=option)
+        start = np.full((2, 4, 5), 0.2)
+        evaluate = differentiated(lambda x: tf.reduce_sum((x - 0.7) ** 2 * (x + 1), axis=(1, 2)))
+        points, states = drive(optimizer, evaluate, start, 4, dtype=values)
+        assert points.dtype == values
+        for state in states:
+            assert len(state["pairs"]) == 4  # the newest is made of the next gradient
+            assert {pair.dtype.name for pair in state["pairs"]} == {kept}
+            assert {state[name].dtype.name for name in ("x", "gradient", "total")} == {values}
+
+    @pytest.mark.parametrize("history", [1, 2, 10])
+    def test_float64_converges_with_rounded_pairs_too(self, history):
+        size, steps = 40, 60
+        scales, centre = np.geomspace(1, 1e3, size), np.linspace(0.1, 0.9, size)
+        evaluate = quadratic(scales, centre, dtype="float64")
+        start = np.full((1, size), 0.5)
+        totals = []
+        for option in (None, "bfloat16"):
+            optimizer = lbfgs(history, bounds=None, history_dtype=option)
+            points, _ = drive(optimizer, evaluate, start, steps, dtype="float64")
+            totals.append(float(evaluate(points[-1])[0][0]))
+        assert totals[0] < 0.02 * float(evaluate(start)[0][0])
+        assert totals[1] < 3 * totals[0]
+
+    def test_rounded_pairs_have_the_products_of_what_is_kept(self, rng):
+        size = 30
+        evaluate = quadratic(np.geomspace(1, 30, size), rng.random(size))
+        optimizer = lbfgs(3, bounds=None, history_dtype="bfloat16")
+        _, states = drive(optimizer, evaluate, rng.random((1, size)), 6)
+        kept = np.float64(states[-1]["pairs"]).reshape(2, 2, size)
+        products = states[-1]["products"]
+        np.testing.assert_allclose(products["sy"][0, -1, -1], kept[-1, 0] @ kept[-1, 1], rtol=1e-6)
+        np.testing.assert_allclose(products["yy"][0, -2, -1], kept[-2, 1] @ kept[-1, 1], rtol=1e-5)
+
+    def test_a_long_sum_keeps_its_precision(self, rng):
+        values = np.abs(rng.normal(size=4_000_000)).astype("float32") ** 3
+        x = tf.constant(values[None])
+        rows = lbfgs().init(x)["x"]
+        exact = np.sum(np.float64(values) ** 2)
+        np.testing.assert_allclose(_dot(rows, rows), [exact], rtol=2e-7)
+
+    def test_what_is_forgotten_leaves_no_trace(self, rng):
+        size = 6
+        first = quadratic(np.geomspace(1, 30, size), rng.random(size))
+        second = quadratic(np.geomspace(50, 1, size), rng.random(size))
+        optimizer = lbfgs(4, bounds=None)
+        points, _ = drive(optimizer, first, rng.random((1, size)), 6)
+        x, state = tf.constant(points[0]), optimizer.init(tf.constant(points[0]))
+        for _ in range(6):
+            x, state = optimizer.step(first, x, state)
+        fresh, forgetful = optimizer.init(x), optimizer.forget(state)
+        y = x
+        for _ in range(8):
+            x, forgetful = optimizer.step(second, x, forgetful)
+            y, fresh = optimizer.step(second, y, fresh)
+            np.testing.assert_array_equal(x, y)
+
+
+class TestPictures:
+    @pytest.mark.parametrize(("option", "width"), [(None, 3000), ("bfloat16", 6000)])
+    def test_as_many_as_a_step_holds(self, option, width):
+        gc.collect()  # what is left of other tests
+        # Blocks from 32 MiB on go back to the system at once: its count is exact.
+        optimizer, shape = LBFGS(2, history_dtype=option), (1, 3000, width)
+        evaluate = differentiated(lambda x: tf.reduce_sum((x - 0.7) ** 2, axis=(1, 2)))
+        step = tf.function(lambda x, state: optimizer.step(evaluate, x, state), autograph=False)
+        x = tf.fill(shape, 0.2)
+        state = optimizer.init(x)
+        for _ in range(4):  # at first its pairs are one and the same
+            x, state = step(x, state)
+        x.numpy()
+        before = reset_peak()
+        x, state = step(x, state)
+        x.numpy()
+        picture = 4 * x.shape.num_elements()
+        held = sum(t.dtype.size * t.shape.num_elements() for t in tf.nest.flatten(state))
+        found = (held + memory("VmHWM") - before) / picture
+        assert optimizer.pictures() - 0.8 < found < optimizer.pictures() + 0.3
+
+    @pytest.mark.parametrize(
+        ("make", "expected"),
+        [
+            (lambda: keras.optimizers.SGD(0.1), 3),
+            (lambda: keras.optimizers.SGD(0.1, momentum=0.9), 5),
+            (lambda: keras.optimizers.Adam(0.1), 7),
+            (lambda: keras.optimizers.Adafactor(0.1), 5.7),
+        ],
+    )
+    def test_of_keras(self, make, expected):
+        optimizer = as_optimizer(make())
+        assert optimizer.pictures() == pytest.approx(expected, abs=0.1)
+        drive(optimizer, quadratic([1, 10], [0.3, 0.7]), np.zeros((1, 2)), 2)  # and is not built
+
+
+def memory(name):
+    """Return a line of this process's memory as Linux counts it, in bytes."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(rf"{name}:\s+(\d+)", status)[1])
+
+
+def reset_peak():
+    """Set the process's peak back to what it holds now, and return that in bytes."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pytest.skip("the system does not count a peak anew")
+    return memory("VmRSS")
 
 
 class TestKerasOptimizer:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
@@ -40,10 +41,83 @@ def test_coarse_levels_are_taken_as_a_whole(terms, vgg, photo):
     np.testing.assert_allclose(tiled.image, plain.image, atol=1e-3)
 
 
+class Short(sk.Plan):
+    """A plan whose memory does not suffice from the third step on, or for the targets."""
+
+    at = "step"
+
+    def objective(self, losses, extractor, shape, **options):
+        def exhausted(*_):
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+        if self.at == "targets":
+            exhausted()
+        objective = super().objective(losses, extractor, shape, **options)
+        make, taken = objective.stepper, []
+
+        def stepper(*args):
+            step = make(*args)
+
+            def counted(*carry):
+                taken.append(1)
+                return step(*carry) if len(taken) < 3 else exhausted()
+
+            return counted
+
+        objective.stepper = stepper
+        return objective
+
+
+class ShortOfAll(Short):
+    at = "targets"
+
+    def less(self):
+        return None
+
+
+@pytest.mark.parametrize("at", ["step", "targets"])
+def test_out_of_memory_goes_on_from_the_last_image_in_less(terms, vgg, photo, at):
+    plan, seen = Short(), []
+    object.__setattr__(plan, "at", at)
+    transfer = sk.StyleTransfer(terms, extractor=vgg, plan=plan)
+    result = transfer.run(photo, steps=5, callbacks=[lambda step: seen.append(step.index)])
+    plain = sk.StyleTransfer(terms, extractor=vgg).run(photo, steps=5)
+    assert seen == [0, 1, 2, 3, 4, 5]
+    np.testing.assert_allclose(result.image, plain.image, atol=1e-3)
+    assert "went on with Recompute" in " ".join(result.manifest["notes"])
+
+
+def test_out_of_memory_without_a_plan_below(terms, vgg, photo):
+    with pytest.raises(sk.SetupError, match="the memory does not hold the run"):
+        sk.StyleTransfer(terms, extractor=vgg, plan=ShortOfAll()).run(photo, steps=2)
+
+
+def test_a_term_that_cannot_be_tiled_is_not_what_is_wrong(style, vgg, photo):
+    # Recomputation suffers as well; tiles cannot take such a term: the memory is to blame.
+    class Whole(sk.Loss):
+        layers = ("block1_conv1",)
+
+        def prepare(self, canvas):
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+        def compute(self, image, features, targets):
+            return tf.zeros(len(image))
+
+    with pytest.raises(sk.SetupError, match="the memory does not hold the run"):
+        sk.StyleTransfer([Whole()], extractor=vgg).run(photo, steps=2)
+
+
+def test_plans_step_down_to_small_tiles():
+    plan, steps = sk.Plan(), []
+    while plan := plan.less():
+        steps.append(plan)
+    assert steps == [sk.Recompute(), sk.Tiles(512), sk.Tiles(256), sk.Tiles(128)]
+
+
 def test_bad_plans(terms, vgg):
     with pytest.raises(InputTypeError, match="the plan cannot be used"):
         sk.StyleTransfer(terms, extractor=vgg, plan="tiles")
     with pytest.raises(InputError, match="a tile's size"):
         sk.Tiles(0)
-    with pytest.raises(InputTypeError, match="layers are wrong"):
+    with pytest.raises(InputTypeError, match="the layer to recompute to is wrong"):
         sk.Recompute([])

@@ -83,3 +83,17 @@ def test_it_is_a_value():
     assert pyramid == Pyramid((10, 20), (1, 1))
     with pytest.raises(dataclasses.FrozenInstanceError):
         pyramid.sizes = (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "sizes"),
+    [
+        (40, (40,)),
+        (768, (768,)),
+        (769, (384, 769)),
+        (1536, (768, 1536)),
+        (4096, (512, 1024, 2048, 4096)),
+    ],
+)
+def test_levels_of_a_size(size, sizes):
+    assert Pyramid.of(size).sizes == sizes

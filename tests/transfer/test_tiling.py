@@ -296,10 +296,63 @@ def test_a_level_below_the_final_one_leaves_layers_out(style, small, image):
         tf.nest.map_structure(np.testing.assert_allclose, found, expected)
 
 
-def test_terms_that_need_no_network(photo, small, image):
-    terms = [sk.PixelLoss(photo), sk.TotalVariationLoss()]
-    tiled = TiledObjective(terms, small, SHAPE, tile=TILE)
-    agree(tiled, sk.Objective(terms, small, SHAPE), image, 1e-6)
+# Terms that need no network
+
+
+class Smooth(sk.Loss):
+    """The distance to the mean of the pixels around."""
+
+    reach = 2
+    seen = ()
+
+    def compute(self, image, features, targets):
+        self.seen = (*self.seen, tuple(image.shape))
+        around = ops.average_pool(ops.pad(image, [(0, 0), (2, 2), (2, 2), (0, 0)]), 5, 1)
+        return ops.mean(ops.abs(image - around) ** 1.5, axis=(1, 2, 3))
+
+
+class Range(sk.Loss):
+    """No mean over pixels."""
+
+    def compute(self, image, features, targets):
+        return ops.max(image, axis=(1, 2, 3)) - ops.min(image, axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (64, 17), (2, 7)])
+def test_pixels_in_bands(shape, double, photo, masks, image, small):
+    photo, *masks = (transform.resize(x, shape) for x in (photo, *masks))
+    image = np.stack([transform.resize(one, shape) for one in image])
+    terms = [
+        sk.TotalVariationLoss(weight=0.5),
+        sk.TotalVariationLoss(1, isotropic=False),
+        sk.TotalVariationLoss(2.5, weight=3),
+        sk.PixelLoss(photo, weight=2),
+        sk.PixelLoss(np.stack([photo, 1 - photo]), mask=masks[0]),
+        sk.PixelLoss(photo, mask=masks[1]),
+        Range(weight=0.1),
+    ]
+    options = {"precision": "float64"}
+    tiled = TiledObjective(terms, small, shape, tile=TILE, **options)
+    agree(tiled, sk.Objective(terms, small, shape, **options), image, 1e-12)
+
+
+def test_pixels_are_not_seen_at_once(small, image):
+    near, far = Smooth(), Smooth()
+    far.reach = None
+    tiled = TiledObjective([near, far], small, SHAPE, tile=TILE)
+    _, values, _ = tiled(image)
+    np.testing.assert_allclose(values["smooth"], values["smooth_2"], rtol=1e-6)
+    gradients = tiled.term_gradients(image)
+    assert gap(gradients["smooth"], gradients["smooth_2"]) < 1e-6
+    assert max(near.seen) == (2, TILE**2 // SHAPE[1] + 4, SHAPE[1], 3)
+    assert set(far.seen) == {image.shape}
+
+
+def test_a_reach_that_is_none(small):
+    term = Smooth()
+    term.reach = -1
+    with pytest.raises(InputError, match="the reach of the term 'smooth' is out of range"):
+        TiledObjective([term], small, SHAPE, tile=TILE)
 
 
 # The canvas
@@ -318,9 +371,9 @@ def test_a_reference_is_taken_tile_by_tile(small, photo, style):
     sizes = []
 
     class Spy(TiledCanvas):
-        def extract_window(self, window, layers):
+        def own(self, tile, window, layers):
             sizes.append(window.shape[1:3])
-            return super().extract_window(window, layers)
+            return super().own(tile, window, layers)
 
     canvas = Spy(small, SHAPE, tile=TILE).beside(np.tile(style, (3, 3, 1)))
     canvas.statistics(functional.masked_gram_matrix, {"conv2": None})

@@ -1,0 +1,152 @@
+"""The plan, and the optimizer, that fit in the memory there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from stylekit._checks import SetupError, explain, fail
+from stylekit.transfer.memory import estimate_memory, in_units
+from stylekit.transfer.optimizers import LBFGS, as_optimizer
+from stylekit.transfer.plan import Plan, Recompute, Tiles
+
+PLANS = (Plan(), Recompute(), Tiles(1024), Tiles(512), Tiles(256))
+"""From the fastest to the one that needs least."""
+
+HISTORIES = (
+    {"history": 5},
+    {"history": 3},
+    {"history": 3, "history_dtype": "bfloat16"},
+)
+"""Of L-BFGS, where it is left to choose and does not fit as it is."""
+
+SHARE = 0.9
+"""Of the free memory, which other programs use as well."""
+
+UNITS = ("", "k", "m", "g", "t")
+
+
+@dataclasses.dataclass(frozen=True)
+class FitMemory(Plan):
+    """The fastest plan that is estimated to fit in some memory, chosen once for a run.
+
+    Where no plan fits, L-BFGS keeps a shorter history, if the run's optimizer is the default.
+
+    Parameters
+    ----------
+    limit : int, str or None
+        Bytes beside the imported libraries, such as ``4_000_000_000`` or ``"4GB"``. None: nine
+        tenths of what is free when the run begins; where that is not known, as on a GPU, all is
+        taken at once.
+    say : callable, optional
+        Told in a sentence what was chosen, before the first step, unless it is the fastest plan.
+
+    Raises
+    ------
+    InputError
+        If the limit cannot be read.
+
+    See Also
+    --------
+    stylekit.estimate_memory
+    """
+
+    limit: int | str | None = None
+    say: Callable[[str], None] | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            object.__setattr__(self, "limit", in_bytes(self.limit))
+
+    def settle(self, losses, extractor, shape, *, optimizer=None, **options):
+        """Return the plan and the optimizer; see `Plan.settle`.
+
+        Raises
+        ------
+        SetupError
+            If nothing fits in a limit that was given.
+        """
+        limit = self.limit
+        if limit is None:
+            free = free_memory()
+            if free is None:
+                return Plan(), optimizer
+            limit = SHARE * free
+        best = None
+        for mover in _optimizers(optimizer):
+            for plan in PLANS:
+                if not plan.takes(losses):
+                    continue
+                need = estimate_memory(
+                    shape, extractor, losses, plan=plan, optimizer=mover, **options
+                )
+                if best is None or need.total < best[0].total:
+                    best = need, plan, mover
+                if need.total <= limit:
+                    self._tell(need, plan, mover, optimizer)
+                    return plan, mover
+        need, plan, mover = best
+        if self.limit is not None:
+            height, width = shape
+            raise SetupError(
+                explain(
+                    "the run does not fit in the memory",
+                    expected=f"{in_units(need.total)} or more for {width}x{height} pixels",
+                    received=in_units(limit),
+                    hint="give it more, or take a smaller size or Adam",
+                )
+            )
+        self._tell(need, plan, mover, optimizer, ", more than is free")
+        return plan, mover
+
+    def _tell(self, need, plan: Plan, mover, given, but: str = "") -> None:
+        if self.say is None or (plan == Plan() and mover is given and not but):
+            return
+        changed = "" if mover is given else f" and {as_optimizer(mover)}"
+        self.say(f"Memory: about {in_units(need.total)}{but}, with {plan}{changed}")
+
+
+def in_bytes(limit: int | str) -> int:
+    """Return bytes from a number of them, or from text such as ``"4GB"`` or ``"800 MB"``."""
+    text = str(limit).strip().lower()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text)
+    if match is None or not float(match[1]):
+        fail(
+            "the memory's limit cannot be read",
+            expected="bytes, or a number with a unit such as 4GB or 800MB",
+            received=limit,
+        )
+    return round(float(match[1]) * (1024 if match[3] else 1000) ** UNITS.index(match[2]))
+
+
+def free_memory() -> int | None:
+    """Return the bytes that this machine, or this container, has free; None where unknown."""
+    if tf.config.list_physical_devices("GPU"):
+        return None
+    try:
+        table = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:  # another system
+        return None
+    match = re.search(r"MemAvailable:\s+(\d+) kB", table)
+    if match is None:
+        return None
+    free = int(match[1]) * 1024
+    group = Path("/sys/fs/cgroup")
+    try:
+        most, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+    except OSError:  # no limit of its own
+        return free
+    return min(free, int(most) - int(used)) if most.strip().isdecimal() else free
+
+
+def _optimizers(given: Any):
+    """Yield the optimizer that was given; for none, L-BFGS with ever shorter histories."""
+    yield given
+    if given is None:
+        for options in HISTORIES:
+            yield LBFGS(**options)

@@ -1,0 +1,137 @@
+"""What a run will need of memory, before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from stylekit._checks import integer
+from stylekit.features import FeatureExtractor
+from stylekit.losses import ContentLoss, Loss
+from stylekit.transfer.objective import named_terms
+from stylekit.transfer.optimizers import as_optimizer
+from stylekit.transfer.piece import Piece
+from stylekit.transfer.plan import Plan
+
+BASE = 93e6
+"""Bytes for tracing, threads and kernels, whatever the picture."""
+
+COPIES = 2.7
+"""Of the network's weights: its own, the kernels turned for the gradient, and reordered ones."""
+
+SPREAD = 1.4
+"""Bytes taken from the system for each of the feature maps kept: gradients and gaps are beside."""
+
+PICTURES = 9.5
+"""Copies of the picture beside the optimizer's: start, reference, best, last, gradient."""
+
+UNKNOWN_OPTIMIZER = 8.0
+"""Copies of the picture that a user's own optimizer holds at its peak: a guess."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """What a run needs at its peak beside the imported libraries, in bytes.
+
+    Attributes
+    ----------
+    base : int
+        Whatever the picture: the network's weights, tracing, threads.
+    features : int
+        The network's feature maps, and their gradients.
+    targets : int
+        What the terms hold: a content's feature maps, references.
+    pictures : int
+        The picture, its gradient, and the optimizer's state.
+    """
+
+    base: int
+    features: int
+    targets: int
+    pictures: int
+
+    @property
+    def total(self) -> int:
+        """The sum."""
+        return self.base + self.features + self.targets + self.pictures
+
+    def __str__(self) -> str:
+        parts = dataclasses.asdict(self).items()
+        return f"{in_units(self.total)} (" + ", ".join(f"{k} {in_units(v)}" for k, v in parts) + ")"
+
+
+def estimate_memory(
+    size: int | tuple[int, int],
+    extractor: FeatureExtractor,
+    losses: Sequence[Loss],
+    *,
+    plan: Plan | None = None,
+    optimizer: Any = None,
+    precision: str = "float32",
+    batch: int = 1,
+) -> Memory:
+    """Estimate the peak of a run's memory at its final size. Nothing of that size is computed.
+
+    Parameters
+    ----------
+    size : int or (int, int)
+        Side of a square picture, or (H, W), in pixels.
+    extractor : FeatureExtractor
+    losses : sequence of Loss
+    plan, optimizer, precision
+        See `StyleTransfer`.
+    batch : int
+        Pictures.
+
+    Returns
+    -------
+    Memory
+
+    Raises
+    ------
+    InputError
+        If an argument is unfit.
+
+    Notes
+    -----
+    Feature maps that are kept for the gradient are counted from the network's graph, of a plan's
+    largest piece. The constants were fitted to runs on a CPU. What a term that is no mean over
+    positions, such as `PatchStyleLoss`, makes of its features is not known, and not counted.
+    """
+    height, width = (size, size) if isinstance(size, (int, np.integer)) else size
+    shape = integer(height, "the height", low=1), integer(width, "the width", low=1)
+    batch = integer(batch, "batch", low=1)
+    terms = list(named_terms(losses).values())
+    plan = Plan() if plan is None else plan
+    picture = batch * math.prod(shape) * 3 * 4
+    mover = as_optimizer(optimizer)
+    pictures = PICTURES
+    pictures += mover.pictures() if hasattr(mover, "pictures") else UNKNOWN_OPTIMIZER
+
+    layers = tuple(dict.fromkeys(name for term in terms for name in term.layers))
+    features, targets, weights = 0.0, 0.0, 0
+    if layers:
+        network = extractor.model(layers, precision)
+        weights = sum(math.prod(weight.shape) * 4 for weight in network.weights)
+        pieces = plan.pieces(extractor, layers, shape, precision)
+        features = batch * max(sum(piece.maps().values()) for piece in pieces)
+    for term in terms:
+        if isinstance(term, ContentLoss):
+            maps = Piece(extractor.model(term.layers, precision), shape).maps()
+            targets += batch * sum(maps.get(extractor.resolve(name), 0) for name in term.layers)
+        targets += sum(getattr(part, "reference", np.empty(0)).nbytes for part in term.parts)
+    return Memory(
+        base=round(BASE + COPIES * weights),
+        features=round(SPREAD * features),
+        targets=round(targets),
+        pictures=round(pictures * picture),
+    )
+
+
+def in_units(size: float) -> str:
+    """Return bytes as text: ``"340 MB"``, ``"2.4 GB"``."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,112 @@
+import keras
+import numpy as np
+import pytest
+
+import stylekit as sk
+from stylekit._checks import InputError, SetupError
+from stylekit.losses.patch import PatchStyleLoss
+from stylekit.transfer import fit
+from stylekit.transfer.fit import in_bytes
+
+
+@pytest.fixture(scope="module")
+def network():
+    return sk.CompactVGG()
+
+
+@pytest.fixture
+def terms(photo, style, network):
+    return [
+        sk.ContentLoss(photo, layers=network.content_layers),
+        sk.GramStyleLoss(style, layers=network.style_layers),
+    ]
+
+
+def settled(limit, terms, network, size=2048, **options):
+    return sk.FitMemory(limit).settle(terms, network, (size, size), **options)
+
+
+def test_the_fastest_plan_that_fits(terms, network):
+    def need(plan):
+        return sk.estimate_memory(2048, network, terms, plan=plan).total
+
+    for plan in fit.PLANS[:2]:
+        assert settled(need(plan) + 1, terms, network) == (plan, None)
+    below, _ = settled(need(sk.Recompute()) - 1, terms, network)
+    assert isinstance(below, sk.Tiles)
+
+
+def test_a_shorter_history_where_no_plan_fits(terms, network):
+    least = min(sk.estimate_memory(2048, network, terms, plan=p).total for p in fit.PLANS)
+    _, optimizer = settled(least - 1, terms, network)
+    assert optimizer.history < 10
+    with pytest.raises(SetupError, match=r"does not fit in the memory: expected .* GB or more"):
+        settled(least - 1, terms, network, optimizer=sk.LBFGS())
+
+
+def test_an_optimizer_that_was_given_stays(terms, network):
+    adam = keras.optimizers.Adam(0.02)
+    assert settled("20GB", terms, network, optimizer=adam) == (sk.Plan(), adam)
+
+
+def test_terms_that_tiles_do_not_take(style, network):
+    term = PatchStyleLoss(style, layers=["conv3_1"])
+    plan, _ = settled("30GB", [term], network, size=512)
+    assert plan == sk.Plan()
+    with pytest.raises(SetupError, match="does not fit"):
+        settled("100MB", [term], network, size=512)
+
+
+def test_without_a_limit_it_is_what_is_free(terms, network, monkeypatch):
+    monkeypatch.setattr(fit, "free_memory", lambda: None)
+    assert settled(None, terms, network) == (sk.Plan(), None)
+    need = sk.estimate_memory(2048, network, terms, plan=sk.Recompute()).total
+    monkeypatch.setattr(fit, "free_memory", lambda: int(need / 0.9) + 2)
+    assert settled(None, terms, network) == (sk.Recompute(), None)
+    # Too little is no error: what is free was not promised.
+    said = []
+    monkeypatch.setattr(fit, "free_memory", lambda: 1000)
+    plan, _ = sk.FitMemory(say=said.append).settle(terms, network, (2048, 2048))
+    assert plan == sk.Tiles(256)
+    assert "more than is free" in said[0]
+
+
+def test_free_memory_is_known_here():
+    assert fit.free_memory() is None or 10**7 < fit.free_memory() < 10**14
+
+
+def test_a_run_is_that_of_its_plan_and_says_so(terms, network, photo):
+    shape = photo.shape[:2]
+    limit = sk.estimate_memory(shape, network, terms, plan=sk.Plan()).total - 1
+    limit = min(limit, sk.estimate_memory(shape, network, terms, plan=sk.Recompute()).total + 1)
+    said = []
+    plan = sk.FitMemory(limit, say=said.append)
+    expected, optimizer = plan.settle(terms, network, shape)
+    options = {"extractor": network, "optimizer": optimizer}
+    result = sk.StyleTransfer(terms, extractor=network, plan=plan).run(photo, 2)
+    same = sk.StyleTransfer(terms, plan=expected, **options).run(photo, 2)
+    np.testing.assert_array_equal(result.image, same.image)
+    assert any(note.startswith(f"plan: {expected}") for note in result.manifest["notes"])
+    assert result.manifest["plan"] == f"FitMemory(limit={limit})"
+    assert repr(expected) in said[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("4GB", 4e9),
+        ("1.5 gb", 1.5e9),
+        ("800MB", 8e8),
+        ("800MiB", 800 * 2**20),
+        (12345, 12345),
+        ("2k", 2e3),
+    ],
+)
+def test_limits(given, expected):
+    assert in_bytes(given) == expected
+
+
+@pytest.mark.parametrize("given", ["", "much", "4XB", "-3GB", "0", 0])
+def test_limits_that_cannot_be_read(given):
+    with pytest.raises(InputError, match="memory's limit cannot be read"):
+        sk.FitMemory(given)

@@ -1,0 +1,85 @@
+import keras
+import numpy as np
+import pytest
+
+import stylekit as sk
+from stylekit._checks import InputError
+from stylekit.transfer.memory import Memory, in_units
+
+
+@pytest.fixture(scope="module")
+def network():
+    return sk.CompactVGG()
+
+
+@pytest.fixture
+def terms(photo, style, network):
+    return [
+        sk.ContentLoss(photo, layers=network.content_layers),
+        sk.GramStyleLoss(style, layers=network.style_layers),
+        sk.TotalVariationLoss(),
+    ]
+
+
+def test_feature_maps_are_counted(photo, style):
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same", name="wide")(image)
+    x = keras.layers.Conv2D(4, 3, padding="same", strides=2, name="small")(x)
+    network = sk.KerasExtractor(keras.Model(image, x))
+    term = sk.GramStyleLoss(style, layers=["wide", "small"])
+    one, two = (sk.estimate_memory((10, size), network, [term]) for size in (20, 40))
+    assert two.features == pytest.approx(2 * one.features, rel=1e-6)
+    wide, small = 10 * 20 * 8 * 4, 5 * 10 * 4 * 4
+    assert wide + small < one.features < 2 * (wide + small)
+    batch = sk.estimate_memory((10, 20), network, [term], batch=3)
+    assert batch.features == pytest.approx(3 * one.features, rel=1e-6)
+
+
+def test_a_content_holds_its_feature_maps(photo, style, network):
+    size, layer = 64, network.content_layers
+    content, style = sk.ContentLoss(photo, layers=layer), sk.GramStyleLoss(style, layers=layer)
+    gap = sk.estimate_memory(size, network, [content]).targets - photo.nbytes
+    assert gap == (size // 8) ** 2 * 208 * 4
+    assert sk.estimate_memory(size, network, [style]).targets == style.reference.nbytes
+
+
+def test_plans_need_less_and_less(terms, network):
+    plans = [sk.Plan(), sk.Recompute(), sk.Tiles(512), sk.Tiles(256)]
+    needs = [sk.estimate_memory(2048, network, terms, plan=plan).features for plan in plans]
+    assert needs == sorted(needs, reverse=True)
+    assert needs[-1] < 0.1 * needs[0]
+    tiles = [sk.estimate_memory(size, network, terms, plan=plans[-1]) for size in (2048, 8192)]
+    assert tiles[0].features == tiles[1].features
+    assert tiles[1].pictures == 16 * tiles[0].pictures
+
+
+def test_the_optimizer_and_the_precision_count(terms, network):
+    def need(**options):
+        return sk.estimate_memory(1024, network, terms, **options)
+
+    assert need(optimizer=sk.LBFGS(3)).pictures < need().pictures
+    assert need(optimizer=keras.optimizers.Adam(0.1)).pictures < need().pictures
+    half = sk.LBFGS(10, history_dtype="bfloat16")
+    assert need(optimizer=half).pictures < 0.8 * need().pictures
+    assert need(precision="mixed_bfloat16").features < 0.7 * need().features
+
+
+def test_terms_without_a_network(photo, network):
+    need = sk.estimate_memory(512, network, [sk.PixelLoss(photo)])
+    assert need.features == 0
+    assert need.total == need.base + need.targets + need.pictures
+
+
+def test_text():
+    assert str(Memory(10**6, 2 * 10**9, 0, 5 * 10**8)) == (
+        "2.5 GB (base 1 MB, features 2.0 GB, targets 0 MB, pictures 500 MB)"
+    )
+    assert in_units(340.4e6) == "340 MB"
+
+
+def test_bad_arguments(terms, network):
+    with pytest.raises(InputError, match="the height is out of range"):
+        sk.estimate_memory(0, network, terms)
+    with pytest.raises(InputError, match="there are no terms"):
+        sk.estimate_memory(64, network, [])
+    assert isinstance(sk.estimate_memory(np.int64(64), network, terms).total, int)
