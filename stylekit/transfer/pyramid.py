@@ -63,8 +63,11 @@ class Pyramid:
         """Return the levels for a picture of a longer side, each half the next.
 
         The coarsest is the first that is at most 768 pixels: a picture up to that has one level.
+        Each level has a third of the steps of the one before, and so takes hardly longer.
         """
-        return cls.halving(size, 1 + max(0, math.ceil(math.log2(size / COARSEST))))
+        count = 1 + max(0, math.ceil(math.log2(size / COARSEST)))
+        sizes = cls.halving(size, count).sizes
+        return cls(sizes, [3.0**k for k in reversed(range(count))])
 
     def levels(self, shape: tuple[int, int], steps: int) -> list[tuple[tuple[int, int], int]]:
         """Return ((H, W), steps) of each level for a picture of a shape.

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import pytest
 
@@ -96,4 +97,6 @@ def test_it_is_a_value():
     ],
 )
 def test_levels_of_a_size(size, sizes):
-    assert Pyramid.of(size).sizes == sizes
+    pyramid = Pyramid.of(size)
+    assert pyramid.sizes == sizes
+    assert all(a == pytest.approx(3 * b) for a, b in itertools.pairwise(pyramid.shares))
