@@ -25,6 +25,9 @@ HISTORIES = (
 )
 """Of L-BFGS, where it is left to choose and does not fit as it is."""
 
+MARGIN = 1.15
+"""By how much an estimate may be too low."""
+
 SHARE = 0.9
 """Of the free memory, which other programs use as well."""
 
@@ -40,9 +43,9 @@ class FitMemory(Plan):
     Parameters
     ----------
     limit : int, str or None
-        Bytes beside the imported libraries, such as ``4_000_000_000`` or ``"4GB"``. None: nine
-        tenths of what is free when the run begins; where that is not known, as on a GPU, all is
-        taken at once.
+        Bytes beside the imported libraries, such as ``4_000_000_000`` or ``"4GB"``, of which the
+        estimate leaves a margin free. None: nine tenths of what is free when the run begins; where
+        that is not known, as on a GPU, all is taken at once.
     say : callable, optional
         Told in a sentence what was chosen, before the first step, unless it is the fastest plan.
 
@@ -63,7 +66,7 @@ class FitMemory(Plan):
         if self.limit is not None:
             object.__setattr__(self, "limit", in_bytes(self.limit))
 
-    def settle(self, losses, extractor, shape, *, optimizer=None, **options):
+    def settle(self, losses, extractor, shape, *, optimizer=None, tell=True, **options):
         """Return the plan and the optimizer; see `Plan.settle`.
 
         Raises
@@ -87,8 +90,9 @@ class FitMemory(Plan):
                 )
                 if best is None or need.total < best[0].total:
                     best = need, plan, mover
-                if need.total <= limit:
-                    self._tell(need, plan, mover, optimizer)
+                if MARGIN * need.total <= limit:
+                    if tell:
+                        self._tell(need, plan, mover, optimizer)
                     return plan, mover
         need, plan, mover = best
         if self.limit is not None:
@@ -96,12 +100,13 @@ class FitMemory(Plan):
             raise SetupError(
                 explain(
                     "the run does not fit in the memory",
-                    expected=f"{in_units(need.total)} or more for {width}x{height} pixels",
+                    expected=f"{in_units(MARGIN * need.total)} or more for {width}x{height} pixels",
                     received=in_units(limit),
                     hint="give it more, or take a smaller size or Adam",
                 )
             )
-        self._tell(need, plan, mover, optimizer, ", more than is free")
+        if tell:
+            self._tell(need, plan, mover, optimizer, ", more than is free")
         return plan, mover
 
     def _tell(self, need, plan: Plan, mover, given, but: str = "") -> None:

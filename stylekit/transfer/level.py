@@ -27,15 +27,17 @@ class Level:
     transfer : StyleTransfer
     planned : Planned
         The objective.
+    optimizer
+        See `StyleTransfer`.
     image, base : array [B, H, W, 3]
         Where the level starts, and what is kept where the mask is 0.
     mask : array [1, H, W, 1] or None
         Where the image may change.
     """
 
-    def __init__(self, transfer, planned: Planned, image, base, mask) -> None:
+    def __init__(self, transfer, planned: Planned, optimizer, image, base, mask) -> None:
         tensor = tf.constant
-        optimizer = as_optimizer(transfer.optimizer, transfer.parameters.bounds)
+        optimizer = as_optimizer(optimizer, transfer.parameters.bounds)
         self._optimizer = optimizer
         self._bounds = transfer.parameters.bounds
         parameters = transfer.parameters

@@ -58,6 +58,8 @@ class Plan:
             (H, W) at its final size.
         optimizer
             As it was given to `StyleTransfer`.
+        tell : bool
+            Whether to say what was chosen, where something is said.
         **options
             Precision and batch; see `stylekit.estimate_memory`.
         """

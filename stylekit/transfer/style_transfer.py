@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -102,7 +101,8 @@ class StyleTransfer:
         """Return the objective at the size of a start; see `run` for `initial`."""
         image, picture = start_of(initial, self.terms.values(), self.seed)
         shape = image.shape[1:3]
-        return self._settled(image)._planned(shape, shape, picture, []).objective
+        plan, _ = self._settle(shape, len(image), self.optimizer)
+        return self._planned(plan, shape, shape, picture, []).objective
 
     def run(
         self,
@@ -218,16 +218,23 @@ class StyleTransfer:
         name = repr(initial) if isinstance(initial, Start) else None
         state = record.begin(start, mask, levels, name)
         image, index = start, 0
-        settled = self._settled(start)
-        if settled is not self:
-            record.plan = settled.plan
-            record.notes.append(f"plan: {settled.plan}, {as_optimizer(settled.optimizer)}")
+        batch = len(start)
+        plan, optimizer = self._settle(base_shape, batch, self.optimizer)
+        if plan is not self.plan:
+            record.plan = plan
+            record.notes.append(f"plan: {plan}, {as_optimizer(optimizer)}")
+
+        def plan_at(shape):
+            # A coarse level may have one that is faster; the optimizer is the whole run's.
+            final = tuple(shape) == tuple(base_shape)
+            return plan if final else self._settle(shape, batch, optimizer, tell=False)[0]
+
         if not steps:  # nothing is to change: at the coarse levels there is nothing to do
             levels = levels[-1:]
         last = len(levels) - 1
         # Every size is prepared before the first step, so that what is unfit is told at once.
         objectives = {
-            level: settled._planned(shape, base_shape, picture, record.notes)
+            level: self._planned(plan_at(shape), shape, base_shape, picture, record.notes)
             for level, (shape, count) in enumerate(levels)
             if (count or level == last) and (state is None or level >= state.level)
         }
@@ -245,7 +252,7 @@ class StyleTransfer:
             else:
                 image = resized(image, shape)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
-            run = Level(settled, planned, image, base, level_mask)
+            run = Level(self, planned, optimizer, image, base, level_mask)
             if resumed:
                 run.restore(state)
                 past = record.resume(state, run)
@@ -262,23 +269,18 @@ class StyleTransfer:
                 index += 1
             image = run.image
 
-    def _settled(self, start) -> StyleTransfer:
-        """Return this, with the plan and the optimizer of a run of some size."""
-        plan, optimizer = self.plan.settle(
+    def _settle(self, shape, batch: int, optimizer, **options) -> tuple[Plan, Any]:
+        return self.plan.settle(
             list(self.terms.values()),
             self.extractor,
-            tuple(start.shape[1:3]),
-            optimizer=self.optimizer,
+            tuple(shape),
+            optimizer=optimizer,
             precision=self.precision,
-            batch=len(start),
+            batch=batch,
+            **options,
         )
-        if plan is self.plan and optimizer is self.optimizer:
-            return self
-        settled = copy.copy(self)
-        settled.plan, settled.optimizer = plan, optimizer
-        return settled
 
-    def _planned(self, shape, base_shape, picture, notes: list[str]) -> Planned:
+    def _planned(self, plan: Plan, shape, base_shape, picture, notes: list[str]) -> Planned:
         def make(plan: Plan) -> Objective:
             objective = plan.objective(
                 list(self.terms.values()),
@@ -291,7 +293,7 @@ class StyleTransfer:
             notes.extend(objective.canvas.notes)
             return objective
 
-        return Planned(self.plan, make, notes.append)
+        return Planned(plan, make, notes.append)
 
     def _update_mask(self, mask, shape, picture):
         if callable(mask):

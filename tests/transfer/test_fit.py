@@ -28,20 +28,21 @@ def settled(limit, terms, network, size=2048, **options):
 
 def test_the_fastest_plan_that_fits(terms, network):
     def need(plan):
-        return sk.estimate_memory(2048, network, terms, plan=plan).total
+        return fit.MARGIN * sk.estimate_memory(2048, network, terms, plan=plan).total
 
     for plan in fit.PLANS[:2]:
-        assert settled(need(plan) + 1, terms, network) == (plan, None)
-    below, _ = settled(need(sk.Recompute()) - 1, terms, network)
+        assert settled(int(need(plan)) + 1, terms, network) == (plan, None)
+    below, _ = settled(int(need(sk.Recompute())) - 1, terms, network)
     assert isinstance(below, sk.Tiles)
 
 
 def test_a_shorter_history_where_no_plan_fits(terms, network):
     least = min(sk.estimate_memory(2048, network, terms, plan=p).total for p in fit.PLANS)
-    _, optimizer = settled(least - 1, terms, network)
+    least *= fit.MARGIN
+    _, optimizer = settled(int(least) - 1, terms, network)
     assert optimizer.history < 10
     with pytest.raises(SetupError, match=r"does not fit in the memory: expected .* GB or more"):
-        settled(least - 1, terms, network, optimizer=sk.LBFGS())
+        settled(int(least) - 1, terms, network, optimizer=sk.LBFGS())
 
 
 def test_an_optimizer_that_was_given_stays(terms, network):
@@ -61,7 +62,7 @@ def test_without_a_limit_it_is_what_is_free(terms, network, monkeypatch):
     monkeypatch.setattr(fit, "free_memory", lambda: None)
     assert settled(None, terms, network) == (sk.Plan(), None)
     need = sk.estimate_memory(2048, network, terms, plan=sk.Recompute()).total
-    monkeypatch.setattr(fit, "free_memory", lambda: int(need / 0.9) + 2)
+    monkeypatch.setattr(fit, "free_memory", lambda: int(fit.MARGIN * need / 0.9) + 2)
     assert settled(None, terms, network) == (sk.Recompute(), None)
     # Too little is no error: what is free was not promised.
     said = []
@@ -77,8 +78,7 @@ def test_free_memory_is_known_here():
 
 def test_a_run_is_that_of_its_plan_and_says_so(terms, network, photo):
     shape = photo.shape[:2]
-    limit = sk.estimate_memory(shape, network, terms, plan=sk.Plan()).total - 1
-    limit = min(limit, sk.estimate_memory(shape, network, terms, plan=sk.Recompute()).total + 1)
+    limit = int(fit.MARGIN * sk.estimate_memory(shape, network, terms).total) - 1
     said = []
     plan = sk.FitMemory(limit, say=said.append)
     expected, optimizer = plan.settle(terms, network, shape)
@@ -89,6 +89,23 @@ def test_a_run_is_that_of_its_plan_and_says_so(terms, network, photo):
     assert any(note.startswith(f"plan: {expected}") for note in result.manifest["notes"])
     assert result.manifest["plan"] == f"FitMemory(limit={limit})"
     assert repr(expected) in said[0]
+
+
+def test_a_coarse_level_has_its_own_plan(terms, network, photo, monkeypatch):
+    sizes, said = [], []
+    plan = sk.FitMemory("1GB", say=said.append)
+
+    def settle(losses, extractor, shape, *, tell=True, **options):
+        sizes.append((tuple(shape), tell))
+        return sk.Plan(), options["optimizer"]
+
+    monkeypatch.setattr(
+        sk.FitMemory, "settle", lambda self, *args, **options: settle(*args, **options)
+    )
+    height, width = photo.shape[:2]
+    pyramid = sk.Pyramid.halving(max(height, width), 2)
+    sk.StyleTransfer(terms, extractor=network, plan=plan).run(photo, 4, pyramid=pyramid)
+    assert sizes == [((height, width), True), ((height // 2, width // 2), False)]
 
 
 @pytest.mark.parametrize(
