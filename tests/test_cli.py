@@ -632,7 +632,7 @@ class TestThePlan:
         ("given", "plan"),
         [
             ("plain", "Plan()"),
-            ("recompute", "Recompute(layers=True)"),
+            ("recompute", "Recompute(layer=True)"),
             ("tiles", "Tiles(size=512)"),
             ("tiles:16", "Tiles(size=16)"),
         ],

@@ -99,6 +99,9 @@ class VGG19(FeatureExtractor):
     def _to(self, layer: str) -> tuple[str, ...]:
         return self.layer_names[: self.layer_names.index(layer) + 1]
 
+    def _number(self, name: str) -> int:
+        return sum(not before.endswith("pool") for before in self._to(name))
+
     def _extended(self, names: tuple[str, ...], dtype: str) -> dict[str, keras.KerasTensor]:
         """Return the network's tensors, at least to the last of `names`.
 
@@ -111,7 +114,7 @@ class VGG19(FeatureExtractor):
             self._tensors[dtype] = {"image": image, "preprocessed": x}
         tensors, new = dict(self._tensors[dtype]), {}
         *_, x = tensors.values()
-        for number, name in enumerate(self._to(names[-1]) if names else ()):
+        for name in self._to(names[-1]) if names else ():
             if name in tensors:
                 continue
             if name.endswith("pool"):
@@ -123,7 +126,7 @@ class VGG19(FeatureExtractor):
                     3,
                     padding="same",
                     activation="relu",
-                    kernel_initializer=_he_normal(number),
+                    kernel_initializer=_he_normal(self._number(name)),
                     data_format="channels_last",
                     dtype=policy,
                     trainable=False,

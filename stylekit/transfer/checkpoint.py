@@ -85,7 +85,7 @@ class Checkpoint:
 
     Notes
     -----
-    The size is that of the optimizer's state: for `LBFGS` with its ten pairs 26 times the image
+    The size is that of the optimizer's state: for `LBFGS` with its ten pairs 24 times the image
     as float32, 82 MB at 512 x 512.
     """
 

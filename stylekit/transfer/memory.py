@@ -11,7 +11,7 @@ import numpy as np
 
 from stylekit._checks import integer
 from stylekit.features import FeatureExtractor
-from stylekit.losses import ContentLoss, Loss
+from stylekit.losses import Canvas, ContentLoss, Loss
 from stylekit.transfer.objective import named_terms
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.piece import Piece
@@ -94,7 +94,7 @@ def estimate_memory(
     Raises
     ------
     InputError
-        If an argument is unfit.
+        If an argument is unfit, or the picture is too small for a layer.
 
     Notes
     -----
@@ -115,6 +115,7 @@ def estimate_memory(
     layers = tuple(dict.fromkeys(name for term in terms for name in term.layers))
     features, targets, weights = 0.0, 0.0, 0
     if layers:
+        Canvas(extractor, shape).check_size(layers)
         network = extractor.model(layers, precision)
         weights = sum(math.prod(weight.shape) * 4 for weight in network.weights)
         pieces = plan.pieces(extractor, layers, shape, precision)

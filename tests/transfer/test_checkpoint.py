@@ -374,11 +374,10 @@ class TestRefusals:
             make().run(photo, 6, checkpoint=stopped.parent)
 
     def test_other_versions_are_told(self, stopped, make, photo, monkeypatch):
-        setup = record._setup()
         alone = make().run(photo, 6)
-        monkeypatch.setattr(
-            record, "_setup", lambda: setup | {"tensorflow": "9.9", "threads": "64"}
-        )
+        others = record.versions() | {"tensorflow": "9.9"}
+        monkeypatch.setattr(record, "versions", lambda: others)
+        monkeypatch.setattr(record, "_processors", lambda: 64)
         with pytest.warns(UserWarning, match=r"tensorflow 9\.9, threads 64: .*last bits"):
             result = make().run(photo, 6, checkpoint=stopped.parent)
         assert "first 3 steps" in result.manifest["notes"][0]
