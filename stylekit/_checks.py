@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any, NoReturn
@@ -143,3 +144,22 @@ def _limits(kind: str, low: float, high: float, open_low: bool) -> str:
 def _brief(value: Any) -> str:
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def in_bytes(limit: int | str) -> int:
+    """Return bytes from a number of them, or from text such as ``"4GB"`` or ``"800 MB"``.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read.
+    """
+    text = str(limit).strip().lower()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text)
+    if match is None or not float(match[1]):
+        fail(
+            "the memory's limit cannot be read",
+            expected="bytes, or a number with a unit such as 4GB or 800MB",
+            received=limit,
+        )
+    return round(float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " "))

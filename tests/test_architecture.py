@@ -71,7 +71,7 @@ NETWORKS = {
 TAPES = {
     "stylekit.transfer.objective",
     "stylekit.transfer.tiling",
-    "stylekit.transfer.recompute",
+    "stylekit.transfer.parts",
     "stylekit.features.student",
 }
 LONGEST = 350

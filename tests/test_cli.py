@@ -643,6 +643,28 @@ class TestThePlan:
         with Image.open("out.png") as picture:
             assert json.loads(picture.text["stylekit"])["plan"] == plan
 
+    def test_a_limit_is_kept_or_told(self, transfer):
+        def given(limit):
+            options = ("--max-memory", limit, "--size", 32, "--steps", 1)
+            return transfer("photo.jpg", "style.png", *options)
+
+        done = given("8GB")
+        assert done.exit_code == 0, done.output
+        with Image.open("out.png") as picture:
+            assert json.loads(picture.text["stylekit"])["plan"] == "FitMemory(limit=8000000000)"
+        done = given("1MB")
+        assert done.exit_code == 2
+        assert "does not fit in the memory: expected" in " ".join(done.stderr.split())
+
+    @pytest.mark.parametrize(
+        "options", [("--max-memory", "much"), ("--max-memory", "4GB", "--plan", "tiles")]
+    )
+    def test_a_limit_is_looked_at_before_a_picture_is(self, transfer, options):
+        done = transfer("no_such.jpg", "style.png", *options)
+        assert done.exit_code == 2
+        assert "memory" in done.stderr
+        assert "no_such" not in done.stderr
+
     @pytest.mark.parametrize("given", ["tile", "tiles:", "tiles:0", "tiles:a", "plain:3"])
     def test_one_that_cannot_be_read_is_told(self, transfer, given):
         done = transfer("photo.jpg", "style.png", "--plan", given)

@@ -92,7 +92,7 @@ class RunOptions:
     ] = "auto"
     max_memory: Annotated[
         str | None,
-        typer.Option(help="Such as 4GB, beside 1 GB of the libraries. Default: what is free."),
+        typer.Option(help="Such as 4GB, beside 0.6 GB for the libraries. Default: what is free."),
     ] = None
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0
     losses_csv: Annotated[Path | None, typer.Option(help="Write the losses there.")] = None

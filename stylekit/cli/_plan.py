@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from stylekit._checks import InputError, explain, integer
+from stylekit._checks import InputError, explain, in_bytes, integer
 
 
 def plan(given: str, max_memory: str | None) -> Any:
@@ -31,7 +31,7 @@ def parsed_plan(given: str, max_memory: str | None = None) -> tuple[str, tuple[i
     Raises
     ------
     InputError
-        If it is written otherwise, or a plan is given and a limit, too.
+        If one of them is written otherwise, or a plan is given and a limit, too.
     """
     kind, colon, size = given.partition(":")
     known = kind in ("auto", "plain", "recompute", "tiles") and (not colon or kind == "tiles")
@@ -53,4 +53,6 @@ def parsed_plan(given: str, max_memory: str | None = None) -> tuple[str, tuple[i
                 hint="leave one of the two out",
             )
         )
+    if max_memory is not None:
+        in_bytes(max_memory)
     return kind, (integer(int(size), "the side of --plan", low=1),) if colon else ()

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from stylekit._checks import SetupError, explain, fail
+from stylekit._checks import InputError, SetupError, explain, in_bytes
 from stylekit.transfer.memory import estimate_memory, in_units
 from stylekit.transfer.optimizers import LBFGS, as_optimizer
 from stylekit.transfer.plan import Plan, Recompute, Tiles
@@ -30,8 +30,6 @@ MARGIN = 1.15
 
 SHARE = 0.9
 """Of the free memory, which other programs use as well."""
-
-UNITS = ("", "k", "m", "g", "t")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +64,9 @@ class FitMemory(Plan):
         if self.limit is not None:
             object.__setattr__(self, "limit", in_bytes(self.limit))
 
-    def settle(self, losses, extractor, shape, *, optimizer=None, tell=True, **options):
+    def settle(
+        self, losses, extractor, shape, *, optimizer=None, tell=True, precision="float32", batch=1
+    ):
         """Return the plan and the optimizer; see `Plan.settle`.
 
         Raises
@@ -83,10 +83,16 @@ class FitMemory(Plan):
         best = None
         for mover in _optimizers(optimizer):
             for plan in PLANS:
-                if not plan.takes(losses):
+                if not _takes(plan, losses, extractor, precision):
                     continue
                 need = estimate_memory(
-                    shape, extractor, losses, plan=plan, optimizer=mover, **options
+                    shape,
+                    extractor,
+                    losses,
+                    plan=plan,
+                    optimizer=mover,
+                    precision=precision,
+                    batch=batch,
                 )
                 if best is None or need.total < best[0].total:
                     best = need, plan, mover
@@ -116,19 +122,6 @@ class FitMemory(Plan):
         self.say(f"Memory: about {in_units(need.total)}{but}, with {plan}{changed}")
 
 
-def in_bytes(limit: int | str) -> int:
-    """Return bytes from a number of them, or from text such as ``"4GB"`` or ``"800 MB"``."""
-    text = str(limit).strip().lower()
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text)
-    if match is None or not float(match[1]):
-        fail(
-            "the memory's limit cannot be read",
-            expected="bytes, or a number with a unit such as 4GB or 800MB",
-            received=limit,
-        )
-    return round(float(match[1]) * (1024 if match[3] else 1000) ** UNITS.index(match[2]))
-
-
 def free_memory() -> int | None:
     """Return the bytes that this machine, or this container, has free; None where unknown."""
     if tf.config.list_physical_devices("GPU"):
@@ -147,6 +140,14 @@ def free_memory() -> int | None:
     except OSError:  # no limit of its own
         return free
     return min(free, int(most) - int(used)) if most.strip().isdecimal() else free
+
+
+def _takes(plan: Plan, losses, extractor, precision: str) -> bool:
+    try:
+        plan.check(losses, extractor, precision)
+    except InputError:
+        return False
+    return True
 
 
 def _optimizers(given: Any):

@@ -12,7 +12,7 @@ import numpy as np
 from stylekit._checks import integer
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Canvas, ContentLoss, Loss
-from stylekit.transfer.objective import named_terms
+from stylekit.transfer.objective import named_terms, read_by
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.piece import Piece
 from stylekit.transfer.plan import Plan
@@ -112,7 +112,7 @@ def estimate_memory(
     pictures = PICTURES
     pictures += mover.pictures() if hasattr(mover, "pictures") else UNKNOWN_OPTIMIZER
 
-    layers = tuple(dict.fromkeys(name for term in terms for name in term.layers))
+    layers = read_by(terms)
     features, targets, weights = 0.0, 0.0, 0
     if layers:
         Canvas(extractor, shape).check_size(layers)

@@ -6,7 +6,7 @@ This module alone holds a traced function, and a gradient tape but for those tha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -78,7 +78,7 @@ class Objective:
         self.canvas = self._canvas(
             extractor, shape, base_shape=base_shape, picture=picture, dtype=precision
         )
-        self._layers = tuple(dict.fromkeys(n for t in self.terms.values() for n in t.layers))
+        self._layers = read_by(self.terms.values())
         self.canvas.check_size(self._layers)
         # The network of all terms is built here: inside a traced function, setting its weights
         # would become part of the trace, and the network stay random.
@@ -280,6 +280,11 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
             name = f"{loss.default_name}_{number}"
         named[name] = loss
     return named
+
+
+def read_by(losses: Iterable[Loss]) -> tuple[str, ...]:
+    """Return the layers that terms read, each once."""
+    return tuple(dict.fromkeys(name for loss in losses for name in loss.layers))
 
 
 def check_backend() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -84,3 +84,21 @@ def is_mean(term: Loss) -> bool:
 def mass(mask) -> float | None:
     """Return the sum of a mask over all its cells."""
     return None if mask is None else max(float(np.sum(mask, dtype="float64")), EPSILON)
+
+
+def pulled_back(see: Callable, window, slopes):
+    """Return the gradient with respect to a window of what is seen of it, given the slopes.
+
+    Parameters
+    ----------
+    see : callable
+        From the window to nested tensors.
+    window : tensor [B, h, w, 3]
+    slopes : nested tensors
+        Of the objective with respect to what `see` returns.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(window)
+        seen = see(window)
+    seen, slopes = tf.nest.flatten(seen), tf.nest.flatten(slopes)
+    return tape.gradient(seen, window, slopes, unconnected_gradients="zero")

@@ -11,12 +11,11 @@ import tensorflow as tf
 from stylekit._checks import InputError, InputTypeError, explain, integer
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss
-from stylekit.transfer.objective import Objective
-from stylekit.transfer.parts import is_mean
+from stylekit.transfer.objective import Objective, named_terms, read_by
 from stylekit.transfer.piece import Piece
-from stylekit.transfer.recompute import TILE, RecomputedObjective, first_small
+from stylekit.transfer.recompute import TILE, RecomputedObjective, cut_of, split
 from stylekit.transfer.tiles import Tiling, window_shape
-from stylekit.transfer.tiling import TiledObjective
+from stylekit.transfer.tiling import TiledObjective, check_term
 
 SMALLEST_TILE = 128
 """Side in pixels below which halos cost more than they save."""
@@ -65,9 +64,10 @@ class Plan:
         """
         return self, optimizer
 
-    def takes(self, losses: Sequence[Loss]) -> bool:
-        """Return whether the plan can take all of some terms."""
-        return True
+    def check(
+        self, losses: Sequence[Loss], extractor: FeatureExtractor, precision: str = "float32"
+    ) -> None:
+        """Raise `InputError` if the plan cannot take some terms, or the network."""
 
     def pieces(
         self,
@@ -115,12 +115,19 @@ class Recompute(Plan):
         """Return tiles; see `Plan.less`."""
         return Tiles()
 
+    def check(self, losses, extractor, precision="float32"):
+        """Raise `InputError` if the network cannot be cut, or tiled up to there."""
+        cut = cut_of(extractor, self.layer)
+        first, behind = split(extractor, read_by(losses), cut)
+        for layer in (*first, *((cut,) if behind else ())):
+            extractor.check_windows(layer)
+        if behind:
+            extractor.stages(behind, (cut,), precision)
+
     def pieces(self, extractor, layers, shape, precision="float32"):
         """Return a tile's window of the first layers, and all that follows; see `Plan.pieces`."""
-        cut = first_small(extractor) if self.layer is True else extractor.resolve(self.layer)
-        place = extractor.layer_names.index
-        first = [name for name in layers if place(extractor.resolve(name)) <= place(cut)]
-        behind = len(first) < len(layers)
+        cut = cut_of(extractor, self.layer)
+        first, behind = split(extractor, layers, cut)
         seen = tuple(dict.fromkeys((*first, cut))) if behind else first
         tiling = Tiling(extractor, seen, shape, TILE)
         pieces = [Piece(extractor.model(seen, precision), window_shape(tiling))]
@@ -158,9 +165,12 @@ class Tiles(Plan):
             return super().objective(losses, extractor, shape, **options)
         return TiledObjective(losses, extractor, shape, tile=self.size, **options)
 
-    def takes(self, losses):
-        """Return whether all terms are means; see `Plan.takes`."""
-        return all(is_mean(term) or not term.layers for term in losses)
+    def check(self, losses, extractor, precision="float32"):
+        """Raise `InputError` if a term is no mean, or a layer sees the whole picture."""
+        for name, term in named_terms(losses).items():
+            check_term(name, term)
+        for layer in read_by(losses):
+            extractor.check_windows(layer)
 
     def pieces(self, extractor, layers, shape, precision="float32"):
         """Return a tile's window; see `Plan.pieces`."""
@@ -211,10 +221,8 @@ class Planned:
         while (plan := plan.less()) is not None:
             try:
                 self.objective = self._make(plan)
-            except OUT_OF_MEMORY:
+            except (*OUT_OF_MEMORY, InputError):  # or a plan that cannot take the terms
                 continue
-            except InputError:  # a term that cannot be taken so: it is the memory that is wrong
-                break
             self._note(f"the memory did not suffice for {self._plan}: went on with {plan}")
             self._plan = plan
             return

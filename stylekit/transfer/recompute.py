@@ -19,7 +19,7 @@ import tensorflow as tf
 from stylekit._checks import fail, integer
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Canvas, Loss
-from stylekit.transfer.parts import PartedObjective, is_mean
+from stylekit.transfer.parts import PartedObjective, is_mean, pulled_back
 from stylekit.transfer.tiles import Tile
 from stylekit.transfer.tiling import TiledCanvas
 
@@ -66,13 +66,13 @@ class RecomputedObjective(PartedObjective):
         picture=None,
         precision: str = "float32",
     ) -> None:
-        self._cut = first_small(extractor) if recompute is True else extractor.resolve(recompute)
+        self._cut = cut_of(extractor, recompute)
         self._tile = integer(tile, "tile", low=1)
         super().__init__(
             losses, extractor, shape, base_shape=base_shape, picture=picture, precision=precision
         )
         self._set_masses()
-        first, self._rest = self.canvas.split(self._layers)
+        first, self._rest = split(extractor, self._layers, self._cut)
         whole = {name for t in self.terms.values() if not is_mean(t) for name in t.layers}
         self._maps = [name for name in first if name in whole]
         self._maps += [self._cut] if self._rest else []
@@ -115,28 +115,25 @@ class RecomputedObjective(PartedObjective):
 
     def _in_tiles(self, image, names: Iterable[str]) -> tuple[dict, dict]:
         """Return feature maps by layer, and of the terms of these names the means, by part."""
-        structure: list[Any] = []
 
         @tf.custom_gradient
         def first(image):
             found = self._tiling.fold(lambda sums, tile: self._collect(sums, tile, image, names))
-            structure[:] = [found]
 
             def gradient(*upstream, variables=None):
+                slopes = tf.nest.pack_sequence_as(found, upstream)
                 with tf.control_dependencies(upstream):  # not before its turn
                     shown = tf.identity(image)
-                zeros = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
                 result = self._tiling.fold(
-                    lambda whole, tile: self._add_gradient(whole, tile, shown, names, upstream),
-                    zeros,
+                    lambda whole, tile: self._add_gradient(whole, tile, shown, slopes),
+                    tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True),
                 )
                 # The network's weights are no parameters.
                 return result if variables is None else (result, [None] * len(variables))
 
-            return tf.nest.flatten(found), gradient
+            return found, gradient
 
-        flat = first(image)
-        found = tf.nest.pack_sequence_as(structure[0], flat)
+        found = first(image)
         return found["maps"], found["means"]
 
     def _collect(self, sums, tile: Tile, image, names):
@@ -155,20 +152,14 @@ class RecomputedObjective(PartedObjective):
         shape = (own.shape[0], *cells, own.shape[-1])
         return tf.raw_ops.Empty(shape=shape, dtype=own.dtype, init=True)
 
-    def _add_gradient(self, whole, tile: Tile, image, names, upstream):
-        window = tile.window(image)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(window)
+    def _add_gradient(self, whole, tile: Tile, image, slopes):
+        def see(window):
             own = self.canvas.own(tile, window, self._first)
-            found = {
-                "maps": {layer: own[layer] for layer in self._maps},
-                "means": self._means(tile, own, names),
-            }
-        slopes = tf.nest.pack_sequence_as(found, upstream)
-        slopes["maps"] = {layer: tile.part(slopes["maps"][layer], layer) for layer in self._maps}
-        targets, seeds = tf.nest.flatten(found), tf.nest.flatten(slopes)
-        slope = tape.gradient(targets, window, seeds, unconnected_gradients="zero")
-        return tile.add(whole, slope)
+            maps = {layer: own[layer] for layer in self._maps}
+            return {"maps": maps, "means": self._means(tile, own, slopes["means"])}
+
+        parts = {layer: tile.part(slope, layer) for layer, slope in slopes["maps"].items()}
+        return tile.add(whole, pulled_back(see, tile.window(image), slopes | {"maps": parts}))
 
 
 class StagedCanvas(TiledCanvas):
@@ -185,13 +176,6 @@ class StagedCanvas(TiledCanvas):
         self.cut = cut
         self._stages: dict[tuple[str, ...], keras.Model] = {}
 
-    def split(self, layers: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the layers up to the cut, and those behind it."""
-        place, sides = self.extractor.layer_names.index, ([], [])
-        for layer in layers:
-            sides[place(self.extractor.resolve(layer)) > place(self.cut)].append(layer)
-        return tuple(sides[0]), tuple(sides[1])
-
     def following(self, feature, layers: Iterable[str]) -> dict[str, Any]:
         """Return the features behind the cut, from the cut's feature map."""
         features = self.stage(layers)(feature)
@@ -206,7 +190,7 @@ class StagedCanvas(TiledCanvas):
 
     def extract(self, image, layers):
         """Return the features of an image; see `Canvas.extract`."""
-        first, rest = self.split(layers)
+        first, rest = split(self.extractor, layers, self.cut)
         self.check_size(rest, image.shape[1:3])
         features = super().extract(image, dict.fromkeys((*first, self.cut)) if rest else first)
         if rest:
@@ -218,17 +202,32 @@ class StagedCanvas(TiledCanvas):
         return Canvas.statistics(self, statistic, masks)
 
 
-def first_small(extractor: FeatureExtractor) -> str:
-    """Return the first layer with at most a sixteenth as many cells as the picture has pixels.
+def cut_of(extractor: FeatureExtractor, recompute: bool | str) -> str:
+    """Return the name of the layer up to which nothing is kept.
 
-    Or the smallest one, in a network that reduces less.
+    For True the first one with at most a sixteenth as many cells as the picture has pixels, or the
+    smallest one, in a network that reduces less.
     """
-    strides = {
-        layer: math.prod(window.stride for window in extractor.windows(layer))
-        for layer in extractor.layer_names
-    }
-    most = max(strides.values())
-    if most == 1:
+    if recompute is not True:
+        return extractor.resolve(recompute)
+    smallest, most = None, 1
+    for layer in extractor.layer_names:
+        stride = math.prod(window.stride for window in extractor.windows(layer))
+        if stride > most:
+            smallest, most = layer, stride
+        if most >= 4:
+            break
+    if smallest is None:
         problem = "no layer of the network is smaller than the picture"
         fail(problem, hint="name a layer to recompute to")
-    return next(layer for layer, stride in strides.items() if stride >= min(4, most))
+    return smallest
+
+
+def split(
+    extractor: FeatureExtractor, layers: Iterable[str], cut: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the layers up to the cut, and those behind it."""
+    place, sides = extractor.layer_names.index, ([], [])
+    for layer in layers:
+        sides[place(extractor.resolve(layer)) > place(cut)].append(layer)
+    return tuple(sides[0]), tuple(sides[1])

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from stylekit.image import picture_hash, resize
 from stylekit.transfer.checkpoint import State, as_checkpoint
+from stylekit.transfer.objective import read_by
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.result import Result, Step, device, unbatched, versions
 
@@ -225,7 +226,7 @@ class Record:
 
 def _identity(manifest: dict[str, Any], transfer, start) -> dict[str, Any]:
     """Return what makes a run this one: its manifest, with all that sets the bits of its result."""
-    layers = tuple(dict.fromkeys(name for t in transfer.terms.values() for name in t.layers))
+    layers = read_by(transfer.terms.values())
     network = transfer.extractor.model(layers, transfer.precision).weights if layers else ()
     optimizer = as_optimizer(transfer.optimizer)
     run = {name: value for name, value in manifest.items() if name not in ("versions", "device")}

@@ -40,7 +40,8 @@ class StyleTransfer:
     precision : str
         ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``; see `Objective`.
     plan : Plan, optional
-        `Recompute` or `Tiles` need less memory and more time. Default: `Plan`, all at once.
+        `Recompute` or `Tiles` need less memory and more time, `FitMemory` takes what fits.
+        Default: `Plan`, all at once.
     seed : int
         Of all that is random in a run.
 
@@ -91,7 +92,7 @@ class StyleTransfer:
             raise InputTypeError(
                 explain(
                     "the plan cannot be used",
-                    expected="Plan(), Recompute() or Tiles()",
+                    expected="Plan(), Recompute(), Tiles() or FitMemory()",
                     received=repr(plan),
                 )
             )

@@ -19,7 +19,7 @@ from stylekit.features import FeatureExtractor
 from stylekit.losses import Canvas, Loss, StatisticLoss
 from stylekit.transfer.bands import Band, Bands
 from stylekit.transfer.objective import named_terms
-from stylekit.transfer.parts import PartedObjective, is_mean, mass
+from stylekit.transfer.parts import PartedObjective, is_mean, mass, pulled_back
 from stylekit.transfer.tiles import Tile, Tiling
 
 
@@ -63,7 +63,7 @@ class TiledObjective(PartedObjective):
     ) -> None:
         self._tile = integer(tile, "tile", low=1)
         for name, term in named_terms(losses).items():
-            _check_term(name, term)
+            check_term(name, term)
         super().__init__(
             losses, extractor, shape, base_shape=base_shape, picture=picture, precision=precision
         )
@@ -168,15 +168,10 @@ class TiledObjective(PartedObjective):
         return means if sums is None else tf.nest.map_structure(tf.add, sums, means)
 
     def _add_gradient(self, whole, tile: Tile, image, slopes):
-        window = tile.window(image)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(window)
-            means = self._means(tile, self.canvas.own(tile, window, self._layers), slopes)
-            pairs = zip(tf.nest.flatten(slopes), tf.nest.flatten(means), strict=True)
-            inner = sum(
-                (tf.reduce_sum(slope * mean) for slope, mean in pairs), tf.zeros((), self.dtype)
-            )
-        return tile.add(whole, tape.gradient(inner, window, unconnected_gradients="zero"))
+        def see(window):
+            return self._means(tile, self.canvas.own(tile, window, self._layers), slopes)
+
+        return tile.add(whole, pulled_back(see, tile.window(image), slopes))
 
 
 class TiledCanvas(Canvas):
@@ -239,7 +234,8 @@ def _in_bands(term: Loss) -> bool:
     return not term.layers and term.reach is not None
 
 
-def _check_term(name: str, term: Loss) -> None:
+def check_term(name: str, term: Loss) -> None:
+    """Raise `InputError` if tiles cannot take a term."""
     if _in_bands(term):
         integer(term.reach, f"the reach of the term {name!r}", low=0)
     if not term.layers or is_mean(term):

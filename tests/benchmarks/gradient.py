@@ -3,7 +3,8 @@
     python tests/benchmarks/gradient.py --weights VGG19.h5 \
         --torch-python torch-venv/bin/python --torch-step torch_step.py [--sizes 256 512]
 
-Style on conv1_1..conv5_1, content on each network's own layers; and beside them L-BFGS's own work.
+Style and content on each network's own layers: for the compact one the style ends at conv4_1,
+unless ``--same-layers`` gives it conv5_1, too. Beside them L-BFGS's own work.
 The programs take turns, each in a process of its own, ``--runs`` times; the table gives the
 minimum, which is what the machine can do undisturbed.
 """
@@ -27,6 +28,7 @@ def main():
     parser.add_argument("--torch-python")
     parser.add_argument("--torch-step")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--same-layers", action="store_true", help="style as VGG19's for both")
     parser.add_argument("--network", default="vgg19", help=argparse.SUPPRESS)
     parser.add_argument("--ours", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lbfgs", type=int, help=argparse.SUPPRESS)
@@ -49,7 +51,7 @@ def main():
         for _ in range(args.runs):
             for name in memory:
                 own = this(
-                    "--ours", size, "--network", name, "--repeat", args.repeat, *weights(args)
+                    "--ours", size, "--network", name, "--repeat", args.repeat, *passed(args)
                 )
                 seconds[name].append(own["seconds"])
                 memory[name] = max(memory[name], own["peak"])
@@ -68,8 +70,9 @@ def main():
         args.json.write_text(json.dumps(rows, indent=1))
 
 
-def weights(args):
-    return ["--weights", args.weights] if args.weights else []
+def passed(args):
+    same = ["--same-layers"] if args.same_layers else []
+    return [*same, *(["--weights", args.weights] if args.weights else [])]
 
 
 def this(*options):
@@ -95,10 +98,11 @@ def ours(args):
     rng = np.random.default_rng(0)
     size = args.ours
     extractor = sk.CompactVGG() if args.network == "compact" else sk.VGG19(args.weights)
+    layers = sk.VGG19.style_layers if args.same_layers else extractor.style_layers
     photo, style = rng.random((2, size, size, 3), dtype="float32")
     terms = [
         sk.ContentLoss(photo, layers=extractor.content_layers),
-        sk.GramStyleLoss(style, layers=extractor.style_layers, weight=8),
+        sk.GramStyleLoss(style, layers=layers, weight=8),
     ]
     objective = sk.Objective(terms, extractor, (size, size))
     image = tf.constant(rng.random((1, size, size, 3), dtype="float32"))

@@ -5,7 +5,7 @@ import pytest
 import stylekit as sk
 from stylekit import functional
 from stylekit.features.compact import TAPS
-from stylekit.features.student import Student, folded, gradient_of
+from stylekit.features.student import ASIDE, Student, folded, gradient_of
 
 CHANNELS = {"block2_conv1": 60, "block4_conv1": 30}
 
@@ -46,6 +46,23 @@ def test_a_plain_tap_is_the_trunks_own_and_not_trained(student, pictures, compac
     own = np.asarray(compact.model(["conv1_1"])(pictures)["block1_conv1"])
     np.testing.assert_allclose(own, expected, atol=0.02)
     assert not [w for w in student.trainable_variables if "block1_conv1" in w.path]
+
+
+def test_taps_that_a_transfer_does_not_read_hardly_count(pictures):
+    def gain(name):
+        """Return how much the loss grows if the teacher's features of one tap are wrong."""
+        seen = student(np.concatenate([pictures, pictures[:1]]))
+        right = {n: np.array(x) for n, x in student.predicted(seen).items()}
+        wrong = right | {name: right[name][:, ::-1]}
+        losses = [float(student.compute_loss(y=y, y_pred=seen)) for y in (right, wrong)]
+        errors = student.errors(student.predicted(seen), wrong)[name]
+        changes = student.changes(student.predicted(seen), wrong)[name]
+        alone = float(errors[0]) + float(sum(changes)) + (float(errors[1]) + 1e-4) ** 0.5 - 1e-2
+        return (losses[1] - losses[0]) / alone
+
+    student = Student({"block2_conv1": 60, "block5_conv1": 30})
+    assert gain("block2_conv1") == pytest.approx(1, rel=0.02)
+    assert gain("block5_conv1") == pytest.approx(ASIDE, rel=0.02)
 
 
 def test_folding_changes_nothing_behind_a_plain_tap(student, pictures, compact):

@@ -126,6 +126,12 @@ def test_a_model_is_built_once_whatever_its_layers_are_called(network):
     assert network.model(["block1_conv1", "block2_conv1"], "float64") is not model
 
 
+def test_models_share_their_weights(network):
+    short, long = (network.model([name]) for name in ("conv2_1", "conv3_1"))
+    held = {id(weight) for weight in long.weights}
+    assert all(id(weight) in held for weight in short.weights)
+
+
 def test_nothing_is_trainable_and_every_layer_keeps_its_relu(network, picture):
     model = network.model(["block2_conv2"])
     assert not model.trainable_weights

@@ -20,3 +20,17 @@ def photo():
 @pytest.fixture(scope="module")
 def style():
     return np.float32(transform.resize(data.coffee(), (28, 20), anti_aliasing=True))
+
+
+@pytest.fixture(scope="module")
+def compact():
+    return sk.CompactVGG()
+
+
+@pytest.fixture
+def compact_terms(photo, style, compact):
+    return [
+        sk.ContentLoss(photo, layers=compact.content_layers),
+        sk.GramStyleLoss(style, layers=compact.style_layers),
+        sk.TotalVariationLoss(),
+    ]

@@ -3,71 +3,70 @@ import numpy as np
 import pytest
 
 import stylekit as sk
-from stylekit._checks import InputError, SetupError
+from stylekit._checks import InputError, SetupError, in_bytes
 from stylekit.losses.patch import PatchStyleLoss
 from stylekit.transfer import fit
-from stylekit.transfer.fit import in_bytes
-
-
-@pytest.fixture(scope="module")
-def network():
-    return sk.CompactVGG()
-
-
-@pytest.fixture
-def terms(photo, style, network):
-    return [
-        sk.ContentLoss(photo, layers=network.content_layers),
-        sk.GramStyleLoss(style, layers=network.style_layers),
-    ]
 
 
 def settled(limit, terms, network, size=2048, **options):
     return sk.FitMemory(limit).settle(terms, network, (size, size), **options)
 
 
-def test_the_fastest_plan_that_fits(terms, network):
+def test_the_fastest_plan_that_fits(compact_terms, compact):
     def need(plan):
-        return fit.MARGIN * sk.estimate_memory(2048, network, terms, plan=plan).total
+        return fit.MARGIN * sk.estimate_memory(2048, compact, compact_terms, plan=plan).total
 
     for plan in fit.PLANS[:2]:
-        assert settled(int(need(plan)) + 1, terms, network) == (plan, None)
-    below, _ = settled(int(need(sk.Recompute())) - 1, terms, network)
+        assert settled(int(need(plan)) + 1, compact_terms, compact) == (plan, None)
+    below, _ = settled(int(need(sk.Recompute())) - 1, compact_terms, compact)
     assert isinstance(below, sk.Tiles)
 
 
-def test_a_shorter_history_where_no_plan_fits(terms, network):
-    least = min(sk.estimate_memory(2048, network, terms, plan=p).total for p in fit.PLANS)
+def test_a_shorter_history_where_no_plan_fits(compact_terms, compact):
+    least = min(sk.estimate_memory(2048, compact, compact_terms, plan=p).total for p in fit.PLANS)
     least *= fit.MARGIN
-    _, optimizer = settled(int(least) - 1, terms, network)
+    _, optimizer = settled(int(least) - 1, compact_terms, compact)
     assert optimizer.history < 10
     with pytest.raises(SetupError, match=r"does not fit in the memory: expected .* GB or more"):
-        settled(int(least) - 1, terms, network, optimizer=sk.LBFGS())
+        settled(int(least) - 1, compact_terms, compact, optimizer=sk.LBFGS())
 
 
-def test_an_optimizer_that_was_given_stays(terms, network):
+def test_an_optimizer_that_was_given_stays(compact_terms, compact):
     adam = keras.optimizers.Adam(0.02)
-    assert settled("20GB", terms, network, optimizer=adam) == (sk.Plan(), adam)
+    assert settled("20GB", compact_terms, compact, optimizer=adam) == (sk.Plan(), adam)
 
 
-def test_terms_that_tiles_do_not_take(style, network):
+def test_terms_that_tiles_do_not_take(style, compact):
     term = PatchStyleLoss(style, layers=["conv3_1"])
-    plan, _ = settled("30GB", [term], network, size=512)
+    plan, _ = settled("30GB", [term], compact, size=512)
     assert plan == sk.Plan()
     with pytest.raises(SetupError, match="does not fit"):
-        settled("100MB", [term], network, size=512)
+        settled("100MB", [term], compact, size=512)
 
 
-def test_without_a_limit_it_is_what_is_free(terms, network, monkeypatch):
+def test_a_network_that_cannot_be_cut_is_tiled(photo):
+    image = keras.Input((None, None, 3))
+    first = keras.layers.Conv2D(16, 3, padding="same", name="first")(image)
+    small = keras.layers.MaxPooling2D(4, name="small")(first)
+    around = keras.layers.AveragePooling2D(4, name="around")(first)
+    total = keras.layers.Add(name="sum")([small, around])
+    network = sk.KerasExtractor(keras.Model(image, total))
+    terms = [sk.GramStyleLoss(photo, layers=["sum"])]
+    plain = sk.estimate_memory(2048, network, terms).total
+    plan, _ = settled(int(fit.MARGIN * plain) - 1, terms, network)
+    assert plan == sk.Tiles(1024)
+
+
+def test_without_a_limit_it_is_what_is_free(compact_terms, compact, monkeypatch):
     monkeypatch.setattr(fit, "free_memory", lambda: None)
-    assert settled(None, terms, network) == (sk.Plan(), None)
-    need = sk.estimate_memory(2048, network, terms, plan=sk.Recompute()).total
+    assert settled(None, compact_terms, compact) == (sk.Plan(), None)
+    need = sk.estimate_memory(2048, compact, compact_terms, plan=sk.Recompute()).total
     monkeypatch.setattr(fit, "free_memory", lambda: int(fit.MARGIN * need / 0.9) + 2)
-    assert settled(None, terms, network) == (sk.Recompute(), None)
+    assert settled(None, compact_terms, compact) == (sk.Recompute(), None)
     # Too little is no error: what is free was not promised.
     said = []
     monkeypatch.setattr(fit, "free_memory", lambda: 1000)
-    plan, _ = sk.FitMemory(say=said.append).settle(terms, network, (2048, 2048))
+    plan, _ = sk.FitMemory(say=said.append).settle(compact_terms, compact, (2048, 2048))
     assert plan == sk.Tiles(256)
     assert "more than is free" in said[0]
 
@@ -76,22 +75,22 @@ def test_free_memory_is_known_here():
     assert fit.free_memory() is None or 10**7 < fit.free_memory() < 10**14
 
 
-def test_a_run_is_that_of_its_plan_and_says_so(terms, network, photo):
+def test_a_run_is_that_of_its_plan_and_says_so(compact_terms, compact, photo):
     shape = photo.shape[:2]
-    limit = int(fit.MARGIN * sk.estimate_memory(shape, network, terms).total) - 1
+    limit = int(fit.MARGIN * sk.estimate_memory(shape, compact, compact_terms).total) - 1
     said = []
     plan = sk.FitMemory(limit, say=said.append)
-    expected, optimizer = plan.settle(terms, network, shape)
-    options = {"extractor": network, "optimizer": optimizer}
-    result = sk.StyleTransfer(terms, extractor=network, plan=plan).run(photo, 2)
-    same = sk.StyleTransfer(terms, plan=expected, **options).run(photo, 2)
+    expected, optimizer = plan.settle(compact_terms, compact, shape)
+    options = {"extractor": compact, "optimizer": optimizer}
+    result = sk.StyleTransfer(compact_terms, extractor=compact, plan=plan).run(photo, 2)
+    same = sk.StyleTransfer(compact_terms, plan=expected, **options).run(photo, 2)
     np.testing.assert_array_equal(result.image, same.image)
     assert any(note.startswith(f"plan: {expected}") for note in result.manifest["notes"])
     assert result.manifest["plan"] == f"FitMemory(limit={limit})"
     assert repr(expected) in said[0]
 
 
-def test_a_coarse_level_has_its_own_plan(terms, network, photo, monkeypatch):
+def test_a_coarse_level_has_its_own_plan(compact_terms, compact, photo, monkeypatch):
     sizes, said = [], []
     plan = sk.FitMemory("1GB", say=said.append)
 
@@ -104,7 +103,7 @@ def test_a_coarse_level_has_its_own_plan(terms, network, photo, monkeypatch):
     )
     height, width = photo.shape[:2]
     pyramid = sk.Pyramid.halving(max(height, width), 2)
-    sk.StyleTransfer(terms, extractor=network, plan=plan).run(photo, 4, pyramid=pyramid)
+    sk.StyleTransfer(compact_terms, extractor=compact, plan=plan).run(photo, 4, pyramid=pyramid)
     assert sizes == [((height, width), True), ((height // 2, width // 2), False)]
 
 

@@ -7,20 +7,6 @@ from stylekit._checks import InputError
 from stylekit.transfer.memory import Memory, in_units
 
 
-@pytest.fixture(scope="module")
-def network():
-    return sk.CompactVGG()
-
-
-@pytest.fixture
-def terms(photo, style, network):
-    return [
-        sk.ContentLoss(photo, layers=network.content_layers),
-        sk.GramStyleLoss(style, layers=network.style_layers),
-        sk.TotalVariationLoss(),
-    ]
-
-
 def test_feature_maps_are_counted(photo, style):
     image = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(8, 3, padding="same", name="wide")(image)
@@ -35,27 +21,29 @@ def test_feature_maps_are_counted(photo, style):
     assert batch.features == pytest.approx(3 * one.features, rel=1e-6)
 
 
-def test_a_content_holds_its_feature_maps(photo, style, network):
-    size, layer = 64, network.content_layers
+def test_a_content_holds_its_feature_maps(photo, style, compact):
+    size, layer = 64, compact.content_layers
     content, style = sk.ContentLoss(photo, layers=layer), sk.GramStyleLoss(style, layers=layer)
-    gap = sk.estimate_memory(size, network, [content]).targets - photo.nbytes
+    gap = sk.estimate_memory(size, compact, [content]).targets - photo.nbytes
     assert gap == (size // 8) ** 2 * 208 * 4
-    assert sk.estimate_memory(size, network, [style]).targets == style.reference.nbytes
+    assert sk.estimate_memory(size, compact, [style]).targets == style.reference.nbytes
 
 
-def test_plans_need_less_and_less(terms, network):
+def test_plans_need_less_and_less(compact_terms, compact):
     plans = [sk.Plan(), sk.Recompute(), sk.Tiles(512), sk.Tiles(256)]
-    needs = [sk.estimate_memory(2048, network, terms, plan=plan).features for plan in plans]
+    needs = [sk.estimate_memory(2048, compact, compact_terms, plan=plan).features for plan in plans]
     assert needs == sorted(needs, reverse=True)
     assert needs[-1] < 0.1 * needs[0]
-    tiles = [sk.estimate_memory(size, network, terms, plan=plans[-1]) for size in (2048, 8192)]
+    tiles = [
+        sk.estimate_memory(size, compact, compact_terms, plan=plans[-1]) for size in (2048, 8192)
+    ]
     assert tiles[0].features == tiles[1].features
     assert tiles[1].pictures == 16 * tiles[0].pictures
 
 
-def test_the_optimizer_and_the_precision_count(terms, network):
+def test_the_optimizer_and_the_precision_count(compact_terms, compact):
     def need(**options):
-        return sk.estimate_memory(1024, network, terms, **options)
+        return sk.estimate_memory(1024, compact, compact_terms, **options)
 
     assert need(optimizer=sk.LBFGS(3)).pictures < need().pictures
     assert need(optimizer=keras.optimizers.Adam(0.1)).pictures < need().pictures
@@ -64,8 +52,8 @@ def test_the_optimizer_and_the_precision_count(terms, network):
     assert need(precision="mixed_bfloat16").features < 0.7 * need().features
 
 
-def test_terms_without_a_network(photo, network):
-    need = sk.estimate_memory(512, network, [sk.PixelLoss(photo)])
+def test_terms_without_a_network(photo, compact):
+    need = sk.estimate_memory(512, compact, [sk.PixelLoss(photo)])
     assert need.features == 0
     assert need.total == need.base + need.targets + need.pictures
 
@@ -77,9 +65,9 @@ def test_text():
     assert in_units(340.4e6) == "340 MB"
 
 
-def test_bad_arguments(terms, network):
+def test_bad_arguments(compact_terms, compact):
     with pytest.raises(InputError, match="the height is out of range"):
-        sk.estimate_memory(0, network, terms)
+        sk.estimate_memory(0, compact, compact_terms)
     with pytest.raises(InputError, match="there are no terms"):
-        sk.estimate_memory(64, network, [])
-    assert isinstance(sk.estimate_memory(np.int64(64), network, terms).total, int)
+        sk.estimate_memory(64, compact, [])
+    assert isinstance(sk.estimate_memory(np.int64(64), compact, compact_terms).total, int)

@@ -7,7 +7,7 @@ from keras import layers
 import stylekit as sk
 from stylekit._checks import InputError
 from stylekit.losses.patch import PatchStyleLoss
-from stylekit.transfer.recompute import RecomputedObjective, first_small
+from stylekit.transfer.recompute import RecomputedObjective, cut_of
 
 SHAPE = (24, 32)
 LAYERS = ("conv1_1", "block2_conv1", "block3_conv1")
@@ -123,7 +123,19 @@ def test_a_keras_model_with_its_preprocessing(photo, image):
 
 
 def test_the_first_layer_that_is_small(vgg):
-    assert first_small(vgg) == first_small(sk.CompactVGG()) == "block2_pool"
+    assert cut_of(vgg, True) == cut_of(sk.CompactVGG(), True) == "block2_pool"
+    assert cut_of(vgg, "conv1_2") == "block1_conv2"
+
+
+def test_what_lies_behind_the_cut_is_not_looked_at(photo):
+    # Of a layer that is used twice nothing is known; the cut comes before it.
+    x = image = keras.Input((None, None, 3))
+    for k in (1, 2):
+        x = layers.MaxPooling2D(2, name=f"pool{k}")(layers.Conv2D(3, 3, name=f"conv{k}")(x))
+    twice = layers.Conv2D(3, 3, padding="same", name="twice")
+    x = layers.ReLU(name="last")(twice(twice(x)))
+    network = sk.KerasExtractor(keras.Model(image, x))
+    assert cut_of(network, True) == "pool2"
 
 
 def test_terms_that_need_no_network(photo, vgg, image):
