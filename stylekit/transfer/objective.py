@@ -61,6 +61,8 @@ class Objective:
         If Keras runs on another backend than TensorFlow.
     """
 
+    can_compile = True
+
     def __init__(
         self,
         losses: Sequence[Loss],
@@ -130,7 +132,9 @@ class Objective:
         self.fit_scale(image)
         return self._traced_terms(image, self.weights)
 
-    def stepper(self, optimizer, render: Callable | None = None, bounds=None) -> Callable:
+    def stepper(
+        self, optimizer, render: Callable | None = None, bounds=None, *, jit_compile: bool = False
+    ) -> Callable:
         """Return one step of an optimizer as a traced function.
 
         Parameters
@@ -140,6 +144,8 @@ class Objective:
             From values to the image. Default: the values are the image.
         bounds : (float, float), optional
             Of the values.
+        jit_compile : bool
+            Whether XLA compiles it, if it can.
 
         Returns
         -------
@@ -171,7 +177,8 @@ class Objective:
                 "best_total": tf.where(better, row["total"], carry["best_total"]),
             }, row
 
-        return tf.function(step, autograph=False)
+        compiled = jit_compile and self.can_compile
+        return tf.function(step, autograph=False, jit_compile=compiled or None)
 
     def fit_scale(self, image) -> None:
         """Lower the scale of the half-precision gradient until it does not overflow at `image`.

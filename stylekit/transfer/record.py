@@ -88,6 +88,7 @@ class Record:
             "parameters": repr(transfer.parameters),
             "precision": transfer.precision,
             "plan": repr(transfer.plan),
+            "jit_compile": transfer.jit_compile,
             "seed": transfer.seed,
             "versions": versions(),
             "device": device(),
