@@ -172,8 +172,8 @@ class Objective:
                 "values": clip(values, bounds),
                 "state": state,
                 "finite": loss_finite & row["gradient_finite"],
-                "good": tf.where(loss_finite, row["image"], carry["good"]),
-                "best": tf.where(better[:, None, None, None], row["image"], carry["best"]),
+                "good": either(loss_finite, row["image"], carry["good"]),
+                "best": either(better, row["image"], carry["best"]),
                 "best_total": tf.where(better, row["total"], carry["best_total"]),
             }, row
 
@@ -287,6 +287,13 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
             name = f"{loss.default_name}_{number}"
         named[name] = loss
     return named
+
+
+def either(condition, one, other):
+    """Return `one` where a condition, a scalar or ``[B]``, holds, else `other`, ``[B, H, W, 3]``."""
+    if condition.shape.num_elements() == 1:  # one of the two itself: no third picture is made
+        return tf.cond(tf.reshape(condition, ()), lambda: one, lambda: other)
+    return tf.where(condition[:, None, None, None], one, other)
 
 
 def read_by(losses: Iterable[Loss]) -> tuple[str, ...]:
