@@ -5,20 +5,31 @@ import shlex
 import shutil
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import typer
+from nbclient import NotebookClient
 
 import stylekit as sk
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGES = [page for page in PAGES if not {"_build", "api", "jupyter_execute"} & set(page.parts)]
 
 
 def blocks(text, language):
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def prose(page):
+    """Return a page's text, or a notebook's without its code."""
+    if page.suffix != ".ipynb":
+        return page.read_text(encoding="utf-8")
+    cells = nbformat.read(page, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
 def commands():
@@ -91,24 +102,26 @@ def test_own_loss_of_readme_pulls(quick):
     assert totals[-1] < totals[0] / 2
 
 
-@pytest.mark.parametrize(
-    ("name", "written"),
-    [("first_transfer", "first_transfer.png"), ("localized_transfer", "portrait.png")],
-)
-def test_notebook_runs(name, written, tmp_path, monkeypatch):
-    import nbformat
-    from nbclient import NotebookClient
-
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEKIT_DOCS_SIZE", "64")
     monkeypatch.delenv("STYLEKIT_WEIGHTS", raising=False)
+    monkeypatch.delenv("STYLEKIT_DEEPLAB", raising=False)
     shutil.copytree(ROOT / "docs" / "pictures", tmp_path / "docs" / "pictures")
     (tmp_path / "notebooks").mkdir()
-    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    notebook = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "strip the outputs"
     NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": str(tmp_path / "notebooks")}}
     ).execute()
-    assert (tmp_path / "notebooks" / written).is_file()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", ()) for output in shown) >= 3
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_a_page(path):
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert re.search(rf"^{path.stem}$", index, re.MULTILINE), "it is in no toctree"
 
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
@@ -125,9 +138,11 @@ def test_command_parses(arguments):
     assert name == "info" or parsed["out"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page", [*PAGES, *NOTEBOOKS], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 def test_links_exist(page):
-    text = page.read_text(encoding="utf-8")
+    text = prose(page)
     text = re.sub(r"(?ms)^```(?:python|sh|\{code-cell\}).*?^```", "", text)
     targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"```\{image\} (\S+)", text)
     for target in targets:

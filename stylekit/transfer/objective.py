@@ -20,6 +20,10 @@ from stylekit.losses import Canvas, Loss
 from stylekit.transfer.parameters import clip
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+"""Of a run."""
+
+EXACT = "float64"
+"""Of a check: numeric derivatives drown in the rounding of float32."""
 
 
 class Objective:
@@ -42,7 +46,8 @@ class Objective:
         What callable masks are given.
     precision : str
         ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``: the network's; Gram matrices
-        and losses are float32.
+        and losses are float32. ``"float64"``, which no run has, is for all of them: to check a
+        term's gradient against differences of its values.
 
     Attributes
     ----------
@@ -75,7 +80,7 @@ class Objective:
     ) -> None:
         check_backend()
         self.terms = named_terms(losses)
-        self.precision = choice(precision, "precision", PRECISIONS)
+        self.precision = choice(precision, "precision", (*PRECISIONS, EXACT))
         self.dtype = keras.DTypePolicy(precision).variable_dtype
         self.canvas = self._canvas(
             extractor, shape, base_shape=base_shape, picture=picture, dtype=precision
