@@ -44,6 +44,7 @@ from .transfer import Pyramid as Pyramid
 from .transfer import Recompute as Recompute
 from .transfer import Result as Result
 from .transfer import SaveEvery as SaveEvery
+from .transfer import Reuse as Reuse
 from .transfer import StyleStatistics as StyleStatistics
 from .transfer import StyleTransfer as StyleTransfer
 from .transfer import Tiles as Tiles
