@@ -152,8 +152,8 @@ class StatisticLoss(Loss):
     ----------
     reference : path, PIL image or array
         It keeps its own size and aspect ratio.
-    layers : sequence of str
-        Default: conv1_1 to conv5_1 of each block.
+    layers : sequence of str, or mapping of str to float
+        Default: conv1_1 to conv5_1 of each block. A mapping holds the layers' weights, too.
     layer_weights : sequence of float or mapping, optional
         One a layer, at least 0. Default: equal.
     mask, reference_mask : array [H, W], path, PIL image or callable, optional
@@ -190,7 +190,7 @@ class StatisticLoss(Loss):
         super().__init__(weight=weight, name=name)
         self.reference = as_image(reference, self._reference_name)
         self.layers = layer_tuple(layers)
-        self.layer_weights = weight_tuple(layer_weights, self.layers)
+        self.layer_weights = weight_tuple(layer_weights, layers)
         self.region = Region(mask)
         self.reference_region = Region(reference_mask, f"{self._reference_name} mask")
         self.reference_scale = number(
@@ -301,10 +301,11 @@ def layer_tuple(layers: Sequence[str] | str) -> tuple[str, ...]:
     return layers
 
 
-def weight_tuple(weights, layers: Sequence[str]) -> tuple[float, ...]:
-    """Return a weight for each layer from a sequence, a mapping or None (equal)."""
+def weight_tuple(weights, layers) -> tuple[float, ...]:
+    """Return a weight for each layer from a sequence, a mapping or None (those of `layers`)."""
     if weights is None:
-        return (1.0,) * len(layers)
+        weights = layers if isinstance(layers, Mapping) else (1.0,) * len(layer_tuple(layers))
+    layers = layer_tuple(layers)
     if isinstance(weights, Mapping):
         if set(weights) != set(layers):
             fail(

@@ -23,8 +23,8 @@ class ContentLoss(Loss):
     ----------
     reference : path, PIL image or array
         The content, of the picture's aspect ratio; a batch ``[B, H, W, 3]`` holds one a picture.
-    layers : sequence of str
-        Default: conv4_2.
+    layers : sequence of str, or mapping of str to float
+        Default: conv4_2. A mapping holds the layers' weights, too.
     layer_weights : sequence of float or mapping, optional
         One a layer, at least 0. Default: equal.
     mask : array [H, W], path, PIL image or callable, optional
@@ -64,7 +64,7 @@ class ContentLoss(Loss):
         super().__init__(weight=weight, name=name)
         self.reference = as_batch(reference, "content")
         self.layers = layer_tuple(layers)
-        self.layer_weights = weight_tuple(layer_weights, self.layers)
+        self.layer_weights = weight_tuple(layer_weights, layers)
         self.region = Region(mask)
         self.error = choice(error, "error", ("mse", "rmse", "half_sse"))
         self.normalize = choice(normalize, "normalize", ("relative", "none"))
