@@ -149,8 +149,8 @@ def _tell(swept: Any, folder: Path) -> None:
         if cell.problem:
             typer.echo(f"cell {cell.number}: {cell.problem}", err=True)
     for cell in swept.pareto:
-        told = ", ".join(f"{axis.name} {cell.labels[axis.name]}" for axis in swept.varied)
-        typer.echo(f"{cell.number:4}: style {cell.style:.2f}, content {cell.content:.2f}: {told}")
+        judged = f"style {cell.style:.2f}, content {cell.content:.2f}"
+        typer.echo(f"{cell.number:4}: {judged}: {', '.join(swept.described(cell.labels))}")
     count = f"{len(swept.cells)} of {swept.planned}"
     stop = " (interrupted)" if swept.interrupted else ""
     typer.echo(f"{folder}: {count} pictures, the best trade-offs above, sheet.png{stop}")

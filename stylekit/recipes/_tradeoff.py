@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 SHOWN = 6
 """Pictures of the front below the curve."""
+
+ORANGE = (2, 3)
+"""Of matplotlib's "tab20": the front's alone."""
 
 NUMBERED = 40
 """Cells up to which each point has its number; of more, those on the front alone."""
@@ -27,13 +31,22 @@ def plot(sweep: Sweep):
     above, below = figure.subfigures(2, 1, height_ratios=(3, 1.1))
     axes = above.subplots()
     lines = _lines(sweep, done)
-    colors = plt.get_cmap("tab10" if len(lines) <= 10 else "tab20").colors
+    colors = [one for k, one in enumerate(plt.get_cmap("tab20").colors) if k not in ORANGE]
+    colors = colors[::2] + colors[1::2]  # the strong ones first
     for index, (label, cells) in enumerate(lines.items()):
         color = colors[index % len(colors)]
         axes.plot(*_points(cells), "o-", color=color, lw=1.2, ms=5, label=label or None)
+        # Lines that hardly differ have their numbers on either side.
+        beside = {"xytext": (-5, -11), "ha": "right"} if index % 2 else {"xytext": (5, 5)}
+        for cell in cells:
+            if len(done) <= NUMBERED or cell in front:
+                at = cell.content, cell.style
+                how = {"textcoords": "offset points", "fontsize": 8, "color": color, **beside}
+                axes.annotate(str(cell.number), at, **how)
     for k, style in enumerate(sweep.styles):
         best = [cell for cell in front if cell.labels.get("style") == style]
-        axes.plot(*_points(best), color="0.35", ls=":", lw=1, zorder=1)
+        # Whatever lies above and to the right of the steps is beaten.
+        axes.plot(*_points(best), color="0.5", ls=":", lw=1, zorder=1, drawstyle="steps-post")
         axes.scatter(
             *_points(best),
             s=110,
@@ -43,9 +56,8 @@ def plot(sweep: Sweep):
             zorder=3,
             label=None if k or not best else "Pareto front",
         )
-    for cell in done if len(done) <= NUMBERED else front:
-        at = cell.content, cell.style
-        axes.annotate(str(cell.number), at, (6, 5), textcoords="offset points", fontsize=8)
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
     axes.set(
         xlabel="content lost (0 is the photograph)",
         ylabel="style still missing (1 is the photograph, 0 the style)",
@@ -84,5 +96,6 @@ def _pictures(figure, front: Sequence[Cell], sweep: Sweep) -> None:
     for axes, index in zip(columns, chosen, strict=False):
         cell = front[index]
         axes.imshow(cell.image)
-        told = [f"{axis.name} {cell.labels[axis.name]}" for axis in sweep.varied]
-        axes.set_title("\n".join([f"{cell.number}", *told]), fontsize=7)
+        lines = sweep.described(cell.labels)
+        told = [str(cell.number), *(textwrap.fill(line, 24) for line in lines)]
+        axes.set_title("\n".join(told), fontsize=7)

@@ -109,7 +109,7 @@ def sweep(
     with _Progress([given.get("steps", steps) for given, _ in cells], progress) as bar:
         try:
             for number, (parameters, labels) in enumerate(cells, 1):
-                bar.begin(number, labels)
+                bar.begin(number, ", ".join(swept.described(labels)))
                 given = {"style": style, "steps": steps, **shared, **parameters}
                 cell = Cell(number, parameters, labels)
                 try:
@@ -217,11 +217,11 @@ class _Progress:
         self._before = 0
         self._bar = tqdm(total=sum(steps), unit="step", disable=not shown)
 
-    def begin(self, number: int, labels: dict[str, str]) -> None:
+    def begin(self, number: int, told: str) -> None:
         """Tell of a run that begins."""
         self._before = sum(self._steps[: number - 1])
         self._bar.set_description(f"{number}/{len(self._steps)}", refresh=False)
-        self._bar.set_postfix_str(", ".join(f"{k} {v}" for k, v in labels.items()), refresh=False)
+        self._bar.set_postfix_str(told, refresh=False)
         self._advance(0)
 
     def __call__(self, step: Step) -> None:

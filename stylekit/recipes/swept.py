@@ -7,7 +7,7 @@ import dataclasses
 import io
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,10 @@ class Sweep:
     def varied(self) -> list[Axis]:
         """The axes that have more than one value."""
         return [axis for axis in self.axes if len(axis.values) > 1]
+
+    def described(self, labels: Mapping[str, str]) -> list[str]:
+        """Return what sets a cell of some labels apart, such as ``["strength 0.3"]``."""
+        return [f"{axis.name} {labels[axis.name]}" for axis in self.varied]
 
     @property
     def pareto(self) -> list[Cell]:
@@ -216,7 +220,8 @@ class Sweep:
                 names = dict.fromkeys(name for row in self.rows for name in row)
                 writer = csv.DictWriter(file, [*_ordered(names)])
                 writer.writeheader()
-                writer.writerows(self.rows)
+                for row in self.rows:
+                    writer.writerow({name: _brief(value) for name, value in row.items()})
         except OSError as error:
             raise FileError(f"{folder} cannot be written to: {error}.") from error
         return folder
@@ -231,10 +236,7 @@ class Sweep:
 
     def _text(self, cell: Cell) -> list[str]:
         judged = cell.problem or f"style {cell.style:.2f}, content {cell.content:.2f}"
-        return [
-            f"{cell.number}: {judged}",
-            *(f"{axis.name} {cell.labels[axis.name]}" for axis in self.varied),
-        ]
+        return [f"{cell.number}: {judged}", *self.described(cell.labels)]
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -255,6 +257,11 @@ def _figures(result: Result | None) -> dict[str, Any]:
         return {}
     last = result.losses[-1] if result.losses else {}
     return {"steps": result.steps, "seconds": round(result.seconds, 2), **last}
+
+
+def _brief(value: Any) -> Any:
+    """Return a float with the digits that mean something."""
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _ordered(names) -> list[str]:
