@@ -113,7 +113,7 @@ def _check_files(content: Path, styles: list[Path], out: Path) -> None:
     as_image(content, "content")
     for style in styles:
         as_image(style, "style")
-    prepare_folder(out, ["sheet.png"])
+    prepare_folder(out, ["sheet.png", "curve.png"])
 
 
 def _values(given: str | None, read: Callable[[str], Any], separator: str = ",") -> list[Any]:

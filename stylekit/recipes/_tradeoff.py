@@ -43,19 +43,12 @@ def plot(sweep: Sweep):
                 at = cell.content, cell.style
                 how = {"textcoords": "offset points", "fontsize": 8, "color": color, **beside}
                 axes.annotate(str(cell.number), at, **how)
-    for k, style in enumerate(sweep.styles):
-        best = [cell for cell in front if cell.labels.get("style") == style]
+    for style in sweep.styles:
         # Whatever lies above and to the right of the steps is beaten.
+        best = [cell for cell in front if cell.labels.get("style") == style]
         axes.plot(*_points(best), color="0.5", ls=":", lw=1, zorder=1, drawstyle="steps-post")
-        axes.scatter(
-            *_points(best),
-            s=110,
-            facecolors="none",
-            edgecolors="darkorange",
-            linewidths=2,
-            zorder=3,
-            label=None if k or not best else "Pareto front",
-        )
+    rings = {"facecolors": "none", "edgecolors": "darkorange", "linewidths": 2, "zorder": 3}
+    axes.scatter(*_points(front), s=110, label="Pareto front", **rings)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.set(
@@ -63,8 +56,7 @@ def plot(sweep: Sweep):
         ylabel="style still missing (1 is the photograph, 0 the style)",
     )
     axes.grid(alpha=0.3)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8)
+    axes.legend(fontsize=8)
     _pictures(below, front, sweep)
     plt.close(figure)  # a notebook would show it twice
     return figure

@@ -15,7 +15,7 @@ from stylekit.metrics import content_distance, style_distance
 from stylekit.recipes._grid import Axis, axes_of, points
 from stylekit.recipes.stylize import stylize
 from stylekit.recipes.swept import Cell, Sweep
-from stylekit.transfer import NonFiniteLossError, Result, Reuse, Step
+from stylekit.transfer import NonFiniteLossError, Result, Reuse, Step, TransferError
 from stylekit.transfer.callbacks import tqdm
 
 
@@ -100,11 +100,11 @@ def sweep(
     for name in ("style_layers", "content_layers"):
         _check_layers([options.get(name), *_values(axes, name)], network)
     photo = as_image(content, "content", size)
-    judged = _Judge(photo, _styles(style, axes), network if judge is None else judge)
+    judging = _Judge(photo, _styles(style, axes), network if judge is None else judge)
 
-    cells = list(points(axes))
+    cells, callbacks = list(points(axes)), list(callbacks)
     shared = {"size": size, "extractor": network, "plan": Reuse(), **options}
-    swept = Sweep(axes, photo, judged.styles, len(cells))
+    swept = Sweep(axes, photo, judging.styles, len(cells))
     errors: list[StylekitError] = []
     with _Progress([given.get("steps", steps) for given, _ in cells], progress) as bar:
         try:
@@ -116,10 +116,10 @@ def sweep(
                     cell.result = recipe(photo, callbacks=[bar, *callbacks], **given)
                 except StylekitError as error:
                     errors.append(error)
-                    cell.result = getattr(error, "result", None)
+                    cell.result = error.result if isinstance(error, TransferError) else None
                     cell.problem = _problem(error)
                 else:
-                    _judge(cell, judged)
+                    _measure(cell, judging)
                 swept.cells.append(cell)
                 if cell.result is not None and cell.result.stopped_by == "interrupted":
                     raise KeyboardInterrupt
@@ -134,13 +134,13 @@ def sweep(
     return swept
 
 
-def _judge(cell: Cell, judged: _Judge) -> None:
+def _measure(cell: Cell, judge: _Judge) -> None:
     """Measure a cell's result, unless it was cut off."""
     result = cell.result
     if result.stopped_by == "interrupted":
         cell.problem = f"interrupted at step {result.steps}"
     else:
-        cell.style, cell.content = judged(cell.labels.get("style"), result.image)
+        cell.style, cell.content = judge(cell.labels.get("style"), result.image)
 
 
 def _problem(error: StylekitError) -> str:

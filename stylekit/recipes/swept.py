@@ -33,7 +33,7 @@ COLUMNS = 8
 """Most pictures in a row of a sheet, unless one parameter has more values."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Cell:
     """One run of a sweep.
 
@@ -71,7 +71,7 @@ class Cell:
         return None if self.result is None else self.result.image
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Sweep:
     """Runs over a grid; see `stylekit.sweep`.
 

@@ -378,7 +378,7 @@ class TestPlot:
         assert drawn == {(cell.content, cell.style) for cell in swept.cells}
         assert {text.get_text() for text in axes.texts} == {"1", "2", "3", "4", "5", "6"}
         legend = [text.get_text() for text in axes.get_legend().texts]
-        assert legend == ["style coffee", "Pareto front", "style rocket"]
+        assert legend == ["style coffee", "style rocket", "Pareto front"]
         shown = [one for one in figure.subfigs[1].axes if one.images]
         assert len(shown) == min(6, len(swept.pareto))
 
