@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stylekit._checks import FileError
+from stylekit._checks import FileError, integer
 from stylekit._defaults import PREVIEW_SIZE
 from stylekit.image import as_image, contact_sheet, write_image
 from stylekit.image.write import prepare_folder
@@ -159,7 +159,7 @@ class Sweep:
             In the first row the photograph and the styles; pictures on the front have an orange
             frame, those of runs that broke off are pale.
         """
-        columns = self._columns() if columns is None else columns
+        columns = self._columns() if columns is None else integer(columns, "columns", low=1)
         border = max(2, size // 48)
         front = [cell.number for cell in self.pareto]
         pictures = [self.photo]

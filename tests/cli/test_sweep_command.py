@@ -1,4 +1,5 @@
 import csv
+import importlib
 import subprocess
 import sys
 
@@ -8,6 +9,8 @@ from skimage import data
 from typer.testing import CliRunner
 
 from stylekit import cli
+
+MODULE = importlib.import_module("stylekit.cli.sweep")  # the package's own name is the command's
 
 
 @pytest.fixture
@@ -85,7 +88,7 @@ def test_what_is_unfit_is_one_sentence(sweep, arguments, message, monkeypatch):
     def fail():
         pytest.fail("TensorFlow was loaded")
 
-    monkeypatch.setattr("stylekit.cli.sweep.load_tensorflow", fail)
+    monkeypatch.setattr(MODULE, "load_tensorflow", fail)
     done = sweep(*arguments)
     assert done.exit_code == 2
     assert message in done.output

@@ -85,17 +85,15 @@ class TestRuns:
 
     def test_one_trace_a_set_of_layers(self, quick, photo, coffee, rocket, traces):
         layers = [("conv1_1",), ("conv1_1", "conv2_1"), {"conv1_1": 1, "conv2_1": 7}]
-        grid = {
-            "style": [coffee, rocket],
-            "style_layers": layers,
-            "variation": [0.1, 2],
-            "strength": [0.3, 0.6],
-        }
-        swept = quick(photo, None, grid, steps=1)
-        assert len(swept.cells) == 24
+        grid = {"style": [coffee, rocket], "style_layers": layers, "strength": [0.3, 0.6]}
+        swept = quick(photo, None, grid, steps=2)
         assert len(traces) == 2
-        images = {cell.image.tobytes() for cell in swept.cells}
-        assert len(images) == 24
+        assert len({cell.image.tobytes() for cell in swept.cells}) == 12
+
+    def test_one_trace_for_all_weights(self, quick, photo, coffee, traces):
+        swept = quick(photo, coffee, {"variation": [0.1, 2], "strength": [0.3, 0.6]}, steps=2)
+        assert len(traces) == 1
+        assert len({cell.image.tobytes() for cell in swept.cells}) == 4
 
     def test_the_last_parameter_varies_fastest(self, swept):
         assert [cell.number for cell in swept.cells] == [1, 2, 3, 4, 5, 6]
