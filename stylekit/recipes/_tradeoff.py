@@ -49,6 +49,7 @@ def plot(sweep: Sweep):
         axes.plot(*_points(best), color="0.5", ls=":", lw=1, zorder=1, drawstyle="steps-post")
     rings = {"facecolors": "none", "edgecolors": "darkorange", "linewidths": 2, "zorder": 3}
     axes.scatter(*_points(front), s=110, label="Pareto front", **rings)
+    axes.margins(0.08)  # for the numbers
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.set(
@@ -89,5 +90,5 @@ def _pictures(figure, front: Sequence[Cell], sweep: Sweep) -> None:
         cell = front[index]
         axes.imshow(cell.image)
         lines = sweep.described(cell.labels)
-        told = [str(cell.number), *(textwrap.fill(line, 24) for line in lines)]
+        told = [str(cell.number), *(textwrap.fill(line, 28) for line in lines)]
         axes.set_title("\n".join(told), fontsize=7)
