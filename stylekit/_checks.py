@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, NoReturn
 
@@ -163,3 +163,24 @@ def in_bytes(limit: int | str) -> int:
             received=limit,
         )
     return round(float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " "))
+
+
+def grid_size(counts: Mapping[str, int], limit: int, name: str = "max_cells") -> int:
+    """Return the number of cells of a grid, from the number of values of each parameter.
+
+    Raises
+    ------
+    InputError
+        If there are more than `limit`, the argument of that name.
+    """
+    size = math.prod(counts.values())
+    if size > integer(limit, name, low=1):
+        varied = [f"{count} of {key}" for key, count in counts.items() if count > 1]
+        fail(
+            f"the grid has {size} cells",
+            expected=f"at most {limit}",
+            received=" times ".join(varied),
+            hint="take fewer values, go through one parameter after the other at the best of the "
+            f"last, or raise {name}",
+        )
+    return size

@@ -49,6 +49,7 @@ TRANSFER = (
     "plan",
     "keras_optimizer",
     "optimizers",
+    "reuse",
     "memory",
     "fit",
     "initial",

@@ -92,6 +92,7 @@ COMMANDS = (
     "gradient-mask",
     "segment",
     "portrait",
+    "sweep",
     "demo",
     "info",
 )

@@ -7,6 +7,7 @@ from stylekit.cli._app import app, main
 from stylekit.cli.demo import demo
 from stylekit.cli.info import info
 from stylekit.cli.segment import portrait, segment
+from stylekit.cli.sweep import sweep
 from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions
 from stylekit.cli.transfer import transfer
 
@@ -31,6 +32,10 @@ app.command(
     epilog="Example: stylekit segment photo.jpg --model deeplab.tflite --class cat -o m.png"
 )(segment)
 app.command(epilog="Example: stylekit portrait photo.jpg -o out.jpg --box 40,10,300,400")(portrait)
+app.command(
+    epilog="Example: stylekit sweep photo.jpg starry.jpg -o tuning --strength 0.3,0.5,0.7 "
+    "--variation 0.5,4"
+)(sweep)
 app.command(epilog="Example: stylekit demo -o pictures")(demo)
 app.command()(info)
 

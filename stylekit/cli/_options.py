@@ -14,10 +14,16 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import FileError, InputError, explain, integer, number
+from stylekit._checks import FileError, InputError, integer, number
 from stylekit._defaults import SIZE, STEPS, STRENGTH
 from stylekit.cli._app import load_tensorflow, plain_errors
-from stylekit.cli._network import ExtractorName, network, parsed_finish
+from stylekit.cli._network import (
+    ExtractorName,
+    check_weights_file,
+    network,
+    parsed_finish,
+    parsed_layers,
+)
 from stylekit.cli._plan import parsed_plan, plan
 
 
@@ -62,7 +68,8 @@ class RunOptions:
     steps: Annotated[int, typer.Option(help="Evaluations of the gradient.")] = STEPS
     style_scale: Annotated[float, typer.Option(help="Above 1 the strokes grow.")] = 1.0
     style_layers: Annotated[
-        str | None, typer.Option(help="Such as conv1_1,conv2_1,conv3_1,conv4_1.")
+        str | None,
+        typer.Option(help="Such as conv1_1,conv2_1,conv3_1; with weights conv1_1:2,conv2_1:1."),
     ] = None
     variation: Annotated[
         float | None,
@@ -124,15 +131,8 @@ class RunOptions:
         number(self.learning_rate, "--learning-rate", low=0, open_low=True)
         if self.variation is not None:
             number(self.variation, "--variation", low=0)
-        if self.weights_file and set(self.networks()) == {ExtractorName.compact}:
-            raise InputError(
-                explain(
-                    "--weights-file holds VGG19's weights, and VGG19 is not used",
-                    expected="--extractor vgg19, or --finish vgg19:50",
-                    received=f"--extractor {self.extractor.value}",
-                    hint="leave --weights-file out for the compact network",
-                )
-            )
+        check_weights_file(self.weights_file, *self.networks())
+        self.layers(style_layers=self.style_layers)
         parsed_plan(self.plan, self.max_memory)
         check_writable(self.out, bits=self.bits)
 
@@ -183,9 +183,9 @@ class RunOptions:
         return network(name, self.weights_file, self.pooling.value)
 
     @staticmethod
-    def layers(**named: str | None) -> dict[str, tuple[str, ...]]:
+    def layers(**named: str | None) -> dict[str, Any]:
         """Return the lists of layers that were given."""
-        return {key: tuple(value.split(",")) for key, value in named.items() if value}
+        return {key: parsed_layers(value) for key, value in named.items() if value}
 
     def complete(self, run: Callable[[], Any], like: Path) -> None:
         """Run, and write the result, or what a broken run has come to."""
@@ -257,6 +257,7 @@ class PaintOptions(RunOptions):
             parsed_finish(self.finish, self.steps)
         if self.pyramid is not None:
             integer(self.pyramid, "--pyramid", low=1)
+        self.layers(content_layers=self.content_layers)
         super().check()
 
     def networks(self) -> tuple[ExtractorName, ...]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import FileError, explain, integer
+from stylekit._checks import integer
 from stylekit.cli._app import load_tensorflow, plain_errors
 
 BOX = (0.03, 0.02, 0.97, 1.0)
@@ -53,7 +53,9 @@ def demo(
     with plain_errors():
         integer(size, "--size", low=64)
         integer(steps, "--steps", low=0)
-        prepare(out)
+        from stylekit.image.write import prepare_folder
+
+        prepare_folder(out, (*(f"{name}.png" for name in LABELS), SHEET))
         began = time.perf_counter()
         load_tensorflow()
         import stylekit as sk
@@ -81,25 +83,6 @@ def demo(
         saved = sk.write_image(out / SHEET, sheet)
         seconds = time.perf_counter() - began
         typer.echo(f"{saved}: {len(done)} pictures in {seconds:.0f} s{interrupted}")
-
-
-def prepare(folder: Path) -> None:
-    """Make the folder, and refuse one that the pictures cannot be written to."""
-    from stylekit.image import check_writable
-
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            explain(
-                f"the folder {folder} cannot be made",
-                expected="a folder, or a place for one",
-                received=error.strerror,
-                hint="make the folder above it first, or name another with --out",
-            )
-        ) from error
-    for name in (*(f"{name}.png" for name in LABELS), SHEET):
-        check_writable(folder / name)
 
 
 def pictures(size: int, steps: int, progress: bool) -> Iterator[tuple[str, Any]]:

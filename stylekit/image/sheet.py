@@ -33,9 +33,9 @@ def contact_sheet(
     pictures : iterable of path, PIL image or array
         One or more, as `as_image` takes them, or a batch [B, H, W, 3]. Each is brought to a longer
         side of `size`, with its aspect kept.
-    labels : iterable of str, optional
-        One a picture, written below it on one line. What is too long for its column ends in an
-        ellipsis; "" is no label.
+    labels : iterable of str or of sequences of str, optional
+        One a picture, written below it: on one line, or a sequence's strings on a line each. What
+        is too long for its column ends in an ellipsis; "" is no label.
     columns : int, optional
         Pictures in a row, at least 1. Default: the root of their number, rounded up.
     size : int
@@ -80,17 +80,19 @@ def contact_sheet(
 
     letters = _letters(font, max(10, size / 20))
     ascent, descent = letters.getmetrics()
-    line = gap // 2 + ascent + descent if any(texts) else 0
+    line = ascent + descent
     widths = [max(one.shape[1] for one in images[k::columns]) for k in range(columns)]
     starts = range(0, len(images), columns)
     heights = [max(one.shape[0] for one in images[k : k + columns]) for k in starts]
+    lines = [max(map(len, texts[k : k + columns])) for k in starts]
+    below = [gap // 2 + count * line if count else 0 for count in lines]
     lefts = gap + np.cumsum([0, *(width + gap for width in widths)])
-    tops = gap + np.cumsum([0, *(height + line + gap for height in heights)])
+    tops = gap + np.cumsum([0, *(sum(parts) + gap for parts in zip(heights, below, strict=True))])
 
     sheet = np.full((tops[-1], lefts[-1], 3), background, np.float32)
     ink = Image.new("L", (int(lefts[-1]), int(tops[-1])))
     draw = ImageDraw.Draw(ink)
-    for index, (image, text) in enumerate(zip(images, texts, strict=True)):
+    for index, (image, label) in enumerate(zip(images, texts, strict=True)):
         row, column = divmod(index, columns)
         height, width = image.shape[:2]
         top = tops[row] + (heights[row] - height) // 2
@@ -98,8 +100,9 @@ def contact_sheet(
         sheet[top : top + height, left : left + width] = image
         middle = float(lefts[column] + widths[column] / 2)
         baseline = float(tops[row] + heights[row] + gap // 2 + ascent)
-        text = _fitted(text, letters, widths[column])
-        draw.text((middle, baseline), text, 255, letters, anchor="ms")
+        for k, text in enumerate(label):
+            text = _fitted(text, letters, widths[column])
+            draw.text((middle, baseline + k * line), text, 255, letters, anchor="ms")
     cover = np.asarray(ink, np.float32)[..., np.newaxis] / 255
     return sheet * (1 - cover) + (background < 0.5) * cover
 
@@ -121,10 +124,10 @@ def _several(pictures):
     return pictures
 
 
-def _texts(labels, count: int) -> list[str]:
-    """Return one line of text a picture."""
+def _texts(labels, count: int) -> list[list[str]]:
+    """Return the lines of text below each picture; none for an empty label."""
     if labels is None:
-        return [""] * count
+        return [[] for _ in range(count)]
     if isinstance(labels, str) or not isinstance(labels, Iterable):
         raise _checks.InputTypeError(
             _checks.explain(
@@ -140,7 +143,9 @@ def _texts(labels, count: int) -> list[str]:
             expected=f"{count}",
             received=len(labels),
         )
-    return [" ".join(str(label).split()) for label in labels]
+    lines = [label if isinstance(label, list | tuple) else [label] for label in labels]
+    texts = [[" ".join(str(text).split()) for text in label] for label in lines]
+    return [label if any(label) else [] for label in texts]
 
 
 def _letters(font, size: float) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -130,6 +130,42 @@ def check_writable(path: str | os.PathLike[str], *, bits: int = 8) -> None:
     path = _as_path(path)
     _format(path, bits)
     _scratch(path).unlink()
+
+
+def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) -> Path:
+    """Make a folder for pictures, unless it is there, and refuse one they cannot be written to.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        The folder above it must exist.
+    names : iterable of str
+        Of the files to come, pictures all.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    FileError
+        If it cannot be made, is no folder, or a file cannot be written.
+    """
+    folder = _as_path(folder)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise _checks.FileError(
+            _checks.explain(
+                f"the folder {folder} cannot be made",
+                expected="a folder, or a place for one",
+                received=error.strerror,
+                hint="make the folder above it first, or name another",
+            )
+        ) from error
+    for name in names:
+        check_writable(folder / name)
+    return folder
 
 
 def _as_path(path: str | os.PathLike[str]) -> Path:

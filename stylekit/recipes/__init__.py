@@ -6,5 +6,17 @@ from stylekit.recipes.localized import localized
 from stylekit.recipes.patches import patches
 from stylekit.recipes.regions import regions
 from stylekit.recipes.stylize import stylize
+from stylekit.recipes.sweep import sweep
+from stylekit.recipes.swept import Cell, Sweep
 
-__all__ = ["doodle", "gradient_mask", "localized", "patches", "regions", "stylize"]
+__all__ = [
+    "Cell",
+    "Sweep",
+    "doodle",
+    "gradient_mask",
+    "localized",
+    "patches",
+    "regions",
+    "stylize",
+    "sweep",
+]

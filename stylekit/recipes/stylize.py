@@ -81,8 +81,8 @@ def stylize(
             Before the run: the styles get the content's colours (`match_color`,
             `match_histogram`), counted where the masks say. The manifest has the hashes of the
             styles that were changed.
-    style_layers, content_layers : sequence of str, optional
-        Default: the extractor's own.
+    style_layers, content_layers : sequence of str, or mapping of str to float, optional
+        Default: the extractor's own. A mapping holds the layers' weights, too.
     variation : float, optional
         Weight of a `TotalVariationLoss`, times strength, at least 0. Default: the extractor's own,
         which is light: it takes out the fine ripples that max pooling leaves in flat parts. It

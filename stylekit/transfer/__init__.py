@@ -12,6 +12,7 @@ from stylekit.transfer.plan import Plan, Recompute, Tiles
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.recompute import RecomputedObjective
 from stylekit.transfer.result import NonFiniteLossError, Result, Step, TransferError, device
+from stylekit.transfer.reuse import Reuse
 from stylekit.transfer.style_transfer import StyleTransfer
 from stylekit.transfer.tiling import TiledObjective
 
@@ -37,6 +38,7 @@ __all__ = [
     "Recompute",
     "RecomputedObjective",
     "Result",
+    "Reuse",
     "SaveEvery",
     "Start",
     "Step",

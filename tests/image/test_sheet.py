@@ -82,6 +82,23 @@ def test_a_long_label_stays_in_its_column():
     np.testing.assert_array_equal(sheet, other)  # both end in an ellipsis
 
 
+def test_a_label_of_several_lines():
+    one = contact_sheet([SQUARE], ["a"], size=99)
+    three = contact_sheet([SQUARE], [["a", "b", "c"]], size=99)
+    line = (len(three) - len(one)) // 2
+    assert line > 8
+    np.testing.assert_array_equal(three[: len(one) - 12], one[:-12])
+    letters = three[12 + 99 :].min(axis=(1, 2)) < 0.5
+    assert np.count_nonzero(np.diff(letters.astype(int)) == 1) == 3  # one below the other
+
+
+def test_rows_are_as_high_as_their_own_labels():
+    height = len(contact_sheet([SQUARE] * 2, size=48, columns=1))
+    first = len(contact_sheet([SQUARE] * 2, [["a", "b"], ""], size=48, columns=1))
+    second = len(contact_sheet([SQUARE] * 2, ["", ("a", "b")], size=48, columns=1))
+    assert first == second > height
+
+
 def test_a_label_is_one_line():
     one, two = (contact_sheet([SQUARE], [text], size=99) for text in ("a b", " a\nb "))
     np.testing.assert_array_equal(one, two)
