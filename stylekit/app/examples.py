@@ -8,24 +8,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from skimage import data
 
-from stylekit.image import as_image, drawn
+from stylekit.image import drawn
 
 SIZE = 320
-"""Longer side, in pixels, of the styles that are drawn: a second of work each."""
-
-
-@functools.cache
-def photo(name: str, size: int) -> np.ndarray:
-    """Return one of `PHOTOS`, its longer side at most `size`."""
-    picture = PHOTOS[name]()
-    return as_image(picture, size=min(size, max(picture.shape[:2])))
-
-
-@functools.cache
-def style(name: str) -> np.ndarray:
-    """Return one of `STYLES`."""
-    return STYLES[name](SIZE)
-
+"""Side, in pixels, of the styles that are drawn: a second or two of work each, done once."""
 
 PHOTOS: Mapping[str, Callable[[], np.ndarray]] = {
     "cat": data.chelsea,
@@ -33,11 +19,11 @@ PHOTOS: Mapping[str, Callable[[], np.ndarray]] = {
     "coffee": data.coffee,
     "rocket": data.rocket,
 }
-"""Photographs that come with scikit-image."""
+"""Photographs that come with scikit-image, arrays ``[H, W, 3]``."""
 
-STYLES: Mapping[str, Callable[[int], np.ndarray]] = {
-    "night": drawn.night,
-    "meadow": drawn.meadow,
-    "tissue": lambda size: as_image(data.immunohistochemistry(), size=size),
+STYLES: Mapping[str, Callable[[], np.ndarray]] = {
+    "night": functools.cache(lambda: drawn.night(SIZE)),
+    "meadow": functools.cache(lambda: drawn.meadow(SIZE)),
+    "tissue": data.immunohistochemistry,
 }
 """Two paintings drawn by code, and a micrograph that comes with scikit-image."""

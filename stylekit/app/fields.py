@@ -1,8 +1,8 @@
 """The page's own fields; their pictures travel in the messages, never as files of the server.
 
 Gradio's own picture fields keep what is uploaded in files, and name the server's folder to the
-browser. A field here holds a small dict, which its template shows; what the visitor does comes as
-an event with its data.
+browser. A field here holds a dict, which its template shows; what the visitor does in it comes as
+an event with its data. They are no subclasses: Gradio writes a file beside the source of those.
 """
 
 from __future__ import annotations
@@ -22,75 +22,62 @@ STATIC = Path(__file__).parent / "static"
 THUMBNAIL = 96
 """Longer side, in pixels, of an example."""
 
-VIEW = 640
-"""Longer side, in pixels, at which pictures are shown beside the result."""
+
+def state(**told: Any) -> dict[str, Any]:
+    """Return what a field's template reads, complete, from what is told.
+
+    Parameters
+    ----------
+    show : str
+        The picture, a data URL.
+    note : str
+        Plain text, which may quote what a file says.
+    problem : bool
+        Whether the note tells of one.
+    **told
+        What else the template reads.
+    """
+    told = {"show": "", "note": "", "problem": False} | told
+    return told | {"note": html.escape(told["note"])}
 
 
-class Field(gr.HTML):
-    """A field of the page: a template, a script, and a dict that the template shows."""
+def picture(prompt: str, examples: Mapping[str, np.ndarray], most: int, **options) -> gr.HTML:
+    """Return a place for a picture; its event `upload` has a "picture" or an "example".
 
-    template: str
-    script: str | None = None
-    empty: Mapping[str, Any]
-
-    def __init__(self, value: Mapping[str, Any] | None = None, **options) -> None:
-        script = None if self.script is None else _static(self.script)
-        super().__init__(
-            dict(self.empty if value is None else value),
-            html_template=_static(self.template),
-            js_on_load=script,
-            apply_default_css=False,
-            **options,
-        )
-
-    def postprocess(self, value: Any) -> Any:
-        """Return the dict, with text as text: notes may quote what a file says."""
-        if value is None:
-            return dict(self.empty)
-        return {
-            key: html.escape(one) if key == "note" else one
-            for key, one in (dict(self.empty) | dict(value)).items()
-        }
+    Parameters
+    ----------
+    prompt : str
+    examples : mapping of str to ndarray
+    most : int
+        Bytes of a file.
+    **options
+        As for `gradio.HTML`.
+    """
+    thumbnails = [{"name": name, "show": shown(one, THUMBNAIL)} for name, one in examples.items()]
+    return _field("picture", state(), prompt=prompt, examples=thumbnails, most=most, **options)
 
 
-class Picture(Field):
-    """A place for a picture, with examples; its event `upload` has a "picture" or an "example"."""
-
-    template, script = "picture.html", "picture.js"
-    empty = {"show": "", "note": "", "problem": False}
-
-    def __init__(self, prompt: str, examples: Mapping[str, np.ndarray], most: int, **options):
-        super().__init__(
-            prompt=prompt,
-            examples=[
-                {"name": name, "show": shown(picture, THUMBNAIL)}
-                for name, picture in examples.items()
-            ],
-            most=most,
-            **options,
-        )
+def region(**options) -> gr.HTML:
+    """Return the photo to draw in; its event `region` has a "box", "strokes" or nothing."""
+    return _field("region", state(tool="box", photo=""), **options)
 
 
-class Region(Field):
-    """The photo to draw in; its event `region` has a "box", "strokes" or nothing."""
-
-    template, script = "region.html", "region.js"
-    empty = {"show": "", "photo": "", "tool": "box", "note": "", "problem": False}
+def painting(**options) -> gr.HTML:
+    """Return the place of the image so far, and of how far it is."""
+    return _field("painting", state(share=0), **options)
 
 
-class Painting(Field):
-    """The image so far, how far it is, and a note."""
-
-    template = "result.html"
-    empty = {"show": "", "share": 0, "note": "", "problem": False}
+def files(**options) -> gr.HTML:
+    """Return the buttons that make files of data URLs, a "picture" and its "manifest"."""
+    return _field("files", {}, **options)
 
 
-class Files(Field):
-    """What can be downloaded: a picture and its manifest, as data URLs."""
-
-    template, script = "files.html", "files.js"
-    empty = {"picture": "", "manifest": ""}
-
-
-def _static(name: str) -> str:
-    return (STATIC / name).read_text(encoding="utf-8")
+def _field(name: str, value: dict[str, Any], **options) -> gr.HTML:
+    script = STATIC / f"{name}.js"
+    return gr.HTML(
+        value,
+        html_template=(STATIC / f"{name}.html").read_text(encoding="utf-8"),
+        js_on_load=script.read_text(encoding="utf-8") if script.exists() else None,
+        apply_default_css=False,
+        **options,
+    )

@@ -16,7 +16,7 @@ from stylekit.app.limits import Limits
 from stylekit.image import as_image, fit_shape
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""What Pillow may take an upload for; its other readers, some of which start programs, stay shut."""
+"""What Pillow may take an upload for. Its other readers stay shut: one starts a program."""
 
 NARROWEST = 16
 """Shorter side, in pixels, below which a picture says nothing to a network."""

@@ -1,8 +1,7 @@
-"""One visitor of the page: the pictures, the region, the run, and nothing that outlives the visit."""
+"""One visitor of the page: the pictures, the region and the run."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +21,6 @@ STYLES = 3
 INSIDE, AROUND = "inside", "around"
 
 
-@dataclasses.dataclass
 class Visitor:
     """What one visitor has given, and what runs for that visitor.
 
@@ -38,17 +36,19 @@ class Visitor:
     job : Job or None
     """
 
-    photo: np.ndarray | None = None
-    styles: list[np.ndarray | None] = dataclasses.field(default_factory=lambda: [None] * STYLES)
-    mask: np.ndarray | None = None
-    seen: Segmentation | None = None
-    job: Job | None = None
+    def __init__(self) -> None:
+        self.photo: np.ndarray | None = None
+        self.styles: list[np.ndarray | None] = [None] * STYLES
+        self.mask: np.ndarray | None = None
+        self.seen: Segmentation | None = None
+        self.job: Job | None = None
 
     def take_photo(self, photo: np.ndarray, segmenter: Segmenter | None = None) -> list[str]:
         """Take another photo, and forget the old one's region; return the classes found in it."""
         self.photo, self.mask = photo, None
         self.seen = None if segmenter is None else segmenter(photo)
-        return [] if self.seen is None else [n for n in self.seen.names_present if n != "background"]
+        found = () if self.seen is None else self.seen.names_present
+        return [name for name in found if name != "background"]
 
     def take_class(self, name: str) -> np.ndarray:
         """Take a class that was found as the region; return its mask."""
@@ -129,4 +129,5 @@ class Visitor:
     def leave(self) -> None:
         """Forget everything, and end the run."""
         self.stop()
-        self.__init__()  # type: ignore[misc]
+        self.photo = self.mask = self.seen = self.job = None
+        self.styles = [None] * STYLES

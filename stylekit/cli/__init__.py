@@ -6,6 +6,7 @@ Options and files are checked before TensorFlow loads; bad input is one plain se
 from stylekit.cli._app import app, main
 from stylekit.cli.demo import demo
 from stylekit.cli.info import info
+from stylekit.cli.page import page
 from stylekit.cli.segment import portrait, segment
 from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions
 from stylekit.cli.transfer import transfer
@@ -32,6 +33,7 @@ app.command(
 )(segment)
 app.command(epilog="Example: stylekit portrait photo.jpg -o out.jpg --box 40,10,300,400")(portrait)
 app.command(epilog="Example: stylekit demo -o pictures")(demo)
+app.command("app", epilog="Example: stylekit app --port 8000 --model deeplab.tflite")(page)
 app.command()(info)
 
 __all__ = ["app", "main"]
