@@ -14,8 +14,8 @@ from PIL import Image
 
 from stylekit._checks import StylekitError, choice, fail
 from stylekit.app import examples
+from stylekit.app.drawing import box_mask, brush_mask, tinted
 from stylekit.app.limits import Limits
-from stylekit.app.regions import box_mask, brush_mask, tinted
 from stylekit.app.uploads import data_url, read_upload, shown
 from stylekit.app.visitor import Visitor
 from stylekit.features import FeatureExtractor

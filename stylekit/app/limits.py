@@ -6,7 +6,7 @@ import dataclasses
 
 from stylekit._checks import integer, number
 
-SMALLEST = 64
+SMALLEST = 32
 """Longer side, in pixels, of the smallest picture that can be asked for."""
 
 
@@ -51,8 +51,8 @@ class Limits:
     def __post_init__(self) -> None:
         integer(self.upload_bytes, "upload_bytes", low=1)
         integer(self.pixels, "pixels", low=1)
-        integer(self.side, "side", low=SMALLEST)
-        integer(self.steps, "steps", low=1)
+        integer(self.side, "side", low=2 * SMALLEST)
+        integer(self.steps, "steps", low=2)
         number(self.seconds, "seconds", low=0, open_low=True)
         integer(self.jobs, "jobs", low=1)
         integer(self.waiting, "waiting", low=1)

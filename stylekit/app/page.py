@@ -31,6 +31,12 @@ THEME = gr.themes.Soft(
     neutral_hue="stone",
     font=["system-ui", "sans-serif"],
     font_mono=["ui-monospace", "monospace"],
+).set(
+    block_title_background_fill="none",
+    block_title_text_color="*body_text_color",
+    block_title_padding="0",
+    block_label_background_fill="none",
+    block_label_text_color="*body_text_color",
 )
 CSS = fields.STATIC / "page.css"
 
@@ -53,14 +59,14 @@ def page(answers: Answers) -> gr.Blocks:
                     board = fields.region(elem_id="board")
                     side = gr.Radio(list(SIDES), value="The region", label="Paint", elem_id="side")
                 settings = _settings(answers)
-            with gr.Column(min_width=330):
+            with gr.Column(min_width=330, elem_id="outcome"):
                 painting = fields.painting(elem_id="painting")
                 with gr.Row():
                     start = gr.Button("Paint", variant="primary", elem_id="paint")
                     stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop")
                 downloads = fields.files(elem_id="files")
                 curve = gr.LinePlot(
-                    x=STEP, y=LOSS, height=200, label="Loss", visible=False, elem_id="curve"
+                    x=STEP, y=LOSS, height=260, show_label=False, visible=False, elem_id="curve"
                 )
 
         def take_photo(visitor: Visitor, where: str, event: gr.EventData):
@@ -177,7 +183,7 @@ def _settings(answers: Answers) -> dict[str, Any]:
             min(STEPS, limits.steps),
             step=1,
             label="Steps",
-            info="More are finer, and slower.",
+            info="More take longer.",
             elem_id="steps",
             min_width=150,
         )

@@ -15,7 +15,7 @@ from stylekit._checks import FileError, explain
 from stylekit.app.limits import Limits
 from stylekit.image import as_image, fit_shape
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What Pillow may take an upload for. Its other readers stay shut: one starts a program."""
 
 NARROWEST = 16
