@@ -175,8 +175,11 @@ def test_two_visitors_at_once_do_not_mix(answers, photo):
         answers.photo(visitor, upload(encoded(picture)))
         answers.style(visitor, 0, upload(encoded(picture[::-1])))
         runs.append(answers.paint(visitor, **SETTINGS))
-    list(zip(*runs, strict=False))
-    together = [[*run, None] and visitor.job.result.image for visitor, run in zip(visitors, runs)]
+    for _ in zip(*runs, strict=False):  # by turns
+        pass
+    for run in runs:
+        list(run)
+    together = [visitor.job.result.image for visitor in visitors]
     for visitor, image in zip(visitors, together, strict=True):
         list(answers.paint(visitor, **SETTINGS))
         np.testing.assert_array_equal(visitor.job.result.image, image)

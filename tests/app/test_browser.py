@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from uploading import FILES, encoded
 
-gradio = pytest.importorskip("gradio", reason="the page needs Gradio")
-webdriver = pytest.importorskip("selenium.webdriver", reason="a browser needs Selenium")
+pytest.importorskip("gradio", reason="the page needs Gradio")
+pytest.importorskip("selenium", reason="a browser needs Selenium")
 
 import uvicorn
 from PIL import Image
+from selenium import webdriver
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait

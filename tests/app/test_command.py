@@ -1,3 +1,4 @@
+import importlib
 import importlib.util
 import socket
 
@@ -5,6 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from stylekit import cli
+
+module = importlib.import_module("stylekit.cli.page")  # the package has the command so named
 
 
 def run(*arguments):
@@ -41,7 +44,7 @@ def test_a_port_that_is_taken_is_a_plain_error(monkeypatch):
     ],
 )
 def test_limits_are_checked_first(monkeypatch, option, value):
-    monkeypatch.setattr("stylekit.cli.page.load_tensorflow", lambda: pytest.fail("work has begun"))
+    monkeypatch.setattr(module, "load_tensorflow", lambda: pytest.fail("work has begun"))
     done = run(option, value)
     assert done.exit_code == 2
     assert "is out of range" in done.output

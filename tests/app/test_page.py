@@ -24,7 +24,7 @@ def parts(config, **wanted):
 
 def test_the_page_offers_what_the_limits_allow(config):
     (size,) = parts(config, elem_id="size")
-    assert (size["minimum"], size["maximum"], size["value"]) == (64, 64, 64)
+    assert (size["minimum"], size["maximum"], size["value"]) == (32, 64, 64)
     (steps,) = parts(config, elem_id="steps")
     assert (steps["maximum"], steps["value"]) == (30, 30)
 
@@ -42,10 +42,9 @@ def test_classes_need_a_segmenter(config, networks):
 
 
 def test_no_event_is_open_to_programs(config):
-    assert config["dependencies"]
-    assert all(
-        one["api_visibility"] == "private" for one in config["dependencies"] if one["targets"]
-    )
+    events = [one for one in config["dependencies"] if one["targets"][0][1] != "unload"]
+    assert len(events) > 8
+    assert {one["api_visibility"] for one in events} == {"private"}
     assert config["analytics_enabled"] is False
 
 
@@ -55,13 +54,13 @@ def test_the_page_loads_nothing_from_elsewhere(config):
     assert str(STATIC.parents[2]) not in text
 
 
-def test_a_note_is_text(config):
+def test_a_note_is_text():
     told = state(note="<img src=x onerror=alert(1)>", problem=True)
     assert told["note"] == "&lt;img src=x onerror=alert(1)&gt;"
     assert told["problem"]
     assert told["show"] == ""
 
 
-@pytest.mark.parametrize("path", STATIC.glob("*.html"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(STATIC.glob("*.html")), ids=lambda path: path.name)
 def test_templates_hold_nothing_that_gradio_reads_otherwise(path):
     assert "{{" not in path.read_text(encoding="utf-8")  # Handlebars would take it
