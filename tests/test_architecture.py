@@ -28,7 +28,8 @@ ROOMS = (
     ("blend",),
     ("metrics",),
     ("recipes",),
-    ("cli", "app", "batch"),
+    ("app", "batch"),
+    ("cli",),
     ("__main__", "__init__"),
 )
 FACES = ("cli", "app", "batch")  # which may use the public names, as any user does

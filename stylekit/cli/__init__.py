@@ -6,6 +6,7 @@ Options and files are checked before TensorFlow loads; bad input is one plain se
 from stylekit.cli._app import app, main
 from stylekit.cli.demo import demo
 from stylekit.cli.info import info
+from stylekit.cli.page import page
 from stylekit.cli.segment import portrait, segment
 from stylekit.cli.sweep import sweep
 from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions
@@ -37,6 +38,7 @@ app.command(
     "--variation 0.5,4"
 )(sweep)
 app.command(epilog="Example: stylekit demo -o pictures")(demo)
+app.command("app", epilog="Example: stylekit app --port 8000 --model deeplab.tflite")(page)
 app.command()(info)
 
 __all__ = ["app", "main"]

@@ -41,6 +41,17 @@ def network(name: ExtractorName, weights_file: Path | None, pooling: str) -> Any
 
 
 def _best_there(weights_file: Path | None) -> tuple[ExtractorName, str]:
+    reason = reason_for_vgg19(weights_file)
+    if reason:
+        return ExtractorName.vgg19, f"Network: VGG19, for {reason}"
+    return ExtractorName.compact, (
+        "Network: the bundled compact one, for VGG19's weights are not on this machine "
+        "(--extractor vgg19 downloads them, 80 MB)"
+    )
+
+
+def reason_for_vgg19(weights_file: Path | None) -> str | None:
+    """Return why VGG19 can be had without a download, or None."""
     from stylekit.features.vgg19 import IMAGENET
     from stylekit.features.weights import ENVIRONMENT_VARIABLE
 
@@ -49,13 +60,7 @@ def _best_there(weights_file: Path | None) -> tuple[ExtractorName, str]:
         (os.environ.get(ENVIRONMENT_VARIABLE), f"{ENVIRONMENT_VARIABLE} names its weights"),
         (IMAGENET.cached.is_file(), "its weights are on this machine"),
     )
-    for holds, reason in reasons:
-        if holds:
-            return ExtractorName.vgg19, f"Network: VGG19, for {reason}"
-    return ExtractorName.compact, (
-        "Network: the bundled compact one, for VGG19's weights are not on this machine "
-        "(--extractor vgg19 downloads them, 80 MB)"
-    )
+    return next((reason for holds, reason in reasons if holds), None)
 
 
 def parsed_finish(given: str, steps: int) -> tuple[ExtractorName, int]:

@@ -1,6 +1,13 @@
 """The optimisation: from terms and an extractor to an image."""
 
-from stylekit.transfer.callbacks import CSVLogger, Display, EarlyStopping, ProgressBar, SaveEvery
+from stylekit.transfer.callbacks import (
+    CSVLogger,
+    Display,
+    EarlyStopping,
+    ProgressBar,
+    SaveEvery,
+    TimeLimit,
+)
 from stylekit.transfer.checkpoint import Checkpoint
 from stylekit.transfer.fit import FitMemory
 from stylekit.transfer.initial import Mix, Noise, Start, StyleStatistics, Underpainting
@@ -46,6 +53,7 @@ __all__ = [
     "StyleTransfer",
     "TiledObjective",
     "Tiles",
+    "TimeLimit",
     "TransferError",
     "Underpainting",
     "device",

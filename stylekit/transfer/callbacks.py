@@ -202,3 +202,21 @@ class EarlyStopping:
     def resume(self, steps: list[Step]) -> bool:
         """Wait as if the run had not been interrupted; return whether it had stopped."""
         return [self(step) for step in steps][-1]
+
+
+class TimeLimit:
+    """Stops a run when its time is over; its result is the image so far.
+
+    Parameters
+    ----------
+    seconds : float
+        Since the run began, above 0. It is looked at after each step, so that a run ends up to a
+        step later; what happens before the first step, such as tracing, is not cut short.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = number(seconds, "seconds", low=0, open_low=True)
+
+    def __call__(self, step: Step) -> bool:
+        """Return whether the time is over."""
+        return step.seconds >= self.seconds
