@@ -14,6 +14,7 @@ from stylekit.transfer.recompute import RecomputedObjective
 from stylekit.transfer.result import NonFiniteLossError, Result, Step, TransferError, device
 from stylekit.transfer.style_transfer import StyleTransfer
 from stylekit.transfer.tiling import TiledObjective
+from stylekit.transfer.timelapse import Timelapse
 
 __all__ = [
     "LBFGS",
@@ -44,6 +45,7 @@ __all__ = [
     "StyleTransfer",
     "TiledObjective",
     "Tiles",
+    "Timelapse",
     "TransferError",
     "Underpainting",
     "device",
