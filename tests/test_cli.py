@@ -90,6 +90,7 @@ COMMANDS = (
     "patches",
     "doodle",
     "gradient-mask",
+    "texture",
     "segment",
     "portrait",
     "demo",

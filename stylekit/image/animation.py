@@ -122,6 +122,4 @@ def _write_video(file: BinaryIO, frames: list[np.ndarray], fps, hold) -> None:
     odd = ((0, height % 2), (0, width % 2), (0, 0))
     even = [np.pad(frame, odd, "edge") for frame in frames]
     options = {"codec": "libx264", "pixelformat": "yuv420p", "macro_block_size": 2}
-    file.write(
-        iio.imwrite("<bytes>", even, extension=".mp4", plugin="FFMPEG", fps=fps, **options)
-    )
+    file.write(iio.imwrite("<bytes>", even, extension=".mp4", plugin="FFMPEG", fps=fps, **options))

@@ -56,7 +56,8 @@ def texture(
     layer_weights : sequence of float or mapping, optional
         See `GramStyleLoss`.
     variation : float, optional
-        See `stylize`; the strength is 1.
+        Weight of a `TotalVariationLoss`, at least 0. Default: a quarter of the extractor's own,
+        for without a content there is no flat part that could ripple.
     pyramid : int, optional
         Number of coarse-to-fine levels, each half the next. Default: as many as bring the
         coarsest to 64 pixels or the next size above.
@@ -97,7 +98,8 @@ def texture(
     longer = max(shape)
     own = max(sample.shape[:2])
     sample = as_image(sample, "style", max(1, round(min(own, longer) * scale)))
-    smoothing = network.variation if variation is None else number(variation, "variation", low=0)
+    smoothing = network.variation / 4 if variation is None else variation
+    number(smoothing, "variation", low=0)
     terms: list[Loss] = [
         GramStyleLoss(
             sample,
