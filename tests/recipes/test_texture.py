@@ -23,7 +23,8 @@ def test_comes_to_the_statistics_of_the_sample_from_noise(quick, coffee):
 
 
 @pytest.mark.parametrize(
-    ("size", "shape"), [(32, (32, 32)), ((20, 48), (20, 48)), (None, (40, 50)), ([33, 16], (33, 16))]
+    ("size", "shape"),
+    [(32, (32, 32)), ((20, 48), (20, 48)), (None, (40, 50)), ([33, 16], (33, 16))],
 )
 def test_any_size(size, shape, quick, coffee):
     assert quick(coffee, size=size, steps=0).image.shape == (*shape, 3)
@@ -119,5 +120,5 @@ def test_unfit_arguments(options, error, words, quick, coffee):
 
 
 def test_a_missing_file(quick):
-    with pytest.raises(FileError, match="gone.png"):
+    with pytest.raises(FileError, match=r"gone\.png"):
         quick("gone.png")
