@@ -55,7 +55,7 @@ def _draw_losses(axis: Any, result: Result) -> None:
     for name, values in curves.items():
         axis.plot(
             np.where(values > 0, values, np.nan),
-            label="total (weighted)" if name == "total" else name.replace("_", " "),
+            label="total (weighted)" if name == "total" else name,
             color="black" if name == "total" else None,
             linewidth=1.8 if name == "total" else 1.3,
             marker=_marker(values),

@@ -29,7 +29,7 @@ def test_the_image_the_losses_and_the_time(result):
     np.testing.assert_array_equal(picture.images[0].get_array(), result.image)
     assert "5 steps" in picture.get_title()
     drawn = curves(losses)
-    assert list(drawn) == ["total (weighted)", "pixel", "gram style"]
+    assert list(drawn) == ["total (weighted)", "pixel", "gram_style"]
     expected = [row["total"] for row in result.losses]
     np.testing.assert_allclose(drawn["total (weighted)"], expected)
     assert losses.get_yscale() == "log"
