@@ -50,5 +50,6 @@ from .transfer import SaveEvery as SaveEvery
 from .transfer import StyleStatistics as StyleStatistics
 from .transfer import StyleTransfer as StyleTransfer
 from .transfer import Tiles as Tiles
+from .transfer import Timelapse as Timelapse
 from .transfer import TimeLimit as TimeLimit
 from .transfer import estimate_memory as estimate_memory

@@ -90,6 +90,7 @@ COMMANDS = (
     "patches",
     "doodle",
     "gradient-mask",
+    "texture",
     "segment",
     "portrait",
     "sweep",
@@ -149,12 +150,16 @@ class TestTransfer:
             *("--optimizer", "adam", "--learning-rate", 0.05, "--pooling", "average"),
             *("--losses-csv", "losses.csv", "--save-every", 2, "--bits", 16, "-o", "out.tif"),
             *("--style-scale", 0.9, "--variation", 1, "--progress", "--precision", "float32"),
+            *("--timelapse", "run.gif"),
         )
         assert done.exit_code == 0, done.output
         rows = Path("losses.csv").read_text().splitlines()
         assert rows[0].split(",")[:4] == ["step", "level", "seconds", "total"]
         assert len(rows) == 1 + 5
         assert os.path.exists("out-00002.tif")
+        with Image.open("run.gif") as lapse:
+            assert lapse.n_frames > 2
+            assert lapse.size == (48, 40)
         assert os.path.exists("out.json")
 
     def test_outside_a_mask_nothing_changes(self, transfer):
@@ -202,6 +207,8 @@ class TestBadInput:
             (["photo.jpg", "style.png", "--losses-csv", "nowhere/l.csv"], "nowhere"),
             (["photo.jpg", "style.png", "--style-weight", 1, "--style-weight", 2], "style_weights"),
             (["photo.jpg", "style.png", "--variation", -1], "--variation"),
+            (["photo.jpg", "style.png", "--timelapse", "run.avi"], ".gif, .webp, .mp4"),
+            (["photo.jpg", "style.png", "--timelapse", "nowhere/a.gif"], "existing folder"),
         ],
     )
     def test_one_plain_sentence_and_status_2(self, transfer, arguments, words):
@@ -332,7 +339,7 @@ def run(folder, weights):
     def run(command, *arguments):
         defaults = ["-o", "out.png", "--size", "48", "--steps", "2", "--no-progress"]
         defaults += ["--style-layers", "conv1_1,conv2_1", "--weights-file", str(weights)]
-        if command != "doodle":
+        if command not in ("doodle", "texture"):
             defaults += ["--content-layers", "conv2_1"]
         return CliRunner().invoke(cli.app, [command, *defaults, *map(str, arguments)])
 
@@ -358,6 +365,7 @@ class TestTechniques:
                 *("doodle", "photo_map.png", "style.png", "style_map.png"),
                 *("--patch-layers", "conv2_1"),
             ),
+            ("texture", "style.png"),
         ],
         ids=lambda line: line[0],
     )
@@ -422,9 +430,25 @@ class TestTechniques:
         assert done.exit_code == 2
         assert "--angle" in done.output
 
+    def test_texture(self, run):
+        sample = Image.open("style.png").convert("RGBA")
+        sample.putalpha(0)
+        sample.save("sample.png")
+        for given, size in (((), (48, 48)), (("--aspect", 2), (48, 24)), (("--size", 0), (64, 64))):
+            done = run("texture", "sample.png", *given)
+            assert done.exit_code == 0, done.output
+            with Image.open("out.png") as picture:
+                assert (picture.size, picture.mode) == (size, "RGB")
+        done = run("texture", "sample.png", "--pyramid", 2)
+        with Image.open("out.png") as picture:
+            assert len(json.loads(picture.text["stylekit"])["levels"]) == 2
+
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
+            (["texture", "gone.png"], "gone.png"),
+            (["texture", "style.png", "--aspect", 0], "--aspect"),
+            (["texture", "style.png", "--pyramid", 0], "levels"),
             (["localized", "photo.jpg", "style.png"], "one of --class, --mask and --box"),
             (
                 ["localized", "photo.jpg", "style.png", "--box", "1,2,3,4", "--class", "cat"],

@@ -91,6 +91,21 @@ def test_python_about_networks_runs(monkeypatch):
     assert len(names["tried"].losses) == 6
 
 
+def test_python_about_plots_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLEKIT_DOCS_SIZE", "32")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    page = (ROOT / "docs/howto/plots.md").read_text(encoding="utf-8")
+    for block in blocks(page, r"\{code-cell\} ipython3"):
+        code = re.sub("^:tags:.*", "", block).replace('"steps": 24', '"steps": 3')
+        exec(compile(code, "plots.md", "exec"), names)
+    assert names["result"].levels == [0, 0, 1, 1]
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {
+        *("painting.gif", "strengths.webp", "strengths.png", "masks.png", "inside.png")
+    }
+
+
 def test_own_loss_of_readme_pulls(quick):
     block = next(b for b in blocks(README, "python") if "class ChannelMean" in b)
     rng = np.random.default_rng(0)

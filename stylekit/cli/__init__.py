@@ -9,7 +9,7 @@ from stylekit.cli.info import info
 from stylekit.cli.page import page
 from stylekit.cli.segment import portrait, segment
 from stylekit.cli.sweep import sweep
-from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions
+from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions, texture
 from stylekit.cli.transfer import transfer
 
 app.command(epilog="Example: stylekit transfer photo.jpg starry.jpg -o out.png --strength 0.6")(
@@ -29,6 +29,9 @@ app.command(
     "gradient-mask",
     epilog="Example: stylekit gradient-mask photo.jpg one.jpg two.jpg -o out.png --angle 0",
 )(gradient_mask)
+app.command(epilog="Example: stylekit texture gravel.jpg -o more.png --size 1024 --aspect 1.5")(
+    texture
+)
 app.command(
     epilog="Example: stylekit segment photo.jpg --model deeplab.tflite --class cat -o m.png"
 )(segment)

@@ -104,6 +104,9 @@ class RunOptions:
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0
     losses_csv: Annotated[Path | None, typer.Option(help="Write the losses there.")] = None
     save_every: Annotated[int, typer.Option(help="Steps between pictures OUT-00050.png.")] = 0
+    timelapse: Annotated[
+        Path | None, typer.Option(help="Write the run as an animation: .gif, .webp or .mp4.")
+    ] = None
     bits: Annotated[int, typer.Option(help="8, or 16 for TIFF.")] = 8
     metadata: Annotated[
         bool,
@@ -120,7 +123,7 @@ class RunOptions:
 
     def check(self) -> None:
         """Refuse what can be refused before a picture is read."""
-        from stylekit.image import check_writable
+        from stylekit.image import check_animation, check_writable
 
         integer(self.steps, "--steps", low=0)
         integer(self.size, "--size", low=0)
@@ -135,6 +138,8 @@ class RunOptions:
         self.layers(style_layers=self.style_layers)
         parsed_plan(self.plan, self.max_memory)
         check_writable(self.out, bits=self.bits)
+        if self.timelapse:
+            check_animation(self.timelapse)
 
     def networks(self) -> tuple[ExtractorName, ...]:
         """Return the names of the networks of the run."""
@@ -152,6 +157,8 @@ class RunOptions:
             callbacks.append(sk.CSVLogger(self.losses_csv))
         if self.save_every:
             callbacks.append(sk.SaveEvery(self.out, self.save_every))
+        if self.timelapse:
+            callbacks.append(sk.Timelapse(self.timelapse))
         given = {
             "size": self.size or None,
             "steps": self.steps,
@@ -187,8 +194,11 @@ class RunOptions:
         """Return the lists of layers that were given."""
         return {key: parsed_layers(value) for key, value in named.items() if value}
 
-    def complete(self, run: Callable[[], Any], like: Path) -> None:
-        """Run, and write the result, or what a broken run has come to."""
+    def complete(self, run: Callable[[], Any], like: Path | None) -> None:
+        """Run, and write the result, or what a broken run has come to.
+
+        `like` is the picture whose alpha channel and EXIF data the result carries over.
+        """
         import stylekit as sk
 
         if self.progress:
@@ -235,7 +245,7 @@ class PaintOptions(RunOptions):
         KeepColors | None,
         typer.Option(
             help="Keep CONTENT's colours: luminance recolours the result at the end (not "
-            "--save-every's pictures), match and histogram recolour the styles before."
+            "the pictures on the way), match and histogram recolour the styles before."
         ),
     ] = None
     content_layers: Annotated[str | None, typer.Option(help="Such as conv4_2.")] = None

@@ -249,6 +249,30 @@ def gradient_mask(
     )
 
 
+@with_options
+def texture(
+    style: Annotated[Path, typer.Argument(metavar="SAMPLE", help="The picture of a texture.")],
+    *,
+    aspect: Annotated[float, typer.Option(help="Width through height; 1 is a square.")] = 1.0,
+    pyramid: Annotated[
+        int | None,
+        typer.Option(help="Coarse-to-fine levels. Default: down to some 64 pixels."),
+    ] = None,
+    run: RunOptions,
+) -> None:
+    """Make a texture like SAMPLE from noise, of any size."""
+    from stylekit.image import as_image, fit_shape
+
+    aspect = number(aspect, "--aspect", low=0.01, high=100)
+    sample = as_image(style, "sample")
+    shape = fit_shape((1000, round(1000 * aspect)), run.size or max(sample.shape[:2]))
+    options = run.arguments() | {"size": shape, "pyramid": pyramid}
+    import stylekit as sk
+
+    # Its alpha channel and EXIF data are not those of another picture.
+    run.complete(lambda: sk.recipes.texture(sample, **options), None)
+
+
 def _check_maps(*pictures: tuple[Path, Path | None, str]) -> None:
     """Refuse files that are no pictures, and maps of another size, before TensorFlow loads."""
     from stylekit.image import as_image, with_map

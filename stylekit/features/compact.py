@@ -61,8 +61,8 @@ class CompactVGG(FeatureExtractor):
     Notes
     -----
     The trunk is a narrow VGG19: ten convolutions with maximum pooling between them, and at most
-    three eighths of its channels. Behind each tap but the first a linear 1 x 1 convolution brings the
-    features into a basis in which their distances, and those of their Gram matrices, are VGG19's as
+    three eighths of its channels. Behind each tap but the first a linear 1 x 1 convolution brings
+    the features into a basis in which distances, and those of their Gram matrices, are VGG19's as
     far as the trunk can tell. Layers carry the names of those of VGG19 that they stand for;
     block4_conv2 shares the trunk of block4_conv1, and in the bundled weights its projection, too.
     Every layer has a mean square near 1.

@@ -3,8 +3,10 @@
 A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
 """
 
+from stylekit.image.animation import check_animation, write_animation
 from stylekit.image.arrays import fit_shape, picture_hash, resize
 from stylekit.image.color import match_color, match_histogram, original_colors
+from stylekit.image.overlay import overlay
 from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
 from stylekit.image.sheet import contact_sheet
 from stylekit.image.write import check_writable, write_image
@@ -13,15 +15,18 @@ __all__ = [
     "PictureLike",
     "as_batch",
     "as_image",
+    "check_animation",
     "check_writable",
     "contact_sheet",
     "fit_shape",
     "match_color",
     "match_histogram",
     "original_colors",
+    "overlay",
     "picture_hash",
     "read_image",
     "resize",
     "with_map",
+    "write_animation",
     "write_image",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from stylekit._checks import InputTypeError, choice, explain, fail, number
-from stylekit.image import PictureLike, as_image
+from stylekit.image import PictureLike, overlay
 from stylekit.masks.operations import listed
 
 if TYPE_CHECKING:
@@ -182,16 +182,7 @@ class Segmentation:
         colors = _colors(len(self.names))
         drawn = colors[self.labels]
         if picture is not None:
-            under = as_image(picture)
-            if under.shape[:2] != self.labels.shape:
-                fail(
-                    "picture has another size than the segmentation",
-                    expected=f"{self.labels.shape}",
-                    received=f"{under.shape[:2]}",
-                    hint="give the picture that was segmented",
-                )
-            cover = np.where(self.labels == 0, 0, 0.6)[..., np.newaxis]
-            drawn = cover * drawn + (1 - cover) * under
+            drawn = overlay(picture, self.labels > 0, drawn, strength=0.6)
         if self.parts is not None:
             drawn[find_boundaries(self.parts, mode="inner")] = 1
         figure, axis = plt.subplots(layout="constrained")

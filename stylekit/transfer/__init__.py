@@ -22,6 +22,7 @@ from stylekit.transfer.result import NonFiniteLossError, Result, Step, TransferE
 from stylekit.transfer.reuse import Reuse
 from stylekit.transfer.style_transfer import StyleTransfer
 from stylekit.transfer.tiling import TiledObjective
+from stylekit.transfer.timelapse import Timelapse
 
 __all__ = [
     "LBFGS",
@@ -54,6 +55,7 @@ __all__ = [
     "TiledObjective",
     "Tiles",
     "TimeLimit",
+    "Timelapse",
     "TransferError",
     "Underpainting",
     "device",

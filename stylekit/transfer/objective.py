@@ -295,7 +295,7 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
 
 
 def either(condition, one, other):
-    """Return `one` where a condition, a scalar or ``[B]``, holds, else `other`, ``[B, H, W, 3]``."""
+    """Return `one` where a condition, a scalar or ``[B]``, holds, else `other`: pictures."""
     if condition.shape.num_elements() == 1:  # one of the two itself: no third picture is made
         return tf.cond(tf.reshape(condition, ()), lambda: one, lambda: other)
     return tf.where(condition[:, None, None, None], one, other)

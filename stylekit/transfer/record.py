@@ -208,6 +208,8 @@ class Record:
             image=self._full_size(self.image),
             best=self._full_size(self.level.best()),
             losses=losses,
+            levels=[row["level"] for row in self.rows],
+            times=[row["seconds"] for row in self.rows],
             steps=self.steps,
             seconds=seconds,
             stopped_by=stopped_by,
