@@ -261,7 +261,7 @@ def prepared(transfer, initial, steps=500, **options):
     """Stand in for `StyleTransfer.run`: do all that comes before the first step, and no step."""
     canvas = transfer.objective(initial).canvas
     grey = np.full((*canvas.shape, 3), 0.5, "float32")
-    return sk.Result(grey, grey, [], 0, 0.0, "steps", {"terms": list(transfer.terms)})
+    return sk.Result(grey, grey, [], 0, 0.0, "steps", {"terms": list(transfer.terms), "levels": []})
 
 
 def test_code_of_gallery_is_right(make_gallery, monkeypatch, tmp_path):
@@ -280,6 +280,7 @@ def test_code_of_gallery_is_right(make_gallery, monkeypatch, tmp_path):
     names = {}
     exec(compile(shared.replace("size = 320", "size = 128"), "gallery.md", "exec"), names)
     for name, code in codes.items():
+        code = code.replace("patch=96", "patch=64")
         exec(compile(code, f"gallery.md, {name}", "exec"), names)
         result = names.pop("result")
         assert max(result.image.shape) == 128
