@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_nb",
+    "sphinx_design",
 ]
 exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
 default_role = "code"
@@ -41,7 +42,20 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_output_stderr = "remove"  # progress bars
 
+linkcheck_timeout = 20
+linkcheck_anchors = False
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"stylekit {version}"
 html_show_sourcelink = False
-html_theme_options = {"show_prev_next": True, "navigation_with_keys": False}
+html_static_path = ["_static"]
+html_css_files = ["stylekit.css"]
+# One list of all pages, in its groups, at the left; the bar above has room for the search alone.
+html_sidebars = {"index": [], "**": ["globaltoc.html"]}
+html_theme_options = {
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+    "navbar_center": [],
+    # The gallery's pictures, and the peers' table, need the width of the contents' column.
+    "secondary_sidebar_items": {"**": ["page-toc"], "gallery": [], "peers": []},
+}

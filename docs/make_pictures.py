@@ -24,12 +24,16 @@ LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
 LOOK = {"strength": 0.8, "style_scale": 1.2, "variation": 4.0, "pyramid": 3}
 
 
-def save(name, picture, quality=76):
-    """Write a JPEG of the documentation's size."""
+def save(name, picture, quality=76, limit=None):
+    """Write a JPEG of the documentation's size, of at most so many kilobytes."""
     if picture.dtype != np.uint8:
         picture = np.uint8(np.clip(picture, 0, 1) * 255 + 0.5)
     path = FOLDER / f"{name}.jpg"
-    Image.fromarray(picture).save(path, quality=quality, optimize=True, progressive=True)
+    while True:
+        Image.fromarray(picture).save(path, quality=quality, optimize=True, progressive=True)
+        if limit is None or path.stat().st_size <= limit * 1024:
+            break
+        quality -= 4
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} KB", flush=True)
 
 

@@ -1,5 +1,7 @@
 """The documentation keeps its word: its code runs, its commands parse, its links lead somewhere."""
 
+import importlib
+import inspect
 import re
 import shlex
 import shutil
@@ -58,13 +60,12 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(sk, "VGG19", lambda weights=None: vgg19(weights=None))
     monkeypatch.setattr(sk, "read_image", lambda path, size=None: read_image(path, size=32))
     monkeypatch.setattr(sk, "StyleTransfer", ShortTransfer)
-    monkeypatch.setattr(
-        sk,
-        "stylize",
-        lambda *pictures, **options: stylize(
-            *pictures, size=32, steps=1, extractor=vgg19(weights=None), **options
-        ),
-    )
+
+    def short(*pictures, **options):
+        options = {"extractor": vgg19(weights=None)} | options | {"size": 32, "steps": 1}
+        return stylize(*pictures, **options)
+
+    monkeypatch.setattr(sk, "stylize", short)
     shutil.copytree(ROOT / "docs" / "pictures", tmp_path / "docs" / "pictures")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -80,15 +81,64 @@ def test_python_of_readme_runs(quick):
     assert np.isfinite(names["result"].losses[-1]["total"])
 
 
-def test_python_about_networks_runs(monkeypatch):
-    monkeypatch.chdir(ROOT)
+@pytest.fixture
+def beside_pictures(monkeypatch, tmp_path):
+    """Run code in a folder of its own that has the documentation's pictures."""
+    shutil.copytree(ROOT / "docs" / "pictures", tmp_path / "docs" / "pictures")
+    monkeypatch.chdir(tmp_path)
+
+
+def run_python(page):
+    """Run the Python of a page from its top to its end, and return its names."""
     names = {}
-    page = (ROOT / "docs/howto/networks.md").read_text(encoding="utf-8")
-    for block in blocks(page, "python"):
-        exec(compile(block, "networks.md", "exec"), names)
+    for block in blocks((ROOT / "docs" / page).read_text(encoding="utf-8"), "python"):
+        exec(compile(block, page, "exec"), names)
+    return names
+
+
+def test_python_of_quickstart_runs(quick):
+    names = run_python("quickstart.md")
+    assert (quick / "out.png").is_file()
+    assert names["result"].steps == 1
+    assert "total_variation" in names["result"].losses[-1]
+
+
+def test_python_about_networks_runs(beside_pictures):
+    names = run_python("howto/networks.md")
     assert names["result"].manifest["extractor"].startswith("CompactVGG")
     assert names["mixed"].steps == 20
-    assert len(names["tried"].losses) == 6
+
+
+def test_python_about_own_extractors_runs(beside_pictures, capsys):
+    names = run_python("howto/own_extractor.md")
+    losses = names["result"].losses
+    assert losses[-1]["gram_style"] < losses[0]["gram_style"]
+    printed = capsys.readouterr().out
+    assert "gram_style " in printed
+    assert "content " in printed
+
+
+def test_python_about_own_masks_runs(beside_pictures, capsys):
+    names = run_python("howto/own_masks.md")
+    kept = names["seen"].mask("light") == 1
+    assert kept.any()
+    assert names["result"].manifest["localized"]["keep"] == "subject"
+    assert "outside [0, 1]" in capsys.readouterr().out
+
+
+def test_python_about_gpus_runs(beside_pictures):
+    assert run_python("howto/gpu.md")["result"].manifest["precision"] == "mixed_bfloat16"
+
+
+def test_python_about_resuming_runs(beside_pictures):
+    names = run_python("howto/resume.md")
+    assert names["manifest"]["seed"] == 0
+    assert names["manifest"]["terms"] == names["result"].manifest["terms"]
+
+
+def test_python_about_large_pictures_runs(beside_pictures, capsys):
+    assert run_python("howto/large.md")["result"].steps == 5
+    assert "Tiles(512" in capsys.readouterr().out
 
 
 def test_python_about_plots_runs(monkeypatch, tmp_path):
@@ -168,15 +218,106 @@ def test_links_exist(page):
             assert beside.exists() or generated.exists(), f"{page.name} links to {path}"
 
 
-@pytest.mark.parametrize(
-    "room", ["blend", "features", "image", "losses", "masks", "recipes", "transfer"]
-)
-def test_reference_lists_every_name(room):
-    words = set(re.findall(r"\w+", (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")))
-    assert set(getattr(sk, room).__all__) <= words
+REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+ROOMS = ["blend", "features", "functional", "image", "image.drawn", "losses", "masks"]
+ROOMS += ["metrics", "recipes", "transfer"]
+
+
+def entries():
+    """Return the full names of all that has a page of its own in the reference."""
+    module, found = "", set()
+    for line in "".join(blocks(REFERENCE, r"\{eval-rst\}")).splitlines():
+        if match := re.fullmatch(r"\.\. (?:current)?module:: (\S+)", line):
+            module = match[1]
+        elif match := re.fullmatch(r"   ([\w.]+)", line):
+            found.add(f"{module}.{match[1]}")
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_reference_has_every_public_name(room):
+    module = importlib.import_module(f"stylekit.{room}")
+    names = getattr(module, "__all__", None)
+    if names is None:
+        names = [
+            name
+            for name, value in vars(module).items()
+            if name[0] != "_" and getattr(value, "__module__", None) == module.__name__
+        ]
+    documented = entries()
+    for name in names:
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert f"stylekit.{room}.{name}" in documented
+            assert inspect.getdoc(value)
+        else:  # a constant, which has no page
+            assert f"`{name}`" in REFERENCE
+
+
+def test_reference_has_every_top_level_name():
+    listed = set(re.findall(r"`(\w+)`", REFERENCE.partition("\n## ")[0]))
+    rooms = {room for room in ROOMS if "." not in room}
+    assert listed == set(sk.__all__) - rooms - {"__version__"}
+
+
+def test_reference_has_every_error():
+    errors = [
+        name
+        for name in sk.__all__
+        if name.endswith("Error") and issubclass(getattr(sk, name), Exception)
+    ]
+    assert {f"stylekit.{name}" for name in errors} <= entries()
+
+
+GALLERY = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+GALLERY_PICTURES = ROOT / "docs" / "pictures" / "gallery"
+
+
+@pytest.fixture(scope="module")
+def make_gallery():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "docs")
+        yield importlib.import_module("make_gallery")
+
+
+def test_gallery_shows_what_its_code_makes(make_gallery):
+    _, codes = make_gallery.pieces(GALLERY)
+    assert len(codes) >= 24
+    assert {f"{name}.jpg" for name in codes} == {p.name for p in GALLERY_PICTURES.iterdir()}
+    assert max(p.stat().st_size for p in GALLERY_PICTURES.iterdir()) <= 40 * 1024
+
+
+def prepared(transfer, initial, steps=500, **options):
+    """Stand in for `StyleTransfer.run`: do all that comes before the first step, and no step."""
+    canvas = transfer.objective(initial).canvas
+    grey = np.full((*canvas.shape, 3), 0.5, "float32")
+    return sk.Result(grey, grey, [], 0, 0.0, "steps", {"terms": list(transfer.terms), "levels": []})
+
+
+def test_code_of_gallery_is_right(make_gallery, monkeypatch, tmp_path):
+    """Every block, small, up to its first step, with the compact network and noise for paintings.
+
+    The script itself is what runs them whole.
+    """
+    shared, codes = make_gallery.pieces(GALLERY)
+    (tmp_path / "paintings").mkdir()
+    rng = np.random.default_rng(0)
+    for path in re.findall(r'"(paintings/.*)"', shared):
+        sk.write_image(tmp_path / path, rng.random((48, 64, 3)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sk, "VGG19", sk.CompactVGG)
+    monkeypatch.setattr(sk.StyleTransfer, "run", prepared)
+    names = {}
+    exec(compile(shared.replace("size = 320", "size = 128"), "gallery.md", "exec"), names)
+    for name, code in codes.items():
+        code = code.replace("patch=96", "patch=64")
+        exec(compile(code, f"gallery.md, {name}", "exec"), names)
+        result = names.pop("result")
+        assert max(result.image.shape) == 128
+        assert len(result.manifest["terms"]) >= 2
 
 
 def test_pictures_are_small():
-    pictures = list((ROOT / "docs" / "pictures").iterdir())
+    pictures = list((ROOT / "docs" / "pictures").rglob("*.jpg"))
     assert pictures
     assert max(p.stat().st_size for p in pictures) < 100_000
