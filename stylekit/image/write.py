@@ -146,14 +146,17 @@ def _as_path(path: str | os.PathLike[str]) -> Path:
 
 
 def _format(path: Path, bits: int) -> str:
+    if path.is_dir():  # which has no suffix to speak of
+        _checks.check_place(path)
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
         raise _checks.FileError(
             _checks.explain(
                 f"{path} has a suffix that names no format to write",
                 expected=", ".join(_FORMATS),
-                received=repr(suffix),
-                hint=_checks.did_you_mean(suffix, _FORMATS),
+                received=suffix or "none",
+                hint=_checks.did_you_mean(suffix, _FORMATS)
+                or f"give it one, such as {path.with_suffix('.png')}",
             )
         )
     kind = _FORMATS[suffix]
@@ -237,21 +240,8 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
 
 def _scratch(path: Path) -> Path:
     """Create an empty file in the folder of `path`, or raise what is wrong with the folder."""
-    if path.is_dir():
-        raise _checks.FileError(
-            _checks.explain(f"{path} is a folder", expected="the path of a file to write")
-        )
-    folder = Path(os.path.realpath(path)).parent
-    if not folder.is_dir():
-        raise _checks.FileError(
-            _checks.explain(
-                f"{path} cannot be written",
-                expected="an existing folder",
-                received=str(folder),
-                hint="make the folder first, or correct the path",
-            )
-        )
-    scratch = folder / f".stylekit-{uuid.uuid4().hex}.tmp"
+    _checks.check_place(path)
+    scratch = Path(os.path.realpath(path)).parent / f".stylekit-{uuid.uuid4().hex}.tmp"
     try:
         # Not the tempfile module, whose files only their owner may read: open follows the umask.
         scratch.open("xb").close()

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from tqdm import TqdmWarning
 
-from stylekit._checks import FileError, SetupError, explain, integer, number
+from stylekit._checks import FileError, SetupError, check_place, explain, integer, number
 from stylekit.image import check_writable, write_image
 from stylekit.transfer.result import Step
 
@@ -141,11 +141,7 @@ class CSVLogger:
     def __init__(self, path) -> None:
         self.path = Path(path)
         self._file: Any = None
-        folder = self.path.parent
-        if not folder.is_dir():
-            raise FileError(
-                explain(f"the folder {folder} of {self.path.name} does not exist", hint="make it")
-            )
+        check_place(self.path)
 
     def __call__(self, step: Step) -> None:
         """Write a row."""
