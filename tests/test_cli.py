@@ -101,7 +101,7 @@ COMMANDS = (
 def test_help_of_commands(command):
     done = CliRunner().invoke(cli.app, [command, "--help"])
     assert done.exit_code == 0
-    assert command == "info" or f"Example: stylekit {command} " in done.output
+    assert f"stylekit {command}" in done.output.partition("Example")[2]
 
 
 class TestTransfer:
@@ -199,7 +199,10 @@ class TestBadInput:
             (["photo.jpg", "style.png", "--content-layers", "conv3_1"], "no convolution"),
             (["photo.jpg", "style.png", "--weights-file", "gone.h5"], "gone.h5"),
             (["photo.jpg", "style.png", "--losses-csv", "nowhere/l.csv"], "nowhere"),
-            (["photo.jpg", "style.png", "--style-weight", 1, "--style-weight", 2], "style_weights"),
+            (
+                ["photo.jpg", "style.png", "--style-weight", 1, "--style-weight", 2],
+                "expected 1, rec",
+            ),
             (["photo.jpg", "style.png", "--variation", -1], "--variation"),
         ],
     )
@@ -278,7 +281,7 @@ class TestCheckpoint:
         interrupted(5)
         kept = ("--checkpoint", "kept", "--losses-csv", "losses.csv")
         done = transfer(*line, "--progress", *kept)
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == 130, done.output
         assert "(interrupted); the same command goes on from kept" in done.output
         assert os.listdir("kept")
         done = transfer(*line, *kept)
@@ -547,7 +550,7 @@ def test_ctrl_c_keeps_the_image(folder, weights):
         output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 0, errors
+    assert process.returncode == 130, errors
     assert "interrupted" in output
     assert sk.read_image("out.png").shape == (53, 64, 3)
 

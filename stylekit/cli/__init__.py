@@ -29,7 +29,7 @@ app.command(
     epilog=examples(
         "localized photo.jpg starry.jpg -o out.png --box 40,10,300,400",
         "localized photo.jpg starry.jpg -o out.png --class person",
-        "localized photo.jpg starry.jpg -o out.png --mask me.png --keep background",
+        "localized me.jpg wave.jpg -o out.png --mask me.png --keep background",
     ),
 )(localized)
 app.command(
@@ -37,7 +37,7 @@ app.command(
     rich_help_panel=Chapter.paint,
     epilog=examples(
         "gradient-mask photo.jpg starry.jpg wave.jpg -o out.png --angle 0",
-        "gradient-mask photo.jpg starry.jpg wave.jpg -o out.png --mask ramp.png",
+        "gradient-mask photo.jpg starry.jpg wave.jpg -o out.png --mask sky.png",
     ),
 )(gradient_mask)
 app.command(

@@ -91,5 +91,5 @@ class Typer(typer.Typer):
 
 def examples(*lines: str) -> str:
     """Return the end of a command's help: lines that work as written, none of them wrapped."""
-    shown = "\n".join(f"  stylekit {line}" for line in lines)
+    shown = "\n".join(f"stylekit {line}" for line in lines)
     return f"Example{'s' if len(lines) > 1 else ''}:\n\n\b\n{shown}"

@@ -30,7 +30,6 @@ WORDS = (
     (r", or stretch it with masks\.resize", " itself"),
     (r"masks\.guided", "--refine guided"),
     (r"style_weights", "--style-weight"),
-    (r"style_weight(?=s differs)", "--style-weight"),
     (
         r"if you trust the file, raise PIL\.Image\.MAX_IMAGE_PIXELS before reading it",
         "make it smaller with another program first",
@@ -44,5 +43,13 @@ WORDS = (
 def spoken(message: str) -> str:
     """Return a message of the library in the words of the command line."""
     for pattern, words in WORDS:
-        message = re.sub(pattern, words, message)
+        message = re.sub(
+            pattern, lambda found, words=words: _cased(found, words), message, flags=re.I
+        )
     return message
+
+
+def _cased(found: re.Match, words: str) -> str:
+    """Return what is said instead, as a sentence's beginning if that is what was found."""
+    said = found.expand(words)
+    return said[:1].upper() + said[1:] if found[0][0].isupper() else said

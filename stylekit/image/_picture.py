@@ -75,9 +75,13 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
             )
         )
     path = Path(path)
+    if path.is_dir():
+        raise _checks.FileError(
+            _checks.explain(
+                f"{path} is a folder", expected="a picture file", hint="name a file in it"
+            )
+        )
     try:
-        if path.is_dir():
-            raise IsADirectoryError("a folder")
         path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError):
         raise _checks.absent(path, str(path), "a picture file") from None
@@ -87,7 +91,7 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
                 f"{path} cannot be read",
                 expected="a picture file",
                 received=getattr(error, "strerror", None) or str(error),
-                hint="name the file itself" if path.is_dir() else "check its permissions",
+                hint="check its name and its permissions",
             )
         ) from error
     if path.stat().st_size == 0:

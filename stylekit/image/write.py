@@ -154,7 +154,7 @@ def _format(path: Path, bits: int) -> str:
             _checks.explain(
                 f"{path} has a suffix that names no format to write",
                 expected=", ".join(_FORMATS),
-                received=suffix or "none",
+                received=repr(suffix) if suffix else "none",
                 hint=_checks.did_you_mean(suffix, _FORMATS)
                 or f"give it one, such as {path.with_suffix('.png')}",
             )
