@@ -171,6 +171,17 @@ def absent(path: Path, name: str, kind: str) -> FileError:
     return FileError(explain(problem, expected=f"{kind} in {folder.resolve()}", hint=hint))
 
 
+def unwritable(name: str, error: OSError) -> FileError:
+    """Return the error of a file or folder that the system refuses to write."""
+    return FileError(
+        explain(
+            f"{name} cannot be written",
+            received=error.strerror or str(error),
+            hint="choose another folder, or free some space",
+        )
+    )
+
+
 def weights_file(path: str | os.PathLike, told_by: str) -> Path:
     """Return `path` if it is a weights file by its name and exists, else raise `FileError`."""
     path = Path(path)
