@@ -164,7 +164,8 @@ class RunOptions:
 
         if self.progress:
             size = f"{self.size} pixels" if self.size else "its own size"
-            typer.echo(f"{size}, {self.steps} steps on {sk.transfer.device()}", err=True)
+            steps = f"{self.steps} step{'s' * (self.steps != 1)}"
+            typer.echo(f"{size}, {steps} on {sk.transfer.device()}", err=True)
         with on_interrupt(once):
             self._write(run, like if self.metadata else None)
 
@@ -196,7 +197,8 @@ class RunOptions:
             stop += f"; the same command goes on from {self.checkpoint}"
         elif self.checkpoint:
             self.kept_state().remove()
-        typer.echo(f"{saved}: {result.steps} steps in {result.seconds:.0f} s{stop}")
+        steps = f"{result.steps} step{'s' * (result.steps != 1)}"
+        typer.echo(f"{saved}: {steps} in {result.seconds:.0f} s{stop}")
         if result.stopped_by == "interrupted":
             raise typer.Exit(INTERRUPTED)
 

@@ -57,7 +57,9 @@ def within(
         with plain_errors():
             if isinstance(value, (list, tuple)):
                 return [read(one, name) for one in value]
-            return None if value is None else read(value, name)
+            if value is None:
+                return [] if param.multiple else None
+            return read(value, name)
 
     def read(value: Any, name: str) -> Any:
         if isinstance(value, str):

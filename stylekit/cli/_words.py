@@ -34,6 +34,11 @@ WORDS = (
         r"if you trust the file, raise PIL\.Image\.MAX_IMAGE_PIXELS before reading it",
         "make it smaller with another program first",
     ),
+    (r"CompactVGG\(\)", "--extractor compact"),
+    (
+        r"take (a larger picture|larger pictures), shallower layers, or fewer pyramid levels",
+        "take a larger --size, shallower layers, or a smaller --pyramid",
+    ),
     (r"weights=\.\.\. \(or --weights-file\)", "--weights-file"),
     (r"shape \((\d+), (\d+)\)", r"\2x\1 pixels"),
 )
