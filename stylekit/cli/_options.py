@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import os
 import tempfile
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName
 from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
 from stylekit.cli._network import ExtractorName, network, parsed_finish
 from stylekit.cli._plan import parsed_plan, plan
-from stylekit.cli._values import layer_names
+from stylekit.cli._values import keep_apart, layer_names
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -81,25 +80,6 @@ class RunOptions:
                 received=self.checkpoint,
                 hint="name a folder of its own for the run's state",
             )
-
-    def check_inputs(self, given: Iterable[Any]) -> None:
-        """Refuse to write the picture over one that is read.
-
-        Raises
-        ------
-        InputError
-            If `out` is one of the files given.
-        """
-        for path in given:
-            if isinstance(path, list):
-                self.check_inputs(path)
-            elif isinstance(path, Path) and _are_one(path, self.out):
-                fail(
-                    f"--out names {path}, a picture that is read",
-                    expected="another file to write",
-                    received=self.out,
-                    hint="choose another name: the picture would be lost",
-                )
 
     def networks(self) -> tuple[ExtractorName, ...]:
         """Return the names of the networks of the run."""
@@ -247,10 +227,6 @@ class PaintOptions(RunOptions):
         return given | self.layers(content_layers=self.content_layers)
 
 
-def _are_one(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and os.path.samefile(one, other)
-
-
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """Spread a command's ``run`` parameter, a dataclass of options, over its command line.
 
@@ -284,7 +260,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         with plain_errors():
             run = options(**{field.name: given.pop(field.name) for field in fields})
             run.check()
-            run.check_inputs(given.values())
+            keep_apart(run.out, given.values())
             command(**given, run=run)
 
     spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

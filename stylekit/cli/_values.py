@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -109,6 +110,26 @@ def layer_names(given: str, option: str) -> tuple[str, ...]:
                 hint=did_you_mean(name, LAYERS),
             )
     return names
+
+
+def keep_apart(out: Path, read: Iterable[Any]) -> None:
+    """Refuse to write a picture over a file that is read; what is no path is passed over.
+
+    Raises
+    ------
+    InputError
+        If `out` is one of the files, or in a list among them.
+    """
+    for path in read:
+        if isinstance(path, list):
+            keep_apart(out, path)
+        elif isinstance(path, Path) and path.exists() and out.exists() and path.samefile(out):
+            fail(
+                f"--out names {path}, a picture that is read",
+                expected="another file to write",
+                received=out,
+                hint="choose another name: the picture would be lost",
+            )
 
 
 def complete_layers(incomplete: str) -> list[str]:

@@ -23,7 +23,7 @@ from stylekit.cli._subject import (
     check_network,
     segmenter,
 )
-from stylekit.cli._values import within
+from stylekit.cli._values import keep_apart, within
 
 
 def segment(
@@ -62,6 +62,7 @@ def segment(
         from stylekit.image import as_image, check_writable, write_image
 
         for path in filter(None, (out, plot)):
+            keep_apart(path, [photo])
             check_writable(path)
         if out is None or plot:
             check_network(model, names)
@@ -110,6 +111,7 @@ def portrait(
         from stylekit import blend
         from stylekit.image import as_image, check_writable, write_image
 
+        keep_apart(out, [photo, mask])
         check_writable(out)
         image = as_image(photo, "photo")
         found = Subject(mask, box, classes, model, names, refine).find(image)

@@ -68,6 +68,7 @@ WRONG = [
     (("transfer", "photo.jpg", "starry.jpg", "-o", "out.jgp"), "Did you mean .jpg"),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "photo.jpg"), "the picture would be lost"),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "./starry.jpg"), "the picture would be lost"),
+    (("portrait", "photo.jpg", "-o", "photo.jpg", "--box", "1,2,30,40"), "would be lost"),
     ((*TRANSFER, "--bits", "16"), "expected a path such as out.tif"),
     ((*TRANSFER, "--losses-csv", "no/l.csv"), "Make the folder first"),
     ((*TRANSFER, "--losses-csv", "folder"), "folder is a folder"),
