@@ -31,3 +31,6 @@ STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", 
 
 CONTENT_LAYERS = ("block4_conv2",)
 """Gatys et al. 2016, section 3; the Keras and TensorFlow tutorials take block5_conv2."""
+
+VGG19_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+"""Channels and convolutions of each block (Simonyan and Zisserman 2015, table 1, column E)."""

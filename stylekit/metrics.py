@@ -101,6 +101,7 @@ def _pictures(photo: PictureLike, result: PictureLike) -> tuple[np.ndarray, np.n
             "result has another size than photo",
             expected=f"shape {photo.shape}",
             received=f"shape {result.shape}",
+            hint="use stylekit.image.resize",
         )
     return photo, result
 

@@ -80,9 +80,9 @@ def test_a_number_is_finite(value):
     [
         ({"low": 0}, 0, -0.1, "a number of at least 0"),
         ({"low": 0, "open_low": True}, 0.1, 0, "a number above 0"),
-        ({"low": 0, "high": 1}, 1, 1.1, r"a number in \[0, 1\]"),
-        ({"low": 0, "high": 1, "open_low": True}, 1, 0, r"a number in \(0, 1\]"),
-        ({"low": 0, "high": 1}, 0, -1, r"a number in \[0, 1\]"),
+        ({"low": 0, "high": 1}, 1, 1.1, "a number from 0 to 1"),
+        ({"low": 0, "high": 1, "open_low": True}, 1, 0, "a number above 0 and up to 1"),
+        ({"low": 0, "high": 1}, 0, -1, "a number from 0 to 1"),
     ],
 )
 def test_a_number_lies_in_its_range(limits, right, wrong, expected):

@@ -103,7 +103,7 @@ COMMANDS = (
 def test_help_of_commands(command):
     done = CliRunner().invoke(cli.app, [command, "--help"])
     assert done.exit_code == 0
-    assert command == "info" or f"Example: stylekit {command} " in done.output
+    assert f"stylekit {command}" in done.output.partition("Example")[2]
 
 
 class TestTransfer:
@@ -205,7 +205,10 @@ class TestBadInput:
             (["photo.jpg", "style.png", "--content-layers", "conv3_1"], "no convolution"),
             (["photo.jpg", "style.png", "--weights-file", "gone.h5"], "gone.h5"),
             (["photo.jpg", "style.png", "--losses-csv", "nowhere/l.csv"], "nowhere"),
-            (["photo.jpg", "style.png", "--style-weight", 1, "--style-weight", 2], "style_weights"),
+            (
+                ["photo.jpg", "style.png", "--style-weight", 1, "--style-weight", 2],
+                "expected 1, rec",
+            ),
             (["photo.jpg", "style.png", "--variation", -1], "--variation"),
             (["photo.jpg", "style.png", "--timelapse", "run.avi"], ".gif, .webp, .mp4"),
             (["photo.jpg", "style.png", "--timelapse", "nowhere/a.gif"], "existing folder"),
@@ -286,7 +289,7 @@ class TestCheckpoint:
         interrupted(5)
         kept = ("--checkpoint", "kept", "--losses-csv", "losses.csv")
         done = transfer(*line, "--progress", *kept)
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == 130, done.output
         assert "(interrupted); the same command goes on from kept" in done.output
         assert os.listdir("kept")
         done = transfer(*line, *kept)
@@ -562,7 +565,7 @@ def test_ctrl_c_keeps_the_image(folder, weights):
         # A test run in a shell's background ignores the signal, and so would its children.
         preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.time() + 60
+    deadline = time.time() + 180  # of a busy machine
     while time.time() < deadline and not (
         os.path.exists("l.csv") and Path("l.csv").read_text().count("\n") > 3
     ):
@@ -572,7 +575,7 @@ def test_ctrl_c_keeps_the_image(folder, weights):
         output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 0, errors
+    assert process.returncode == 130, errors
     assert "interrupted" in output
     assert sk.read_image("out.png").shape == (53, 64, 3)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from stylekit._checks import InputError, explain, integer, number
+from stylekit._checks import InputError, explain, fail, integer, weights_file
 
 
 class ExtractorName(enum.StrEnum):
@@ -84,42 +84,15 @@ def parsed_finish(given: str, steps: int) -> tuple[ExtractorName, int]:
     return ExtractorName(name), int(count)
 
 
-def check_weights_file(weights_file: Path | None, *names: ExtractorName) -> None:
-    """Raise `InputError` if VGG19's weights are given, and none of the networks is VGG19."""
-    if weights_file and set(names) == {ExtractorName.compact}:
-        raise InputError(
-            explain(
-                "--weights-file holds VGG19's weights, and VGG19 is not used",
-                expected="--extractor vgg19, or --finish vgg19:50",
-                received=f"--extractor {names[0].value}",
-                hint="leave --weights-file out for the compact network",
-            )
+def check_weights_file(path: Path | None, *names: ExtractorName) -> None:
+    """Raise an error if VGG19's weights are given, and are no file, or no network is VGG19."""
+    if path is None:
+        return
+    if set(names) == {ExtractorName.compact}:
+        fail(
+            "--weights-file holds VGG19's weights, and VGG19 is not used",
+            expected="--extractor vgg19, or --finish vgg19:50",
+            received=f"--extractor {names[0].value}",
+            hint="leave --weights-file out for the compact network",
         )
-
-
-def parsed_layers(given: str) -> tuple[str, ...] | dict[str, float]:
-    """Return layers, and their weights if there are any: ``conv1_1:2,conv2_1``; 1 by default.
-
-    Raises
-    ------
-    InputError
-        If a weight is no number, or negative.
-    """
-    parts = [layer.strip().partition(":") for layer in given.split(",")]
-    if not any(colon for _, colon, _ in parts):
-        return tuple(name for name, _, _ in parts)
-    return {name: layer_weight(name, weight) if colon else 1.0 for name, colon, weight in parts}
-
-
-def layer_weight(name: str, given: str) -> float:
-    """Return the weight of a layer."""
-    try:
-        return number(float(given), f"the weight of {name}", low=0)
-    except ValueError:
-        raise InputError(
-            explain(
-                f"the weight of {name} cannot be read",
-                expected="a layer and a number of at least 0, such as conv1_1:2",
-                received=f"{name}:{given}",
-            )
-        ) from None
+    weights_file(path, "--weights-file")

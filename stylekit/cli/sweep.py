@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import InputError, explain, grid_size, integer, number
+from stylekit._checks import InputError, explain, grid_size, number
 from stylekit._defaults import MOST_CELLS, PREVIEW_SIZE, PREVIEW_STEPS, SWEPT_STRENGTHS
+from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
-from stylekit.cli._network import ExtractorName, check_weights_file, network, parsed_layers
-from stylekit.cli._options import KeepColors, Pooling
+from stylekit.cli._help import Panel
+from stylekit.cli._network import ExtractorName, check_weights_file, network
+from stylekit.cli._values import layer_names, within
 
 
 def sweep(
@@ -22,49 +24,70 @@ def sweep(
     ],
     *,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder; made if it is not there.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            rich_help_panel=Panel.picture,
+            help="Where the pictures go; the folder is made if it is not there.",
+        ),
     ] = Path("stylekit-sweep"),
     strength: Annotated[
-        str, typer.Option(help="Values with commas: 0 is the content, 1 is style alone.")
+        str,
+        typer.Option(
+            metavar="NUMBERS",
+            rich_help_panel=Panel.picture,
+            help="Values with commas: 0 is CONTENT as it was, 1 is style alone.",
+        ),
     ] = ",".join(map(str, SWEPT_STRENGTHS)),
     variation: Annotated[
         str | None,
-        typer.Option(help="Weights of the total variation, with commas. Default: the network's."),
+        typer.Option(
+            metavar="NUMBERS",
+            rich_help_panel=Panel.picture,
+            show_default="the network's own",
+            help="Weights of the total variation, with commas.",
+        ),
     ] = None,
     style_scale: Annotated[
-        str | None, typer.Option(help="Values with commas; above 1 the strokes grow.")
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            rich_help_panel=Panel.picture,
+            help="Sizes of the brush strokes, with commas: beyond 1 they grow.",
+        ),
     ] = None,
+    keep_colors: declared.KeepColors = None,
+    size: declared.Size = PREVIEW_SIZE,
+    steps: declared.Steps = PREVIEW_STEPS,
     style_layers: Annotated[
         str | None,
         typer.Option(
-            help="Sets with semicolons, such as 'conv1_1,conv2_1;conv3_1,conv4_1'; "
-            "with weights 'conv1_1:2,conv2_1:1'."
+            metavar="SETS",
+            rich_help_panel=Panel.network,
+            show_default="the network's own",
+            help="Sets of layers with semicolons, such as 'conv1_1,conv2_1;conv3_1,conv4_1'; "
+            "with weights 'conv1_1:2,conv2_1:1'.",
         ),
     ] = None,
     content_layers: Annotated[
-        str | None, typer.Option(help="Sets with semicolons, such as 'conv3_1;conv4_1'.")
+        str | None,
+        typer.Option(
+            metavar="SETS",
+            rich_help_panel=Panel.network,
+            show_default="the network's own",
+            help="Sets with semicolons, such as 'conv3_1;conv4_1'.",
+        ),
     ] = None,
-    keep_colors: Annotated[
-        KeepColors | None, typer.Option(help="Keep CONTENT's colours; see transfer.")
-    ] = None,
-    size: Annotated[int, typer.Option(help="Longer side of the pictures in pixels.")] = (
-        PREVIEW_SIZE
-    ),
-    steps: Annotated[int, typer.Option(help="Evaluations of the gradient, a picture.")] = (
-        PREVIEW_STEPS
-    ),
-    extractor: Annotated[
-        ExtractorName,
-        typer.Option(help="The network; auto: VGG19 if its weights are there, else the bundled."),
-    ] = ExtractorName.auto,
-    weights_file: Annotated[
-        Path | None,
-        typer.Option(help="VGG19's .h5 or .npz; default: STYLEKIT_WEIGHTS, or a download."),
-    ] = None,
-    pooling: Annotated[Pooling, typer.Option(help="How the network reduces.")] = Pooling.max,
-    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
-    max_cells: Annotated[int, typer.Option(help="Most pictures of a grid.")] = MOST_CELLS,
-    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+    extractor: declared.Extractor = ExtractorName.auto,
+    weights_file: declared.WeightsFile = None,
+    pooling: declared.Pooling = declared.PoolingName.max,
+    seed: declared.Seed = 0,
+    max_cells: Annotated[
+        int, within(low=1, whole=True, rich_help_panel=Panel.run, help="Most pictures of a grid.")
+    ] = MOST_CELLS,
+    progress: declared.Progress = True,
 ) -> None:
     """Paint CONTENT with every combination of some settings, small, to choose by looking.
 
@@ -72,14 +95,11 @@ def sweep(
     table, and the pictures.
     """
     with plain_errors():
-        integer(size, "--size", low=1)
-        integer(steps, "--steps", low=0)
-        integer(seed, "--seed", low=0)
         check_weights_file(weights_file, extractor)
         grid: dict[str, Any] = {
             "style": styles,
-            "style_layers": _layers(style_layers),
-            "content_layers": _layers(content_layers),
+            "style_layers": _layers(style_layers, "--style-layers"),
+            "content_layers": _layers(content_layers, "--content-layers"),
             "style_scale": _values(style_scale, _number("--style-scale", open_low=True)),
             "variation": _values(variation, _number("--variation")),
             "strength": _values(strength, _number("--strength", high=1)),
@@ -94,7 +114,7 @@ def sweep(
             content,
             None,
             grid,
-            size=size,
+            size=size or None,
             steps=steps,
             extractor=network(extractor, weights_file, pooling.value),
             keep_colors=keep_colors and keep_colors.value,
@@ -120,8 +140,8 @@ def _values(given: str | None, read: Callable[[str], Any], separator: str = ",")
     return [] if given is None else [read(part.strip()) for part in given.split(separator)]
 
 
-def _layers(given: str | None) -> list[Any]:
-    return _values(given, parsed_layers, ";")
+def _layers(given: str | None, option: str) -> list[Any]:
+    return _values(given, lambda one: layer_names(one, option), ";")
 
 
 def _number(option: str, **limits: Any) -> Callable[[str], float]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import keras
 
+from stylekit._checks import weights_file
 from stylekit.features.convolution import FrozenConv2D, FrozenMaxPooling2D
 from stylekit.features.extractor import FeatureExtractor, Window, ordered
 from stylekit.features.vgg19 import MEAN
-from stylekit.features.weights import existing, read_convolutions
+from stylekit.features.weights import read_convolutions
 
 TRUNK = ((24, 16), (48, 32), (96, 64, 64), (192, 64), (160,))
 """Channels of the convolutions, 3 x 3 with ReLU, of each block; maximum pooling lies between."""
@@ -76,7 +77,7 @@ class CompactVGG(FeatureExtractor):
     """
 
     def __init__(self, weights: str | os.PathLike | None = None) -> None:
-        self.weights = WEIGHTS if weights is None else existing(weights, "weights=")
+        self.weights = WEIGHTS if weights is None else weights_file(weights, "weights=")
         self._models: dict[tuple, keras.Model] = {}
 
     # What it paints for conv5_1, which another network taught it, takes from what it paints for the

@@ -40,8 +40,9 @@ def named_format(path: Path, formats: Mapping[str, str]) -> str:
             _checks.explain(
                 f"{path} has a suffix that names no format to write",
                 expected=", ".join(formats),
-                received=repr(suffix),
-                hint=_checks.did_you_mean(suffix, formats),
+                received=repr(suffix) if suffix else "none",
+                hint=_checks.did_you_mean(suffix, formats)
+                or f"give it one, such as {path.with_suffix(next(iter(formats)))}",
             )
         )
     return formats[suffix]
@@ -65,21 +66,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 def scratch_file(path: Path) -> Path:
     """Create an empty file in the folder of `path`, or raise what is wrong with the folder."""
-    if path.is_dir():
-        raise _checks.FileError(
-            _checks.explain(f"{path} is a folder", expected="the path of a file to write")
-        )
-    folder = Path(os.path.realpath(path)).parent
-    if not folder.is_dir():
-        raise _checks.FileError(
-            _checks.explain(
-                f"{path} cannot be written",
-                expected="an existing folder",
-                received=str(folder),
-                hint="make the folder first, or correct the path",
-            )
-        )
-    scratch = folder / f".stylekit-{uuid.uuid4().hex}.tmp"
+    _checks.check_place(path)
+    scratch = Path(os.path.realpath(path)).parent / f".stylekit-{uuid.uuid4().hex}.tmp"
     try:
         # Not the tempfile module, whose files only their owner may read: open follows the umask.
         scratch.open("xb").close()

@@ -168,6 +168,8 @@ def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) ->
 
 
 def _format(path: Path, bits: int) -> str:
+    if path.is_dir():  # which has no suffix to speak of
+        _checks.check_place(path)
     kind = named_format(path, _FORMATS)
     _checks.choice(bits, "bits", (8, 16))
     if bits == 16 and kind != "TIFF":

@@ -229,7 +229,11 @@ class GradientMaskStyleLoss(Loss):
         numbers = map(str, range(1, len(self.regions) + 1))
         names = tuple(numbers if region_names is None else region_names)
         if len(names) != len(self.regions):
-            fail("region_names do not match", expected=str(len(self.regions)), received=len(names))
+            fail(
+                "region_names do not match the regions",
+                expected=f"{len(self.regions)} names, one a region",
+                received=len(names),
+            )
         for name, region in zip(names, self.regions, strict=True):
             region.region.what = f"mask of region {name}"
             region.reference_region.what = f"style mask of region {name}"

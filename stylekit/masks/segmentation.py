@@ -104,7 +104,11 @@ class Segmentation:
         wanted = [self._index(name) for name in asked]
         mask = np.isin(self.labels, wanted)
         if not mask.any():
-            fail(f"no {' or '.join(asked)} is in the picture", received=self._found())
+            fail(
+                f"no {' or '.join(asked)} is in the picture",
+                received=self._found(),
+                hint="take one of these, or tell where it is by a mask or a box",
+            )
         if not soft:
             return mask.astype(np.float32)
         if self.scores is None:

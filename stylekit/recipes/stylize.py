@@ -194,6 +194,6 @@ def _shares(weights, covers):
     values = [number(w, "a style weight", low=0) for w in values]
     if len(values) != len(covers) or not sum(values):
         expected = f"{len(covers)} weights, not all 0"
-        fail("style_weights are wrong", expected=expected, received=weights)
+        fail("style_weights do not match the styles", expected=expected, received=weights)
     most = np.max(sum(w * cover for w, cover in zip(values, covers, strict=True)))
     return [float(w / most) for w in values]

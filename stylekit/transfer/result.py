@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from stylekit._checks import FileError, StylekitError, choice, fail
+from stylekit._checks import StylekitError, choice, fail, unwritable
 from stylekit.image import check_writable, write_image
 from stylekit.transfer.figure import draw
 
@@ -146,7 +146,7 @@ class Result:
             try:
                 beside.write_text(record + "\n", encoding="utf-8")
             except OSError as error:
-                raise FileError(f"the manifest {beside} cannot be written: {error}.") from error
+                raise unwritable(f"the manifest {beside}", error) from error
         return written
 
     def plot(self):
