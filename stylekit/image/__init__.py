@@ -6,7 +6,6 @@ A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
 from stylekit.image.animation import check_animation, write_animation
 from stylekit.image.arrays import fit_shape, picture_hash, resize
 from stylekit.image.color import match_color, match_histogram, original_colors
-from stylekit.image.overlay import overlay
 from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
 from stylekit.image.sheet import contact_sheet
 from stylekit.image.write import check_writable, write_image
@@ -22,7 +21,6 @@ __all__ = [
     "match_color",
     "match_histogram",
     "original_colors",
-    "overlay",
     "picture_hash",
     "read_image",
     "resize",

@@ -121,5 +121,5 @@ def _write_video(file: BinaryIO, frames: list[np.ndarray], fps, hold) -> None:
     height, width = frames[-1].shape[:2]
     odd = ((0, height % 2), (0, width % 2), (0, 0))
     even = [np.pad(frame, odd, "edge") for frame in frames]
-    options = {"codec": "libx264", "pixelformat": "yuv420p", "macro_block_size": 2}
+    options: dict[str, Any] = {"codec": "libx264", "pixelformat": "yuv420p", "macro_block_size": 2}
     file.write(iio.imwrite("<bytes>", even, extension=".mp4", plugin="FFMPEG", fps=fps, **options))

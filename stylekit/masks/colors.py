@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import ImageColor
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from stylekit._checks import fail, number
 from stylekit.image import PictureLike, as_image
-from stylekit.image._color import rgb_color
 from stylekit.masks.operations import listed
 
 
@@ -147,6 +147,29 @@ def colors_asked(
         fail(f"{name} has one colour twice", received=", ".join(codes))
     names = map(str, colors) if isinstance(colors, Mapping) else codes
     return dict(zip(names, values, strict=True))
+
+
+def rgb_color(color: Any, name: str) -> np.ndarray:
+    """Return a colour as three whole floats in 0-255."""
+    values = color
+    if isinstance(color, str):
+        try:
+            values = ImageColor.getrgb(color)[:3]
+        except ValueError:
+            values = ()
+    values = np.asarray(values)
+    scale = 1 if values.dtype.kind == "f" else 255
+    if (
+        values.shape != (3,)
+        or values.dtype.kind not in "iuf"
+        or not np.all((values >= 0) & (values <= scale))
+    ):
+        fail(
+            f"{name} is not a colour",
+            expected='three integers in 0-255, three floats in 0-1 or a string such as "#ff0000"',
+            received=f"{color!r:.60}",
+        )
+    return np.rint(values * (255 / scale)).astype(float)
 
 
 def _label(name: str, wanted: dict[str, np.ndarray]) -> str:

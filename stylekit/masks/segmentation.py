@@ -10,8 +10,9 @@ import numpy as np
 from scipy import ndimage
 
 from stylekit._checks import InputTypeError, choice, explain, fail, number
-from stylekit.image import PictureLike, overlay
+from stylekit.image import PictureLike
 from stylekit.masks.operations import listed
+from stylekit.masks.overlay import overlay
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,6 +9,7 @@ import numpy as np
 
 from stylekit._checks import FileError, fail, integer, number
 from stylekit.image import check_animation, fit_shape, resize, write_animation
+from stylekit.image.arrays import quantise
 from stylekit.transfer.result import Step
 
 
@@ -110,4 +111,4 @@ class Timelapse:
     def _frame(self, step: Step) -> np.ndarray:
         image = step.image if step.image.ndim == 3 else np.concatenate(list(step.image), axis=1)
         image = resize(image, fit_shape(image.shape, min(self.size, max(image.shape[:2]))))
-        return np.uint8(image * 255 + 0.5)
+        return quantise(image, 8)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stylekit._checks import fail, number
-from stylekit.image._color import rgb_color
-from stylekit.image.arrays import unit_values
-from stylekit.image.read import PictureLike, as_image
+from stylekit.image import PictureLike, as_image
+from stylekit.masks.colors import rgb_color
+from stylekit.masks.operations import mask_of
 
 RED = "#ff2020"
 
 
 def overlay(
-    picture: PictureLike, mask: npt.ArrayLike, color: Any = RED, *, strength: float = 0.5
+    picture: PictureLike, mask: Any, color: Any = RED, *, strength: float = 0.5
 ) -> np.ndarray:
     """Lay a colour over a picture where a mask is.
 
@@ -26,8 +25,8 @@ def overlay(
     ----------
     picture : path, PIL image or array_like
         As `as_image` takes it.
-    mask : array_like [H, W]
-        Of the picture's size, in [0, 1], integers or booleans; 1 is here.
+    mask : array_like [H, W], PIL image, path or callable
+        Of the picture's size, as `as_mask` takes it; 1 is here. A callable is given the picture.
     color : colour or picture
         A name or hex string as in CSS, three integers in 0-255, three floats in [0, 1]; or an
         array [H, W, 3] of the picture's size, which has a colour a pixel.
@@ -51,22 +50,17 @@ def overlay(
            [0. , 0. , 0. ]], dtype=float32)
     """
     under = as_image(picture)
-    cover = unit_values(mask, "mask")
-    _check_size(cover.shape, under.shape[:2], "mask")
+    cover = mask_of(mask, under, allow_empty=True)
     strength = number(strength, "strength", low=0, high=1)
     if getattr(color, "ndim", 0) == 3:
         over = as_image(color, "color")
-        _check_size(over.shape[:2], under.shape[:2], "color")
+        if over.shape != under.shape:
+            fail(
+                "color has another size than the picture",
+                expected=f"{under.shape[:2]}",
+                received=f"{over.shape[:2]}",
+                hint="resize it with stylekit.image.resize(color, picture.shape)",
+            )
     else:
         over = np.float32(rgb_color(color, "color") / 255)
     return under + np.float32(strength) * cover[..., np.newaxis] * (over - under)
-
-
-def _check_size(shape: tuple[int, ...], expected: tuple[int, ...], name: str) -> None:
-    if shape != expected:
-        fail(
-            f"the {name} has another size than the picture",
-            expected=f"{expected}",
-            received=f"{shape}",
-            hint=f"resize it with stylekit.image.resize({name}, picture.shape)",
-        )

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from stylekit._checks import FileError, InputError
-from stylekit.image import overlay
+from stylekit.masks import overlay
 
 GREY = np.full((4, 6, 3), 0.5, np.float32)
 
@@ -39,6 +40,16 @@ def test_a_picture_as_colour(left, rng):
     np.testing.assert_array_equal(drawn[:, 3:], GREY[:, 3:])
 
 
+@pytest.mark.parametrize("dtype", [bool, "uint8", "int64"])
+def test_masks_as_they_come(dtype, left, tmp_path):
+    expected = overlay(GREY, left)
+    np.testing.assert_array_equal(overlay(GREY, left.astype(dtype)), expected)
+    np.testing.assert_array_equal(overlay(GREY, lambda picture: left), expected)
+    Image.fromarray(np.uint8(left * 255)).save(tmp_path / "left.png")
+    np.testing.assert_array_equal(overlay(GREY, tmp_path / "left.png"), expected)
+    np.testing.assert_array_equal(overlay(GREY, np.zeros((4, 6))), GREY)
+
+
 def test_the_picture_is_left_as_it_was(left):
     picture = GREY.copy()
     overlay(picture, left)
@@ -49,7 +60,7 @@ def test_the_picture_is_left_as_it_was(left):
     ("picture", "mask", "options", "error", "words"),
     [
         (GREY, np.ones((4, 5)), {}, InputError, r"mask has another size.*\(4, 6\).*\(4, 5\)"),
-        (GREY, np.full((4, 6), 2.0), {}, InputError, "mask has values out of range"),
+        (GREY, np.full((4, 6), 2.0), {}, InputError, r"mask has values outside \[0, 1\]"),
         (GREY, np.ones((4, 6)), {"color": GREY[1:]}, InputError, "color has another size"),
         (GREY, np.ones((4, 6)), {"color": "no colour"}, InputError, "color is not a colour"),
         (GREY, np.ones((4, 6)), {"strength": 1.5}, InputError, r"strength.*\[0, 1\]"),
