@@ -92,14 +92,14 @@ class _ReusedObjective(Objective):
         self._fitted = precision != "mixed_float16"
         return True
 
-    def stepper(self, optimizer, render=None, bounds=None):
+    def stepper(self, optimizer, render=None, bounds=None, **options):
         """Return one step of an optimizer, traced once; see `Objective.stepper`."""
         # Another rendering captures its mask, and a Keras optimizer has variables of its own run.
         if render is not None or type(optimizer) is not LBFGS:
-            return super().stepper(optimizer, render, bounds)
-        key = f"{optimizer.get_config()} {optimizer.bounds} {bounds}"
+            return super().stepper(optimizer, render, bounds, **options)
+        key = f"{optimizer.get_config()} {optimizer.bounds} {bounds} {options}"
         if key not in self._steppers:
-            self._steppers[key] = super().stepper(optimizer, render, bounds)
+            self._steppers[key] = super().stepper(optimizer, render, bounds, **options)
         return self._steppers[key]
 
 
