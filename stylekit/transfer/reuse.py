@@ -92,16 +92,14 @@ class _ReusedObjective(Objective):
         self._fitted = precision != "mixed_float16"
         return True
 
-    def stepper(self, optimizer, render=None, bounds=None, *, jit_compile=False):
+    def stepper(self, optimizer, render=None, bounds=None, **options):
         """Return one step of an optimizer, traced once; see `Objective.stepper`."""
         # Another rendering captures its mask, and a Keras optimizer has variables of its own run.
         if render is not None or type(optimizer) is not LBFGS:
-            return super().stepper(optimizer, render, bounds, jit_compile=jit_compile)
-        key = f"{optimizer.get_config()} {optimizer.bounds} {bounds} {jit_compile}"
+            return super().stepper(optimizer, render, bounds, **options)
+        key = f"{optimizer.get_config()} {optimizer.bounds} {bounds} {options}"
         if key not in self._steppers:
-            self._steppers[key] = super().stepper(
-                optimizer, render, bounds, jit_compile=jit_compile
-            )
+            self._steppers[key] = super().stepper(optimizer, render, bounds, **options)
         return self._steppers[key]
 
 
