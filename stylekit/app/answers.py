@@ -203,7 +203,7 @@ def _place(picture: np.ndarray) -> dict[str, Any]:
 
 
 def _ending(result: Result, limits: Limits) -> str:
-    took = f"{result.steps} steps in {result.seconds:.0f} s"
+    took = f"{result.steps} step{'' if result.steps == 1 else 's'} in {result.seconds:.0f} s"
     if result.stopped_by == "steps":
         return f"Done: {took}."
     if result.stopped_by == "TimeLimit":

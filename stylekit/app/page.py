@@ -46,7 +46,7 @@ def page(answers: Answers) -> gr.Blocks:
     limits = answers.limits
     tools = TOOLS | (BY_CLASS if answers.segmenter else {})
     with gr.Blocks(title="stylekit", analytics_enabled=False) as blocks:
-        visitor = gr.State(Visitor, delete_callback=Visitor.leave)
+        visitor = gr.State(Visitor(), delete_callback=Visitor.leave)
         gr.Markdown("# stylekit\nPaint a photograph in the style of a picture.", elem_id="title")
         with gr.Row(equal_height=False):
             with gr.Column(min_width=330):
@@ -62,8 +62,10 @@ def page(answers: Answers) -> gr.Blocks:
             with gr.Column(min_width=330, elem_id="outcome"):
                 painting = fields.painting(elem_id="painting")
                 with gr.Row():
-                    start = gr.Button("Paint", variant="primary", elem_id="paint")
-                    stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop")
+                    start = gr.Button("Paint", variant="primary", min_width=120, elem_id="paint")
+                    stop = gr.Button(
+                        "Stop", variant="stop", interactive=False, min_width=120, elem_id="stop"
+                    )
                 downloads = fields.files(elem_id="files")
                 curve = gr.LinePlot(
                     x=STEP, y=LOSS, height=260, show_label=False, visible=False, elem_id="curve"

@@ -49,7 +49,9 @@ def test_no_event_is_open_to_programs(config):
 
 
 def test_the_page_loads_nothing_from_elsewhere(config):
-    text = json.dumps(config["components"]) + (STATIC / "page.css").read_text(encoding="utf-8")
+    text = json.dumps(config["components"], default=str) + (STATIC / "page.css").read_text(
+        encoding="utf-8"
+    )
     assert not re.search(r"https?://", text)
     assert str(STATIC.parents[2]) not in text
 
