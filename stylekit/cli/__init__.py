@@ -10,7 +10,8 @@ from stylekit.cli.info import info
 from stylekit.cli.page import page
 from stylekit.cli.segment import portrait, segment
 from stylekit.cli.sweep import sweep
-from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions, texture
+from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions
+from stylekit.cli.texture import texture
 from stylekit.cli.transfer import transfer
 
 app.command(rich_help_panel=Chapter.first, epilog=examples("demo", "demo -o pictures --size 480"))(

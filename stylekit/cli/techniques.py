@@ -328,45 +328,6 @@ def gradient_mask(
     )
 
 
-@with_options
-def texture(
-    style: Annotated[Path, typer.Argument(metavar="SAMPLE", help="The picture of a texture.")],
-    *,
-    aspect: Annotated[
-        float,
-        within(
-            low=0.01,
-            high=100,
-            rich_help_panel=Panel.picture,
-            help="Width through height: 1 is a square.",
-        ),
-    ] = 1.0,
-    pyramid: Annotated[
-        int | None,
-        within(
-            low=1,
-            high=10,
-            whole=True,
-            metavar="LEVELS",
-            rich_help_panel=Panel.run,
-            show_default="down to some 64 pixels",
-            help="Begin small: sizes to paint at in turn, each twice the one before.",
-        ),
-    ] = None,
-    run: RunOptions,
-) -> None:
-    """Make a texture like SAMPLE from noise, of any size."""
-    from stylekit.image import as_image, fit_shape
-
-    sample = as_image(style, "sample")
-    shape = fit_shape((1000, round(1000 * aspect)), run.size or max(sample.shape[:2]))
-    options = run.arguments() | {"size": shape, "pyramid": pyramid}
-    import stylekit as sk
-
-    # Its alpha channel and EXIF data are not those of another picture.
-    run.complete(lambda: sk.recipes.texture(sample, **options), None)
-
-
 def _check_maps(*pictures: tuple[Path, Path | None, str]) -> None:
     """Refuse files that are no pictures, and maps of another size, before TensorFlow loads."""
     from stylekit.image import as_image, with_map
