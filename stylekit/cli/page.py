@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,42 +14,79 @@ from stylekit.app.address import HOST, PORT, listen
 from stylekit.app.limits import Limits
 from stylekit.cli._app import load_tensorflow, plain_errors
 from stylekit.cli._network import reason_for_vgg19
-from stylekit.cli._subject import Model, Names, segmenter
+from stylekit.cli._subject import Names, segmenter
+from stylekit.cli._values import within
 
 LIMITS = Limits()
+limit = functools.partial(within, rich_help_panel="Limits, for a page that others may use")
 
 
 def page(
     *,
     host: Annotated[
-        str, typer.Option(help="Address; 0.0.0.0 lets other machines in, best behind a proxy.")
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The address to listen at; 0.0.0.0 lets other machines in, best behind a proxy.",
+        ),
     ] = HOST,
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = PORT,
+    port: Annotated[
+        int, within(low=0, high=65535, whole=True, help="The port; 0 takes one that is free.")
+    ] = PORT,
     root_path: Annotated[
-        str, typer.Option(help="Path under which a reverse proxy shows the page, such as /paint.")
+        str,
+        typer.Option(
+            metavar="PATH",
+            show_default="the root",
+            help="Where a reverse proxy shows the page, such as /paint.",
+        ),
     ] = "",
     weights_file: Annotated[
-        Path | None, typer.Option(help="VGG19's .h5 or .npz: the page offers that network, too.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default="STYLEKIT_WEIGHTS, or those on this machine",
+            help="VGG19's weights, .h5 or .npz.",
+        ),
     ] = None,
-    model: Model = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default="no regions by class",
+            help="A segmentation network, a DeepLab: .tflite, .keras, .pb or a SavedModel.",
+        ),
+    ] = None,
     names: Names = None,
     max_upload: Annotated[
-        float, typer.Option(help="Megabytes of a picture's file.")
+        float,
+        limit(metavar="MEGABYTES", help="Of a picture's file, at most.", low=0, open_low=True),
     ] = LIMITS.upload_bytes / 1e6,
     max_pixels: Annotated[
-        float, typer.Option(help="Millions of pixels of a picture.")
+        float,
+        limit(metavar="MILLIONS", help="Pixels of a picture, at most.", low=0, open_low=True),
     ] = LIMITS.pixels / 1e6,
-    max_size: Annotated[int, typer.Option(help="Longer side of the largest result.")] = LIMITS.side,
-    max_steps: Annotated[int, typer.Option(help="Steps of a run.")] = LIMITS.steps,
-    max_seconds: Annotated[float, typer.Option(help="Seconds of a run.")] = LIMITS.seconds,
-    jobs: Annotated[int, typer.Option(help="Runs at the same time; others wait.")] = LIMITS.jobs,
+    max_size: Annotated[
+        int,
+        limit(metavar="PIXELS", help="Longer side of a result, at most.", low=64, whole=True),
+    ] = LIMITS.side,
+    max_steps: Annotated[int, limit(help="Steps of a run, at most.", low=2, whole=True)] = (
+        LIMITS.steps
+    ),
+    max_seconds: Annotated[
+        float, limit(help="Seconds of a run, at most.", low=0, open_low=True)
+    ] = LIMITS.seconds,
+    jobs: Annotated[
+        int, limit(help="Runs at the same time; others wait.", low=1, whole=True)
+    ] = LIMITS.jobs,
     max_waiting: Annotated[
-        int, typer.Option(help="Requests that may wait; others are refused.")
+        int, limit(help="Requests that may wait; others are refused.", low=1, whole=True)
     ] = LIMITS.waiting,
 ) -> None:
-    """Serve a web page, on this machine alone unless told otherwise: pictures in, a picture out.
+    """Serve a web page: pictures in, a picture out.
 
-    With --model, a segmentation model, the page offers regions by class.
+    On this machine alone, unless --host says otherwise. With --weights-file it offers VGG19, too,
+    and with --model, a segmentation model, regions by class.
     """
     with plain_errors():
         limits = Limits(

@@ -89,10 +89,10 @@ def sweep(
     ] = MOST_CELLS,
     progress: declared.Progress = True,
 ) -> None:
-    """Paint CONTENT with every combination of some settings, small, to choose by looking.
+    """Paint CONTENT with many settings, small, to choose by looking.
 
-    OUT gets a contact sheet, the trade-off of style against content with the best ones marked, a
-    table, and the pictures.
+    Every combination of the values is painted. OUT gets a contact sheet, the trade-off of style
+    against content with the best ones marked, a table, and the pictures.
     """
     with plain_errors():
         check_weights_file(weights_file, extractor)

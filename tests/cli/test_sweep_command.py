@@ -76,7 +76,7 @@ def test_colours_and_scales(sweep, tmp_path):
         (("photo.png", "coffee.png", "--variation", "-1"), "--variation is out of range"),
         (("photo.png", "coffee.png", "--style-scale", "0"), "--style-scale is out of range"),
         (("photo.png", "coffee.png", "--style-layers", "conv1_1:x"), "weight of conv1_1"),
-        (("photo.png", "coffee.png", "--size", "0"), "--size is out of range"),
+        (("photo.png", "coffee.png", "--size", "-1"), "--size is out of range"),
         (("photo.png", "coffee.png", "--steps", "-1"), "--steps is out of range"),
         (("photo.png", "coffee.png", "--max-cells", "3"), "or raise --max-cells"),
         (("photo.png", "coffee.png", "--weights-file", "w.h5"), "VGG19 is not used"),
@@ -98,7 +98,7 @@ def test_what_is_unfit_is_one_sentence(sweep, arguments, message, monkeypatch):
 def test_an_unknown_layer(sweep):
     done = sweep("photo.png", "coffee.png", "--style-layers", "conv7_1")
     assert done.exit_code == 2
-    assert "has no layer 'conv7_1'" in done.output
+    assert "--style-layers names no layer 'conv7_1'" in done.output
 
 
 def test_errors_do_not_wait_for_tensorflow(tmp_path):
