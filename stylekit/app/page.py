@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -46,7 +46,7 @@ def page(answers: Answers) -> gr.Blocks:
     limits = answers.limits
     tools = TOOLS | (BY_CLASS if answers.segmenter else {})
     with gr.Blocks(title="stylekit", analytics_enabled=False) as blocks:
-        visitor = gr.State(Visitor(), delete_callback=Visitor.leave)
+        visitor = gr.State(Visitor())
         gr.Markdown("# stylekit\nPaint a photograph in the style of a picture.", elem_id="title")
         with gr.Row(equal_height=False):
             with gr.Column(min_width=330):
@@ -105,6 +105,9 @@ def page(answers: Answers) -> gr.Blocks:
                 shown = fields.state(**painted.place)
                 yield shown, painted.files, _curve(painted.curve), gr.Button(interactive=True)
 
+        def leave(request: gr.Request) -> None:
+            forget(blocks, request.session_hash)
+
         private: dict[str, Any] = {"api_visibility": "private"}
         quick = private | {"show_progress": "hidden"}
         reading = quick | {"concurrency_id": "reading", "concurrency_limit": 2}
@@ -125,19 +128,18 @@ def page(answers: Answers) -> gr.Blocks:
         )
         started.then(lambda: gr.Button(interactive=False), None, [stop], queue=False, **quick)
         stop.click(Visitor.stop, [visitor], None, queue=False, **quick)
-        blocks.unload(_forgetter(blocks))
+        blocks.unload(leave)
     return blocks.queue(max_size=limits.waiting, api_open=False)
 
 
-def _forgetter(blocks: gr.Blocks) -> Callable[[gr.Request], None]:
-    def forget(request: gr.Request) -> None:
-        """Forget a visitor who leaves; Gradio would keep what the page has shown for an hour."""
-        holder = blocks.state_holder
-        holder.delete_state(request.session_hash)
-        holder.session_data.pop(request.session_hash, None)
-        holder.time_last_used.pop(request.session_hash, None)
-
-    return forget
+def forget(blocks: gr.Blocks, session: str) -> None:
+    """Forget a visitor who has left; Gradio would keep what the page has shown for an hour."""
+    holder = blocks.state_holder
+    holder.time_last_used.pop(session, None)
+    left = holder.session_data.pop(session, None)
+    for value in () if left is None else left.state_data.values():
+        if isinstance(value, Visitor):
+            value.leave()
 
 
 def _pictures(most: int) -> tuple[gr.HTML, list[gr.HTML], list[gr.Slider]]:

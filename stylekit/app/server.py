@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from stylekit.app.answers import Answers
 from stylekit.app.gate import Gate
-from stylekit.app.page import CSS, THEME, page
+from stylekit.app.page import CSS, THEME, forget, page
 
 MESSAGE = 100_000
 """Bytes of a request beside the picture in it."""
@@ -37,7 +37,7 @@ def application(answers: Answers, root_path: str = "") -> Gate:
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
         for session in list(blocks.state_holder.session_data):
-            blocks.state_holder.delete_state(session)  # stops what runs
+            forget(blocks, session)  # which ends what runs
 
     app = gr.mount_gradio_app(
         FastAPI(openapi_url=None, lifespan=life),

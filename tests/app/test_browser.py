@@ -38,11 +38,11 @@ PATIENCE = 120
 class Serving:
     """A server in a thread."""
 
-    def __init__(self, networks, root_path=""):
+    def __init__(self, networks, root_path="", before=lambda app: app):
         self.app = application(Answers(networks, LIMITS), root_path)
         self.socket = listen(port=0)
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.server = uvicorn.Server(uvicorn.Config(self.app, log_level="error"))
+        self.server = uvicorn.Server(uvicorn.Config(before(self.app), log_level="error"))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
 
     def __enter__(self):
@@ -245,18 +245,23 @@ def test_nothing_is_kept_of_a_visitor_who_leaves(visit, serving, picture_file):
 
 
 def test_behind_a_proxy(networks, visit, picture_file):
-    """A proxy takes the path off, as the documentation has it."""
-    with Serving(networks, "/paint") as serving:
-        gate = serving.server.config.app
-
-        async def proxy(scope, receive, send):
-            if scope["type"] == "http":
-                assert scope["path"].startswith("/paint/")
-                scope = scope | {"path": scope["path"].removeprefix("/paint")}
-            await gate(scope, receive, send)
-
-        serving.server.config.loaded_app = proxy
+    with Serving(networks, "/paint", taking_off("/paint")) as serving:
         page = visit(f"{serving.url}/paint/")
         ready(page, picture_file, 3)
         page("#paint").click()
         page.note("#painting", "Done: 3 steps")
+
+
+def taking_off(root_path):
+    """A proxy before an application, which takes a path off, as the documentation has it."""
+
+    def before(app):
+        async def proxy(scope, receive, send):
+            if scope["type"] == "http":
+                assert scope["path"].startswith(f"{root_path}/")
+                scope = scope | {"path": scope["path"].removeprefix(root_path)}
+            await app(scope, receive, send)
+
+        return proxy
+
+    return before
