@@ -1,5 +1,6 @@
 """The documentation keeps its word: its code runs, its commands parse, its links lead somewhere."""
 
+import doctest
 import importlib
 import inspect
 import re
@@ -20,6 +21,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGES = [page for page in PAGES if not {"_build", "api", "jupyter_execute"} & set(page.parts)]
+
+
+WITH_EXAMPLES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "stylekit").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
 
 
 def blocks(text, language):
@@ -165,6 +173,12 @@ def test_own_loss_of_readme_pulls(quick):
     transfer = sk.transfer.StyleTransfer(terms, extractor=sk.VGG19())
     totals = [step.losses["channel_mean"] for step in transfer.iterate(names["photo"], steps=8)]
     assert totals[-1] < totals[0] / 2
+
+
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
+def test_examples_of_docstrings_are_right(module, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
