@@ -439,3 +439,19 @@ def test_every_is_a_step_or_more(callback, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"every.*at least 1"):
         callback(every=0)
+
+
+class TestTimeLimit:
+    def test_ends_a_run_with_its_image_so_far(self, transfer, photo):
+        result = transfer.run(photo, 10**6, callbacks=[sk.TimeLimit(0.5)])
+        assert result.stopped_by == "TimeLimit"
+        assert 0.5 <= result.seconds < 60
+        assert len(result.losses) == result.steps + 1
+
+    def test_does_not_end_one_that_is_quicker(self, transfer, photo):
+        assert transfer.run(photo, 2, callbacks=[sk.TimeLimit(600)]).stopped_by == "steps"
+
+    @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+    def test_a_wrong_limit(self, seconds):
+        with pytest.raises(sk.InputError, match="seconds"):
+            sk.TimeLimit(seconds)
