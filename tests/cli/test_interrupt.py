@@ -1,6 +1,5 @@
 """Ctrl-C: what was computed is kept, the status is 130, and there is no traceback."""
 
-import functools
 import os
 import signal
 import subprocess
@@ -14,6 +13,14 @@ from stylekit.cli import _interrupt
 
 LINE = ("transfer", "photo.jpg", "starry.jpg", "-o", "out.png", "--size", "48", "--steps", "4")
 LINE += ("--extractor", "compact", "--style-layers", "conv1_1", "--content-layers", "conv1_1")
+
+
+@pytest.fixture(autouse=True)
+def heard():
+    """A test run in a shell's background ignores Ctrl-C, and so would its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -95,7 +102,6 @@ def test_at_any_moment_of_the_start_there_is_no_traceback(pictures):
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
-            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler),
         )
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
