@@ -211,7 +211,7 @@ class TestBadInput:
             ),
             (["photo.jpg", "style.png", "--variation", -1], "--variation"),
             (["photo.jpg", "style.png", "--timelapse", "run.avi"], ".gif, .webp, .mp4"),
-            (["photo.jpg", "style.png", "--timelapse", "nowhere/a.gif"], "existing folder"),
+            (["photo.jpg", "style.png", "--timelapse", "nowhere/a.gif"], "a folder that exists"),
         ],
     )
     def test_one_plain_sentence_and_status_2(self, transfer, arguments, words):
@@ -451,7 +451,7 @@ class TestTechniques:
         [
             (["texture", "gone.png"], "gone.png"),
             (["texture", "style.png", "--aspect", 0], "--aspect"),
-            (["texture", "style.png", "--pyramid", 0], "levels"),
+            (["texture", "style.png", "--pyramid", 0], "--pyramid is out of range"),
             (["localized", "photo.jpg", "style.png"], "one of --class, --mask and --box"),
             (
                 ["localized", "photo.jpg", "style.png", "--box", "1,2,3,4", "--class", "cat"],

@@ -146,7 +146,7 @@ def test_python_about_resuming_runs(beside_pictures):
 
 def test_python_about_large_pictures_runs(beside_pictures, capsys):
     assert run_python("howto/large.md")["result"].steps == 5
-    assert "Tiles(512" in capsys.readouterr().out
+    assert "Tiles(size=512" in capsys.readouterr().out
 
 
 def test_python_about_plots_runs(monkeypatch, tmp_path):

@@ -129,7 +129,7 @@ def test_options_reach_the_run(quick, photo, coffee, maps):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"strength": 2}, InputError, r"strength.*\[0, 1\]"),
+        ({"strength": 2}, InputError, r"strength.*from 0 to 1"),
         ({"steps": -1}, InputError, "steps.*at least 0"),
         ({"style_scale": 0}, InputError, "style_scale.*above 0"),
         ({"variation": -1}, InputError, "variation.*at least 0"),

@@ -273,8 +273,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("options", "error", "words"),
         [
-            ({"strength": -0.1}, InputError, r"strength.*\[0, 1\].*-0\.1"),
-            ({"strength": 1.5}, InputError, r"strength.*\[0, 1\].*1\.5"),
+            ({"strength": -0.1}, InputError, r"strength.*from 0 to 1.*-0\.1"),
+            ({"strength": 1.5}, InputError, r"strength.*from 0 to 1.*1\.5"),
             ({"strength": "half"}, InputTypeError, "strength"),
             ({"steps": -1}, InputError, r"steps.*at least 0.*-1"),
             ({"steps": 1.5}, InputTypeError, "steps"),

@@ -229,12 +229,20 @@ class TestCSVLogger:
         assert self.read(logger.path)[1][3:] == ["2.5", "1.25"]
 
     def test_a_missing_folder(self, tmp_path):
-        with pytest.raises(FileError, match=r"nowhere of losses\.csv does not exist"):
+        with pytest.raises(FileError, match=r"losses\.csv cannot be written: .*nowhere"):
             sk.CSVLogger(tmp_path / "nowhere" / "losses.csv")
 
-    def test_a_folder_in_its_place(self, transfer, photo, tmp_path):
+    def test_a_folder_in_its_place(self, tmp_path):
+        with pytest.raises(FileError, match="is a folder"):
+            sk.CSVLogger(tmp_path)
+
+    def test_a_folder_that_is_gone_when_the_run_begins(self, transfer, photo, tmp_path):
+        folder = tmp_path / "gone"
+        folder.mkdir()
+        logger = sk.CSVLogger(folder / "losses.csv")
+        folder.rmdir()
         with pytest.raises(TransferError, match="cannot be written") as caught:
-            transfer.run(photo, 2, callbacks=[sk.CSVLogger(tmp_path)])
+            transfer.run(photo, 2, callbacks=[logger])
         assert isinstance(caught.value.__cause__, FileError)
 
 
@@ -265,7 +273,7 @@ class TestSaveEvery:
             assert np.asarray(saved).min() > 250
 
     def test_what_cannot_be_written_is_told_at_once(self, tmp_path):
-        with pytest.raises(FileError, match="existing folder"):
+        with pytest.raises(FileError, match="a folder that exists"):
             sk.SaveEvery(tmp_path / "nowhere" / "out.png")
         with pytest.raises(FileError, match="suffix"):
             sk.SaveEvery(tmp_path / "out.xyz")

@@ -177,7 +177,7 @@ class TestSave:
         ("name", "options", "error", "words"),
         [
             ("out.gif", {}, FileError, r"\.gif"),
-            ("nowhere/out.png", {}, FileError, "existing folder"),
+            ("nowhere/out.png", {}, FileError, "a folder that exists"),
             ("out.png", {"bits": 16}, InputError, "TIFF"),
             ("out.png", {"manifest": "sidecar"}, InputError, "manifest is unknown"),
             ("out.jpg", {"manifest": "text"}, InputError, "PNG"),
