@@ -186,6 +186,7 @@ def test_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEKIT_DOCS_SIZE", "64")
     monkeypatch.delenv("STYLEKIT_WEIGHTS", raising=False)
     monkeypatch.delenv("STYLEKIT_DEEPLAB", raising=False)
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # in a notebook, plots are shown
     shutil.copytree(ROOT / "docs" / "pictures", tmp_path / "docs" / "pictures")
     (tmp_path / "notebooks").mkdir()
     notebook = nbformat.read(path, as_version=4)
