@@ -450,7 +450,7 @@ class TestRefusals:
 def test_python_of_the_page_about_it_runs(folder, monkeypatch):
     root = Path(__file__).parents[2]
     page = (root / "docs" / "howto" / "resume.md").read_text(encoding="utf-8")
-    run, callback = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    run, callback, _ = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     monkeypatch.chdir(root)
     names = {}
     exec(compile(run.replace('"run"', repr(str(folder))), "resume.md", "exec"), names)
