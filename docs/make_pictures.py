@@ -61,6 +61,21 @@ def localized(extractor, night):
     save("localized", np.concatenate([*images, portrait], axis=1))
 
 
+def inside(extractor):
+    """Save what the Gram matrix of each layer knows of a painting, and its features of the cat."""
+    night, photo = drawn.night(256), sk.image.as_image(skimage.data.chelsea(), size=256)
+    options = {"size": 256, "extractor": extractor}
+    textures = {"the sample": night}
+    for name, layers in {**{layer: layer for layer in LAYERS}, "all four": LAYERS}.items():
+        textures[name] = sk.recipes.texture(night, style_layers=layers, steps=100, **options)
+    save("textures", sk.image.contact_sheet(textures, columns=3, size=160))
+    pictures = {"the photograph": photo}
+    for layer in LAYERS:
+        pictures[layer] = sk.recipes.reconstruct(photo, layers=layer, steps=60, **options).image
+    eyes = {name: picture[40:125, 75:203] for name, picture in pictures.items()}
+    save("layers", sk.image.contact_sheet(eyes, columns=3, size=200))
+
+
 def main():
     """Make every picture, or without weights all but the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -74,6 +89,7 @@ def main():
         extractor = sk.VGG19(weights)
         results(extractor, photo, night, meadow)
         localized(extractor, night)
+        inside(extractor)
 
 
 if __name__ == "__main__":

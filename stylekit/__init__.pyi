@@ -27,7 +27,9 @@ from .losses import MaskedGramStyleLoss as MaskedGramStyleLoss
 from .losses import PixelLoss as PixelLoss
 from .losses import StatisticLoss as StatisticLoss
 from .losses import TotalVariationLoss as TotalVariationLoss
+from .recipes import Sweep as Sweep
 from .recipes import stylize as stylize
+from .recipes import sweep as sweep
 from .transfer import LBFGS as LBFGS
 from .transfer import Checkpoint as Checkpoint
 from .transfer import CSVLogger as CSVLogger
@@ -43,8 +45,11 @@ from .transfer import ProgressBar as ProgressBar
 from .transfer import Pyramid as Pyramid
 from .transfer import Recompute as Recompute
 from .transfer import Result as Result
+from .transfer import Reuse as Reuse
 from .transfer import SaveEvery as SaveEvery
 from .transfer import StyleStatistics as StyleStatistics
 from .transfer import StyleTransfer as StyleTransfer
 from .transfer import Tiles as Tiles
+from .transfer import Timelapse as Timelapse
+from .transfer import TimeLimit as TimeLimit
 from .transfer import estimate_memory as estimate_memory

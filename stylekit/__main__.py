@@ -1,5 +1,17 @@
-"""``python -m stylekit``: the command line."""
+"""``stylekit`` and ``python -m stylekit``: the command line."""
 
-from stylekit.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it is still being loaded ends it without a traceback."""
+    try:
+        from stylekit.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from numbers import Real
+from pathlib import Path
 from typing import Any, NoReturn
 
 
@@ -133,12 +136,96 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return "did you mean " + " or ".join(near) + "?" if near else ""
 
 
+def span(low: float, high: float = math.inf, *, open_low: bool = False) -> str:
+    """Return a range in words: ``"at least 1"``, ``"above 0"``, ``"from 0 to 1"``."""
+    if high == math.inf:
+        return f"above {low:g}" if open_low else f"at least {low:g}"
+    return f"above {low:g} and up to {high:g}" if open_low else f"from {low:g} to {high:g}"
+
+
+def absent(path: Path, name: str, kind: str) -> FileError:
+    """Return the error of a file that is not there; it tells the nearest names in its folder.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where it was sought.
+    name : str
+        What the message calls it.
+    kind : str
+        What it was to be, such as "a picture file".
+    """
+    problem, folder = f"{name} does not exist", path.parent
+    if not folder.is_dir():
+        beyond = f"a path whose folder, {folder.absolute()}, does not exist either"
+        return FileError(explain(problem, expected=kind, received=beyond, hint="check the path"))
+    stems: dict[str, list[str]] = {}
+    with suppress(OSError):  # a folder that may not be listed
+        for entry in folder.iterdir():
+            if entry.is_file():
+                stems.setdefault(entry.stem.lower(), []).append(entry.name)
+    # By stems: in whole names an ending in common makes strangers alike.
+    near = difflib.get_close_matches(path.stem.lower(), stems, n=2)
+    names = sorted(name for stem in near for name in stems[stem])[:3]
+    hint = "did you mean " + " or ".join(names) + "?" if names else "check the name"
+    return FileError(explain(problem, expected=f"{kind} in {folder.resolve()}", hint=hint))
+
+
+def unwritable(name: str, error: OSError) -> FileError:
+    """Return the error of a file or folder that the system refuses to write."""
+    return FileError(
+        explain(
+            f"{name} cannot be written",
+            received=error.strerror or str(error),
+            hint="choose another folder, or free some space",
+        )
+    )
+
+
+def weights_file(path: str | os.PathLike, told_by: str) -> Path:
+    """Return `path` if it is a weights file by its name and exists, else raise `FileError`."""
+    path = Path(path)
+    if path.suffix.lower() not in (".h5", ".hdf5", ".npz"):
+        raise FileError(
+            explain(
+                f"{path}, named by {told_by}, is no weights file",
+                expected="a file ending in .h5 or .npz",
+                received=path.suffix or "no ending",
+                hint="give the path of such a file",
+            )
+        )
+    if not path.is_file():
+        raise absent(path, f"the weights file {path}, named by {told_by},", "a weights file")
+    return path
+
+
+def check_place(path: Path) -> None:
+    """Raise `FileError` if no file can be at `path`: a folder is there, or its folder is not."""
+    folder = Path(os.path.realpath(path)).parent  # of what a link leads to
+    if path.is_dir():
+        raise FileError(
+            explain(
+                f"{path} is a folder",
+                expected="the path of a file to write",
+                hint=f"name a file in it, such as {path / 'out'}{path.suffix or '.png'}",
+            )
+        )
+    if not folder.is_dir():
+        raise FileError(
+            explain(
+                f"{path} cannot be written",
+                expected="a folder that exists",
+                received=str(folder),
+                hint="make the folder first, or correct the path",
+            )
+        )
+
+
 def _limits(kind: str, low: float, high: float, open_low: bool) -> str:
     if low == -math.inf and high == math.inf:
         return f"a finite {kind}"
-    if high == math.inf:
-        return f"a {kind} above {low:g}" if open_low else f"a {kind} of at least {low:g}"
-    return f"a {kind} in {'(' if open_low else '['}{low:g}, {high:g}]"
+    of = " of" if high == math.inf and not open_low else ""
+    return f"a {kind}{of} {span(low, high, open_low=open_low)}"
 
 
 def _brief(value: Any) -> str:
@@ -163,3 +250,24 @@ def in_bytes(limit: int | str) -> int:
             received=limit,
         )
     return round(float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " "))
+
+
+def grid_size(counts: Mapping[str, int], limit: int, name: str = "max_cells") -> int:
+    """Return the number of cells of a grid, from the number of values of each parameter.
+
+    Raises
+    ------
+    InputError
+        If there are more than `limit`, the argument of that name.
+    """
+    size = math.prod(counts.values())
+    if size > integer(limit, name, low=1):
+        varied = [f"{count} of {key}" for key, count in counts.items() if count > 1]
+        fail(
+            f"the grid has {size} cells",
+            expected=f"at most {limit}",
+            received=" times ".join(varied),
+            hint="take fewer values, go through one parameter after the other at the best of the "
+            f"last, or raise {name}",
+        )
+    return size

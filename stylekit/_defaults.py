@@ -4,6 +4,19 @@ SIZE = 512
 STEPS = 300
 STRENGTH = 0.5
 
+PREVIEW_SIZE = 192
+"""Longer side, in pixels, of the pictures of a sweep: strokes can be judged, and a run takes
+seconds."""
+
+PREVIEW_STEPS = 60
+"""Steps of each run of a sweep."""
+
+SWEPT_STRENGTHS = (0.2, 0.4, 0.6, 0.8)
+"""What a sweep goes through where it is told of no grid."""
+
+MOST_CELLS = 64
+"""Runs that a sweep takes on without being told to: more are hard to see on one sheet."""
+
 COARSEST = 768
 """Longer side, in pixels, up to which a picture is painted at one size alone. In a larger one the
 network sees brush strokes only as texture: they are laid out at a coarser size, where a step also
@@ -18,3 +31,6 @@ STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", 
 
 CONTENT_LAYERS = ("block4_conv2",)
 """Gatys et al. 2016, section 3; the Keras and TensorFlow tutorials take block5_conv2."""
+
+VGG19_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+"""Channels and convolutions of each block (Simonyan and Zisserman 2015, table 1, column E)."""

@@ -12,6 +12,7 @@ from stylekit._checks import (
     did_you_mean,
     explain,
     fail,
+    grid_size,
     integer,
     number,
 )
@@ -79,9 +80,9 @@ def test_a_number_is_finite(value):
     [
         ({"low": 0}, 0, -0.1, "a number of at least 0"),
         ({"low": 0, "open_low": True}, 0.1, 0, "a number above 0"),
-        ({"low": 0, "high": 1}, 1, 1.1, r"a number in \[0, 1\]"),
-        ({"low": 0, "high": 1, "open_low": True}, 1, 0, r"a number in \(0, 1\]"),
-        ({"low": 0, "high": 1}, 0, -1, r"a number in \[0, 1\]"),
+        ({"low": 0, "high": 1}, 1, 1.1, "a number from 0 to 1"),
+        ({"low": 0, "high": 1, "open_low": True}, 1, 0, "a number above 0 and up to 1"),
+        ({"low": 0, "high": 1}, 0, -1, "a number from 0 to 1"),
     ],
 )
 def test_a_number_lies_in_its_range(limits, right, wrong, expected):
@@ -139,3 +140,16 @@ def test_every_error_class_of_the_module_derives_from_the_one_base():
     ]
     assert len(classes) == 5
     assert all(issubclass(c, StylekitError) for c in classes)
+
+
+def test_the_size_of_a_grid():
+    assert grid_size({"strength": 4, "seed": 1, "variation": 3}, 12) == 12
+    with pytest.raises(InputError) as caught:
+        grid_size({"strength": 4, "seed": 1, "variation": 3}, 11, "--max-cells")
+    assert str(caught.value) == (
+        "the grid has 12 cells: expected at most 11, received 4 of strength times 3 of variation. "
+        "Take fewer values, go through one parameter after the other at the best of the last, or "
+        "raise --max-cells."
+    )
+    with pytest.raises(InputError):
+        grid_size({}, 0)

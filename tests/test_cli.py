@@ -90,8 +90,10 @@ COMMANDS = (
     "patches",
     "doodle",
     "gradient-mask",
+    "texture",
     "segment",
     "portrait",
+    "sweep",
     "demo",
     "info",
 )
@@ -101,7 +103,7 @@ COMMANDS = (
 def test_help_of_commands(command):
     done = CliRunner().invoke(cli.app, [command, "--help"])
     assert done.exit_code == 0
-    assert command == "info" or f"Example: stylekit {command} " in done.output
+    assert f"stylekit {command}" in done.output.partition("Example")[2]
 
 
 class TestTransfer:
@@ -148,12 +150,16 @@ class TestTransfer:
             *("--optimizer", "adam", "--learning-rate", 0.05, "--pooling", "average"),
             *("--losses-csv", "losses.csv", "--save-every", 2, "--bits", 16, "-o", "out.tif"),
             *("--style-scale", 0.9, "--variation", 1, "--progress", "--precision", "float32"),
+            *("--timelapse", "run.gif"),
         )
         assert done.exit_code == 0, done.output
         rows = Path("losses.csv").read_text().splitlines()
         assert rows[0].split(",")[:4] == ["step", "level", "seconds", "total"]
         assert len(rows) == 1 + 5
         assert os.path.exists("out-00002.tif")
+        with Image.open("run.gif") as lapse:
+            assert lapse.n_frames > 2
+            assert lapse.size == (48, 40)
         assert os.path.exists("out.json")
 
     def test_outside_a_mask_nothing_changes(self, transfer):
@@ -199,8 +205,13 @@ class TestBadInput:
             (["photo.jpg", "style.png", "--content-layers", "conv3_1"], "no convolution"),
             (["photo.jpg", "style.png", "--weights-file", "gone.h5"], "gone.h5"),
             (["photo.jpg", "style.png", "--losses-csv", "nowhere/l.csv"], "nowhere"),
-            (["photo.jpg", "style.png", "--style-weight", 1, "--style-weight", 2], "style_weights"),
+            (
+                ["photo.jpg", "style.png", "--style-weight", 1, "--style-weight", 2],
+                "expected 1, rec",
+            ),
             (["photo.jpg", "style.png", "--variation", -1], "--variation"),
+            (["photo.jpg", "style.png", "--timelapse", "run.avi"], ".gif, .webp, .mp4"),
+            (["photo.jpg", "style.png", "--timelapse", "nowhere/a.gif"], "existing folder"),
         ],
     )
     def test_one_plain_sentence_and_status_2(self, transfer, arguments, words):
@@ -278,7 +289,7 @@ class TestCheckpoint:
         interrupted(5)
         kept = ("--checkpoint", "kept", "--losses-csv", "losses.csv")
         done = transfer(*line, "--progress", *kept)
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == 130, done.output
         assert "(interrupted); the same command goes on from kept" in done.output
         assert os.listdir("kept")
         done = transfer(*line, *kept)
@@ -331,7 +342,7 @@ def run(folder, weights):
     def run(command, *arguments):
         defaults = ["-o", "out.png", "--size", "48", "--steps", "2", "--no-progress"]
         defaults += ["--style-layers", "conv1_1,conv2_1", "--weights-file", str(weights)]
-        if command != "doodle":
+        if command not in ("doodle", "texture"):
             defaults += ["--content-layers", "conv2_1"]
         return CliRunner().invoke(cli.app, [command, *defaults, *map(str, arguments)])
 
@@ -357,6 +368,7 @@ class TestTechniques:
                 *("doodle", "photo_map.png", "style.png", "style_map.png"),
                 *("--patch-layers", "conv2_1"),
             ),
+            ("texture", "style.png"),
         ],
         ids=lambda line: line[0],
     )
@@ -421,9 +433,25 @@ class TestTechniques:
         assert done.exit_code == 2
         assert "--angle" in done.output
 
+    def test_texture(self, run):
+        sample = Image.open("style.png").convert("RGBA")
+        sample.putalpha(0)
+        sample.save("sample.png")
+        for given, size in (((), (48, 48)), (("--aspect", 2), (48, 24)), (("--size", 0), (64, 64))):
+            done = run("texture", "sample.png", *given)
+            assert done.exit_code == 0, done.output
+            with Image.open("out.png") as picture:
+                assert (picture.size, picture.mode) == (size, "RGB")
+        done = run("texture", "sample.png", "--pyramid", 2)
+        with Image.open("out.png") as picture:
+            assert len(json.loads(picture.text["stylekit"])["levels"]) == 2
+
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
+            (["texture", "gone.png"], "gone.png"),
+            (["texture", "style.png", "--aspect", 0], "--aspect"),
+            (["texture", "style.png", "--pyramid", 0], "levels"),
             (["localized", "photo.jpg", "style.png"], "one of --class, --mask and --box"),
             (
                 ["localized", "photo.jpg", "style.png", "--box", "1,2,3,4", "--class", "cat"],
@@ -537,7 +565,7 @@ def test_ctrl_c_keeps_the_image(folder, weights):
         # A test run in a shell's background ignores the signal, and so would its children.
         preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.time() + 60
+    deadline = time.time() + 180  # of a busy machine
     while time.time() < deadline and not (
         os.path.exists("l.csv") and Path("l.csv").read_text().count("\n") > 3
     ):
@@ -547,7 +575,7 @@ def test_ctrl_c_keeps_the_image(folder, weights):
         output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 0, errors
+    assert process.returncode == 130, errors
     assert "interrupted" in output
     assert sk.read_image("out.png").shape == (53, 64, 3)
 

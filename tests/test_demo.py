@@ -147,7 +147,7 @@ def test_ctrl_c_keeps_what_was_done(demo, monkeypatch):
 
     monkeypatch.setattr(sk, "stylize", interrupted)
     done = demo()
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 130, done.output
     assert "4 pictures" in done.output
     assert "(interrupted)" in done.output
     assert files("stylekit-demo") == NAMES - {"astronaut_meadow.png", "background_night.png"}
@@ -159,7 +159,7 @@ def test_ctrl_c_between_the_runs_keeps_what_was_done(demo, monkeypatch):
 
     monkeypatch.setattr("stylekit.image.drawn.meadow", press)
     done = demo()
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 130, done.output
     assert files("stylekit-demo") == {"astronaut.png", "night.png", "sheet.png"}
 
 

@@ -1,5 +1,6 @@
 """The documentation keeps its word: its code runs, its commands parse, its links lead somewhere."""
 
+import doctest
 import importlib
 import inspect
 import re
@@ -7,20 +8,38 @@ import shlex
 import shutil
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import typer
+from nbclient import NotebookClient
 
 import stylekit as sk
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGES = [page for page in PAGES if not {"_build", "api", "jupyter_execute"} & set(page.parts)]
+
+
+WITH_EXAMPLES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "stylekit").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
 
 
 def blocks(text, language):
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def prose(page):
+    """Return a page's text, or a notebook's without its code."""
+    if page.suffix != ".ipynb":
+        return page.read_text(encoding="utf-8")
+    cells = nbformat.read(page, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
 def commands():
@@ -130,6 +149,21 @@ def test_python_about_large_pictures_runs(beside_pictures, capsys):
     assert "Tiles(512" in capsys.readouterr().out
 
 
+def test_python_about_plots_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLEKIT_DOCS_SIZE", "32")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    page = (ROOT / "docs/howto/plots.md").read_text(encoding="utf-8")
+    for block in blocks(page, r"\{code-cell\} ipython3"):
+        code = re.sub("^:tags:.*", "", block).replace('"steps": 24', '"steps": 3')
+        exec(compile(code, "plots.md", "exec"), names)
+    assert names["result"].levels == [0, 0, 1, 1]
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {
+        *("painting.gif", "strengths.webp", "strengths.png", "masks.png", "inside.png")
+    }
+
+
 def test_own_loss_of_readme_pulls(quick):
     block = next(b for b in blocks(README, "python") if "class ChannelMean" in b)
     rng = np.random.default_rng(0)
@@ -141,24 +175,32 @@ def test_own_loss_of_readme_pulls(quick):
     assert totals[-1] < totals[0] / 2
 
 
-@pytest.mark.parametrize(
-    ("name", "written"),
-    [("first_transfer", "first_transfer.png"), ("localized_transfer", "portrait.png")],
-)
-def test_notebook_runs(name, written, tmp_path, monkeypatch):
-    import nbformat
-    from nbclient import NotebookClient
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
+def test_examples_of_docstrings_are_right(module, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
 
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEKIT_DOCS_SIZE", "64")
     monkeypatch.delenv("STYLEKIT_WEIGHTS", raising=False)
+    monkeypatch.delenv("STYLEKIT_DEEPLAB", raising=False)
     shutil.copytree(ROOT / "docs" / "pictures", tmp_path / "docs" / "pictures")
     (tmp_path / "notebooks").mkdir()
-    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    notebook = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "strip the outputs"
     NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": str(tmp_path / "notebooks")}}
     ).execute()
-    assert (tmp_path / "notebooks" / written).is_file()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", ()) for output in shown) >= 3
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_a_page(path):
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert re.search(rf"^{path.stem}$", index, re.MULTILINE), "it is in no toctree"
 
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
@@ -169,15 +211,19 @@ def test_command_parses(arguments):
     name, *rest = arguments
     group = typer.main.get_command(app)
     context = group.make_context("stylekit", list(arguments), resilient_parsing=True)
+    if name.startswith("-"):  # an option of the program itself, which the context has read
+        return
     command = group.get_command(context, name)
     assert command is not None, f"there is no stylekit {name}"
     parsed = command.make_context(name, rest).params
-    assert name == "info" or parsed["out"]
+    assert name in ("info", "app") or parsed["out"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page", [*PAGES, *NOTEBOOKS], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 def test_links_exist(page):
-    text = page.read_text(encoding="utf-8")
+    text = prose(page)
     text = re.sub(r"(?ms)^```(?:python|sh|\{code-cell\}).*?^```", "", text)
     targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"```\{image\} (\S+)", text)
     for target in targets:

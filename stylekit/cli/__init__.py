@@ -4,34 +4,88 @@ Options and files are checked before TensorFlow loads; bad input is one plain se
 """
 
 from stylekit.cli._app import app, main
+from stylekit.cli._help import Chapter, examples
 from stylekit.cli.demo import demo
 from stylekit.cli.info import info
+from stylekit.cli.page import page
 from stylekit.cli.segment import portrait, segment
+from stylekit.cli.sweep import sweep
 from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions
+from stylekit.cli.texture import texture
 from stylekit.cli.transfer import transfer
 
-app.command(epilog="Example: stylekit transfer photo.jpg starry.jpg -o out.png --strength 0.6")(
-    transfer
+app.command(rich_help_panel=Chapter.first, epilog=examples("demo", "demo -o pictures --size 480"))(
+    demo
 )
+app.command(rich_help_panel=Chapter.first, epilog=examples("info"))(info)
 app.command(
-    epilog="Example: stylekit localized photo.jpg starry.jpg -o out.png --class person "
-    "--model deeplab.tflite"
+    rich_help_panel=Chapter.paint,
+    epilog=examples(
+        "transfer photo.jpg starry.jpg -o out.png",
+        "transfer photo.jpg starry.jpg -o out.png --keep-colors match",
+        "transfer photo.jpg starry.jpg -o out.png --mask region.png",
+        "transfer photo.jpg starry.jpg wave.jpg -o out.png --size 1024",
+    ),
+)(transfer)
+app.command(
+    rich_help_panel=Chapter.paint,
+    epilog=examples(
+        "localized photo.jpg starry.jpg -o out.png --box 40,10,300,400",
+        "localized photo.jpg starry.jpg -o out.png --class person",
+        "localized me.jpg wave.jpg -o out.png --mask me.png --keep background",
+    ),
 )(localized)
-app.command(epilog="Example: stylekit regions a.jpg a_map.png b.jpg b_map.png -o out.png")(regions)
-app.command(
-    epilog="Example: stylekit patches a.jpg b.jpg -o out.png --content-map a_map.png "
-    "--style-map b_map.png"
-)(patches)
-app.command(epilog="Example: stylekit doodle doodle.png monet.jpg monet_map.png -o out.png")(doodle)
 app.command(
     "gradient-mask",
-    epilog="Example: stylekit gradient-mask photo.jpg one.jpg two.jpg -o out.png --angle 0",
+    rich_help_panel=Chapter.paint,
+    epilog=examples(
+        "gradient-mask photo.jpg starry.jpg wave.jpg -o out.png --angle 0",
+        "gradient-mask photo.jpg starry.jpg wave.jpg -o out.png --mask sky.png",
+    ),
 )(gradient_mask)
 app.command(
-    epilog="Example: stylekit segment photo.jpg --model deeplab.tflite --class cat -o m.png"
+    rich_help_panel=Chapter.paint,
+    epilog=examples("texture gravel.jpg -o more.png --size 1024 --aspect 1.5"),
+)(texture)
+app.command(
+    rich_help_panel=Chapter.paint,
+    epilog=examples("regions photo.jpg photo_map.png starry.jpg starry_map.png -o out.png"),
+)(regions)
+app.command(
+    rich_help_panel=Chapter.paint,
+    epilog=examples(
+        "patches photo.jpg starry.jpg -o out.png",
+        "patches photo.jpg starry.jpg -o out.png --patch 96",
+    ),
+)(patches)
+app.command(
+    rich_help_panel=Chapter.paint,
+    epilog=examples("doodle doodle.png starry.jpg starry_map.png -o out.png"),
+)(doodle)
+app.command(
+    rich_help_panel=Chapter.masks,
+    epilog=examples(
+        "segment photo.jpg",
+        "segment photo.jpg --class person -o person.png",
+        "segment photo.jpg --box 40,10,300,400 -o subject.png",
+    ),
 )(segment)
-app.command(epilog="Example: stylekit portrait photo.jpg -o out.jpg --box 40,10,300,400")(portrait)
-app.command(epilog="Example: stylekit demo -o pictures")(demo)
-app.command()(info)
+app.command(
+    rich_help_panel=Chapter.masks,
+    epilog=examples("portrait photo.jpg -o out.jpg --box 40,10,300,400"),
+)(portrait)
+
+app.command(
+    rich_help_panel=Chapter.look,
+    epilog=examples(
+        "sweep photo.jpg starry.jpg -o tuning --strength 0.3,0.5,0.7",
+        "sweep photo.jpg starry.jpg wave.jpg --variation 0.5,4 --size 160",
+    ),
+)(sweep)
+app.command(
+    "app",
+    rich_help_panel=Chapter.look,
+    epilog=examples("app", "app --port 8000 --model deeplab.tflite"),
+)(page)
 
 __all__ = ["app", "main"]

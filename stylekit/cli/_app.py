@@ -5,18 +5,28 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from stylekit._checks import SetupError, StylekitError
 from stylekit._version import __version__
+from stylekit.cli._help import Program, Typer, examples
+from stylekit.cli._interrupt import INTERRUPTED, leave, on_interrupt
+from stylekit.cli._words import spoken
 
-app = typer.Typer(
+app = Typer(
     name="stylekit",
+    cls=Program,
     help="Neural style transfer: paint a photograph in the style of a picture.",
+    epilog=examples(
+        "demo",
+        "transfer photo.jpg painting.jpg -o out.png",
+        "transfer --help",
+    ),
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -38,17 +48,23 @@ def root(
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn stylekit's errors into one sentence and status 2; defects keep their traceback."""
+    """Turn stylekit's errors into one sentence and status 2; defects keep their traceback.
+
+    Ctrl-C, where nothing could be kept, is a sentence and status 130.
+    """
     try:
         yield
     except StylekitError as error:
-        typer.echo(f"stylekit: {error}", err=True)
+        typer.echo(f"stylekit: {spoken(str(error))}", err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("stylekit: interrupted before there was a picture to keep.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def load_tensorflow() -> None:
     """Import TensorFlow, and let it take GPU memory as it needs it."""
-    with silent_start():
+    with silent_start(), on_interrupt(leave):
         try:
             import keras  # noqa: F401
             import tensorflow as tf
@@ -67,9 +83,10 @@ def silent_start() -> Iterator[None]:
     """Hold back what native code writes to the terminal; show it if the block fails.
 
     TensorFlow greets every process with lines about CUDA and oneDNN, which no setting of its own
-    turns off, for they are written before its logging begins.
+    turns off, for they are written before its logging begins. What it logs later it also raises,
+    if it is an error.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryFile() as held:
         terminal = os.dup(2)
         os.dup2(held.fileno(), 2)
@@ -90,4 +107,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    warnings.showwarning = tell
     app()
+
+
+def tell(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Say a warning that is meant for who runs the program; the others are for programmers."""
+    if category is UserWarning:
+        typer.echo(f"stylekit: {spoken(str(message))}", err=True)

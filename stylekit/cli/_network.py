@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from stylekit._checks import InputError, explain, integer
+from stylekit._checks import InputError, explain, fail, integer, weights_file
 
 
 class ExtractorName(enum.StrEnum):
@@ -41,6 +41,17 @@ def network(name: ExtractorName, weights_file: Path | None, pooling: str) -> Any
 
 
 def _best_there(weights_file: Path | None) -> tuple[ExtractorName, str]:
+    reason = reason_for_vgg19(weights_file)
+    if reason:
+        return ExtractorName.vgg19, f"Network: VGG19, for {reason}"
+    return ExtractorName.compact, (
+        "Network: the bundled compact one, for VGG19's weights are not on this machine "
+        "(--extractor vgg19 downloads them, 80 MB)"
+    )
+
+
+def reason_for_vgg19(weights_file: Path | None) -> str | None:
+    """Return why VGG19 can be had without a download, or None."""
     from stylekit.features.vgg19 import IMAGENET
     from stylekit.features.weights import ENVIRONMENT_VARIABLE
 
@@ -49,13 +60,7 @@ def _best_there(weights_file: Path | None) -> tuple[ExtractorName, str]:
         (os.environ.get(ENVIRONMENT_VARIABLE), f"{ENVIRONMENT_VARIABLE} names its weights"),
         (IMAGENET.cached.is_file(), "its weights are on this machine"),
     )
-    for holds, reason in reasons:
-        if holds:
-            return ExtractorName.vgg19, f"Network: VGG19, for {reason}"
-    return ExtractorName.compact, (
-        "Network: the bundled compact one, for VGG19's weights are not on this machine "
-        "(--extractor vgg19 downloads them, 80 MB)"
-    )
+    return next((reason for holds, reason in reasons if holds), None)
 
 
 def parsed_finish(given: str, steps: int) -> tuple[ExtractorName, int]:
@@ -77,3 +82,17 @@ def parsed_finish(given: str, steps: int) -> tuple[ExtractorName, int]:
         )
     integer(int(count), "the steps of --finish", low=0, high=steps)
     return ExtractorName(name), int(count)
+
+
+def check_weights_file(path: Path | None, *names: ExtractorName) -> None:
+    """Raise an error if VGG19's weights are given, and are no file, or no network is VGG19."""
+    if path is None:
+        return
+    if set(names) == {ExtractorName.compact}:
+        fail(
+            "--weights-file holds VGG19's weights, and VGG19 is not used",
+            expected="--extractor vgg19, or --finish vgg19:50",
+            received=f"--extractor {names[0].value}",
+            hint="leave --weights-file out for the compact network",
+        )
+    weights_file(path, "--weights-file")

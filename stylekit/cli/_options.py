@@ -3,138 +3,78 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 import functools
 import inspect
 import tempfile
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from stylekit._checks import FileError, InputError, explain, integer, number
+from stylekit._checks import FileError, InputError, check_place, fail
 from stylekit._defaults import SIZE, STEPS, STRENGTH
+from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
-from stylekit.cli._network import ExtractorName, network, parsed_finish
+from stylekit.cli._callbacks import Latest, Resumption
+from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName
+from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
+from stylekit.cli._network import ExtractorName, check_weights_file, network, parsed_finish
 from stylekit.cli._plan import parsed_plan, plan
-
-
-class OptimizerName(enum.StrEnum):
-    """What moves the pixels."""
-
-    lbfgs = "lbfgs"
-    adam = "adam"
-
-
-class Pooling(enum.StrEnum):
-    """How the network reduces."""
-
-    max = "max"
-    average = "average"
-
-
-class Precision(enum.StrEnum):
-    """The network's precision."""
-
-    float32 = "float32"
-    mixed_float16 = "mixed_float16"
-    mixed_bfloat16 = "mixed_bfloat16"
-
-
-class KeepColors(enum.StrEnum):
-    """How the content's colours are kept."""
-
-    luminance = "luminance"
-    match = "match"
-    histogram = "histogram"
+from stylekit.cli._values import keep_apart, layer_names
 
 
 @dataclasses.dataclass(kw_only=True)
 class RunOptions:
     """Options of every command that runs a transfer."""
 
-    out: Annotated[Path, typer.Option("--out", "-o", help=".png, .jpg, .webp or .tif.")]
-    size: Annotated[
-        int, typer.Option(help="Longer side in pixels; 0 is the first picture's own.")
-    ] = SIZE
-    steps: Annotated[int, typer.Option(help="Evaluations of the gradient.")] = STEPS
-    style_scale: Annotated[float, typer.Option(help="Above 1 the strokes grow.")] = 1.0
-    style_layers: Annotated[
-        str | None, typer.Option(help="Such as conv1_1,conv2_1,conv3_1,conv4_1.")
-    ] = None
-    variation: Annotated[
-        float | None,
-        typer.Option(help="Weight of the total variation; 0 keeps every grain. Default: light."),
-    ] = None
-    optimizer: Annotated[OptimizerName, typer.Option(help="What moves the pixels.")] = (
-        OptimizerName.lbfgs
-    )
-    learning_rate: Annotated[float, typer.Option(help="Of adam.")] = 0.02
-    extractor: Annotated[
-        ExtractorName,
-        typer.Option(help="The network; auto: VGG19 if its weights are there, else the bundled."),
-    ] = ExtractorName.auto
-    weights_file: Annotated[
-        Path | None,
-        typer.Option(help="VGG19's .h5 or .npz; default: STYLEKIT_WEIGHTS, or a download."),
-    ] = None
-    pooling: Annotated[Pooling, typer.Option(help="How the network reduces.")] = Pooling.max
-    precision: Annotated[
-        Precision, typer.Option(help="The network's; the mixed ones are for GPUs.")
-    ] = Precision.float32
-    plan: Annotated[
-        str,
-        typer.Option(
-            help="plain; recompute: less memory; tiles:512: any size; auto: what fits in it."
-        ),
-    ] = "auto"
-    max_memory: Annotated[
-        str | None,
-        typer.Option(help="Such as 4GB, beside 0.6 GB for the libraries. Default: what is free."),
-    ] = None
-    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0
-    losses_csv: Annotated[Path | None, typer.Option(help="Write the losses there.")] = None
-    save_every: Annotated[int, typer.Option(help="Steps between pictures OUT-00050.png.")] = 0
-    bits: Annotated[int, typer.Option(help="8, or 16 for TIFF.")] = 8
-    metadata: Annotated[
-        bool,
-        typer.Option(
-            help="Carry the first picture's alpha channel and EXIF data (position too) over."
-        ),
-    ] = True
-    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="A folder for the run's state; started again, it goes on from there."),
-    ] = None
-    checkpoint_every: Annotated[int, typer.Option(help="Steps between writings of it.")] = 50
+    out: declared.Out
+    size: declared.Size = SIZE
+    steps: declared.Steps = STEPS
+    style_scale: declared.StyleScale = 1.0
+    variation: declared.Variation = None
+    extractor: declared.Extractor = ExtractorName.auto
+    weights_file: declared.WeightsFile = None
+    style_layers: declared.StyleLayers = None
+    pooling: declared.Pooling = PoolingName.max
+    optimizer: declared.Optimizer = OptimizerName.lbfgs
+    learning_rate: declared.LearningRate = 0.02
+    seed: declared.Seed = 0
+    plan: declared.Plan = "auto"
+    max_memory: declared.MaxMemory = None
+    precision: declared.Precision = PrecisionName.float32
+    bits: declared.Bits = 8
+    metadata: declared.Metadata = True
+    losses_csv: declared.LossesCsv = None
+    save_every: declared.SaveEvery = 0
+    timelapse: declared.Timelapse = None
+    checkpoint: declared.Checkpoint = None
+    checkpoint_every: declared.CheckpointEvery = 50
+    progress: declared.Progress = True
+
+    def __post_init__(self) -> None:
+        self._latest = Latest()
 
     def check(self) -> None:
         """Refuse what can be refused before a picture is read."""
-        from stylekit.image import check_writable
+        from stylekit.image import check_animation, check_writable
 
-        integer(self.steps, "--steps", low=0)
-        integer(self.size, "--size", low=0)
-        integer(self.save_every, "--save-every", low=0)
-        integer(self.checkpoint_every, "--checkpoint-every", low=1)
-        integer(self.seed, "--seed", low=0)
-        number(self.style_scale, "--style-scale", low=0, open_low=True)
-        number(self.learning_rate, "--learning-rate", low=0, open_low=True)
-        if self.variation is not None:
-            number(self.variation, "--variation", low=0)
-        if self.weights_file and set(self.networks()) == {ExtractorName.compact}:
-            raise InputError(
-                explain(
-                    "--weights-file holds VGG19's weights, and VGG19 is not used",
-                    expected="--extractor vgg19, or --finish vgg19:50",
-                    received=f"--extractor {self.extractor.value}",
-                    hint="leave --weights-file out for the compact network",
-                )
-            )
+        check_weights_file(self.weights_file, *self.networks())
+        self.layers(style_layers=self.style_layers)
         parsed_plan(self.plan, self.max_memory)
         check_writable(self.out, bits=self.bits)
+        if self.timelapse:
+            check_animation(self.timelapse)
+        if self.losses_csv:
+            check_place(self.losses_csv)
+        if self.checkpoint and self.checkpoint.exists() and not self.checkpoint.is_dir():
+            fail(
+                "--checkpoint names a file",
+                expected="a folder, or a place for one",
+                received=self.checkpoint,
+                hint="name a folder of its own for the run's state",
+            )
 
     def networks(self) -> tuple[ExtractorName, ...]:
         """Return the names of the networks of the run."""
@@ -147,11 +87,15 @@ class RunOptions:
 
         import stylekit as sk
 
-        callbacks: list[Any] = [sk.ProgressBar()] if self.progress else []
+        callbacks: list[Any] = [self._latest]
+        if self.progress:
+            callbacks.append(sk.ProgressBar())
         if self.losses_csv:
             callbacks.append(sk.CSVLogger(self.losses_csv))
         if self.save_every:
             callbacks.append(sk.SaveEvery(self.out, self.save_every))
+        if self.timelapse:
+            callbacks.append(sk.Timelapse(self.timelapse))
         given = {
             "size": self.size or None,
             "steps": self.steps,
@@ -168,7 +112,7 @@ class RunOptions:
         if self.variation is not None:  # else the network's own, or the recipe's
             given["variation"] = self.variation
         if self.checkpoint:
-            callbacks.append(_Resumption())
+            callbacks.append(Resumption())
             given["checkpoint"] = self.kept_state()
         return given | self.layers(style_layers=self.style_layers)
 
@@ -183,38 +127,60 @@ class RunOptions:
         return network(name, self.weights_file, self.pooling.value)
 
     @staticmethod
-    def layers(**named: str | None) -> dict[str, tuple[str, ...]]:
+    def layers(**named: str | None) -> dict[str, Any]:
         """Return the lists of layers that were given."""
-        return {key: tuple(value.split(",")) for key, value in named.items() if value}
+        return {
+            key: layer_names(value, f"--{key.replace('_', '-')}")
+            for key, value in named.items()
+            if value
+        }
 
-    def complete(self, run: Callable[[], Any], like: Path) -> None:
-        """Run, and write the result, or what a broken run has come to."""
+    def complete(self, run: Callable[[], Any], like: Path | None) -> None:
+        """Run, and write the result, or what a broken run has come to.
+
+        `like` is the picture whose alpha channel and EXIF data the result carries over.
+        """
         import stylekit as sk
 
         if self.progress:
             size = f"{self.size} pixels" if self.size else "its own size"
-            typer.echo(f"{size}, {self.steps} steps on {sk.transfer.device()}", err=True)
+            steps = f"{self.steps} step{'s' * (self.steps != 1)}"
+            typer.echo(f"{size}, {steps} on {sk.transfer.device()}", err=True)
+        with on_interrupt(once):
+            self._write(run, like if self.metadata else None)
+
+    def _write(self, run: Callable[[], Any], like: Path | None) -> None:
+        import stylekit as sk
+
         problem = ""
         try:
             result = run()
         except sk.transfer.TransferError as error:
             result, problem = error.result, str(error)
-        saved = self._save(result, like if self.metadata else None)
+        except KeyboardInterrupt:  # between the last step and the result, which a blend may fill
+            if self._latest.step is None:
+                raise
+            result = self._latest.result()
+        saved = self._save(result, like)
         for name, share in result.manifest.get("unmatched", {}).items():
             if share > 0.005:
+                of = "map" if name == "map" else f"{name}'s map"
                 typer.echo(
-                    f"{share:.1%} of the {name}'s map had no region's colour and went to the "
-                    "region beside it",
+                    f"{share:.1%} of the {of} had no region's colour and went to the region "
+                    "beside it",
                     err=True,
                 )
         if problem:
-            raise InputError(f"{problem} The image so far is in {saved}.")
+            raise InputError(f"{problem.rstrip('.')}. The image so far is in {saved}.")
         stop = "" if result.stopped_by == "steps" else f" ({result.stopped_by})"
         if self.checkpoint and stop:
             stop += f"; the same command goes on from {self.checkpoint}"
         elif self.checkpoint:
             self.kept_state().remove()
-        typer.echo(f"{saved}: {result.steps} steps in {result.seconds:.0f} s{stop}")
+        steps = f"{result.steps} step{'s' * (result.steps != 1)}"
+        typer.echo(f"{saved}: {steps} in {result.seconds:.0f} s{stop}")
+        if result.stopped_by == "interrupted":
+            raise typer.Exit(INTERRUPTED)
 
     def _save(self, result: Any, like: Path | None) -> Path:
         """Write a result where it was asked for, or else in the temporary folder, and say so."""
@@ -230,33 +196,17 @@ class RunOptions:
 class PaintOptions(RunOptions):
     """Options of the commands that paint over a content picture."""
 
-    strength: Annotated[float, typer.Option(help="0 is the content, 1 is style alone.")] = STRENGTH
-    keep_colors: Annotated[
-        KeepColors | None,
-        typer.Option(
-            help="Keep CONTENT's colours: luminance recolours the result at the end (not "
-            "--save-every's pictures), match and histogram recolour the styles before."
-        ),
-    ] = None
-    content_layers: Annotated[str | None, typer.Option(help="Such as conv4_2.")] = None
-    pyramid: Annotated[
-        int | None,
-        typer.Option(
-            help="Coarse-to-fine levels, each half the next. Default: until 768 pixels suffice."
-        ),
-    ] = None
-    finish: Annotated[
-        str | None,
-        typer.Option(help="A network and its steps, such as vgg19:50, which are the last ones."),
-    ] = None
+    strength: declared.Strength = STRENGTH
+    keep_colors: declared.KeepColors = None
+    content_layers: declared.ContentLayers = None
+    finish: declared.Finish = None
+    pyramid: declared.Pyramid = None
 
     def check(self) -> None:
         """Refuse what can be refused before a picture is read."""
-        number(self.strength, "--strength", low=0, high=1)
         if self.finish:
             parsed_finish(self.finish, self.steps)
-        if self.pyramid is not None:
-            integer(self.pyramid, "--pyramid", low=1)
+        self.layers(content_layers=self.content_layers)
         super().check()
 
     def networks(self) -> tuple[ExtractorName, ...]:
@@ -275,17 +225,6 @@ class PaintOptions(RunOptions):
             name, steps = parsed_finish(self.finish, self.steps)
             given["finish"] = self.network(name), steps
         return given | self.layers(content_layers=self.content_layers)
-
-
-class _Resumption:
-    """A callback that says from where a run goes on."""
-
-    def __call__(self, step: Any) -> None:
-        """Do nothing: a step that is taken now is no news."""
-
-    def resume(self, steps: list[Any]) -> None:
-        """Say which steps need not be taken again."""
-        typer.echo(f"Goes on after step {steps[-1].index} of {steps[-1].steps}", err=True)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -321,6 +260,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         with plain_errors():
             run = options(**{field.name: given.pop(field.name) for field in fields})
             run.check()
+            keep_apart(run.out, given.values())
             command(**given, run=run)
 
     spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

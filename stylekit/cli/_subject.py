@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import InputError, explain
+from stylekit._checks import InputError, SetupError, absent, choice, explain
 from stylekit.cli._app import load_tensorflow
+from stylekit.cli._help import Panel
+from stylekit.cli._values import complete_classes
 
 
 class Refinement(enum.StrEnum):
@@ -22,24 +26,57 @@ class Refinement(enum.StrEnum):
     matte = "matte"
 
 
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class",
+        metavar="CLASS",
+        rich_help_panel=Panel.subject,
+        autocompletion=complete_classes,
+        help="A class to find with a network, such as person; may be given again.",
+    ),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=Panel.subject,
+        help="A picture of the photograph's size, white where the subject is.",
+    ),
+]
+Box = Annotated[
+    str | None,
+    typer.Option(
+        metavar="L,T,R,B",
+        rich_help_panel=Panel.subject,
+        help="A box around the subject: left,top,right,bottom in the photograph's pixels.",
+    ),
+]
 Model = Annotated[
     Path | None,
     typer.Option(
-        help="A DeepLab model: .tflite, .keras, .pb or a SavedModel; default: a download."
+        metavar="FILE",
+        rich_help_panel=Panel.subject,
+        show_default="KerasHub's, a download",
+        help="The network for --class, a DeepLab: .tflite, .keras, .pb or a SavedModel.",
     ),
 ]
 Names = Annotated[
-    str | None, typer.Option(help="The model's classes, with commas; default: PASCAL VOC's.")
-]
-Classes = Annotated[
-    list[str] | None, typer.Option("--class", help="A class to find, such as person; repeatable.")
-]
-Box = Annotated[
-    str | None, typer.Option(help="left,top,right,bottom around the subject, in its pixels.")
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        rich_help_panel=Panel.subject,
+        show_default="PASCAL VOC's",
+        help="The classes that the network knows, with commas, in its order.",
+    ),
 ]
 Refine = Annotated[
     Refinement | None,
-    typer.Option(help="Bring the mask's edge to the picture's; default: crf for --class."),
+    typer.Option(
+        rich_help_panel=Panel.subject,
+        show_default="crf for --class, else none",
+        help="Bring the mask's edge to the photograph's.",
+    ),
 ]
 
 
@@ -74,8 +111,11 @@ class Subject:
                     "where the subject is must be told in one way",
                     expected="one of --class, --mask and --box",
                     received=" and ".join(given) or "none",
+                    hint="" if given else "the quickest is --box left,top,right,bottom",
                 )
             )
+        if self.classes:
+            check_network(self.model, self.names, self.classes)
 
     def given(self, picture: Any) -> Any:
         """Return what `recipes.localized` takes: classes, or a mask in a picture."""
@@ -113,13 +153,40 @@ class Subject:
         return masks.guided(picture, masks.resize(found, picture.shape[:2]))
 
 
+def check_network(model: Path | None, names: str | None, classes: Iterable[str] = ()) -> None:
+    """Refuse a class that the network does not know, or one that is not there, before it loads.
+
+    Raises
+    ------
+    InputError, FileError, SetupError
+        If it is so.
+    """
+    from stylekit.masks import VOC_NAMES
+
+    for name in classes:
+        choice(name, "--class", _split(names) or VOC_NAMES)
+    if model is not None and not model.exists():
+        raise absent(model, f"the model {model}", "a model")
+    if model is None and importlib.util.find_spec("keras_hub") is None:
+        raise SetupError(
+            explain(
+                "--class needs a network, and KerasHub, which has one, is not installed",
+                hint="run pip install keras-hub, or name a model file with --model, or tell where "
+                "the subject is by --box left,top,right,bottom",
+            )
+        )
+
+
+def _split(names: str | None) -> list[str] | None:
+    return [name.strip() for name in names.split(",")] if names else None
+
+
 def segmenter(model: Path | None, names: str | None) -> Any:
     """Return the DeepLab model that was asked for; this loads TensorFlow."""
     load_tensorflow()
     from stylekit.masks import DeepLab
 
-    classes = [name.strip() for name in names.split(",")] if names else None
-    return DeepLab(model, names=classes)
+    return DeepLab(model, names=_split(names))
 
 
 def parse_box(text: str) -> tuple[int, ...]:
@@ -132,7 +199,7 @@ def parse_box(text: str) -> tuple[int, ...]:
     if len(box) != 4:
         raise InputError(
             explain(
-                "--box is wrong",
+                "--box cannot be read",
                 expected="left,top,right,bottom in whole pixels, such as 40,10,300,400",
                 received=text,
             )

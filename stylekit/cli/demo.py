@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import FileError, explain, integer
 from stylekit.cli._app import load_tensorflow, plain_errors
+from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
+from stylekit.cli._values import within
 
 BOX = (0.03, 0.02, 0.97, 1.0)
 """Around the astronaut: left, top, right and bottom, as shares of the picture."""
@@ -43,17 +44,37 @@ SHEET = "sheet.png"
 def demo(
     *,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the pictures; made if it is not there.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where the pictures go; the folder is made if it is not there.",
+        ),
     ] = Path("stylekit-demo"),
-    size: Annotated[int, typer.Option(help="Longer side of the pictures in pixels.")] = 320,
-    steps: Annotated[int, typer.Option(help="Evaluations of the gradient, a picture.")] = 60,
+    size: Annotated[
+        int,
+        within(
+            low=64,
+            high=4096,
+            whole=True,
+            metavar="PIXELS",
+            help="Longer side of the pictures.",
+        ),
+    ] = 320,
+    steps: Annotated[
+        int, within(low=0, whole=True, help="How often each picture is improved.")
+    ] = 60,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
-    """Paint an astronaut in two styles, and behind her alone: no files and no connection needed."""
+    """Paint an astronaut in two styles: needs no files and no connection.
+
+    It takes about a minute, and writes six pictures and a sheet of them all.
+    """
     with plain_errors():
-        integer(size, "--size", low=64)
-        integer(steps, "--steps", low=0)
-        prepare(out)
+        from stylekit.image.write import prepare_folder
+
+        prepare_folder(out, (*(f"{name}.png" for name in LABELS), SHEET))
         began = time.perf_counter()
         load_tensorflow()
         import stylekit as sk
@@ -61,45 +82,47 @@ def demo(
         if progress:
             device = sk.transfer.device()
             typer.echo(f"{size} pixels, {steps} steps a picture on {device}", err=True)
-        done: dict[str, Any] = {}
-        interrupted = ""
-        try:
-            for name, picture in pictures(size, steps, progress):
-                path = out / f"{name}.png"
-                if isinstance(picture, sk.Result):
-                    picture.save(path)
-                    picture = picture.image
-                else:
-                    sk.write_image(path, picture)
-                done[name] = picture
-        except KeyboardInterrupt:
-            if not done:
-                raise
-            interrupted = " (interrupted)"
-        labels = [LABELS[name] for name in done]
-        sheet = sk.image.contact_sheet(done.values(), labels, columns=3, size=size)
-        saved = sk.write_image(out / SHEET, sheet)
+        with on_interrupt(once):
+            done, stopped = written(pictures(size, steps, progress), out)
+            labels = [LABELS[name] for name in done]
+            sheet = sk.image.contact_sheet(done.values(), labels, columns=3, size=size)
+            saved = sk.write_image(out / SHEET, sheet)
         seconds = time.perf_counter() - began
-        typer.echo(f"{saved}: {len(done)} pictures in {seconds:.0f} s{interrupted}")
-
-
-def prepare(folder: Path) -> None:
-    """Make the folder, and refuse one that the pictures cannot be written to."""
-    from stylekit.image import check_writable
-
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            explain(
-                f"the folder {folder} cannot be made",
-                expected="a folder, or a place for one",
-                received=error.strerror,
-                hint="make the folder above it first, or name another with --out",
+        count = f"{len(done)} picture{'s' if len(done) > 1 else ''}"
+        typer.echo(f"{saved}: {count} in {seconds:.0f} s{' (interrupted)' if stopped else ''}")
+        if stopped:
+            raise typer.Exit(INTERRUPTED)
+        if progress:
+            typer.echo(
+                f"Next: stylekit transfer photo.jpg {out / 'night.png'} -o out.png", err=True
             )
-        ) from error
-    for name in (*(f"{name}.png" for name in LABELS), SHEET):
-        check_writable(folder / name)
+
+
+def written(made: Iterator[tuple[str, Any]], folder: Path) -> tuple[dict[str, Any], bool]:
+    """Write pictures as they are made; return them by name, and whether Ctrl-C cut them short.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If there is none yet.
+    """
+    import stylekit as sk
+
+    done: dict[str, Any] = {}
+    try:
+        for name, picture in made:
+            path = folder / f"{name}.png"
+            if isinstance(picture, sk.Result):
+                picture.save(path)
+                picture = picture.image
+            else:
+                sk.write_image(path, picture)
+            done[name] = picture
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        return done, True
+    return done, False
 
 
 def pictures(size: int, steps: int, progress: bool) -> Iterator[tuple[str, Any]]:

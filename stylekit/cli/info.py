@@ -12,7 +12,10 @@ from stylekit.cli._app import load_tensorflow, plain_errors
 
 
 def info() -> None:
-    """Tell versions, the device, and which weights are present and where."""
+    """Tell the versions, the device and the networks' weights.
+
+    For a report of something that went wrong, and to see whether VGG19 is there.
+    """
     with plain_errors():
         load_tensorflow()
         from stylekit.features.compact import WEIGHTS

@@ -7,16 +7,37 @@ from typing import Annotated
 
 import typer
 
-from stylekit._checks import InputError, explain, number
+from stylekit._checks import InputError, explain
 from stylekit.cli._app import plain_errors
-from stylekit.cli._subject import LARGEST, Box, Classes, Model, Names, Refine, Subject, segmenter
+from stylekit.cli._declared import Out
+from stylekit.cli._help import Panel
+from stylekit.cli._subject import (
+    LARGEST,
+    Box,
+    Classes,
+    Mask,
+    Model,
+    Names,
+    Refine,
+    Subject,
+    check_network,
+    segmenter,
+)
+from stylekit.cli._values import keep_apart, within
 
 
 def segment(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photograph.")],
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the mask there: white is here.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            rich_help_panel=Panel.picture,
+            help="The mask to write, white where the subject is: .png, .jpg, .webp or .tif.",
+        ),
     ] = None,
     classes: Classes = None,
     box: Box = None,
@@ -24,21 +45,38 @@ def segment(
     names: Names = None,
     refine: Refine = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Write the classes in colours over the photograph there.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=Panel.picture,
+            help="Write the photograph there, with what is in it in colours.",
+        ),
     ] = None,
 ) -> None:
-    """Tell what is in PHOTO, or write the mask of a class, or of the subject in a box."""
+    """Tell what is in PHOTO, or write a mask of it.
+
+    Without --out it lists the classes that a network finds, and the share of each. With it, it
+    writes the mask of a class, or of the subject in a box, which needs no network.
+    """
     with plain_errors():
         from stylekit.image import as_image, check_writable, write_image
 
         for path in filter(None, (out, plot)):
+            keep_apart(path, [photo])
             check_writable(path)
+        if out is None or plot:
+            check_network(model, names)
         image = as_image(photo, "photo")
         if out:
             found = Subject(None, box, classes, model, names, refine).find(image)
             typer.echo(f"{write_image(out, found)}: {found.mean():.1%} of the picture")
         elif classes or box:
-            raise InputError(explain("the mask has no place to go", hint="name a file with --out"))
+            raise InputError(
+                explain(
+                    "the mask has no place to go",
+                    hint="name a file with --out, such as -o mask.png",
+                )
+            )
         if plot or not out:
             image = as_image(image, size=min(LARGEST, max(image.shape[:2])))
             seen = segmenter(model, names)(image)
@@ -51,25 +89,29 @@ def segment(
 def portrait(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photograph.")],
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help=".png, .jpg, .webp or .tif.")],
+    out: Out,
     classes: Classes = None,
-    mask: Annotated[
-        Path | None, typer.Option(help="The subject, white is here; of the photograph's size.")
-    ] = None,
+    mask: Mask = None,
     box: Box = None,
     model: Model = None,
     names: Names = None,
     refine: Refine = None,
     radius: Annotated[
-        float, typer.Option(help="Of the blur, in pixels; 0 is 1.5 % of the longer side.")
+        float,
+        within(
+            low=0,
+            metavar="PIXELS",
+            rich_help_panel=Panel.picture,
+            help="Of the blur; 0 is 1.5 % of the longer side.",
+        ),
     ] = 0.0,
 ) -> None:
-    """Blur what is behind the subject of PHOTO, as a fast lens does."""
+    """Blur what is behind the subject, as a fast lens does."""
     with plain_errors():
-        number(radius, "--radius", low=0)
         from stylekit import blend
         from stylekit.image import as_image, check_writable, write_image
 
+        keep_apart(out, [photo, mask])
         check_writable(out)
         image = as_image(photo, "photo")
         found = Subject(mask, box, classes, model, names, refine).find(image)

@@ -8,19 +8,40 @@ from typing import Annotated
 
 import typer
 
-from stylekit._checks import InputError, explain, number
+from stylekit._checks import InputError, explain, fail
+from stylekit.cli._help import Panel
 from stylekit.cli._options import PaintOptions, RunOptions, with_options
-from stylekit.cli._subject import Box, Classes, Model, Names, Refine, Subject
+from stylekit.cli._subject import Box, Classes, Mask, Model, Names, Refine, Subject
+from stylekit.cli._values import complete_layers, within
 
 ContentArgument = Annotated[Path, typer.Argument(metavar="CONTENT", help="The photograph.")]
 StyleArgument = Annotated[Path, typer.Argument(metavar="STYLE", help="The style picture.")]
-StyleMap = Annotated[Path, typer.Argument(metavar="STYLE_MAP", help="Its map of coloured regions.")]
+ContentMap = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONTENT_MAP", help="CONTENT's regions, each filled with a colour of its own."
+    ),
+]
+StyleMap = Annotated[
+    Path,
+    typer.Argument(metavar="STYLE_MAP", help="STYLE's regions, in the colours of their likes."),
+]
 Colors = Annotated[
     list[str] | None,
-    typer.Option("--color", help="A region to paint, such as '#ff0000'; repeatable; default: all."),
+    typer.Option(
+        "--color",
+        metavar="COLOUR",
+        show_default="all",
+        help="A region to paint, such as '#ff0000'; may be given again.",
+    ),
 ]
 Keep = Annotated[
-    list[str] | None, typer.Option("--keep", help="A region to leave as it is; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="COLOUR",
+        help="A region to leave as it is, such as '#ff0000'; may be given again.",
+    ),
 ]
 
 
@@ -53,30 +74,52 @@ def localized(
     style: StyleArgument,
     *,
     classes: Classes = None,
-    mask: Annotated[
-        Path | None, typer.Option(help="The subject, white is here; of CONTENT's size.")
-    ] = None,
+    mask: Mask = None,
     box: Box = None,
-    keep: Annotated[Part, typer.Option(help="What stays as it was.")] = Part.subject,
+    keep: Annotated[
+        Part, typer.Option(rich_help_panel=Panel.subject, help="What stays as it was.")
+    ] = Part.subject,
     model: Model = None,
     names: Names = None,
     refine: Refine = None,
-    feather: Annotated[float, typer.Option(help="Softness of the mask's edge, in pixels.")] = 0.0,
+    feather: Annotated[
+        float,
+        within(
+            low=0,
+            metavar="PIXELS",
+            rich_help_panel=Panel.subject,
+            help="Softness of the edge between the two.",
+        ),
+    ] = 0.0,
     same_mask: Annotated[
         bool, typer.Option("--same-mask", help="Take the style under the same mask.")
     ] = False,
     method: Annotated[
-        Method, typer.Option(help="Paint under the mask alone; or all, and put the rest back.")
+        Method,
+        typer.Option(
+            help="update paints under the mask alone; superimpose and revert paint all of the "
+            "picture, and put the rest back.",
+        ),
     ] = Method.update,
     blend: Annotated[
-        Blend | None, typer.Option(help="How superimpose and revert put it back; default: seam.")
+        Blend | None,
+        typer.Option(show_default="seam", help="How superimpose and revert put it back."),
     ] = None,
     run: PaintOptions,
 ) -> None:
-    """Paint around the subject of CONTENT, or the subject alone, in the style of STYLE."""
+    """Paint around a subject, or the subject alone.
+
+    The subject is found by its class, with a network, or in a box, without one; or a mask tells.
+    """
     from stylekit.image import as_image
 
-    number(feather, "--feather", low=0)
+    if blend and method is Method.update:
+        fail(
+            "--blend has nothing to put back",
+            expected="--method superimpose or --method revert with it",
+            received="--method update",
+            hint="leave --blend out",
+        )
     photo = as_image(content, "content")
     _check_maps((style, None, "style"))
     where = Subject(mask, box, classes, model, names, refine)
@@ -103,9 +146,7 @@ def localized(
 @with_options
 def regions(
     content: ContentArgument,
-    content_map: Annotated[
-        Path, typer.Argument(metavar="CONTENT_MAP", help="Its map of coloured regions.")
-    ],
+    content_map: ContentMap,
     style: StyleArgument,
     style_map: StyleMap,
     *,
@@ -116,7 +157,10 @@ def regions(
     ] = False,
     run: PaintOptions,
 ) -> None:
-    """Paint each region of CONTENT in the style of the region of the same colour."""
+    """Paint sky as sky and trees as trees, by two coloured maps.
+
+    Each region of CONTENT_MAP is painted as the region of the same colour in STYLE_MAP.
+    """
     _check_maps((content, content_map, "content"), (style, style_map, "style"))
     options = run.arguments()
     import stylekit as sk
@@ -142,21 +186,29 @@ def patches(
     style: StyleArgument,
     *,
     content_map: Annotated[
-        Path | None, typer.Option(help="Colours that say what is where in CONTENT.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Colours that say what is where in CONTENT."),
     ] = None,
     style_map: Annotated[
-        Path | None, typer.Option(help="Colours that say what is where in STYLE.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The same colours for what is where in STYLE."),
     ] = None,
-    patch: Annotated[int, typer.Option(help="Side of a patch in pixels of the result.")] = 128,
+    patch: Annotated[
+        int,
+        within(
+            low=1, whole=True, metavar="PIXELS", help="Side of a part, in pixels of the result."
+        ),
+    ] = 128,
     run: PaintOptions,
 ) -> None:
-    """Paint each part of CONTENT in the style of the part of STYLE that it is most like."""
+    """Paint each part as the part of STYLE that it is most like."""
     if (content_map is None) != (style_map is None):
         raise InputError(
             explain(
                 "one map is missing",
                 expected="both maps, or neither",
                 received="--content-map" if content_map else "--style-map",
+                hint="give the other, or leave both out",
             )
         )
     _check_maps((content, content_map, "content"), (style, style_map, "style"))
@@ -177,10 +229,23 @@ def doodle(
     *,
     color: Colors = None,
     keep: Keep = None,
-    patch_layers: Annotated[str | None, typer.Option(help="Such as conv3_1,conv4_1.")] = None,
+    patch_layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYERS",
+            rich_help_panel=Panel.network,
+            autocompletion=complete_layers,
+            show_default="conv3_1,conv4_1",
+            help="Where parts of the painting are compared.",
+        ),
+    ] = None,
     run: RunOptions,
 ) -> None:
-    """Turn a doodle of flat colours into a painting like STYLE."""
+    """Turn a doodle of flat colours into a painting.
+
+    What has a colour in MAP is painted as what has the same colour in STYLE_MAP.
+    """
+    run.layers(patch_layers=patch_layers)
     _check_maps((doodle_map, None, "map"), (style, style_map, "style"))
     options = run.arguments() | run.layers(patch_layers=patch_layers)
     import stylekit as sk
@@ -200,24 +265,38 @@ def gradient_mask(
     *,
     mask: Annotated[
         list[Path] | None,
-        typer.Option(help="A grey ramp a style; of two styles one will do: black is the second."),
+        typer.Option(
+            metavar="FILE",
+            help="Where a style is, from black to white: one for each style, in their order; for "
+            "two styles the first's will do.",
+        ),
     ] = None,
     angle: Annotated[
         float | None,
-        typer.Option(
-            help="Instead of masks, for two styles: where the first is, in degrees; 0 is right."
+        within(
+            low=-360,
+            high=360,
+            metavar="DEGREES",
+            help="Instead of masks, for two styles: where the first is; 0 is right, 90 is up.",
         ),
     ] = None,
     run: PaintOptions,
 ) -> None:
-    """Paint CONTENT in several styles that fade into each other along soft masks."""
+    """Paint in several styles that fade into each other."""
     from stylekit import masks as sk_masks
     from stylekit.image import as_image
 
     photo = as_image(content, "content", run.size or None)
     given = [sk_masks.as_mask(path) for path in mask or ()]
     if angle is not None and given:
-        raise InputError(explain("--angle and --mask exclude each other", expected="one of them"))
+        raise InputError(
+            explain(
+                "--angle and --mask exclude each other",
+                expected="one of them",
+                received="both",
+                hint="leave one out",
+            )
+        )
     if len(styles) < 2:
         raise InputError(
             explain(
@@ -237,7 +316,7 @@ def gradient_mask(
                 "the number of masks differs from the number of styles",
                 expected=f"{len(styles)}",
                 received=len(given),
-                hint="give --mask once a style, or two styles and --angle",
+                hint="give --mask once for each style, or two styles and --angle 0",
             )
         )
     options = run.arguments() | {"size": None}

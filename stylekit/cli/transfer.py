@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import InputError
+from stylekit._checks import did_you_mean, fail
 from stylekit.cli._options import PaintOptions, with_options
+from stylekit.cli._values import one_of, within
+
+STARTS = ("content", "noise", "style", "mix")
+"""What a run may start from, beside a picture."""
 
 
 @with_options
@@ -17,41 +22,58 @@ def transfer(
     styles: Annotated[list[Path], typer.Argument(metavar="STYLE", help="One or more.")],
     *,
     style_weight: Annotated[
-        list[float] | None, typer.Option(help="One a style, in their order.")
+        list[float] | None,
+        within(low=0, help="A style's share: one for each, in their order."),
     ] = None,
     mask: Annotated[
         list[Path] | None,
-        typer.Option(help="Where the style goes, white is here: one, or one a style."),
+        typer.Option(
+            metavar="FILE",
+            help="A picture that is white where the style goes: one, or one for each style.",
+        ),
     ] = None,
     style_mask: Annotated[
-        list[Path] | None, typer.Option(help="Where the style is taken: one, or one a style.")
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="White where the style is taken from STYLE: one, or one for each style.",
+        ),
     ] = None,
     init: Annotated[
-        str, typer.Option(help="content, noise, style, mix, or a picture to start from.")
+        str,
+        typer.Option(
+            metavar="START",
+            autocompletion=one_of(*STARTS),
+            help="What is painted over: content, noise, style, mix, or a picture's file.",
+        ),
     ] = "content",
     run: PaintOptions,
 ) -> None:
-    """Paint CONTENT in the style of STYLE, and write it to OUT.
+    """Paint CONTENT in the style of STYLE.
 
     With several styles each has its share of the picture's style, or with masks a part of it.
     """
     # Pictures are read first, which needs no TensorFlow.
     from stylekit.image import as_image
-    from stylekit.masks import as_mask
 
+    _check_count("--style-weight", style_weight, len(styles), one_will_do=False)
+    _check_count("--mask", mask, len(styles))
+    _check_count("--style-mask", style_mask, len(styles))
     photo = as_image(content, "content", run.size or None)
     longer = max(photo.shape[:2])
     style_size = max(1, round(longer * run.style_scale))
     paintings = [as_image(style, "style", style_size) for style in styles]
-    masks = [as_mask(path) for path in mask or ()]
-    style_masks = [as_mask(path, name="style mask") for path in style_mask or ()]
     start: Any = None
-    if init not in ("content", "noise", "style", "mix"):
+    if init not in STARTS:
         if not Path(init).is_file():
-            raise InputError(
-                f"--init is neither content, noise, style or mix, nor a file: received {init}."
+            fail(
+                "--init is neither a start nor a file",
+                expected=f"{', '.join(STARTS)}, or a picture",
+                received=init,
+                hint=did_you_mean(init, STARTS) or "check the name",
             )
         start = as_image(init, "start", longer)
+    masks, style_masks = _read_masks(mask or (), photo), _read_masks(style_mask or ())
 
     options = run.arguments() | {"size": None}
     import stylekit as sk
@@ -74,6 +96,29 @@ def transfer(
         ),
         content,
     )
+
+
+def _check_count(option: str, given: list | None, styles: int, one_will_do: bool = True) -> None:
+    """Refuse an option that is given neither once for all styles nor once for each."""
+    if given and len(given) != styles and not (one_will_do and len(given) == 1):
+        fail(
+            f"the number of {option} differs from the number of styles",
+            expected=f"one, or {styles}" if one_will_do and styles > 1 else styles,
+            received=len(given),
+            hint=f"give {option} once for each style",
+        )
+
+
+def _read_masks(paths: Iterable[Path], photo: Any = None) -> list[Any]:
+    """Return masks from files; those of a photograph have its aspect."""
+    if not paths:
+        return []
+    from stylekit.masks import as_mask
+    from stylekit.masks.finding import fitted
+
+    name = "style mask" if photo is None else "mask"
+    masks = [as_mask(path, name=name) for path in paths]
+    return masks if photo is None else [fitted(mask, photo, name) for mask in masks]
 
 
 def _one_or_all(values: list[Any]) -> Any:

@@ -8,8 +8,9 @@ from pathlib import Path
 import keras
 from keras import ops
 
+from stylekit._checks import weights_file
 from stylekit.features.keras_extractor import KerasExtractor
-from stylekit.features.weights import existing, read_convolutions
+from stylekit.features.weights import read_convolutions
 
 _CONVOLUTIONS = (2, 2, 4, 4, 1)
 _WIDTHS = (16, 32, 64, 128, 128)
@@ -66,6 +67,6 @@ def collaborative_student(path: str | os.PathLike, *, projected: bool = False) -
     model = keras.Model(image, [*outputs, x])
     layers = [a for a in model.layers if isinstance(a, keras.layers.Conv2D)]
     shapes = {layer.name: tuple(layer.kernel.shape) for layer in layers}
-    for name, arrays in read_convolutions(existing(Path(path), "path"), shapes).items():
+    for name, arrays in read_convolutions(weights_file(Path(path), "path"), shapes).items():
         model.get_layer(name).set_weights(arrays)
     return KerasExtractor(model)

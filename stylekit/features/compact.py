@@ -8,12 +8,13 @@ from pathlib import Path
 
 import keras
 
+from stylekit._checks import weights_file
 from stylekit.features.convolution import FrozenConv2D, FrozenMaxPooling2D
 from stylekit.features.extractor import FeatureExtractor, Window, ordered
 from stylekit.features.vgg19 import MEAN
-from stylekit.features.weights import existing, read_convolutions
+from stylekit.features.weights import read_convolutions
 
-TRUNK = ((24, 16), (48, 40), (96, 72, 72), (208, 64), (160,))
+TRUNK = ((24, 16), (48, 32), (96, 64, 64), (192, 64), (160,))
 """Channels of the convolutions, 3 x 3 with ReLU, of each block; maximum pooling lies between."""
 
 COUNTERPARTS = (
@@ -41,7 +42,7 @@ PLAIN = ("block1_conv1",)
 WEIGHTS = Path(__file__).with_name("compact_vgg.npz")
 """The bundled weights, in float16."""
 
-SHA256 = "fd554cea0cb6af33cfad12c5b5dc87294bbe6589ac912db2e094f5bde7c5ce48"
+SHA256 = "15ddee5f4fa5b87e8b25ff090b8541a3166c9f00e6886ba26860ae22c62591be"
 """Of the bundled file."""
 
 
@@ -60,9 +61,9 @@ class CompactVGG(FeatureExtractor):
 
     Notes
     -----
-    The trunk is a narrow VGG19: ten convolutions with maximum pooling between them, and at most two
-    fifths of its channels. Behind each tap but the first a linear 1 x 1 convolution brings the
-    features into a basis in which their distances, and those of their Gram matrices, are VGG19's as
+    The trunk is a narrow VGG19: ten convolutions with maximum pooling between them, and at most
+    three eighths of its channels. Behind each tap but the first a linear 1 x 1 convolution brings
+    the features into a basis in which distances, and those of their Gram matrices, are VGG19's as
     far as the trunk can tell. Layers carry the names of those of VGG19 that they stand for;
     block4_conv2 shares the trunk of block4_conv1, and in the bundled weights its projection, too.
     Every layer has a mean square near 1.
@@ -71,11 +72,12 @@ class CompactVGG(FeatureExtractor):
     ICLR 2015) to conv4_1, and for conv5_1 from the published student of Collaborative Distillation
     (Wang, Li, Wang, Hu, Yang, CVPR 2020): from VGG19's own convolutions, pruned, trained on natural
     photographs, a few paintings, textures made by code, and images that the network painted itself
-    while it learned.
+    while it learned; then pruned to its widths, which are those that processors take quickest, and
+    trained on.
     """
 
     def __init__(self, weights: str | os.PathLike | None = None) -> None:
-        self.weights = WEIGHTS if weights is None else existing(weights, "weights=")
+        self.weights = WEIGHTS if weights is None else weights_file(weights, "weights=")
         self._models: dict[tuple, keras.Model] = {}
 
     # What it paints for conv5_1, which another network taught it, takes from what it paints for the

@@ -11,13 +11,13 @@ import numpy as np
 import scipy.linalg
 from keras import ops
 
-from stylekit._checks import FileError
+from stylekit._checks import FileError, weights_file
 from stylekit.features.collaborative import collaborative_student
 from stylekit.features.compact import COUNTERPARTS, PLAIN, TAPS
 from stylekit.features.extractor import FeatureExtractor
 from stylekit.features.student import Student
 from stylekit.features.vgg19 import VGG19
-from stylekit.features.weights import existing, read_convolutions
+from stylekit.features.weights import read_convolutions
 
 Features = dict[str, np.ndarray]
 
@@ -85,7 +85,7 @@ def begin(
     if path is None:
         inherit(student.trunk, teacher.extractors[0], pictures)
     else:
-        existing(path, "--start")
+        weights_file(path, "--start")
         for layer in _convolutions(student.trunk):  # one that is not there is learned anew
             with contextlib.suppress(FileError):
                 found = read_convolutions(path, {layer.name: tuple(layer.kernel.shape)})

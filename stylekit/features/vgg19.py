@@ -9,13 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from stylekit._checks import choice
+from stylekit._checks import choice, weights_file
+from stylekit._defaults import VGG19_BLOCKS
 from stylekit.features.convolution import FrozenConv2D
 from stylekit.features.extractor import FeatureExtractor, Window, ordered
-from stylekit.features.weights import Download, existing, locate, read_convolutions
-
-BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
-"""Channels and convolutions of each block (Simonyan and Zisserman 2015, table 1, column E)."""
+from stylekit.features.weights import Download, locate, read_convolutions
 
 IMAGENET = Download(
     name="vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
@@ -56,7 +54,7 @@ class VGG19(FeatureExtractor):
 
     layer_names = tuple(
         f"block{block}_{part}"
-        for block, (_, convolutions) in enumerate(BLOCKS, 1)
+        for block, (_, convolutions) in enumerate(VGG19_BLOCKS, 1)
         for part in (*(f"conv{k}" for k in range(1, convolutions + 1)), "pool")
     )
 
@@ -66,7 +64,7 @@ class VGG19(FeatureExtractor):
         self.pooling = choice(pooling, "pooling", ("max", "average"))
         self.weights = weights
         if weights is not None and weights != "imagenet":
-            self.weights = existing(weights, "weights=")
+            self.weights = weights_file(weights, "weights=")
         self._models: dict[tuple, keras.Model] = {}
         self._tensors: dict[str, dict[str, keras.KerasTensor]] = {}
 
@@ -122,7 +120,7 @@ class VGG19(FeatureExtractor):
                 layer = pool[self.pooling](2, data_format="channels_last", dtype=policy, name=name)
             else:
                 layer = new[name] = FrozenConv2D(
-                    BLOCKS[int(name[5]) - 1][0],
+                    VGG19_BLOCKS[int(name[5]) - 1][0],
                     3,
                     padding="same",
                     activation="relu",

@@ -12,7 +12,7 @@ import h5py
 import keras
 import numpy as np
 
-from stylekit._checks import FileError, explain
+from stylekit._checks import FileError, explain, weights_file
 
 ENVIRONMENT_VARIABLE = "STYLEKIT_WEIGHTS"
 """Names a weights file to use instead of a download."""
@@ -59,7 +59,7 @@ def locate(download: Download) -> Path:
     """
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
-        return existing(named, f"the environment variable {ENVIRONMENT_VARIABLE}")
+        return weights_file(named, f"the environment variable {ENVIRONMENT_VARIABLE}")
     with suppress(OSError):
         # A cache that is not there yet Keras would pass over for a temporary folder.
         download.cached.parent.mkdir(parents=True, exist_ok=True)
@@ -78,29 +78,9 @@ def locate(download: Download) -> Path:
             f"the weights {download.name} cannot be had: {ENVIRONMENT_VARIABLE} is not set, "
             f"{download.cached} is missing or not the published file, and the download from "
             f"{download.url} failed ({error}). Download the file on another machine and give its "
-            f"path as weights=... (or --weights-file), or in {ENVIRONMENT_VARIABLE}."
+            f"path as weights=... (or --weights-file), or in {ENVIRONMENT_VARIABLE}; or take "
+            "CompactVGG(), which is part of the package."
         ) from error
-
-
-def existing(path: str | os.PathLike, told_by: str) -> Path:
-    """Return `path` if it is a weights file by its name and exists, else raise `FileError`."""
-    path = Path(path)
-    if path.suffix.lower() not in (".h5", ".hdf5", ".npz"):
-        raise FileError(
-            explain(
-                f"{path}, named by {told_by}, is no weights file",
-                expected="a file ending in .h5 or .npz",
-                received=path.suffix or "no ending",
-            )
-        )
-    if not path.is_file():
-        raise FileError(
-            explain(
-                f"the weights file {path}, named by {told_by}, does not exist",
-                hint="check the path",
-            )
-        )
-    return path
 
 
 def read_convolutions(

@@ -3,6 +3,7 @@
 A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
 """
 
+from stylekit.image.animation import check_animation, write_animation
 from stylekit.image.arrays import fit_shape, picture_hash, resize
 from stylekit.image.color import match_color, match_histogram, original_colors
 from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
@@ -13,6 +14,7 @@ __all__ = [
     "PictureLike",
     "as_batch",
     "as_image",
+    "check_animation",
     "check_writable",
     "contact_sheet",
     "fit_shape",
@@ -23,5 +25,6 @@ __all__ = [
     "read_image",
     "resize",
     "with_map",
+    "write_animation",
     "write_image",
 ]

@@ -75,18 +75,23 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
             )
         )
     path = Path(path)
+    if path.is_dir():
+        raise _checks.FileError(
+            _checks.explain(
+                f"{path} is a folder", expected="a picture file", hint="name a file in it"
+            )
+        )
     try:
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a folder")
         path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError):
-        raise _checks.FileError(_missing(path)) from None
+        raise _checks.absent(path, str(path), "a picture file") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise _checks.FileError(
             _checks.explain(
                 f"{path} cannot be read",
                 expected="a picture file",
                 received=getattr(error, "strerror", None) or str(error),
+                hint="check its name and its permissions",
             )
         ) from error
     if path.stat().st_size == 0:
@@ -99,18 +104,3 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
             )
         )
     return path
-
-
-def _missing(path: Path) -> str:
-    if not path.parent.is_dir():
-        return _checks.explain(
-            f"{path} does not exist",
-            expected="a picture file",
-            received=f"a path whose folder, {path.parent.absolute()}, does not exist either",
-        )
-    names = [entry.name for entry in path.parent.iterdir()]
-    return _checks.explain(
-        f"{path} does not exist",
-        expected=f"a picture file in {path.parent.resolve()}",
-        hint=_checks.did_you_mean(path.name, names) or "check the name",
-    )

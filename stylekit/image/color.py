@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from skimage.color import rgb2yiq
-from skimage.exposure import match_histograms
+import skimage  # its own rooms load when they are first used
 
 from stylekit._checks import fail
 from stylekit.image.arrays import unit_values
@@ -60,7 +59,7 @@ def original_colors(image: PictureLike, content: PictureLike) -> np.ndarray:
             received=f"{content.shape[1]}x{content.shape[0]}",
             hint="resize it with stylekit.image.resize",
         )
-    luma, own = rgb2yiq(image)[..., :1], rgb2yiq(content)[..., :1]
+    luma, own = skimage.color.rgb2yiq(image)[..., :1], skimage.color.rgb2yiq(content)[..., :1]
     chroma = content - own
     room = np.where(chroma > 0, 1 - luma, luma)
     share = np.ones_like(chroma)
@@ -162,7 +161,8 @@ def match_histogram(
     # Where the picture has less to tell apart, as a grey one has, there is only noise to stretch.
     spread = np.minimum(counted.std(axis=0) / np.maximum(wanted.std(axis=0), 1e-9), 1)
     middle = wanted.mean(axis=0)
-    matched = match_histograms(counted, middle + spread * (wanted - middle), channel_axis=-1)
+    wanted = middle + spread * (wanted - middle)
+    matched = skimage.exposure.match_histograms(counted, wanted, channel_axis=-1)
     for axis in range(3):
         # What is not counted follows the same curve; beyond its ends it stays at them.
         known, index = np.unique(counted[:, axis], return_index=True)

@@ -157,7 +157,7 @@ def with_map(
             f"the {name} map has another size than the {name} picture",
             expected=f"{width}x{height} pixels",
             received=f"{map_width}x{map_height}",
-            hint="draw it over the picture, or resize it with nearest neighbours",
+            hint="draw it over the picture, or check which of the files is which",
         )
     return picture, color_map
 

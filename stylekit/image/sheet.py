@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from stylekit.image._picture import existing_file
 from stylekit.image.arrays import fit_shape, resample_values
 from stylekit.image.read import PictureLike, as_image
 
+_FINER = 4  # Letters are drawn as much larger: at their own size they would stand unevenly.
+
 
 def contact_sheet(
-    pictures: Iterable[PictureLike],
+    pictures: Iterable[PictureLike | Any] | Mapping[str, PictureLike | Any],
     labels: Iterable[str] | None = None,
     columns: int | None = None,
     *,
@@ -30,12 +32,13 @@ def contact_sheet(
 
     Parameters
     ----------
-    pictures : iterable of path, PIL image or array
-        One or more, as `as_image` takes them, or a batch [B, H, W, 3]. Each is brought to a longer
-        side of `size`, with its aspect kept.
-    labels : iterable of str, optional
-        One a picture, written below it on one line. What is too long for its column ends in an
-        ellipsis; "" is no label.
+    pictures : iterable or mapping of labels to path, PIL image, array or result
+        One or more, as `as_image` takes them, or a batch [B, H, W, 3]; of what has an `image`,
+        such as a `Result`, that. Each is brought to a longer side of `size`, with its aspect kept.
+    labels : iterable of str or of sequences of str, optional
+        One a picture, written below it: on one line, or a sequence's strings on a line each. What
+        is too long for its column ends in an ellipsis; "" is no label. Default: the keys of a
+        mapping, or none.
     columns : int, optional
         Pictures in a row, at least 1. Default: the root of their number, rounded up.
     size : int
@@ -69,7 +72,13 @@ def contact_sheet(
     size = _checks.integer(size, "size", low=16)
     gap = _checks.integer(gap, "gap", low=0)
     background = _checks.number(background, "background", low=0, high=1)
-    images = [as_image(one, f"pictures[{index}]") for index, one in enumerate(_several(pictures))]
+    if isinstance(pictures, Mapping):
+        labels = pictures.keys() if labels is None else labels
+        pictures = pictures.values()
+    images = [
+        as_image(getattr(one, "image", one), f"pictures[{index}]")
+        for index, one in enumerate(_several(pictures))
+    ]
     if not images:
         _checks.fail("there is nothing for the sheet", expected="at least one picture")
     images = [resample_values(one, fit_shape(one.shape, size)) for one in images]
@@ -78,30 +87,29 @@ def contact_sheet(
         columns = math.ceil(math.sqrt(len(images)))
     columns = min(_checks.integer(columns, "columns", low=1), len(images))
 
-    letters = _letters(font, max(10, size / 20))
-    ascent, descent = letters.getmetrics()
-    line = gap // 2 + ascent + descent if any(texts) else 0
+    letters = _letters(font, _FINER * max(10, size / 20))
+    line = math.ceil(sum(letters.getmetrics()) / _FINER)
     widths = [max(one.shape[1] for one in images[k::columns]) for k in range(columns)]
     starts = range(0, len(images), columns)
     heights = [max(one.shape[0] for one in images[k : k + columns]) for k in starts]
+    lines = [max(map(len, texts[k : k + columns])) for k in starts]
+    below = [gap // 2 + count * line if count else 0 for count in lines]
     lefts = gap + np.cumsum([0, *(width + gap for width in widths)])
-    tops = gap + np.cumsum([0, *(height + line + gap for height in heights)])
+    tops = gap + np.cumsum([0, *(sum(parts) + gap for parts in zip(heights, below, strict=True))])
 
     sheet = np.full((tops[-1], lefts[-1], 3), background, np.float32)
-    ink = Image.new("L", (int(lefts[-1]), int(tops[-1])))
-    draw = ImageDraw.Draw(ink)
-    for index, (image, text) in enumerate(zip(images, texts, strict=True)):
+    ink = np.float32(background < 0.5)
+    for index, (image, label) in enumerate(zip(images, texts, strict=True)):
         row, column = divmod(index, columns)
         height, width = image.shape[:2]
         top = tops[row] + (heights[row] - height) // 2
         left = lefts[column] + (widths[column] - width) // 2
         sheet[top : top + height, left : left + width] = image
-        middle = float(lefts[column] + widths[column] / 2)
-        baseline = float(tops[row] + heights[row] + gap // 2 + ascent)
-        text = _fitted(text, letters, widths[column])
-        draw.text((middle, baseline), text, 255, letters, anchor="ms")
-    cover = np.asarray(ink, np.float32)[..., np.newaxis] / 255
-    return sheet * (1 - cover) + (background < 0.5) * cover
+        left, top = lefts[column], tops[row] + heights[row] + gap // 2
+        for k, text in enumerate(label):
+            place = sheet[top + k * line :, left:][:line, : widths[column]]
+            place += _written(text, letters, place.shape[:2]) * (ink - place)
+    return sheet
 
 
 def _several(pictures):
@@ -121,10 +129,10 @@ def _several(pictures):
     return pictures
 
 
-def _texts(labels, count: int) -> list[str]:
-    """Return one line of text a picture."""
+def _texts(labels, count: int) -> list[list[str]]:
+    """Return the lines of text below each picture; none for an empty label."""
     if labels is None:
-        return [""] * count
+        return [[] for _ in range(count)]
     if isinstance(labels, str) or not isinstance(labels, Iterable):
         raise _checks.InputTypeError(
             _checks.explain(
@@ -140,7 +148,9 @@ def _texts(labels, count: int) -> list[str]:
             expected=f"{count}",
             received=len(labels),
         )
-    return [" ".join(str(label).split()) for label in labels]
+    lines = [label if isinstance(label, list | tuple) else [label] for label in labels]
+    texts = [[" ".join(str(text).split()) for text in label] for label in lines]
+    return [label if any(label) else [] for label in texts]
 
 
 def _letters(font, size: float) -> Any:
@@ -158,6 +168,15 @@ def _letters(font, size: float) -> Any:
                 received=str(error),
             )
         ) from error
+
+
+def _written(text: str, font, shape: tuple[int, int]) -> np.ndarray:
+    """Return the ink of a line of text, in its middle, in [0, 1]: [h, w, 1]."""
+    height, width = (_FINER * side for side in shape)
+    image = Image.new("L", (width, height))
+    middle = width / 2, float(font.getmetrics()[0])
+    ImageDraw.Draw(image).text(middle, _fitted(text, font, width), 255, font, anchor="ms")
+    return np.asarray(image.reduce(_FINER), np.float32)[..., np.newaxis] / 255
 
 
 def _fitted(text: str, font, width: int) -> str:

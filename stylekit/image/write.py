@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -15,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from stylekit import _checks
 from stylekit.image import _exif, _profile, _tiff
 from stylekit.image._decode import decode_file, decode_pil
+from stylekit.image._file import as_path, named_format, replacing, scratch_file
 from stylekit.image._picture import existing_file
 from stylekit.image.arrays import quantise, resize
 from stylekit.image.read import PictureLike, as_image
@@ -75,7 +74,7 @@ def write_image(
     InputError, InputTypeError
         If another argument cannot be used.
     """
-    path = _as_path(path)
+    path = as_path(path)
     kind = _format(path, bits)
     quality = _checks.integer(quality, "quality", low=1, high=100)
     chunks = _text_chunks(text, kind)
@@ -85,7 +84,7 @@ def write_image(
         opacity = alpha[..., np.newaxis]
         pixels, alpha = pixels * opacity + (1 - opacity), None
 
-    with _replacing(path) as file:
+    with replacing(path) as file:
         if bits == 16:
             _tiff.write_deep(file, pixels, alpha, tags)
         else:
@@ -127,36 +126,51 @@ def check_writable(path: str | os.PathLike[str], *, bits: int = 8) -> None:
     InputError, InputTypeError
         If `bits` does not suit the format, or `path` is no path.
     """
-    path = _as_path(path)
+    path = as_path(path)
     _format(path, bits)
-    _scratch(path).unlink()
+    scratch_file(path).unlink()
 
 
-def _as_path(path: str | os.PathLike[str]) -> Path:
-    if not isinstance(path, str | os.PathLike):
-        raise _checks.InputTypeError(
+def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) -> Path:
+    """Make a folder for pictures, unless it is there, and refuse one they cannot be written to.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        The folder above it must exist.
+    names : iterable of str
+        Of the files to come, pictures all.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    FileError
+        If it cannot be made, is no folder, or a file cannot be written.
+    """
+    folder = as_path(folder)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise _checks.FileError(
             _checks.explain(
-                "path is no path",
-                expected="a string or os.PathLike",
-                received=type(path).__name__,
-                hint="the path comes first, then the image",
+                f"the folder {folder} cannot be made",
+                expected="a folder, or a place for one",
+                received=error.strerror,
+                hint="make the folder above it first, or name another",
             )
-        )
-    return Path(path)
+        ) from error
+    for name in names:
+        check_writable(folder / name)
+    return folder
 
 
 def _format(path: Path, bits: int) -> str:
-    suffix = path.suffix.lower()
-    if suffix not in _FORMATS:
-        raise _checks.FileError(
-            _checks.explain(
-                f"{path} has a suffix that names no format to write",
-                expected=", ".join(_FORMATS),
-                received=repr(suffix),
-                hint=_checks.did_you_mean(suffix, _FORMATS),
-            )
-        )
-    kind = _FORMATS[suffix]
+    if path.is_dir():  # which has no suffix to speak of
+        _checks.check_place(path)
+    kind = named_format(path, _FORMATS)
     _checks.choice(bits, "bits", (8, 16))
     if bits == 16 and kind != "TIFF":
         _checks.fail(
@@ -217,55 +231,3 @@ def _extras(
             )
         )
     return None if source.alpha is None else resize(source.alpha, shape), source.exif
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write to that takes the place of `path` once it is complete."""
-    scratch = _scratch(path)
-    try:
-        with scratch.open("r+b") as file:
-            yield file
-        scratch.replace(os.path.realpath(path))  # through a link, not in its place
-    except (OSError, ValueError) as error:  # ValueError: sides too long for the format
-        scratch.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-
-
-def _scratch(path: Path) -> Path:
-    """Create an empty file in the folder of `path`, or raise what is wrong with the folder."""
-    if path.is_dir():
-        raise _checks.FileError(
-            _checks.explain(f"{path} is a folder", expected="the path of a file to write")
-        )
-    folder = Path(os.path.realpath(path)).parent
-    if not folder.is_dir():
-        raise _checks.FileError(
-            _checks.explain(
-                f"{path} cannot be written",
-                expected="an existing folder",
-                received=str(folder),
-                hint="make the folder first, or correct the path",
-            )
-        )
-    scratch = folder / f".stylekit-{uuid.uuid4().hex}.tmp"
-    try:
-        # Not the tempfile module, whose files only their owner may read: open follows the umask.
-        scratch.open("xb").close()
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    return scratch
-
-
-def _unwritable(path: Path, error: Exception) -> _checks.FileError:
-    return _checks.FileError(
-        _checks.explain(
-            f"{path} cannot be written",
-            expected=f"room and permission to write in {Path(os.path.realpath(path)).parent}",
-            received=getattr(error, "strerror", None) or str(error),
-            hint="choose another folder or format, or free some space",
-        )
-    )

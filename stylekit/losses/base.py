@@ -52,12 +52,16 @@ class Loss(abc.ABC):
         Which targets of a layer, or of the picture, have an entry a cell, or pixel:
         ``[1 or B, h, w, C]``. The one that is called ``"mask"``, unless it is None, weighs the
         means; of an empty one they are zero.
+    only_prepared : tuple of str
+        Attributes that `prepare` alone reads. Of another run's term they may differ, and what was
+        traced for the one serves the other; see `stylekit.transfer.Reuse`.
     """
 
     layers: tuple[str, ...] = ()
     is_mean = False
     reach: int | None = None
     per_cell: tuple[str, ...] = ("mask",)
+    only_prepared: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **options) -> None:
         super().__init_subclass__(**options)
@@ -65,6 +69,8 @@ class Loss(abc.ABC):
         if vars(cls).keys() & {"compute", "means", "statistic"}:
             cls.is_mean = vars(cls).get("is_mean", False)
             cls.reach = vars(cls).get("reach")
+        if vars(cls).keys() & {"compute", "means", "value"}:
+            cls.only_prepared = vars(cls).get("only_prepared", ())
 
     def __init__(self, *, weight: float = 1.0, name: str | None = None) -> None:
         self.weight = weight
@@ -146,8 +152,8 @@ class StatisticLoss(Loss):
     ----------
     reference : path, PIL image or array
         It keeps its own size and aspect ratio.
-    layers : sequence of str
-        Default: conv1_1 to conv5_1 of each block.
+    layers : sequence of str, or mapping of str to float
+        Default: conv1_1 to conv5_1 of each block. A mapping holds the layers' weights, too.
     layer_weights : sequence of float or mapping, optional
         One a layer, at least 0. Default: equal.
     mask, reference_mask : array [H, W], path, PIL image or callable, optional
@@ -159,6 +165,14 @@ class StatisticLoss(Loss):
     """
 
     area_exponent = 1.0
+    only_prepared = (
+        "reference",
+        "reference_scale",
+        "region",
+        "reference_region",
+        "layer_weights",
+        "area_exponent",
+    )
     _reference_name = "reference"
 
     def __init__(
@@ -176,7 +190,7 @@ class StatisticLoss(Loss):
         super().__init__(weight=weight, name=name)
         self.reference = as_image(reference, self._reference_name)
         self.layers = layer_tuple(layers)
-        self.layer_weights = weight_tuple(layer_weights, self.layers)
+        self.layer_weights = weight_tuple(layer_weights, layers)
         self.region = Region(mask)
         self.reference_region = Region(reference_mask, f"{self._reference_name} mask")
         self.reference_scale = number(
@@ -203,11 +217,12 @@ class StatisticLoss(Loss):
         return functional.relative_error(statistic, target)
 
     def prepare(self, canvas):
-        """Return the reference's statistics, the image's masks and their shares, by layer."""
+        """Return by layer the reference's statistic, the image's mask, its share, and a weight."""
         beside = canvas.beside(self.reference, self.reference_scale)
         masks = self.region.prepare(canvas, self.layers)
         reference_masks = self.reference_region.prepare(beside, masks)
         statistics = beside.statistics(self.statistic, reference_masks)
+        weights = weight_shares(self.layers, self.layer_weights)
         targets = {}
         for layer, statistic in statistics.items():
             mask = masks[layer]
@@ -216,6 +231,7 @@ class StatisticLoss(Loss):
                 "statistic": statistic,
                 "mask": mask,
                 "share": ops.convert_to_tensor(share, "float32"),
+                "weight": weights[layer],
             }
         return targets
 
@@ -234,12 +250,13 @@ class StatisticLoss(Loss):
 
     def value(self, means, targets):
         """Return the weighted mean over layers of the distances; see `Loss`."""
-        distances = {}
+        value = 0.0
         for layer, statistic in means.items():
             distance = self.distance(statistic, targets[layer]["statistic"])
             distance = functional.full_precision(distance)
-            distances[layer] = ops.cast(targets[layer]["share"], distance.dtype) * distance
-        return weighted_mean(distances, self.layers, self.layer_weights)
+            factor = targets[layer]["weight"] * targets[layer]["share"]
+            value += ops.cast(factor, distance.dtype) * distance
+        return value
 
     def get_config(self):
         """Return the settings; see `Loss.get_config`."""
@@ -251,6 +268,12 @@ class StatisticLoss(Loss):
         config |= self.region.get_config("mask")
         config |= self.reference_region.get_config(f"{self._reference_name}_mask")
         return config | super().get_config()
+
+
+def weight_shares(layers: Sequence[str], weights: Sequence[float]) -> dict[str, Any]:
+    """Return by layer its share of the weights, a tensor: in targets, another needs no trace."""
+    shares = [ops.convert_to_tensor(weight / sum(weights), "float32") for weight in weights]
+    return dict(zip(layers, shares, strict=True))
 
 
 def weighted_mean(values: Mapping[str, Any], layers: Sequence[str], weights: Sequence[float]):
@@ -278,10 +301,11 @@ def layer_tuple(layers: Sequence[str] | str) -> tuple[str, ...]:
     return layers
 
 
-def weight_tuple(weights, layers: Sequence[str]) -> tuple[float, ...]:
-    """Return a weight for each layer from a sequence, a mapping or None (equal)."""
+def weight_tuple(weights, layers) -> tuple[float, ...]:
+    """Return a weight for each layer from a sequence, a mapping or None (those of `layers`)."""
     if weights is None:
-        return (1.0,) * len(layers)
+        weights = layers if isinstance(layers, Mapping) else (1.0,) * len(layer_tuple(layers))
+    layers = layer_tuple(layers)
     if isinstance(weights, Mapping):
         if set(weights) != set(layers):
             fail(

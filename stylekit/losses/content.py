@@ -11,7 +11,7 @@ from stylekit import functional
 from stylekit._checks import choice, fail
 from stylekit._defaults import CONTENT_LAYERS
 from stylekit.image import as_batch, picture_hash, resize
-from stylekit.losses.base import Loss, layer_tuple, per_picture, weight_tuple, weighted_mean
+from stylekit.losses.base import Loss, layer_tuple, per_picture, weight_shares, weight_tuple
 from stylekit.losses.canvas import Canvas, MaskLike
 from stylekit.losses.region import Region
 
@@ -23,8 +23,8 @@ class ContentLoss(Loss):
     ----------
     reference : path, PIL image or array
         The content, of the picture's aspect ratio; a batch ``[B, H, W, 3]`` holds one a picture.
-    layers : sequence of str
-        Default: conv4_2.
+    layers : sequence of str, or mapping of str to float
+        Default: conv4_2. A mapping holds the layers' weights, too.
     layer_weights : sequence of float or mapping, optional
         One a layer, at least 0. Default: equal.
     mask : array [H, W], path, PIL image or callable, optional
@@ -47,6 +47,7 @@ class ContentLoss(Loss):
 
     is_mean = True
     per_cell = ("mask", "feature")
+    only_prepared = ("reference", "region", "layer_weights")
 
     def __init__(
         self,
@@ -63,17 +64,21 @@ class ContentLoss(Loss):
         super().__init__(weight=weight, name=name)
         self.reference = as_batch(reference, "content")
         self.layers = layer_tuple(layers)
-        self.layer_weights = weight_tuple(layer_weights, self.layers)
+        self.layer_weights = weight_tuple(layer_weights, layers)
         self.region = Region(mask)
         self.error = choice(error, "error", ("mse", "rmse", "half_sse"))
         self.normalize = choice(normalize, "normalize", ("relative", "none"))
 
     def prepare(self, canvas):
-        """Return the reference's features and the masks, by layer."""
+        """Return by layer the reference's features, the mask, and a weight."""
         image = reference_at(self.reference, canvas)
         masks = self.region.prepare(canvas, self.layers)
         features = canvas.extract(image, masks)
-        return {layer: {"feature": features[layer], "mask": masks[layer]} for layer in masks}
+        weights = weight_shares(self.layers, self.layer_weights)
+        return {
+            layer: {"feature": features[layer], "mask": masks[layer], "weight": weights[layer]}
+            for layer in masks
+        }
 
     def compute(self, image, features, targets):
         """Return the weighted mean over layers of the errors; see `Loss.compute`."""
@@ -96,8 +101,11 @@ class ContentLoss(Loss):
 
     def value(self, means, targets):
         """Return the weighted mean over layers of the errors; see `Loss`."""
-        values = {layer: self._error(means[layer], **targets[layer]) for layer in means}
-        return weighted_mean(values, self.layers, self.layer_weights)
+        value = 0.0
+        for layer in means:
+            error = self._error(means[layer], targets[layer]["feature"], targets[layer]["mask"])
+            value += ops.cast(targets[layer]["weight"], error.dtype) * error
+        return value
 
     def _error(self, means, feature, mask):
         square = means["error"]
@@ -134,6 +142,7 @@ class PixelLoss(Loss):
 
     reach = 0
     per_cell = ("mask", "image")
+    only_prepared = ("reference", "region")
 
     def __init__(
         self,

@@ -10,7 +10,14 @@ from keras import ops
 from stylekit import functional
 from stylekit._checks import InputTypeError, choice, explain, fail, number
 from stylekit._defaults import STYLE_LAYERS
-from stylekit.losses.base import Loss, StatisticLoss, layer_tuple, per_picture, weighted_mean
+from stylekit.losses.base import (
+    Loss,
+    StatisticLoss,
+    layer_tuple,
+    per_picture,
+    weight_tuple,
+    weighted_mean,
+)
 from stylekit.losses.canvas import MaskLike
 from stylekit.losses.packed import pack_masks, packed_gram_errors
 from stylekit.losses.region import Region
@@ -207,7 +214,7 @@ class GradientMaskStyleLoss(Loss):
                 mask,
                 style_mask,
                 layers=self.layers,
-                layer_weights=layer_weights,
+                layer_weights=weight_tuple(layer_weights, layers),
                 normalize=normalize,
                 intensity=intensity,
                 style_scale=style_scale,
@@ -222,7 +229,11 @@ class GradientMaskStyleLoss(Loss):
         numbers = map(str, range(1, len(self.regions) + 1))
         names = tuple(numbers if region_names is None else region_names)
         if len(names) != len(self.regions):
-            fail("region_names do not match", expected=str(len(self.regions)), received=len(names))
+            fail(
+                "region_names do not match the regions",
+                expected=f"{len(self.regions)} names, one a region",
+                received=len(names),
+            )
         for name, region in zip(names, self.regions, strict=True):
             region.region.what = f"mask of region {name}"
             region.reference_region.what = f"style mask of region {name}"

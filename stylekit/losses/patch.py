@@ -101,7 +101,7 @@ class PatchStyleLoss(Loss):
         super().__init__(weight=weight, name=name)
         self.style = as_image(style, "style")
         self.layers = layer_tuple(layers)
-        self.layer_weights = weight_tuple(layer_weights, self.layers)
+        self.layer_weights = weight_tuple(layer_weights, layers)
         self.image_map = None if image_map is None else _as_map(image_map, "image_map")
         self.style_map = None if style_map is None else _as_map(style_map, "style_map")
         self._check_maps()

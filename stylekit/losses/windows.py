@@ -220,7 +220,7 @@ class WindowGramStyleLoss(Loss):
         self.style_map = as_image(style_map, "style_map")
         _check_size(self.style_map, self.style.shape[:2], "style_map")
         self.layers = layer_tuple(layers)
-        self.layer_weights = weight_tuple(layer_weights, self.layers)
+        self.layer_weights = weight_tuple(layer_weights, layers)
         self.settings = {
             "patch": patch,
             "overlap": overlap,

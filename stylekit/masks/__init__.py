@@ -21,6 +21,7 @@ from stylekit.masks.operations import (
     resize,
     threshold,
 )
+from stylekit.masks.overlay import overlay
 from stylekit.masks.ramps import linear_gradient, radial_gradient
 from stylekit.masks.refine import estimate_foreground, guided, matte
 from stylekit.masks.segmentation import Segmentation, Segmenter
@@ -51,6 +52,7 @@ __all__ = [
     "linear_gradient",
     "match_regions",
     "matte",
+    "overlay",
     "partition",
     "radial_gradient",
     "resize",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import FileError, SetupError, explain, fail, number
+from stylekit._checks import FileError, SetupError, absent, explain, fail, number
 from stylekit.masks._graphs import before_argmax, resized_to
 from stylekit.masks.operations import two_numbers
 
@@ -69,7 +69,7 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
     """
     path = Path(path)
     if not path.exists():
-        raise FileError(explain(f"the model {path} does not exist", hint="check the path"))
+        raise absent(path, f"the model {path}", "a model")
     low, high = two_numbers(input_range, "input_range", "(black, white), such as (-1, 1)")
     span = number(low, "input_range[0]"), number(high, "input_range[1]")
     if span[0] >= span[1]:

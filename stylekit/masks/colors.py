@@ -139,7 +139,7 @@ def colors_asked(
 ) -> dict[str, np.ndarray]:
     """Return checked colours by their names or hex strings."""
     named = colors if isinstance(colors, Mapping) else dict(enumerate(listed(colors, name)))
-    values = [_rgb(color, f"{name}[{key!r}]") for key, color in named.items()]
+    values = [rgb_color(color, f"{name}[{key!r}]") for key, color in named.items()]
     codes = [_hex(color) for color in values]
     if not codes:
         fail(f"{name} is empty", expected="at least one colour, or None to find those present")
@@ -149,7 +149,7 @@ def colors_asked(
     return dict(zip(names, values, strict=True))
 
 
-def _rgb(color: Any, name: str) -> np.ndarray:
+def rgb_color(color: Any, name: str) -> np.ndarray:
     """Return a colour as three whole floats in 0-255."""
     values = color
     if isinstance(color, str):

@@ -10,8 +10,9 @@ import numpy as np
 from scipy import ndimage
 
 from stylekit._checks import InputTypeError, choice, explain, fail, number
-from stylekit.image import PictureLike, as_image
+from stylekit.image import PictureLike
 from stylekit.masks.operations import listed
+from stylekit.masks.overlay import overlay
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,7 +105,11 @@ class Segmentation:
         wanted = [self._index(name) for name in asked]
         mask = np.isin(self.labels, wanted)
         if not mask.any():
-            fail(f"no {' or '.join(asked)} is in the picture", received=self._found())
+            fail(
+                f"no {' or '.join(asked)} is in the picture",
+                received=self._found(),
+                hint="take one of these, or tell where it is by a mask or a box",
+            )
         if not soft:
             return mask.astype(np.float32)
         if self.scores is None:
@@ -182,16 +187,7 @@ class Segmentation:
         colors = _colors(len(self.names))
         drawn = colors[self.labels]
         if picture is not None:
-            under = as_image(picture)
-            if under.shape[:2] != self.labels.shape:
-                fail(
-                    "picture has another size than the segmentation",
-                    expected=f"{self.labels.shape}",
-                    received=f"{under.shape[:2]}",
-                    hint="give the picture that was segmented",
-                )
-            cover = np.where(self.labels == 0, 0, 0.6)[..., np.newaxis]
-            drawn = cover * drawn + (1 - cover) * under
+            drawn = overlay(picture, self.labels > 0, drawn, strength=0.6)
         if self.parts is not None:
             drawn[find_boundaries(self.parts, mode="inner")] = 1
         figure, axis = plt.subplots(layout="constrained")

@@ -4,7 +4,23 @@ from stylekit.recipes.doodle import doodle
 from stylekit.recipes.gradient_mask import gradient_mask
 from stylekit.recipes.localized import localized
 from stylekit.recipes.patches import patches
+from stylekit.recipes.reconstruct import reconstruct
 from stylekit.recipes.regions import regions
 from stylekit.recipes.stylize import stylize
+from stylekit.recipes.sweep import sweep
+from stylekit.recipes.swept import Cell, Sweep
+from stylekit.recipes.texture import texture
 
-__all__ = ["doodle", "gradient_mask", "localized", "patches", "regions", "stylize"]
+__all__ = [
+    "Cell",
+    "Sweep",
+    "doodle",
+    "gradient_mask",
+    "localized",
+    "patches",
+    "reconstruct",
+    "regions",
+    "stylize",
+    "sweep",
+    "texture",
+]

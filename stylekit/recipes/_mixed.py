@@ -110,9 +110,12 @@ class _Part:
 
 
 def _joined(laid: Result, done: Result) -> Result:
+    level = len(laid.manifest["levels"])
     return dataclasses.replace(
         done,
         losses=laid.losses[:-1] + done.losses,
+        levels=laid.levels[:-1] + [level + one for one in done.levels],
+        times=laid.times[:-1] + [laid.seconds + seconds for seconds in done.times],
         steps=laid.steps + done.steps,
         seconds=laid.seconds + done.seconds,
         manifest=done.manifest | {"before": laid.manifest},

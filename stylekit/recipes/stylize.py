@@ -81,8 +81,8 @@ def stylize(
             Before the run: the styles get the content's colours (`match_color`,
             `match_histogram`), counted where the masks say. The manifest has the hashes of the
             styles that were changed.
-    style_layers, content_layers : sequence of str, optional
-        Default: the extractor's own.
+    style_layers, content_layers : sequence of str, or mapping of str to float, optional
+        Default: the extractor's own. A mapping holds the layers' weights, too.
     variation : float, optional
         Weight of a `TotalVariationLoss`, times strength, at least 0. Default: the extractor's own,
         which is light: it takes out the fine ripples that max pooling leaves in flat parts. It
@@ -194,6 +194,6 @@ def _shares(weights, covers):
     values = [number(w, "a style weight", low=0) for w in values]
     if len(values) != len(covers) or not sum(values):
         expected = f"{len(covers)} weights, not all 0"
-        fail("style_weights are wrong", expected=expected, received=weights)
+        fail("style_weights do not match the styles", expected=expected, received=weights)
     most = np.max(sum(w * cover for w, cover in zip(values, covers, strict=True)))
     return [float(w / most) for w in values]

@@ -1,6 +1,13 @@
 """The optimisation: from terms and an extractor to an image."""
 
-from stylekit.transfer.callbacks import CSVLogger, Display, EarlyStopping, ProgressBar, SaveEvery
+from stylekit.transfer.callbacks import (
+    CSVLogger,
+    Display,
+    EarlyStopping,
+    ProgressBar,
+    SaveEvery,
+    TimeLimit,
+)
 from stylekit.transfer.checkpoint import Checkpoint
 from stylekit.transfer.fit import FitMemory
 from stylekit.transfer.initial import Mix, Noise, Start, StyleStatistics, Underpainting
@@ -12,8 +19,10 @@ from stylekit.transfer.plan import Plan, Recompute, Tiles
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.recompute import RecomputedObjective
 from stylekit.transfer.result import NonFiniteLossError, Result, Step, TransferError, device
+from stylekit.transfer.reuse import Reuse
 from stylekit.transfer.style_transfer import StyleTransfer
 from stylekit.transfer.tiling import TiledObjective
+from stylekit.transfer.timelapse import Timelapse
 
 __all__ = [
     "LBFGS",
@@ -37,6 +46,7 @@ __all__ = [
     "Recompute",
     "RecomputedObjective",
     "Result",
+    "Reuse",
     "SaveEvery",
     "Start",
     "Step",
@@ -44,6 +54,8 @@ __all__ = [
     "StyleTransfer",
     "TiledObjective",
     "Tiles",
+    "TimeLimit",
+    "Timelapse",
     "TransferError",
     "Underpainting",
     "device",

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from tqdm import TqdmWarning
 
-from stylekit._checks import FileError, SetupError, explain, integer, number
+from stylekit._checks import SetupError, check_place, explain, integer, number, unwritable
 from stylekit.image import check_writable, write_image
 from stylekit.transfer.result import Step
 
@@ -141,11 +141,7 @@ class CSVLogger:
     def __init__(self, path) -> None:
         self.path = Path(path)
         self._file: Any = None
-        folder = self.path.parent
-        if not folder.is_dir():
-            raise FileError(
-                explain(f"the folder {folder} of {self.path.name} does not exist", hint="make it")
-            )
+        check_place(self.path)
 
     def __call__(self, step: Step) -> None:
         """Write a row."""
@@ -154,7 +150,7 @@ class CSVLogger:
             try:
                 self._file = self.path.open("w", newline="", encoding="utf-8")
             except OSError as error:
-                raise FileError(f"the table {self.path} cannot be written: {error}.") from error
+                raise unwritable(f"the table {self.path}", error) from error
             self._writer = csv.writer(self._file)
             self._writer.writerow(["step", "level", "seconds", *losses])
         row = [step.index, step.level, f"{step.seconds:.3f}"]
@@ -202,3 +198,21 @@ class EarlyStopping:
     def resume(self, steps: list[Step]) -> bool:
         """Wait as if the run had not been interrupted; return whether it had stopped."""
         return [self(step) for step in steps][-1]
+
+
+class TimeLimit:
+    """Stops a run when its time is over; its result is the image so far.
+
+    Parameters
+    ----------
+    seconds : float
+        Since the run began, above 0. It is looked at after each step, so that a run ends up to a
+        step later; what happens before the first step, such as tracing, is not cut short.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = number(seconds, "seconds", low=0, open_low=True)
+
+    def __call__(self, step: Step) -> bool:
+        """Return whether the time is over."""
+        return step.seconds >= self.seconds

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import FileError, InputError, InputTypeError, explain, integer
+from stylekit._checks import FileError, InputError, InputTypeError, explain, integer, unwritable
 
 FORMAT = 1
 """Of the file; another one cannot be read."""
@@ -140,7 +140,7 @@ class Checkpoint:
             if not self.path.exists():
                 return None
         except OSError as error:
-            raise FileError(f"the folder {self.folder} cannot be written to: {error}.") from error
+            raise unwritable(f"the checkpoint's folder {self.folder}", error) from error
         try:
             form, saved, state = _parsed(dict(_loaded(self.path)))
         except DAMAGE as error:
@@ -192,7 +192,7 @@ class Checkpoint:
             os.replace(self._unfinished, self.path)
         except OSError as error:
             self._unfinished.unlink(missing_ok=True)
-            raise FileError(f"the checkpoint {self.path} cannot be written: {error}.") from error
+            raise unwritable(f"the checkpoint {self.path}", error) from error
 
     def remove(self) -> None:
         """Delete the files of the run, if there are any; the folder stays."""

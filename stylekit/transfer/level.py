@@ -64,6 +64,7 @@ class Level:
         self._planned = planned
         self.objective = self._step = None
         self._terms = transfer.terms.values()
+        self._jit_compile = transfer.jit_compile
         self._used = self._weights()
 
     def rows(self, count: int, record: Record):
@@ -85,7 +86,9 @@ class Level:
     def _take(self) -> None:
         objective = self._planned.objective
         objective.fit_scale(self._carry["good"])
-        self._step = objective.stepper(self._optimizer, self._render, self._bounds)
+        self._step = objective.stepper(
+            self._optimizer, self._render, self._bounds, jit_compile=self._jit_compile
+        )
         self.objective = objective
 
     def _rows(self, count: int, record: Record):

@@ -20,6 +20,10 @@ from stylekit.losses import Canvas, Loss
 from stylekit.transfer.parameters import clip
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+"""Of a run."""
+
+EXACT = "float64"
+"""Of a check: numeric derivatives drown in the rounding of float32."""
 
 
 class Objective:
@@ -42,7 +46,8 @@ class Objective:
         What callable masks are given.
     precision : str
         ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``: the network's; Gram matrices
-        and losses are float32.
+        and losses are float32. ``"float64"``, which no run has, is for all of them: to check a
+        term's gradient against differences of its values.
 
     Attributes
     ----------
@@ -61,6 +66,8 @@ class Objective:
         If Keras runs on another backend than TensorFlow.
     """
 
+    can_compile = True
+
     def __init__(
         self,
         losses: Sequence[Loss],
@@ -73,7 +80,7 @@ class Objective:
     ) -> None:
         check_backend()
         self.terms = named_terms(losses)
-        self.precision = choice(precision, "precision", PRECISIONS)
+        self.precision = choice(precision, "precision", (*PRECISIONS, EXACT))
         self.dtype = keras.DTypePolicy(precision).variable_dtype
         self.canvas = self._canvas(
             extractor, shape, base_shape=base_shape, picture=picture, dtype=precision
@@ -130,7 +137,9 @@ class Objective:
         self.fit_scale(image)
         return self._traced_terms(image, self.weights)
 
-    def stepper(self, optimizer, render: Callable | None = None, bounds=None) -> Callable:
+    def stepper(
+        self, optimizer, render: Callable | None = None, bounds=None, *, jit_compile: bool = False
+    ) -> Callable:
         """Return one step of an optimizer as a traced function.
 
         Parameters
@@ -140,6 +149,8 @@ class Objective:
             From values to the image. Default: the values are the image.
         bounds : (float, float), optional
             Of the values.
+        jit_compile : bool
+            Whether XLA compiles it, if it can.
 
         Returns
         -------
@@ -166,12 +177,13 @@ class Objective:
                 "values": clip(values, bounds),
                 "state": state,
                 "finite": loss_finite & row["gradient_finite"],
-                "good": tf.where(loss_finite, row["image"], carry["good"]),
-                "best": tf.where(better[:, None, None, None], row["image"], carry["best"]),
+                "good": either(loss_finite, row["image"], carry["good"]),
+                "best": either(better, row["image"], carry["best"]),
                 "best_total": tf.where(better, row["total"], carry["best_total"]),
             }, row
 
-        return tf.function(step, autograph=False)
+        compiled = jit_compile and self.can_compile
+        return tf.function(step, autograph=False, jit_compile=compiled or None)
 
     def fit_scale(self, image) -> None:
         """Lower the scale of the half-precision gradient until it does not overflow at `image`.
@@ -280,6 +292,13 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
             name = f"{loss.default_name}_{number}"
         named[name] = loss
     return named
+
+
+def either(condition, one, other):
+    """Return `one` where a condition, a scalar or ``[B]``, holds, else `other`: pictures."""
+    if condition.shape.num_elements() == 1:  # one of the two itself: no third picture is made
+        return tf.cond(tf.reshape(condition, ()), lambda: one, lambda: other)
+    return tf.where(condition[:, None, None, None], one, other)
 
 
 def read_by(losses: Iterable[Loss]) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from stylekit._checks import FileError, StylekitError, choice, fail
+from stylekit._checks import StylekitError, choice, fail, unwritable
 from stylekit.image import check_writable, write_image
+from stylekit.transfer.figure import draw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +85,10 @@ class Result:
         ``"steps"``, ``"interrupted"``, the name of the callback that stopped the run, or an error.
     manifest : dict
         What the image was made from: terms, weights, hashes of pictures, seed, versions, device.
+    levels : list of int
+        The pyramid's level of each row of the losses, from 0.
+    times : list of float
+        Seconds from the beginning of the run to each row. A GPU may still be at work on the last.
     """
 
     image: np.ndarray
@@ -93,6 +98,8 @@ class Result:
     seconds: float
     stopped_by: str
     manifest: dict[str, Any]
+    levels: list[int] = dataclasses.field(default_factory=list)
+    times: list[float] = dataclasses.field(default_factory=list)
 
     def save(self, path, *, like=None, bits: int = 8, manifest: str | None = "auto") -> Path:
         """Write the image, and with it the manifest.
@@ -139,30 +146,20 @@ class Result:
             try:
                 beside.write_text(record + "\n", encoding="utf-8")
             except OSError as error:
-                raise FileError(f"the manifest {beside} cannot be written: {error}.") from error
+                raise unwritable(f"the manifest {beside}", error) from error
         return written
 
     def plot(self):
-        """Draw the image and its losses by term, on a logarithmic scale.
+        """Draw the image, its losses by term on a logarithmic scale, and the time they took.
+
+        Where a run has several levels, bands with their sizes tell them apart. Of a batch there
+        are all images, and the means of the losses.
 
         Returns
         -------
         matplotlib.figure.Figure
         """
-        import matplotlib.pyplot as plt
-
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-        left.imshow(self.image if self.image.ndim == 3 else self.image[0])
-        left.set_axis_off()
-        for name in self.losses[0] if self.losses else ():
-            values = [np.mean(row[name]) for row in self.losses]
-            right.plot(values, label=name, lw=2 if name == "total" else 1)
-        right.set(xlabel="step", ylabel="loss", yscale="log")
-        right.set_title(f"{self.steps} steps in {self.seconds:.0f} s, by {self.stopped_by}")
-        if self.losses:
-            right.legend()
-        plt.close(figure)  # a notebook would show it twice
-        return figure
+        return draw(self)
 
     def _repr_png_(self) -> bytes | None:
         if self.image.ndim != 3:

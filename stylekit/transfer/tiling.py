@@ -50,6 +50,8 @@ class TiledObjective(PartedObjective):
     of a style, however large, the statistics alone.
     """
 
+    can_compile = False  # XLA wants to know beforehand which slice a loop takes
+
     def __init__(
         self,
         losses: Sequence[Loss],

@@ -77,6 +77,7 @@ def measure(args, size, plan):
     plan = {"plain": sk.Plan, "recompute": sk.Recompute, "tiles": sk.Tiles}[kind](*options)
     optimizer = sk.LBFGS(args.history) if args.history else keras_adam()
     rng = np.random.default_rng(0)
+    sk.StyleTransfer  # noqa: B018 - loads what is imported when it is used
     before = peak()
     photo = rng.random((size, size, 3), dtype="float32")
     style = rng.random((args.style, args.style, 3), dtype="float32")

@@ -6,12 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from stylekit._checks import FileError
+from stylekit._checks import FileError, weights_file
 from stylekit.features import VGG19
 from stylekit.features.weights import (
     ENVIRONMENT_VARIABLE,
     Download,
-    existing,
     locate,
     read_convolutions,
 )
@@ -214,7 +213,7 @@ def test_a_layer_without_a_bias_is_no_convolution(arrays, tmp_path):
 def test_an_existing_file_is_taken(name, tmp_path):
     (tmp_path / name).touch()
     for path in (tmp_path / name, str(tmp_path / name)):
-        assert existing(path, "weights=") == tmp_path / name
+        assert weights_file(path, "weights=") == tmp_path / name
 
 
 @pytest.mark.parametrize("name", ["weights.pth", "weights", "weights.npy"])
@@ -224,7 +223,7 @@ def test_another_ending_is_an_error_that_says_which_are_right(name, tmp_path):
     with pytest.raises(
         FileError, match=rf"named by it, is no.* \.h5 or \.npz, received {received}"
     ):
-        existing(tmp_path / name, "it")
+        weights_file(tmp_path / name, "it")
 
 
 def test_a_missing_file_is_an_error_that_names_it_and_who_named_it(tmp_path):

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -82,6 +83,23 @@ def test_a_long_label_stays_in_its_column():
     np.testing.assert_array_equal(sheet, other)  # both end in an ellipsis
 
 
+def test_a_label_of_several_lines():
+    one = contact_sheet([SQUARE], ["a"], size=99)
+    three = contact_sheet([SQUARE], [["a", "b", "c"]], size=99)
+    line = (len(three) - len(one)) // 2
+    assert line > 8
+    np.testing.assert_array_equal(three[: len(one) - 12], one[:-12])
+    letters = three[12 + 99 :].min(axis=(1, 2)) < 0.5
+    assert np.count_nonzero(np.diff(letters.astype(int)) == 1) == 3  # one below the other
+
+
+def test_rows_are_as_high_as_their_own_labels():
+    height = len(contact_sheet([SQUARE] * 2, size=48, columns=1))
+    first = len(contact_sheet([SQUARE] * 2, [["a", "b"], ""], size=48, columns=1))
+    second = len(contact_sheet([SQUARE] * 2, ["", ("a", "b")], size=48, columns=1))
+    assert first == second > height
+
+
 def test_a_label_is_one_line():
     one, two = (contact_sheet([SQUARE], [text], size=99) for text in ("a b", " a\nb "))
     np.testing.assert_array_equal(one, two)
@@ -92,6 +110,21 @@ def test_paths_and_pil_images_and_grey_arrays(tmp_path):
     pictures = [tmp_path / "red.png", Image.new("RGB", (9, 9), "lime"), np.zeros((9, 9))]
     sheet = contact_sheet(iter(pictures), size=16, gap=0, columns=3)
     assert [sheet[8, x].tolist() for x in (8, 24, 40)] == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_results_and_a_mapping_of_labels():
+    results = {name: SimpleNamespace(image=one) for name, one in {"a": WIDE, "b": SQUARE}.items()}
+    expected = contact_sheet([WIDE, SQUARE], ["a", "b"], size=48)
+    np.testing.assert_array_equal(contact_sheet(results, size=48), expected)
+    other = contact_sheet(results, ["b", "c"], size=48)
+    np.testing.assert_array_equal(other, contact_sheet([WIDE, SQUARE], ["b", "c"], size=48))
+    plain = contact_sheet(results.values(), size=48)
+    np.testing.assert_array_equal(plain, contact_sheet([WIDE, SQUARE], size=48))
+
+
+def test_a_batch_result_is_no_picture():
+    with pytest.raises(InputError, match=r"pictures\[0\].*one picture of the batch"):
+        contact_sheet([SimpleNamespace(image=np.zeros((2, 8, 8, 3)))])
 
 
 def test_a_font_of_ones_own_has_other_letters(tmp_path):

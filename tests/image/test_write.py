@@ -14,6 +14,7 @@ from stylekit._checks import FileError, InputError, InputTypeError
 from stylekit.image import as_image, check_writable, read_image, write_image
 from stylekit.image._decode import decode_file
 from stylekit.image._tiff import read_deep
+from stylekit.image.write import prepare_folder
 
 SUFFIXES = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "PNG"]
 CAT = as_image(data.chelsea()[40:140, 120:250])  # 100 x 130
@@ -398,3 +399,21 @@ def test_arguments_are_checked_before_anything_is_written(tmp_path):
     with pytest.raises(InputTypeError, match="path comes first"):
         write_image(CAT, path)
     assert names(tmp_path) == []
+
+
+def test_a_folder_is_made_and_left_empty(tmp_path):
+    for _ in range(2):
+        assert prepare_folder(tmp_path / "new", ["a.png", "b.tif"]) == tmp_path / "new"
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_folder_that_cannot_take_the_pictures(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "taken" / "a.png").mkdir(parents=True)
+    for folder, message in (
+        ("file", "file cannot be made"),
+        ("no/where", "make the folder above it first"),
+        ("taken", "a.png is a folder"),
+    ):
+        with pytest.raises(FileError, match=f"(?i){message}"):
+            prepare_folder(tmp_path / folder, ["a.png"])

@@ -270,6 +270,9 @@ def test_layer_weights_weigh_the_mean_over_layers(photo, style, canvas_of, evalu
     np.testing.assert_allclose(value(LAYERS, mapping), weighed, rtol=1e-5)
     np.testing.assert_allclose(value(LAYERS, [0, 1]), two, rtol=1e-5)
     np.testing.assert_allclose(value(["conv2_1"], [0.1]), two, rtol=1e-5)
+    # A mapping of layers holds their weights, too.
+    np.testing.assert_allclose(value(mapping), weighed, rtol=1e-5)
+    np.testing.assert_allclose(value(mapping, [1, 1]), (one + two) / 2, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

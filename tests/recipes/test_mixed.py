@@ -64,7 +64,7 @@ def test_callbacks_see_one_run(mixed, other):
         def close(self):
             closed.append(len(seen))
 
-    mixed(steps=7, pyramid=2, finish=(other, 3), callbacks=[Watch()])
+    result = mixed(steps=7, pyramid=2, finish=(other, 3), callbacks=[Watch()])
     index, steps, level, seconds = zip(*seen, strict=True)
     assert index == tuple(range(8))
     assert set(steps) == {7}
@@ -72,6 +72,8 @@ def test_callbacks_see_one_run(mixed, other):
     assert level[-1] == 2
     assert list(seconds) == sorted(seconds)
     assert closed == [8]
+    assert result.levels == list(level)
+    assert result.times == list(seconds)
 
 
 @pytest.mark.parametrize(("at", "rows"), [(1, 2), (5, 6)])

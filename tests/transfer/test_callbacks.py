@@ -1,9 +1,15 @@
+import asyncio
 import csv
+import io
+import json
 import sys
+from base64 import b64decode
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 import stylekit as sk
@@ -371,6 +377,61 @@ class TestDisplay:
             sk.Display()
 
 
+class Reader(NotebookClient):
+    """Runs cells as a notebook does; presses its stop button when a picture has been replaced."""
+
+    presses = 0
+
+    def process_message(self, msg, cell, cell_index):
+        if self.presses and msg["msg_type"] == "update_display_data":
+            self.presses -= 1
+            asyncio.get_running_loop().create_task(self.km.interrupt_kernel())
+        return super().process_message(msg, cell, cell_index)
+
+
+class TestInAKernel:
+    @pytest.fixture
+    def read(self, tmp_path):
+        """Run a cell that shows a run; return its outputs and what the next cell finds."""
+
+        def run(steps, presses):
+            cells = [
+                "import json\n"
+                "import numpy as np\n"
+                "import stylekit as sk\n"
+                "photo = np.random.default_rng(0).random((16, 20, 3), dtype='float32')\n"
+                "terms = [sk.PixelLoss(1 - photo), sk.TotalVariationLoss()]\n"
+                "transfer = sk.StyleTransfer(terms, extractor=sk.CompactVGG())",
+                f"result = transfer.run(photo, {steps}, callbacks=[sk.Display(every=2)])",
+                "np.save('images.npy', [photo, result.image])\n"
+                "print(json.dumps([result.stopped_by, result.steps, len(result.losses)]))",
+            ]
+            notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+            reader = Reader(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}})
+            reader.presses = presses
+            reader.execute()
+            shown = [one for one in notebook.cells[1].outputs if one.output_type != "stream"]
+            return shown, json.loads(notebook.cells[2].outputs[-1].text)
+
+        return run
+
+    def test_one_picture_is_replaced_in_place(self, read, tmp_path):
+        (shown,), (stopped_by, steps, _) = read(7, presses=0)
+        assert (stopped_by, steps) == ("steps", 7)
+        found = np.asarray(Image.open(io.BytesIO(b64decode(shown.data["image/png"]))))
+        first, last = np.uint8(np.load(tmp_path / "images.npy") * 255 + 0.5)
+        np.testing.assert_array_equal(found, last)
+        assert (found != first).any()
+
+    def test_the_stop_button_keeps_the_image(self, read, tmp_path):
+        (_,), (stopped_by, steps, rows) = read(10**6, presses=1)
+        assert stopped_by == "interrupted"
+        assert 0 < steps < 10**6
+        assert rows == steps + 1
+        first, last = np.load(tmp_path / "images.npy")
+        assert np.abs(last - first).max() > 0.01
+
+
 @pytest.mark.parametrize(
     "callback", [sk.ProgressBar, sk.Display, lambda every: sk.SaveEvery("a.png", every)]
 )
@@ -378,3 +439,19 @@ def test_every_is_a_step_or_more(callback, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"every.*at least 1"):
         callback(every=0)
+
+
+class TestTimeLimit:
+    def test_ends_a_run_with_its_image_so_far(self, transfer, photo):
+        result = transfer.run(photo, 10**6, callbacks=[sk.TimeLimit(0.5)])
+        assert result.stopped_by == "TimeLimit"
+        assert 0.5 <= result.seconds < 60
+        assert len(result.losses) == result.steps + 1
+
+    def test_does_not_end_one_that_is_quicker(self, transfer, photo):
+        assert transfer.run(photo, 2, callbacks=[sk.TimeLimit(600)]).stopped_by == "steps"
+
+    @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+    def test_a_wrong_limit(self, seconds):
+        with pytest.raises(sk.InputError, match="seconds"):
+            sk.TimeLimit(seconds)

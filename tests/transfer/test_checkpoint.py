@@ -436,7 +436,7 @@ class TestRefusals:
     def test_no_folder(self, make, photo, tmp_path):
         (tmp_path / "file").write_text("")
         steps = []
-        with pytest.raises(FileError, match=r"folder .*file cannot be written to"):
+        with pytest.raises(FileError, match=r"folder .*file cannot be written"):
             make().run(photo, 2, checkpoint=tmp_path / "file", callbacks=[steps.append])
         assert not steps
 

@@ -316,6 +316,23 @@ class TestPrecision:
         for value in objective(noisy)[1].values():
             assert value.dtype == "float32"
 
+    @pytest.mark.parametrize("term", range(3))
+    def test_in_float64_gradients_agree_with_differences(self, term, terms, vgg, noisy, rng):
+        step = 1e-7 * rng.normal(size=noisy.shape)  # few units of the network switch on the way
+        errors = {}
+        for precision in ("float32", "float64"):
+            objective = sk.Objective([terms[term]], vgg, SHAPE, precision=precision)
+            total, values, gradient = objective(noisy)
+            assert {x.dtype.name for x in (total, gradient, *values.values())} == {precision}
+            rise = float(objective(noisy + step)[0][0] - objective(noisy - step)[0][0])
+            errors[precision] = abs(rise / (2 * float(np.sum(gradient * step))) - 1)
+        assert errors["float64"] < 1e-5
+        assert errors["float32"] > 1e-3  # or this would not be worth its name
+
+    def test_a_run_is_not_in_float64(self, terms, vgg):
+        with pytest.raises(InputError, match=r"precision is unknown.*'float64'"):
+            sk.StyleTransfer(terms, extractor=vgg, precision="float64")
+
     def test_the_scale_falls_until_the_gradient_is_finite(self, terms, vgg, noisy):
         for term in terms:
             term.weight *= 1e7

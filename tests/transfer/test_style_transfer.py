@@ -761,6 +761,29 @@ class TestPrecision:
         np.testing.assert_array_equal(result.image[mask == 0], photo[mask == 0])
 
 
+class TestCompiled:
+    @pytest.mark.parametrize("plan", [sk.Plan(), sk.Recompute(), sk.Tiles(16)], ids=repr)
+    def test_it_ends_where_the_uncompiled_run_does(self, plan, vgg, photo, style):
+        results = [
+            make(vgg, photo, style, plan=plan, jit_compile=jit).run(photo, 4)
+            for jit in (False, True)
+        ]
+        np.testing.assert_allclose(results[0].image, results[1].image, atol=1e-4)
+        assert [r.manifest["jit_compile"] for r in results] == [False, True]
+
+    @pytest.mark.parametrize(("plan", "compiled"), [(sk.Plan(), True), (sk.Tiles(16), None)])
+    def test_tiles_are_not_compiled(self, plan, compiled, vgg, photo, style, monkeypatch):
+        seen, function = {}, tf.function
+
+        def noted(*traced, **options):
+            seen.update({one.__name__: options.get("jit_compile") for one in traced})
+            return function(*traced, **options)
+
+        monkeypatch.setattr(tf, "function", noted)
+        make(vgg, photo, style, plan=plan, jit_compile=True).run(photo, 1)
+        assert seen["step"] is compiled
+
+
 class TestRefusals:
     def test_no_terms(self, vgg):
         with pytest.raises(InputError, match="no terms"):

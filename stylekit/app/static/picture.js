@@ -1,0 +1,29 @@
+// A place for a picture: chosen, dropped, pasted, or one of the examples.
+function send(file) {
+  if (!file) return;
+  if (file.size > props.most) {
+    const note = element.querySelector(".note");
+    note.textContent = `The file has ${(file.size / 1e6).toFixed(1)} MB; at most ${props.most / 1e6} MB are taken.`;
+    note.classList.add("problem");
+    return;
+  }
+  element.classList.add("reading");
+  const reader = new FileReader();
+  reader.onload = () => trigger("upload", { picture: reader.result });
+  reader.readAsDataURL(file);
+}
+element.addEventListener("change", (event) => {
+  send(event.target.files[0]);
+  event.target.value = ""; // so that the same file may be chosen again
+});
+element.addEventListener("click", (event) => {
+  const example = event.target.closest("[data-example]");
+  if (example) trigger("upload", { example: example.dataset.example });
+});
+element.addEventListener("dragover", (event) => event.preventDefault());
+element.addEventListener("drop", (event) => {
+  event.preventDefault();
+  send(event.dataTransfer.files[0]);
+});
+element.addEventListener("paste", (event) => send(event.clipboardData.files[0]));
+watch("value", () => element.classList.remove("reading"));

@@ -1,0 +1,126 @@
+"""Uploaded bytes to pictures, and pictures to what a page can show; nothing touches the disk."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from stylekit._checks import FileError, explain
+from stylekit.app.limits import Limits
+from stylekit.image import as_image, fit_shape
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""What Pillow may take an upload for. Its other readers stay shut: one starts a program."""
+
+NARROWEST = 16
+"""Shorter side, in pixels, below which a picture says nothing to a network."""
+
+
+def read_upload(upload: Any, limits: Limits) -> np.ndarray:
+    """Return the picture in a data URL, whatever its name or declared type says.
+
+    Parameters
+    ----------
+    upload : str
+        ``data:...;base64,...``, as browsers write a file that was chosen.
+    limits : Limits
+
+    Returns
+    -------
+    ndarray [H, W, 3]
+        float32 in [0, 1], its longer side at most `limits.side`.
+
+    Raises
+    ------
+    FileError
+        If it is no picture of `FORMATS`, damaged, empty, or beyond a limit.
+    """
+    return read_picture(_content(upload), limits)
+
+
+def read_picture(content: bytes, limits: Limits) -> np.ndarray:
+    """Return the picture in a file's content; see `read_upload`."""
+    if not content:
+        raise FileError(explain("The file is empty", hint="choose another file"))
+    if len(content) > limits.upload_bytes:
+        raise FileError(
+            explain(
+                "The file is too large",
+                expected=f"at most {limits.upload_bytes / 1e6:.4g} MB",
+                received=f"{len(content) / 1e6:.4g} MB",
+                hint="save the picture smaller, or as JPEG",
+            )
+        )
+    try:
+        with warnings.catch_warnings():
+            # Our own limit on pixels follows, and is told in the page.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise FileError(
+            explain(
+                "The file is no picture that can be read",
+                expected="JPEG, PNG, WebP, GIF, BMP or TIFF",
+                hint="its name does not count, its content does",
+            )
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_many(limits) from error
+    with picture:
+        if picture.width * picture.height > limits.pixels:
+            raise _too_many(limits, picture.size)
+        longer = min(max(picture.size), limits.side)
+        if min(fit_shape(picture.size, longer)) < NARROWEST:
+            raise FileError(
+                explain(
+                    "The picture is too small or too narrow",
+                    expected=f"{NARROWEST} pixels a side, also where its longer one is at most "
+                    f"{limits.side}",
+                    received=f"{picture.width}x{picture.height} pixels",
+                    hint="take a larger picture, or crop it",
+                )
+            )
+        return as_image(picture, "The picture", longer)
+
+
+def shown(image: np.ndarray, size: int | None = None) -> str:
+    """Return a picture as the data URL of a JPEG, with a longer side of at most `size`."""
+    if size is not None:
+        image = as_image(image, size=min(size, max(image.shape[:2])))
+    buffer = io.BytesIO()
+    Image.fromarray(np.uint8(image * 255 + 0.5)).save(buffer, "JPEG", quality=88)
+    return data_url(buffer.getvalue(), "image/jpeg")
+
+
+def data_url(content: bytes, kind: str) -> str:
+    """Return bytes as a data URL."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _content(upload: Any) -> bytes:
+    head, comma, body = upload.partition(",") if isinstance(upload, str) else ("", "", "")
+    if not head.startswith("data:"):
+        raise FileError(explain("The upload is no file", expected="a picture's file"))
+    if not comma or not head.endswith(";base64"):  # browsers write an empty file as "data:"
+        return b""
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error as error:
+        raise FileError(explain("The upload is cut short", hint="send it again")) from error
+
+
+def _too_many(limits: Limits, size: tuple[int, int] | None = None) -> FileError:
+    return FileError(
+        explain(
+            "The picture has too many pixels",
+            expected=f"at most {limits.pixels / 1e6:.4g} million",
+            received=f"{size[0]}x{size[1]}" if size else "far more",
+            hint="save it smaller",
+        )
+    )

@@ -1,0 +1,133 @@
+"""One visitor of the page: the pictures, the region and the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from stylekit._checks import choice, fail, integer
+from stylekit.app.jobs import Job
+from stylekit.app.limits import SMALLEST, Limits
+from stylekit.features import FeatureExtractor
+from stylekit.masks import Segmentation, Segmenter, find_subject
+from stylekit.recipes import stylize
+from stylekit.transfer import FitMemory, TimeLimit
+
+STYLES = 3
+"""Most styles at once."""
+
+INSIDE, AROUND = "inside", "around"
+
+
+class Visitor:
+    """What one visitor has given, and what runs for that visitor.
+
+    Attributes
+    ----------
+    photo : ndarray [H, W, 3] or None
+    styles : list of ndarray or None
+        `STYLES` places.
+    mask : ndarray [H, W] or None
+        The region that was told last; in the photo's size.
+    seen : Segmentation or None
+        What the segmenter has found in the photo.
+    job : Job or None
+    """
+
+    def __init__(self) -> None:
+        self.photo: np.ndarray | None = None
+        self.styles: list[np.ndarray | None] = [None] * STYLES
+        self.mask: np.ndarray | None = None
+        self.seen: Segmentation | None = None
+        self.job: Job | None = None
+
+    def take_photo(self, photo: np.ndarray, segmenter: Segmenter | None = None) -> list[str]:
+        """Take another photo, and forget the old one's region; return the classes found in it."""
+        self.photo, self.mask = photo, None
+        self.seen = None if segmenter is None else segmenter(photo)
+        found = () if self.seen is None else self.seen.names_present
+        return [name for name in found if name != "background"]
+
+    def take_class(self, name: str) -> np.ndarray:
+        """Take a class that was found as the region; return its mask."""
+        if self.photo is None or self.seen is None:
+            fail("There is no photo to find something in", hint="choose one first")
+        self.mask = find_subject(self.photo, name, lambda _: self.seen)
+        return self.mask
+
+    def paint(
+        self,
+        network: FeatureExtractor,
+        limits: Limits,
+        *,
+        weights: Sequence[float],
+        side: str | None = None,
+        size: Any,
+        steps: Any,
+        **options,
+    ) -> Job:
+        """Begin a run with what was given, within the limits; see `stylize`.
+
+        Parameters
+        ----------
+        network : FeatureExtractor
+        limits : Limits
+        weights : sequence of float
+            One a place for a style; those of empty places do not count.
+        side : str, optional
+            ``"inside"`` the region, or ``"around"`` it. Default: everywhere.
+        size, steps
+            Whole numbers within the limits.
+        **options
+            As for `stylize`.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If a picture or the region is missing, a number is out of range, or a run is on.
+        """
+        if self.job is not None and not self.job.done:
+            fail("A run of yours is still on", hint="stop it first")
+        given = [(s, w) for s, w in zip(self.styles, weights, strict=True) if s is not None]
+        if self.photo is None or not given:
+            fail("There is something missing", expected="a photo and at least one style")
+        size = integer(size, "The size", low=SMALLEST, high=limits.side)
+        steps = integer(steps, "The steps", low=1, high=limits.steps)
+        region = None
+        if side is not None:
+            choice(side, "The side of the region", (INSIDE, AROUND))
+            if self.mask is None:
+                fail("There is no region yet", hint="draw it in the photo, or paint everywhere")
+            region = self.mask if side == INSIDE else 1 - self.mask
+        photo = self.photo
+        styles, shares = zip(*given, strict=True)
+
+        def run(job: Job):
+            return stylize(
+                photo,
+                list(styles),
+                style_weights=list(shares),
+                mask=region,
+                size=size,
+                steps=steps,
+                extractor=network,
+                plan=FitMemory(),
+                callbacks=[job, TimeLimit(limits.seconds)],
+                **options,
+            )
+
+        self.job = Job(run)
+        return self.job
+
+    def stop(self) -> None:
+        """End the run; its image so far is its result."""
+        if self.job is not None:
+            self.job.stop()
+
+    def leave(self) -> None:
+        """Forget everything, and end the run."""
+        self.stop()
+        self.photo = self.mask = self.seen = self.job = None
+        self.styles = [None] * STYLES

@@ -1,0 +1,96 @@
+"""The help: options in groups, commands in groups, and the first page, all within 80 columns."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Panel(enum.StrEnum):
+    """The groups of options that several commands share, in the order of the help."""
+
+    picture = "The picture"
+    subject = "Where the subject is"
+    own = "Options"
+    network = "The network and its layers"
+    run = "How the run goes"
+    memory = "Memory and speed"
+    files = "Files"
+
+
+class Chapter(enum.StrEnum):
+    """The groups of commands, in the order of the first page."""
+
+    first = "To begin with"
+    paint = "Paint a photograph"
+    other = "More commands"
+    masks = "Masks, and what needs a mask alone"
+    look = "Try things out"
+
+
+class Command(TyperCommand):
+    """A command whose options are listed in the groups that they name."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, and the options group by group."""
+        groups: dict[str, list] = {"Arguments": [], **{panel: [] for panel in Panel}}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            if parameter.param_type_name == "argument":  # all are files: no word about their type
+                groups["Arguments"].append((record[0].partition(" <")[0], record[1]))
+            else:
+                name = getattr(parameter, "rich_help_panel", None) or Panel.own
+                groups.setdefault(name, []).append(record)
+        write_groups(formatter, groups)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; what is said of a wrong value leaves out whose words it is in."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # pydantic's
+            raise
+
+
+class Program(TyperGroup):
+    """The program: its first page lists the commands in groups, each with its whole sentence."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands group by group, and then the options."""
+        groups: dict[str, list] = {chapter: [] for chapter in Chapter}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                chapter = getattr(command, "rich_help_panel", None) or Chapter.other
+                # What does not fit into the line is wrapped, and not cut off.
+                groups.setdefault(chapter, []).append((name, command.get_short_help_str(1000)))
+        records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
+        groups["Options"] = [record for record in records if record]
+        write_groups(formatter, groups)
+
+
+def write_groups(formatter: Any, groups: dict[str, list]) -> None:
+    """Write each group that is not empty under its name."""
+    for name, records in groups.items():
+        if records:
+            with formatter.section(str(name)):
+                formatter.write_dl(records)
+
+
+class Typer(typer.Typer):
+    """Typer, with this program's help for each command."""
+
+    def command(self, name: str | None = None, **options: Any) -> Any:
+        """Register a command, as `typer.Typer.command` does."""
+        return super().command(name, **{"cls": Command, **options})
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help: lines that work as written, none of them wrapped."""
+    shown = "\n".join(f"stylekit {line}" for line in lines)
+    return f"Example{'s' if len(lines) > 1 else ''}:\n\n\b\n{shown}"

@@ -1,0 +1,176 @@
+"""``stylekit sweep``: many settings side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stylekit._checks import InputError, explain, grid_size, number
+from stylekit._defaults import MOST_CELLS, PREVIEW_SIZE, PREVIEW_STEPS, SWEPT_STRENGTHS
+from stylekit.cli import _declared as declared
+from stylekit.cli._app import load_tensorflow, plain_errors
+from stylekit.cli._help import Panel
+from stylekit.cli._network import ExtractorName, check_weights_file, network
+from stylekit.cli._values import layer_names, within
+
+
+def sweep(
+    content: Annotated[Path, typer.Argument(metavar="CONTENT", help="The photograph.")],
+    styles: Annotated[
+        list[Path], typer.Argument(metavar="STYLE", help="One or more, each by itself.")
+    ],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            rich_help_panel=Panel.picture,
+            help="Where the pictures go; the folder is made if it is not there.",
+        ),
+    ] = Path("stylekit-sweep"),
+    strength: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBERS",
+            rich_help_panel=Panel.picture,
+            help="Values with commas: 0 is CONTENT as it was, 1 is style alone.",
+        ),
+    ] = ",".join(map(str, SWEPT_STRENGTHS)),
+    variation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            rich_help_panel=Panel.picture,
+            show_default="the network's own",
+            help="Weights of the total variation, with commas.",
+        ),
+    ] = None,
+    style_scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            rich_help_panel=Panel.picture,
+            help="Sizes of the brush strokes, with commas: beyond 1 they grow.",
+        ),
+    ] = None,
+    keep_colors: declared.KeepColors = None,
+    size: declared.Size = PREVIEW_SIZE,
+    steps: declared.Steps = PREVIEW_STEPS,
+    style_layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SETS",
+            rich_help_panel=Panel.network,
+            show_default="the network's own",
+            help="Sets of layers with semicolons, such as 'conv1_1,conv2_1;conv3_1,conv4_1'; "
+            "with weights 'conv1_1:2,conv2_1:1'.",
+        ),
+    ] = None,
+    content_layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SETS",
+            rich_help_panel=Panel.network,
+            show_default="the network's own",
+            help="Sets with semicolons, such as 'conv3_1;conv4_1'.",
+        ),
+    ] = None,
+    extractor: declared.Extractor = ExtractorName.auto,
+    weights_file: declared.WeightsFile = None,
+    pooling: declared.Pooling = declared.PoolingName.max,
+    seed: declared.Seed = 0,
+    max_cells: Annotated[
+        int, within(low=1, whole=True, rich_help_panel=Panel.run, help="Most pictures of a grid.")
+    ] = MOST_CELLS,
+    progress: declared.Progress = True,
+) -> None:
+    """Paint CONTENT with many settings, small, to choose by looking.
+
+    Every combination of the values is painted. OUT gets a contact sheet, the trade-off of style
+    against content with the best ones marked, a table, and the pictures.
+    """
+    with plain_errors():
+        check_weights_file(weights_file, extractor)
+        grid: dict[str, Any] = {
+            "style": styles,
+            "style_layers": _layers(style_layers, "--style-layers"),
+            "content_layers": _layers(content_layers, "--content-layers"),
+            "style_scale": _values(style_scale, _number("--style-scale", open_low=True)),
+            "variation": _values(variation, _number("--variation")),
+            "strength": _values(strength, _number("--strength", high=1)),
+        }
+        grid = {name: values for name, values in grid.items() if values}
+        grid_size({name: len(values) for name, values in grid.items()}, max_cells, "--max-cells")
+        _check_files(content, styles, out)
+        load_tensorflow()
+        import stylekit as sk
+
+        swept = sk.sweep(
+            content,
+            None,
+            grid,
+            size=size or None,
+            steps=steps,
+            extractor=network(extractor, weights_file, pooling.value),
+            keep_colors=keep_colors and keep_colors.value,
+            seed=seed,
+            max_cells=max_cells,
+            progress=progress,
+        )
+        _tell(swept, swept.save(out))
+
+
+def _check_files(content: Path, styles: list[Path], out: Path) -> None:
+    """Refuse pictures that cannot be read, and a folder that cannot be written to."""
+    from stylekit.image import as_image
+    from stylekit.image.write import prepare_folder
+
+    as_image(content, "content")
+    for style in styles:
+        as_image(style, "style")
+    prepare_folder(out, ["sheet.png", "curve.png"])
+
+
+def _values(given: str | None, read: Callable[[str], Any], separator: str = ",") -> list[Any]:
+    return [] if given is None else [read(part.strip()) for part in given.split(separator)]
+
+
+def _layers(given: str | None, option: str) -> list[Any]:
+    return _values(given, lambda one: layer_names(one, option), ";")
+
+
+def _number(option: str, **limits: Any) -> Callable[[str], float]:
+    """Return what reads one of an option's numbers."""
+
+    def read(part: str) -> float:
+        try:
+            value = float(part)
+        except ValueError:
+            raise InputError(
+                explain(
+                    f"{option} cannot be read",
+                    expected="numbers with commas, such as 0.3,0.6",
+                    received=repr(part),
+                )
+            ) from None
+        return number(value, option, **{"low": 0, **limits})
+
+    return read
+
+
+def _tell(swept: Any, folder: Path) -> None:
+    """Say what was painted, and which pictures are the best trade-offs."""
+    for cell in swept.cells:
+        if cell.problem:
+            typer.echo(f"cell {cell.number}: {cell.problem}", err=True)
+    for cell in swept.pareto:
+        judged = f"style {cell.style:.2f}, content {cell.content:.2f}"
+        typer.echo(f"{cell.number:4}: {judged}: {', '.join(swept.described(cell.labels))}")
+    count = f"{len(swept.cells)} of {swept.planned}"
+    stop = " (interrupted)" if swept.interrupted else ""
+    typer.echo(f"{folder}: {count} pictures, the best trade-offs above, sheet.png{stop}")

@@ -1,0 +1,51 @@
+"""``stylekit texture``: more of a material."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stylekit.cli._help import Panel
+from stylekit.cli._options import RunOptions, with_options
+from stylekit.cli._values import within
+
+
+@with_options
+def texture(
+    style: Annotated[Path, typer.Argument(metavar="SAMPLE", help="The picture of a texture.")],
+    *,
+    aspect: Annotated[
+        float,
+        within(
+            low=0.01,
+            high=100,
+            rich_help_panel=Panel.picture,
+            help="Width through height: 1 is a square.",
+        ),
+    ] = 1.0,
+    pyramid: Annotated[
+        int | None,
+        within(
+            low=1,
+            high=10,
+            whole=True,
+            metavar="LEVELS",
+            rich_help_panel=Panel.run,
+            show_default="down to some 64 pixels",
+            help="Begin small: sizes to paint at in turn, each twice the one before.",
+        ),
+    ] = None,
+    run: RunOptions,
+) -> None:
+    """Make a texture like SAMPLE from noise, of any size."""
+    from stylekit.image import as_image, fit_shape
+
+    sample = as_image(style, "sample")
+    shape = fit_shape((1000, round(1000 * aspect)), run.size or max(sample.shape[:2]))
+    options = run.arguments() | {"size": shape, "pyramid": pyramid}
+    import stylekit as sk
+
+    # Its alpha channel and EXIF data are not those of another picture.
+    run.complete(lambda: sk.recipes.texture(sample, **options), None)

@@ -1,0 +1,125 @@
+"""Several pictures as one that moves: GIF, WebP or MP4."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from stylekit import _checks
+from stylekit.image._file import as_path, named_format, replacing, scratch_file
+from stylekit.image.arrays import quantise, resample_values
+from stylekit.image.read import PictureLike, as_image
+
+_FORMATS = {".gif": "GIF", ".webp": "WEBP", ".mp4": "MP4"}
+
+
+def write_animation(
+    path: str | os.PathLike[str],
+    pictures: Iterable[PictureLike],
+    *,
+    fps: float = 12.0,
+    hold: float = 1.5,
+) -> Path:
+    """Write pictures as the frames of an animation, which appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Ending in .gif, .webp, which has all colours and is a fraction of the size, or .mp4, which
+        needs imageio-ffmpeg. GIF and WebP begin anew when they end.
+    pictures : iterable of path, PIL image or array
+        One or more, as `as_image` takes them, brought to the last one's size. In MP4, whose sides
+        are even, an odd one has a pixel more.
+    fps : float
+        Frames a second, in [1, 50].
+    hold : float
+        Seconds that the last frame stays, in [0, 60].
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    SetupError
+        If imageio-ffmpeg is missing for an MP4.
+    InputError, InputTypeError
+        If a picture or another argument cannot be used.
+    """
+    path = as_path(path)
+    kind = _format(path)
+    fps = _checks.number(fps, "fps", low=1, high=50)
+    hold = _checks.number(hold, "hold", low=0, high=60)
+    images = [as_image(one, f"pictures[{index}]") for index, one in enumerate(pictures)]
+    if not images:
+        _checks.fail("there is nothing to animate", expected="at least one picture")
+    shape = images[-1].shape[:2]
+    frames = [quantise(resample_values(image, shape), 8) for image in images]
+    with replacing(path) as file:
+        if kind == "MP4":
+            _write_video(file, frames, fps, hold)
+        else:
+            _write_pillow(file, frames, fps, hold, kind)
+    return path
+
+
+def check_animation(path: str | os.PathLike[str]) -> None:
+    """Raise early what `write_animation` would raise after a long run; leave nothing behind.
+
+    Raises
+    ------
+    FileError
+        If the suffix is unknown, or the folder is missing or cannot be written to.
+    SetupError
+        If imageio-ffmpeg is missing for an MP4.
+    InputTypeError
+        If `path` is no path.
+    """
+    path = as_path(path)
+    _format(path)
+    scratch_file(path).unlink()
+
+
+def _format(path: Path) -> str:
+    kind = named_format(path, _FORMATS)
+    if kind == "MP4":
+        try:
+            import imageio_ffmpeg  # noqa: F401  (imageio finds it by itself)
+        except ImportError as error:
+            raise _checks.SetupError(
+                _checks.explain(
+                    "an MP4 needs imageio-ffmpeg",
+                    hint="pip install imageio-ffmpeg, or write a .gif or .webp",
+                )
+            ) from error
+    return kind
+
+
+def _write_pillow(file: BinaryIO, frames: list[np.ndarray], fps, hold, kind: str) -> None:
+    first, *others = map(Image.fromarray, frames)
+    durations = [round(1000 / fps)] * len(frames)
+    durations[-1] += round(1000 * hold)
+    options: dict[str, Any] = {"GIF": {}, "WEBP": {"quality": 80}}[kind]
+    first.save(
+        file, kind, save_all=True, append_images=others, duration=durations, loop=0, **options
+    )
+
+
+def _write_video(file: BinaryIO, frames: list[np.ndarray], fps, hold) -> None:
+    import imageio.v3 as iio
+
+    frames = frames + frames[-1:] * round(hold * fps)
+    # Players expect yuv420p, which shares a colour among four pixels: hence the even sides.
+    height, width = frames[-1].shape[:2]
+    odd = ((0, height % 2), (0, width % 2), (0, 0))
+    even = [np.pad(frame, odd, "edge") for frame in frames]
+    options: dict[str, Any] = {"codec": "libx264", "pixelformat": "yuv420p", "macro_block_size": 2}
+    file.write(iio.imwrite("<bytes>", even, extension=".mp4", plugin="FFMPEG", fps=fps, **options))

@@ -1,0 +1,66 @@
+"""A mask laid over its picture, so that one sees where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stylekit._checks import fail, number
+from stylekit.image import PictureLike, as_image
+from stylekit.masks.colors import rgb_color
+from stylekit.masks.operations import mask_of
+
+RED = "#ff2020"
+
+
+def overlay(
+    picture: PictureLike, mask: Any, color: Any = RED, *, strength: float = 0.5
+) -> np.ndarray:
+    """Lay a colour over a picture where a mask is.
+
+    Several masks are several calls, one upon the other.
+
+    Parameters
+    ----------
+    picture : path, PIL image or array_like
+        As `as_image` takes it.
+    mask : array_like [H, W], PIL image, path or callable
+        Of the picture's size, as `as_mask` takes it; 1 is here. A callable is given the picture.
+    color : colour or picture
+        A name or hex string as in CSS, three integers in 0-255, three floats in [0, 1]; or an
+        array [H, W, 3] of the picture's size, which has a colour a pixel.
+    strength : float
+        How much of the picture is covered where the mask is 1, in [0, 1].
+
+    Returns
+    -------
+    numpy.ndarray, float32 [H, W, 3]
+        ``picture + strength * mask * (color - picture)``, in [0, 1].
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If the picture, the mask or the colour cannot be used, or their sizes differ.
+
+    Examples
+    --------
+    >>> overlay(np.zeros((1, 2, 3)), [[1, 0]], "white")[0]
+    array([[0.5, 0.5, 0.5],
+           [0. , 0. , 0. ]], dtype=float32)
+    """
+    under = as_image(picture)
+    cover = mask_of(mask, under, allow_empty=True)
+    strength = number(strength, "strength", low=0, high=1)
+    if getattr(color, "ndim", 0) == 3:
+        over = as_image(color, "color")
+        if over.shape != under.shape:
+            fail(
+                "color has another size than the picture",
+                expected=f"{under.shape[:2]}",
+                received=f"{over.shape[:2]}",
+                hint="resize it with stylekit.image.resize(color, picture.shape)",
+            )
+    else:
+        over = np.float32(rgb_color(color, "color") / 255)
+    return under + np.float32(strength) * cover[..., np.newaxis] * (over - under)

@@ -1,0 +1,158 @@
+"""A grid of parameters: what a sweep goes through, and what its values are called."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from stylekit._checks import InputTypeError, did_you_mean, explain, fail
+
+KEPT = ("content", "size", "extractor", "finish", "plan", "callbacks", "checkpoint")
+"""What is the same for every cell, or the sweep's own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One parameter of a grid.
+
+    Attributes
+    ----------
+    name : str
+    values : tuple
+    labels : tuple of str
+        What each value is called on sheets and in tables.
+    """
+
+    name: str
+    values: tuple[Any, ...]
+    labels: tuple[str, ...]
+
+
+def axes_of(
+    grid: Mapping[str, Iterable[Any]], recipe: Callable, fixed: Iterable[str]
+) -> list[Axis]:
+    """Return the axes of a grid.
+
+    Parameters
+    ----------
+    grid : mapping of str to iterable, or to mapping of str to a value
+        A mapping's keys are the values' labels.
+    recipe : callable
+        Whose parameters they are.
+    fixed : iterable of str
+        Parameters that are given beside the grid.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If the grid is empty or no mapping, a parameter is unknown, given twice or without values.
+    """
+    if not isinstance(grid, Mapping):
+        raise InputTypeError(
+            explain(
+                "the grid is no mapping",
+                expected="parameters and their values, such as {'strength': [0.3, 0.6]}",
+                received=type(grid).__name__,
+            )
+        )
+    if not grid:
+        fail("the grid is empty", expected="a parameter and its values, such as 'strength'")
+    for name in grid:
+        _check_name(name, recipe)
+        if name in fixed:
+            fail(
+                f"{name} is given twice",
+                expected="it in the grid, or beside it",
+                received="both",
+            )
+    return [_axis(name, values) for name, values in grid.items()]
+
+
+def points(axes: Iterable[Axis]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Yield each cell's parameters and their labels, the last axis varying fastest."""
+    axes = list(axes)
+    names = [axis.name for axis in axes]
+    values = itertools.product(*(axis.values for axis in axes))
+    labels = itertools.product(*(axis.labels for axis in axes))
+    for value, label in zip(values, labels, strict=True):
+        yield dict(zip(names, value, strict=True)), dict(zip(names, label, strict=True))
+
+
+def label_of(value: Any, number: int = 1) -> str:
+    """Return a short name of a value; its number among the others if it has none."""
+    if value is None:
+        return "default"
+    if isinstance(value, bool | str):
+        return _short(str(value))
+    if isinstance(value, os.PathLike):
+        return Path(value).stem
+    if isinstance(value, Real):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return " ".join(f"{label_of(key)}:{label_of(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(label_of(one, k) for k, one in enumerate(value, 1))
+    return str(number)
+
+
+def _short(text: str) -> str:
+    """Return a layer's name by its numbers alone, and other text as it is."""
+    return re.sub(r"^(?:block(\d+)_conv|conv(\d+)_|relu(\d+)_)(\d+)$", _numbers, text)
+
+
+def _numbers(match: re.Match) -> str:
+    return "_".join(filter(None, match.groups()))
+
+
+def _check_name(name: Any, recipe: Callable) -> None:
+    parameters = inspect.signature(recipe).parameters
+    known = [key for key in parameters if key not in KEPT]
+    anything = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    if name in KEPT:
+        fail(
+            f"a grid has no {name}",
+            expected="one of " + ", ".join(known),
+            hint="what the cells have in common is given beside the grid",
+        )
+    if name not in known and not anything:
+        fail(
+            f"a grid has no {name}",
+            expected="one of " + ", ".join(known),
+            hint=did_you_mean(str(name), known),
+        )
+
+
+def _axis(name: str, values: Any) -> Axis:
+    if isinstance(values, Mapping):
+        return _not_empty(Axis(name, tuple(values.values()), tuple(map(str, values))))
+    if isinstance(values, str | bytes | os.PathLike) or not isinstance(values, Iterable):
+        raise InputTypeError(
+            explain(
+                f"the grid's {name} is no list",
+                expected="a list of values",
+                received=repr(values),
+                hint="put a single value into a list",
+            )
+        )
+    values = tuple(values)
+    if name == "style":  # text is a path
+        shown = [Path(value) if isinstance(value, str) else value for value in values]
+    else:
+        shown = list(values)
+    labels = [label_of(value, number) for number, value in enumerate(shown, 1)]
+    if len(set(labels)) < len(labels):
+        labels = [f"{label} ({number})" for number, label in enumerate(labels, 1)]
+    return _not_empty(Axis(name, values, tuple(labels)))
+
+
+def _not_empty(axis: Axis) -> Axis:
+    if not axis.values:
+        fail(f"the grid's {axis.name} has no values", expected="at least one")
+    return axis

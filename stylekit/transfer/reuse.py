@@ -1,0 +1,133 @@
+"""Many runs of terms of one kind: what was traced for one serves the next."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from stylekit.losses import Loss
+from stylekit.transfer.objective import Objective, named_terms
+from stylekit.transfer.optimizers import LBFGS
+from stylekit.transfer.plan import Plan
+
+
+@dataclasses.dataclass(frozen=True)
+class Reuse(Plan):
+    """`Plan` for many runs: a run whose terms are like an earlier one's needs no new trace.
+
+    Terms are alike if they have the same names and classes in the same order, and differ in their
+    weights and in what `Loss.only_prepared` names (pictures, masks, layer weights) alone. The
+    network, the precision and the picture's size must be the same, too. Given to one run after
+    another, never to two at once.
+
+    Notes
+    -----
+    It keeps each objective that it has made, and with it the features of a content, for as long as
+    it lives itself: it is meant for previews. Runs with an update mask, or with another optimizer
+    than `LBFGS`, are traced anew.
+
+    Examples
+    --------
+    >>> plan = sk.Reuse()  # doctest: +SKIP
+    >>> for weight in (2, 8, 32):  # doctest: +SKIP
+    ...     terms = [sk.ContentLoss(photo), sk.GramStyleLoss(style, weight=weight)]
+    ...     sk.StyleTransfer(terms, plan=plan).run(photo, 50).save(f"{weight}.png")
+    """
+
+    _kept: list[_ReusedObjective] = dataclasses.field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def objective(self, losses, extractor, shape, **options):
+        """Return an earlier objective with these terms, or a new one; see `Plan.objective`."""
+        for kept in self._kept:
+            if kept.take(losses, extractor, shape, **options):
+                return kept
+        self._kept.append(_ReusedObjective(losses, extractor, shape, **options))
+        return self._kept[-1]
+
+
+class _ReusedObjective(Objective):
+    """`Objective` whose targets are variables, so that what was traced can serve other ones."""
+
+    def __init__(self, losses, extractor, shape, **options) -> None:
+        self._steppers: dict[str, Any] = {}
+        super().__init__(losses, extractor, shape, **options)
+
+    def _prepare(self, term):
+        return tf.nest.map_structure(
+            lambda target: None if target is None else tf.Variable(target, trainable=False),
+            super()._prepare(term),
+        )
+
+    def take(
+        self, losses, extractor, shape, *, base_shape=None, picture=None, precision="float32"
+    ) -> bool:
+        """Take other terms, and return true, if what was traced serves for them."""
+        terms = named_terms(losses)
+        canvas = self.canvas
+        same = (
+            extractor is canvas.extractor
+            and tuple(shape) == canvas.shape
+            and tuple(base_shape or shape) == canvas.base_shape
+            and precision == self.precision
+            and list(terms) == list(self.terms)
+            and all(map(_alike, terms.values(), self.terms.values()))
+        )
+        if not same:
+            return False
+        canvas.picture = picture
+        canvas.notes.clear()
+        targets = {name: super(_ReusedObjective, self)._prepare(t) for name, t in terms.items()}
+        # A small region may be left out at a layer: that is another computation.
+        if _form(targets) != _form(self.targets):
+            return False
+        kept = zip(tf.nest.flatten(self.targets), tf.nest.flatten(targets), strict=True)
+        for variable, target in kept:
+            if target is not None:
+                variable.assign(target)
+        self.terms = terms
+        self._fitted = precision != "mixed_float16"
+        return True
+
+    def stepper(self, optimizer, render=None, bounds=None, **options):
+        """Return one step of an optimizer, traced once; see `Objective.stepper`."""
+        # Another rendering captures its mask, and a Keras optimizer has variables of its own run.
+        if render is not None or type(optimizer) is not LBFGS:
+            return super().stepper(optimizer, render, bounds, **options)
+        key = f"{optimizer.get_config()} {optimizer.bounds} {bounds} {options}"
+        if key not in self._steppers:
+            self._steppers[key] = super().stepper(optimizer, render, bounds, **options)
+        return self._steppers[key]
+
+
+def _alike(one: Loss, other: Loss) -> bool:
+    """Return whether two terms compute the same from their targets."""
+    settings = [
+        {k: v for k, v in vars(term).items() if k not in ("_weight", *term.only_prepared)}
+        for term in (one, other)
+    ]
+    return (
+        type(one) is type(other)
+        and settings[0].keys() == settings[1].keys()
+        and all(_same(value, settings[1][key]) for key, value in settings[0].items())
+    )
+
+
+def _same(one, other) -> bool:
+    """Return whether two settings are equal; what is no plain value equals itself alone."""
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return all(map(_same, one, other))
+    plain = isinstance(one, str | int | float) and isinstance(other, str | int | float)
+    return one is other or (plain and one == other)
+
+
+def _form(targets) -> Any:
+    """Return the structure of nested targets, and each one's shape and type."""
+    leaves = [
+        None if leaf is None else (tuple(leaf.shape), tf.as_dtype(leaf.dtype))
+        for leaf in tf.nest.flatten(targets)
+    ]
+    return tf.nest.map_structure(lambda leaf: None, targets), leaves

@@ -1,0 +1,138 @@
+"""The help, as someone reads it who has never seen the program."""
+
+import re
+import shlex
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from stylekit import cli
+from stylekit.cli import _options
+
+PROGRAM = typer.main.get_command(cli.app)
+COMMANDS = tuple(PROGRAM.commands)
+PARAMETERS = [
+    pytest.param(parameter, id=f"{name} {parameter.name}")
+    for name, command in PROGRAM.commands.items()
+    for parameter in command.params
+]
+
+
+def page(*command):
+    """The help of a command in a terminal of 80 columns."""
+    done = CliRunner().invoke(cli.app, [*command, "--help"], env={"COLUMNS": "80"})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def examples():
+    """What each page says to type, as words."""
+    for command in ((), *((name,) for name in COMMANDS)):
+        _, _, shown = page(*command).partition("Example")
+        for line in re.findall(r"^ +stylekit (.+)$", shown, re.MULTILINE):
+            yield pytest.param(shlex.split(line), id=line)
+
+
+EXAMPLES = list(examples())
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_a_page_fits_into_80_columns_and_nothing_is_cut_off(command):
+    text = page(*command)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "..." not in text.replace("}...", "").replace("[ARGS]...", "")
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+
+
+def test_the_first_page_groups_the_commands_and_begins_with_the_demo():
+    text = page()
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +[A-Z].*\.$", text, re.MULTILINE), name
+    assert text.index("To begin with:") < text.index("  demo ") < text.index("Paint a photograph:")
+    assert text.index("  transfer ") < text.index("Options:") < text.index("--version")
+
+
+def test_without_arguments_the_first_page_is_shown():
+    assert "To begin with:" in CliRunner().invoke(cli.app, []).output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_page_has_an_example(command):
+    assert [line for line in EXAMPLES if line.values[0][0] == command]
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_an_example_is_read_as_it_is_written(line):
+    if line[-1] == "--help":
+        assert CliRunner().invoke(cli.app, line).exit_code == 0
+        return
+    command = PROGRAM.commands[line[0]]
+    command.make_context(line[0], line[1:])  # raises what is wrong with it
+
+
+@pytest.mark.parametrize(
+    "line",
+    [line for line in EXAMPLES if line.values[0][0] in ("portrait", "info")]
+    + [line for line in EXAMPLES if line.values[0][0] == "segment" and "--box" in line.values[0]],
+)
+def test_a_quick_example_runs(line, pictures, run):
+    done = run(*line)
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("line", [line for line in EXAMPLES if "-o" in line.values[0]])
+def test_the_pictures_of_an_example_pass_what_is_checked_before_a_network_loads(
+    line, pictures, run, monkeypatch
+):
+    def load():
+        raise RuntimeError("TensorFlow would load")
+
+    for module in ("_options", "_subject", "demo", "sweep"):
+        monkeypatch.setattr(sys.modules[f"stylekit.cli.{module}"], "load_tensorflow", load)
+    monkeypatch.setattr("stylekit.cli._subject.importlib.util.find_spec", lambda name: name)
+    done = run(*line)
+    if line[0] in ("portrait", "segment") and "--box" in line:
+        assert done.exit_code == 0, done.output
+    else:
+        assert isinstance(done.exception, RuntimeError), done.output
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_every_option_says_what_it_is_in_a_sentence(parameter):
+    assert re.match(r"[A-Z\d.]|plain;|update ", parameter.help), parameter.help
+    assert parameter.help.endswith(".")
+    if parameter.param_type_name == "option":
+        kind = parameter.get_help_record(typer.Context(PROGRAM))[0]
+        assert not re.search(r"list\[|<(int|float|str|path)>", kind)
+
+
+def test_the_options_of_a_painting_command_come_in_groups_in_one_order():
+    groups = re.findall(r"^([A-Z].*):$", page("localized"), re.MULTILINE)
+    assert groups == [
+        "Arguments",
+        "The picture",
+        "Where the subject is",
+        "Options",
+        "The network and its layers",
+        "How the run goes",
+        "Memory and speed",
+        "Files",
+    ]
+
+
+def test_limits_and_defaults_are_shown():
+    text = " ".join(page("transfer").split())
+    assert "1 is style alone. From 0 to 1. [default: 0.5]" in text
+    assert "[default: 512]" in text
+    assert "At least 0. [default: 300]" in text
+    assert "Above 0 and up to 10. [default: 1.0]" in text
+
+
+def test_what_the_help_says_of_the_largest_size_is_so(pictures, run):
+    largest = _options.declared.LARGEST
+    assert f"From 0 to {largest}." in page("transfer")
+    done = run("transfer", "photo.jpg", "starry.jpg", "-o", "out.png", "--size", largest + 1)
+    assert done.exit_code == 2
+    assert f"expected a whole number from 0 to {largest}, received {largest + 1}" in done.output

@@ -1,0 +1,151 @@
+import keras
+import numpy as np
+import pytest
+from skimage import data, transform
+
+import stylekit as sk
+
+LAYERS = ("block1_conv1", "block2_conv1")
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    return sk.VGG19(weights=None)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return np.float32(transform.resize(data.astronaut(), (24, 32), anti_aliasing=True))
+
+
+@pytest.fixture(scope="module")
+def styles():
+    pictures = [data.coffee(), data.chelsea()]
+    return [np.float32(transform.resize(one, (30, 40), anti_aliasing=True)) for one in pictures]
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """A list that grows by one whenever the terms are traced."""
+    seen = []
+    compute = sk.TotalVariationLoss.compute
+
+    def counted(self, *arguments):
+        seen.append(self)
+        return compute(self, *arguments)
+
+    monkeypatch.setattr(sk.TotalVariationLoss, "compute", counted)
+    return seen
+
+
+@pytest.fixture
+def run(vgg, photo, styles):
+    """Run a content, a style and a variation under a plan."""
+
+    def go(plan=None, *, content=photo, style=styles[0], weight=8.0, layers=LAYERS, **others):
+        terms = [
+            sk.ContentLoss(content, layers=("block2_conv1",)),
+            sk.GramStyleLoss(style, layers=layers, weight=weight),
+            sk.TotalVariationLoss(weight=0.5),
+        ]
+        options = {"extractor": vgg, "plan": plan} | others
+        return sk.StyleTransfer(terms, **options).run(content, steps=4)
+
+    return go
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"weight": 2.0},
+        {"style": np.float32(transform.resize(data.rocket(), (50, 20)))},
+        {"content": np.float32(transform.resize(data.chelsea(), (24, 32)))},
+        {"layers": {"block1_conv1": 1, "block2_conv1": 5}},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_one_trace_and_the_same_result(run, traces, other):
+    plan = sk.Reuse()
+    run(plan)
+    assert len(traces) == 1
+    reused = run(plan, **other)
+    assert len(traces) == 1
+    alone = run(**other)
+    assert len(traces) == 2
+    np.testing.assert_allclose(reused.image, alone.image, atol=1e-6)
+    assert reused.losses[-1] == pytest.approx(alone.losses[-1], rel=1e-5)
+    assert reused.manifest["terms"] == alone.manifest["terms"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"layers": ("block1_conv1",)},
+        {"content": np.full((24, 40, 3), 0.5, np.float32)},
+        {"extractor": sk.VGG19(weights=None)},
+        {"optimizer": sk.LBFGS(history=3)},
+        {"precision": "mixed_bfloat16"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_another_computation_is_traced_anew(run, traces, other):
+    plan = sk.Reuse()
+    first = run(plan)
+    run(plan, **other)
+    assert len(traces) == 2
+    again = run(plan)
+    assert len(traces) == 2
+    np.testing.assert_array_equal(again.image, first.image)
+
+
+def test_a_keras_optimizer_begins_anew(run):
+    plan, adam = sk.Reuse(), keras.optimizers.Adam(0.01)
+    images = [run(plan, optimizer=adam).image for _ in range(2)]
+    np.testing.assert_array_equal(*images)
+
+
+def test_an_update_mask_is_that_of_its_run(vgg, photo, styles):
+    plan, left = sk.Reuse(), np.zeros((24, 32), np.float32)
+    left[:, :16] = 1
+    for mask in (left, 1 - left):
+        terms = [sk.GramStyleLoss(styles[0], layers=LAYERS)]
+        transfer = sk.StyleTransfer(terms, extractor=vgg, plan=plan)
+        image = transfer.run(photo, steps=3, update_mask=mask).image
+        np.testing.assert_array_equal(image[mask == 0], photo[mask == 0])
+        assert np.abs(image - photo)[mask == 1].max() > 0.01
+
+
+class Shifted(sk.Loss):
+    """A loss with a setting that is no plain value."""
+
+    def __init__(self, target):
+        super().__init__()
+        self.target = np.asarray(target, "float32")
+
+    def compute(self, image, features, targets):
+        return ((image - self.target) ** 2)[:, 0, 0, 0]
+
+
+def test_what_a_loss_reads_while_it_computes_is_its_own(vgg, photo):
+    plan = sk.Reuse()
+    values = [
+        sk.StyleTransfer([Shifted(target)], extractor=vgg, plan=plan)
+        .run(photo, steps=0)
+        .losses[-1]["shifted"]
+        for target in (0.0, 1.0)
+    ]
+    assert values[0] != pytest.approx(values[1])
+
+
+def test_a_region_left_out_at_a_layer_is_another_computation(vgg, photo, styles):
+    small = np.zeros((24, 32), np.float32)
+    small[:1, :1] = 1
+    plan = sk.Reuse()
+    for mask in (np.ones((24, 32), np.float32), small):
+        term = sk.MaskedGramStyleLoss(styles[0], mask, layers=LAYERS, small_regions="skip_layer")
+        reused, alone = (
+            sk.StyleTransfer([term], extractor=vgg, plan=one).run(photo, steps=0)
+            for one in (plan, None)
+        )
+        assert reused.losses[-1] == pytest.approx(alone.losses[-1])
+        assert reused.manifest["notes"] == alone.manifest["notes"]
