@@ -15,7 +15,7 @@ import skimage
 from PIL import Image
 
 import stylekit as sk
-from stylekit.cli.demo import subject
+from stylekit.cli.demo import LABELS, pictures, subject
 from stylekit.image import drawn
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -76,8 +76,14 @@ def inside(extractor):
     save("layers", sk.image.contact_sheet(eyes, columns=3, size=200))
 
 
+def demo():
+    """Save the sheet that `stylekit demo` makes, in small."""
+    done = {LABELS[name]: picture for name, picture in pictures(320, 60, progress=False)}
+    save("demo", sk.image.contact_sheet(done, columns=3, size=240), limit=60)
+
+
 def main():
-    """Make every picture, or without weights all but the results."""
+    """Make every picture, or without weights all but VGG19's results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", nargs="?", help="VGG19's .h5 or .npz; default: no results")
     weights = parser.parse_args().weights
@@ -85,6 +91,7 @@ def main():
     night, meadow = drawn.night(SIZE), drawn.meadow(SIZE)
     for name, picture in {"cat": photo, "night": night, "meadow": meadow}.items():
         save(name, picture)
+    demo()
     if weights:
         extractor = sk.VGG19(weights)
         results(extractor, photo, night, meadow)
