@@ -55,8 +55,8 @@ class Short(sk.Plan):
         objective = super().objective(losses, extractor, shape, **options)
         make, taken = objective.stepper, []
 
-        def stepper(*args):
-            step = make(*args)
+        def stepper(*args, **options):
+            step = make(*args, **options)
 
             def counted(*carry):
                 taken.append(1)
