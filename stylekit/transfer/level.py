@@ -33,9 +33,13 @@ class Level:
         Where the level starts, and what is kept where the mask is 0.
     mask : array [1, H, W, 1] or None
         Where the image may change.
+    number : int
+        Of the level, from 0.
     """
 
-    def __init__(self, transfer, planned: Planned, optimizer, image, base, mask) -> None:
+    def __init__(
+        self, transfer, planned: Planned, optimizer, image, base, mask, number: int
+    ) -> None:
         tensor = tf.constant
         optimizer = as_optimizer(optimizer, transfer.parameters.bounds)
         self._optimizer = optimizer
@@ -60,6 +64,7 @@ class Level:
         }
         self._render = render
         self._start = image
+        self._number = number
         self._taken = 0
         self._planned = planned
         self.objective = self._step = None
@@ -99,7 +104,7 @@ class Level:
             self._carry, row = self._step(self._carry, self.objective.weights)
             self._taken = k + 1
             if k % LOOK_EVERY == 0 or k == count - 1:
-                self.check(record, [*record.rows, row])
+                self.check(record, [*record.rows, record.kept(self._number, row)])
             yield row
 
     def _begin_anew(self) -> None:

@@ -180,11 +180,15 @@ class Record:
 
     def step(self, index: int, level: int, row: dict[str, Any]) -> Step:
         """Keep a row and return it as a `Step`."""
+        self.rows.append(self.kept(level, row))
+        self.image = row["image"]
+        return Step(index, self._steps, level, self.rows[-1]["seconds"], row)
+
+    def kept(self, level: int, row: dict[str, Any]) -> dict[str, Any]:
+        """Return what is kept of a row, with its level and the time."""
         seconds = time.perf_counter() - self._began
         kept = {key: row[key] for key in ("total", "terms", "gradient_finite")}
-        self.rows.append({**kept, "level": level, "seconds": seconds})
-        self.image = row["image"]
-        return Step(index, self._steps, level, seconds, row)
+        return {**kept, "level": level, "seconds": seconds}
 
     def check(self) -> None:
         """Raise `NonFiniteLossError` if what has been computed so far is not finite."""

@@ -258,7 +258,7 @@ class StyleTransfer:
             else:
                 image = resized(image, shape)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
-            run = Level(self, planned, optimizer, image, base, level_mask)
+            run = Level(self, planned, optimizer, image, base, level_mask, level)
             if resumed:
                 run.restore(state)
                 past = record.resume(state, run)
