@@ -442,6 +442,8 @@ class TestPictures:
     @pytest.mark.parametrize(("option", "width"), [(None, 3000), ("bfloat16", 6000)])
     def test_as_many_as_a_step_holds(self, option, width):
         gc.collect()  # what is left of other tests
+        if not freed_memory_is_given_back():
+            pytest.skip("on this processor TensorFlow keeps what is freed, and hides the peak")
         # Blocks from 32 MiB on go back to the system at once: its count is exact.
         optimizer, shape = LBFGS(2, history_dtype=option), (1, 3000, width)
         evaluate = differentiated(lambda x: tf.reduce_sum((x - 0.7) ** 2, axis=(1, 2)))
@@ -480,6 +482,14 @@ def memory(name):
     """Return a line of this process's memory as Linux counts it, in bytes."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(re.search(rf"{name}:\s+(\d+)", status)[1])
+
+
+def freed_memory_is_given_back():
+    """Return whether the system sees a tensor go; oneDNN's allocator, for AVX-512, keeps it."""
+    before = memory("VmRSS")
+    tf.fill((4096, 4096), 1.0).numpy()
+    gc.collect()
+    return memory("VmRSS") - before < 2**25
 
 
 def reset_peak():
