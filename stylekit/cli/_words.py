@@ -18,7 +18,7 @@ WORDS = (
     (r"\bnames=", "--names"),
     (r"plan=Recompute\(\) or plan=Tiles\(\), LBFGS\(history=3\)", "--plan recompute or tiles"),
     (r"a smaller size or style\b", "a smaller --size or --style-scale"),
-    (r"a smaller size or Adam", "a smaller --size, or --optimizer adam"),
+    (r"or take a smaller size$", "or take a smaller --size"),
     (r"precision='(\w+)'", r"--precision \1"),
     (r"bits=8", "--bits 8"),
     (r"mark some of it with foreground=, or draw a tighter box", "draw a tighter box"),

@@ -141,7 +141,9 @@ def distill(options: argparse.Namespace) -> Path:
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, options.steps, alpha=0.01, warmup_target=options.rate, warmup_steps=100
     )
-    student.compile(keras.optimizers.Adam(rate, clipnorm=1.0), jit_compile=False)
+    # On JAX what is not compiled runs operation by operation; TensorFlow traces either way.
+    compiled = keras.backend.backend() == "jax"
+    student.compile(keras.optimizers.Adam(rate, clipnorm=1.0), jit_compile=compiled)
     student.optimizer.build(student.trainable_variables)
     begin(student, teacher, first, options.start)
     checkpoint = options.out / "checkpoint.npz"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from stylekit._checks import InputError, SetupError, explain, in_bytes
@@ -25,6 +27,12 @@ HISTORIES = (
 )
 """Of L-BFGS, where it is left to choose and does not fit as it is."""
 
+FIRST_ORDER = (
+    functools.partial(keras.optimizers.Adam, 0.02),
+    functools.partial(keras.optimizers.Lion, 0.004),
+)
+"""Made where not even the shortest history fits: of two states, and of one."""
+
 MARGIN = 1.15
 """By how much an estimate may be too low."""
 
@@ -36,7 +44,8 @@ SHARE = 0.9
 class FitMemory(Plan):
     """The fastest plan that is estimated to fit in some memory, chosen once for a run.
 
-    Where no plan fits, L-BFGS keeps a shorter history, if the run's optimizer is the default.
+    Where no plan fits, and the run's optimizer is the default, L-BFGS keeps a shorter history; at
+    last Adam, or Lion (Chen et al. 2023), takes its place.
 
     Parameters
     ----------
@@ -108,7 +117,7 @@ class FitMemory(Plan):
                     "the run does not fit in the memory",
                     expected=f"{in_units(MARGIN * need.total)} or more for {width}x{height} pixels",
                     received=in_units(limit),
-                    hint="give it more, or take a smaller size or Adam",
+                    hint="give it more, or take a smaller size",
                 )
             )
         if tell:
@@ -151,8 +160,10 @@ def _takes(plan: Plan, losses, extractor, precision: str) -> bool:
 
 
 def _optimizers(given: Any):
-    """Yield the optimizer that was given; for none, L-BFGS with ever shorter histories."""
+    """Yield the optimizer that was given; for none, also those that need ever less memory."""
     yield given
     if given is None:
         for options in HISTORIES:
             yield LBFGS(**options)
+        for make in FIRST_ORDER:
+            yield make()

@@ -176,7 +176,10 @@ def start_of(initial, terms: Iterable[Loss], seed: int):
         if content is not None:  # whose size may be another
             content = resized(content, image.shape[1:3])
     else:
-        content = image = as_batch(initial, "start")
+        image = as_batch(initial, "start")
+        if contents and np.array_equal(contents[0], image):
+            image = contents[0]  # which is held in any case
+        content = image
     # A mask follows one picture: of a batch there is none to give to a callable.
     return image, content[0] if content is not None and len(content) == 1 else None
 

@@ -144,6 +144,7 @@ class Level:
             value.view(dtype) if value.dtype == f"V{dtype.itemsize}" else value
             for value, (_, dtype) in zip(state.carry, expected, strict=False)
         ]
+        state.carry.clear()
         if [(value.shape, value.dtype) for value in carry] != expected:
             raise FileError(
                 explain(
@@ -152,7 +153,10 @@ class Level:
                     "it was written with",
                 )
             )
-        self._carry = tf.nest.pack_sequence_as(self._carry, [tf.constant(v) for v in carry])
+        # One after the other: what was read, and its tensors, are many pictures each.
+        carry.reverse()
+        tensors = [tf.constant(carry.pop()) for _ in own]
+        self._carry = tf.nest.pack_sequence_as(self._carry, tensors)
         self._taken, self._used = state.taken, state.used
         for term, weight in zip(self._terms, state.weights, strict=True):
             term.weight = weight
@@ -198,5 +202,9 @@ class Level:
         return self._carry["good"]
 
     def best(self):
-        """Return the image with the lowest total so far."""
-        return self._carry["best"].numpy()
+        """Return the image with the lowest total so far, a tensor."""
+        return self._carry["best"]
+
+    def release(self) -> None:
+        """Let go of what the next step would need: many pictures."""
+        self._carry = {name: self._carry[name] for name in ("finite", "good", "best")}

@@ -196,7 +196,9 @@ class Record:
             self.level.check(self, self.rows)
 
     def result(self, stopped_by: str) -> Result:
-        """Return what has been computed so far."""
+        """Return what has been computed so far; no step can be taken after it."""
+        self._kept = None
+        self.level.release()
         seconds = time.perf_counter() - self._began
         losses = [
             {name: unbatched(np.array(value)) for name, value in row.items()}
@@ -222,7 +224,7 @@ class Record:
 
     def _full_size(self, images):
         """Return images of a coarse level at the run's own size; outside the mask, the start."""
-        images = np.array(images)  # a copy: a tensor's own memory is read-only
+        images = images.numpy()  # a copy
         shape = self._start.shape[1:3]
         if images.shape[1:3] != shape:
             images = np.stack([resize(image, shape) for image in images])

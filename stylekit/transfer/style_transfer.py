@@ -223,7 +223,7 @@ class StyleTransfer:
         mask = self._update_mask(update_mask, base_shape, picture)
         name = repr(initial) if isinstance(initial, Start) else None
         state = record.begin(start, mask, levels, name)
-        image, index = start, 0
+        image, index, run = start, 0, None
         batch = len(start)
         plan, optimizer = self._settle(base_shape, batch, self.optimizer)
         if plan is not self.plan:
@@ -247,6 +247,7 @@ class StyleTransfer:
         for level, planned in objectives.items():
             shape, count = levels[level]
             base = resized(start, shape)
+            image = image if run is None else run.image
             resumed = state is not None and level == state.level
             if resumed:
                 image = state.image
@@ -273,7 +274,6 @@ class StyleTransfer:
                 yield record.step(index, level, row)
                 record.seen()
                 index += 1
-            image = run.image
 
     def _settle(self, shape, batch: int, optimizer, **options) -> tuple[Plan, Any]:
         return self.plan.settle(

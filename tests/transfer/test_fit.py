@@ -27,6 +27,19 @@ def test_a_shorter_history_where_no_plan_fits(compact_terms, compact):
     least *= fit.MARGIN
     _, optimizer = settled(int(least) - 1, compact_terms, compact)
     assert optimizer.history < 10
+
+    def need(mover):
+        given = {"optimizer": mover}
+        needs = (
+            sk.estimate_memory(2048, compact, compact_terms, plan=p, **given) for p in fit.PLANS
+        )
+        return int(fit.MARGIN * min(one.total for one in needs)) + 1
+
+    shortest = need(sk.LBFGS(**fit.HISTORIES[-1]))
+    adam, lion = (make() for make in fit.FIRST_ORDER)
+    assert need(lion) < need(adam) < shortest
+    for limit, kind in ((shortest - 2, type(adam)), (need(adam) - 2, type(lion))):
+        assert type(settled(limit, compact_terms, compact)[1]) is kind
     with pytest.raises(SetupError, match=r"does not fit in the memory: expected .* GB or more"):
         settled(int(least) - 1, compact_terms, compact, optimizer=sk.LBFGS())
 
