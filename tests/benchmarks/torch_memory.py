@@ -2,7 +2,7 @@
 
 Run by it as ``python torch_memory.py SIZE STYLE HISTORY REPEAT LAYOUT``; needs PyTorch and NumPy
 only. A history of 0 is a plain gradient step; else it is L-BFGS's, as after so many steps: it is
-first filled on a quadratic, which takes far less time, and leaves the peak a twentieth below that of
+first filled on a quadratic, which takes far less time and leaves the peak a twentieth below that of
 a run of so many steps. Prints JSON: the peak above the level after the import in MiB, and the
 median seconds of a step.
 """
