@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from stylekit.functional import EPSILON
+from stylekit.functional import EPSILON, full_precision
 from stylekit.image import picture_hash
 from stylekit.losses.base import Loss
 
@@ -18,7 +18,8 @@ class PaletteLoss(Loss):
     With c_r the mean colour under mask m_r and t_r the style's under its own mask, the value is
     ``sum_r (sum m_r / N) |c_r - t_r|^2 / max(|t_r|^2, 0.3)``: errors are relative, and those of
     colours darker than a tenth of white's ``|t|^2 = 3`` are relative to that, so that black
-    does not outweigh all else.
+    does not outweigh all else. With tiles it is given the whole picture: a region's mean needs all
+    of it, and holds nothing but the masks.
 
     Parameters
     ----------
@@ -44,9 +45,12 @@ class PaletteLoss(Loss):
 
     def compute(self, image, features, targets):
         """Return the weighted sum over regions; see `Loss.compute`."""
-        pixels = ops.reshape(image, (image.shape[0], -1, 3))
-        error = ops.matmul(targets["means"], pixels) - targets["colors"]
-        return ops.sum(targets["share"] * ops.sum(ops.square(error), axis=-1), axis=-1)
+        pixels = full_precision(ops.reshape(image, (image.shape[0], -1, 3)))
+        means, colors, share = (
+            ops.cast(targets[key], pixels.dtype) for key in ("means", "colors", "share")
+        )
+        error = ops.matmul(means, pixels) - colors
+        return ops.sum(share * ops.sum(ops.square(error), axis=-1), axis=-1)
 
     def get_config(self):
         """Return the settings; see `Loss.get_config`."""

@@ -18,6 +18,8 @@ import sys
 import time
 from pathlib import Path
 
+LAYOUTS = ("nchw", "channels-last")  # of PyTorch's memory
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -56,7 +58,7 @@ def main():
                 seconds[name].append(own["seconds"])
                 memory[name] = max(memory[name], own["peak"])
             seconds["L-BFGS"].append(this("--lbfgs", size)["seconds"])
-            for layout in ("nchw", "channels-last") if args.torch_python else ():
+            for layout in LAYOUTS if args.torch_python else ():
                 seconds[f"torch {layout}"].append(torch(args, size, layout))
         best = {name: min(values, default=float("nan")) for name, values in seconds.items()}
         peer = min(best["torch nchw"], best["torch channels-last"])

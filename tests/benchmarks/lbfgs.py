@@ -2,10 +2,12 @@
 
     python tests/benchmarks/lbfgs.py --sizes 512 1024 [--histories 3 10] [--bfloat16] [--json FILE]
 
-On a quadratic, for nothing but the optimizer to cost. Each row is measured in a process of its own.
-Seconds are the best step with full history less the best evaluation; memory is the peak above the
-level after the import, in MiB, with the values and the evaluation's own two pictures, and beside it
-what `LBFGS.pictures` tells of the optimizer alone.
+What a step adds to an evaluation, and whether `LBFGS.pictures`, from which `estimate_memory` takes
+the optimizer's share, tells the truth. On a quadratic, for nothing but the optimizer to cost. Each
+row is measured in a process of its own. Seconds are the best step with full history less the best
+evaluation; memory is the peak above the level after the import, in MiB and in pictures, with the
+values, the evaluation's own two pictures, and tracing, some 25 MiB, which hides the rest below 512
+pixels; beside it what `LBFGS.pictures` tells of the optimizer alone.
 """
 
 import argparse

@@ -1,22 +1,32 @@
 """Memory and time of a run by plan: plain, recomputed, and tile by tile; and what was estimated.
 
     python tests/benchmarks/memory.py --sizes 512 1024 [--network compact] [--weights VGG19.h5] \
-        [--plans plain recompute recompute:block1_pool tiles:256] [--history 3] [--json FILE]
+        [--plans plain recompute recompute:block1_pool tiles:256] [--history 3] [--json FILE] \
+        [--torch-python torch-venv/bin/python]
 
 Style on the network's own style layers, content on its own content layers, and total variation;
 L-BFGS unless its history is 0. Each plan runs in a process of its own; memory is the peak above
 the level after the import, in MiB, all included. Time is the median of a step.
+
+Beside it the peak of a PyTorch program with the same terms, of plain VGG19 whatever the network,
+with L-BFGS of the 100 pairs that PyTorch and its programs have by default, and with a plain
+gradient step; of each, the smaller one of two memory layouts. What the system kills for want of
+memory is infinite.
 """
 
 import argparse
 import itertools
 import json
+import math
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from gradient import peak  # the benchmark beside this one
+from gradient import LAYOUTS, peak  # the benchmark beside this one
+
+PEERS = {"L-BFGS": 100, "a gradient step": 0}  # pairs of L-BFGS
 
 
 def main():
@@ -29,6 +39,7 @@ def main():
     parser.add_argument("--history", type=int, default=10, help="L-BFGS's; 0: Adam")
     parser.add_argument("--repeat", type=int, default=3, help="steps that are timed")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--torch-python", help="beside PyTorch: its Python")
     parser.add_argument("--plan", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.plan:
@@ -36,19 +47,27 @@ def main():
         return
     rows = []
     print(
-        "size | plan | MiB | estimated | of it | of the first | seconds | of the first | us a pixel"
+        "size | plan | MiB | estimated | of it | of the first | "
+        + " | ".join(f"PyTorch, {name} | ours / it" for name in PEERS)
+        + " | seconds | of the first | us a pixel"
     )
     for size in args.sizes:
+        peers = {name: in_torch(args, size, history) for name, history in PEERS.items()}
+        least = [
+            min((cell["peak"] for cell in cells.values()), default=math.nan)
+            for cells in peers.values()
+        ]
         first = None
         for plan in map(parsed, args.plans):
-            row = {"size": size, "plan": plan, **in_a_process(size, plan)}
+            row = {"size": size, "plan": plan, **in_a_process(size, plan), "torch": peers}
             rows.append(row)
             first = first or row
             share = row["estimate"] / row["peak"]
             print(
                 f"{size} | {' '.join(map(str, plan))} | {row['peak']:.0f} | "
                 f"{row['estimate']:.0f} | {share:.2f} | {row['peak'] / first['peak']:.2f} | "
-                f"{row['seconds']:.3f} | {row['seconds'] / first['seconds']:.2f} | "
+                + "".join(f"{peer:.0f} | {row['peak'] / peer:.2f} | " for peer in least)
+                + f"{row['seconds']:.3f} | {row['seconds'] / first['seconds']:.2f} | "
                 f"{1e6 * row['seconds'] / size**2:.2f}",
                 flush=True,
             )
@@ -62,9 +81,25 @@ def parsed(plan):
 
 
 def in_a_process(size, plan):
-    command = [sys.executable, __file__, *sys.argv[1:], "--plan", json.dumps([size, plan])]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(output.splitlines()[-1])
+    return last_line([sys.executable, __file__, *sys.argv[1:], "--plan", json.dumps([size, plan])])
+
+
+def in_torch(args, size, history):
+    """Return the peak and the seconds of PyTorch's program by layout, if there is PyTorch."""
+    program = [args.torch_python, Path(__file__).with_name("torch_memory.py")]
+    numbers = [size, args.style, history, args.repeat]
+    return {
+        layout: last_line([*map(str, [*program, *numbers]), layout])
+        for layout in (LAYOUTS if args.torch_python else ())
+    }
+
+
+def last_line(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode == -signal.SIGKILL:
+        return {"peak": math.inf, "seconds": math.inf, "estimate": math.nan}
+    done.check_returncode()
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure(args, size, plan):

@@ -8,7 +8,7 @@ from skimage import data, transform
 import stylekit as sk
 from stylekit import functional
 from stylekit._checks import InputError
-from stylekit.losses import Canvas
+from stylekit.losses import Canvas, PaletteLoss
 from stylekit.losses.patch import PatchStyleLoss
 from stylekit.transfer import objective as objective_module
 from stylekit.transfer import tiles
@@ -346,6 +346,18 @@ def test_pixels_are_not_seen_at_once(small, image):
     assert gap(gradients["smooth"], gradients["smooth_2"]) < 1e-6
     assert max(near.seen) == (2, TILE**2 // SHAPE[1] + 4, SHAPE[1], 3)
     assert set(far.seen) == {image.shape}
+
+
+def test_mean_colours_are_those_of_the_whole_picture(double, style, masks, image):
+    extractor = sk.KerasExtractor(strided("float64"))
+    everywhere = np.ones(style.shape[:2], "float32")
+    regions = [(1 - style, masks[0], everywhere), (style, masks[1], everywhere)]
+    terms = [PaletteLoss(regions, weight=4), sk.GramStyleLoss(style, layers="conv3")]
+    options = {"precision": "float64"}
+    tiled = TiledObjective(terms, extractor, SHAPE, tile=TILE, **options)
+    whole = sk.Objective(terms, extractor, SHAPE, **options)
+    agree(tiled, whole, image, 1e-12)
+    assert gap(*(one.term_gradients(image)["palette"] for one in (tiled, whole))) < 1e-12
 
 
 def test_a_reach_that_is_none(small):
