@@ -1,16 +1,20 @@
 """One gradient evaluation of the classic objective: VGG19, the compact network, and PyTorch.
 
     python tests/benchmarks/gradient.py --weights VGG19.h5 \
-        --torch-python torch-venv/bin/python --torch-step torch_step.py [--sizes 256 512]
+        --torch-python torch-venv/bin/python --torch-step torch_step.py [--sizes 256 512] \
+        [--precisions float32 mixed_bfloat16]
 
 Style and content on each network's own layers: for the compact one the style ends at conv4_1,
-unless ``--same-layers`` gives it conv5_1, too. Beside them L-BFGS's own work.
+unless ``--same-layers`` gives it conv5_1, too. Beside them L-BFGS's own work, and TensorFlow's
+product of two square float32 matrices: what its operations a second are to VGG19's in float32.
 The programs take turns, each in a process of its own, ``--runs`` times; the table gives the
-minimum, which is what the machine can do undisturbed.
+minimum, which is what the machine can do undisturbed. Memory is the peak above the import.
 """
 
 import argparse
+import itertools
 import json
+import math
 import re
 import resource
 import subprocess
@@ -19,12 +23,15 @@ import time
 from pathlib import Path
 
 LAYOUTS = ("nchw", "channels-last")  # of PyTorch's memory
+SIDE = 4096
+"""Of the matrices."""
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weights", help="VGG19's; default: random, which takes the same time")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--precisions", nargs="+", default=["float32"])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=3, help="evaluations in each run")
     parser.add_argument("--torch-python")
@@ -32,42 +39,45 @@ def main():
     parser.add_argument("--json", type=Path)
     parser.add_argument("--same-layers", action="store_true", help="style as VGG19's for both")
     parser.add_argument("--network", default="vgg19", help=argparse.SUPPRESS)
+    parser.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
     parser.add_argument("--ours", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lbfgs", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--product", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.ours:
-        print(json.dumps(ours(args)))
-        return
-    if args.lbfgs:
-        print(json.dumps(lbfgs(args.lbfgs)))
+    if args.ours or args.lbfgs or args.product:
+        found = ours(args) if args.ours else lbfgs(args.lbfgs) if args.lbfgs else product()
+        print(json.dumps(found))
         return
     rows = []
-    heads = ("vgg19", "compact", "torch nchw", "torch channels-last", "L-BFGS")
-    print(
-        "size | " + " | ".join(f"{head} s" for head in heads) + " | vgg19 / torch | "
-        "vgg19 / compact | torch / compact | MiB above import: vgg19 | compact | ratio"
-    )
+    names = [*itertools.product(("vgg19", "compact"), args.precisions)]
+    print("size | program | seconds | of the first | MiB | of the first | GFLOP/s")
     for size in args.sizes:
-        seconds = {head: [] for head in heads}
-        memory = {"vgg19": 0, "compact": 0}
+        runs: dict[str, list] = {}
         for _ in range(args.runs):
-            for name in memory:
-                own = this(
-                    "--ours", size, "--network", name, "--repeat", args.repeat, *passed(args)
-                )
-                seconds[name].append(own["seconds"])
-                memory[name] = max(memory[name], own["peak"])
-            seconds["L-BFGS"].append(this("--lbfgs", size)["seconds"])
+            for name, precision in names:
+                options = "--network", name, "--precision", precision, "--repeat", args.repeat
+                one = this("--ours", size, *options, *passed(args))
+                runs.setdefault(f"{name} {precision}", []).append(one)
+            runs.setdefault("L-BFGS", []).append(this("--lbfgs", size))
+            runs.setdefault("matrix product", []).append(this("--product"))
             for layout in LAYOUTS if args.torch_python else ():
-                seconds[f"torch {layout}"].append(torch(args, size, layout))
-        best = {name: min(values, default=float("nan")) for name, values in seconds.items()}
-        peer = min(best["torch nchw"], best["torch channels-last"])
-        ratios = best["vgg19"] / peer, best["vgg19"] / best["compact"], peer / best["compact"]
-        rows.append({"size": size, **best, "memory": memory})
-        cells = [f"{best[head]:.4f}" for head in heads] + [f"{ratio:.2f}" for ratio in ratios]
-        cells += [f"{peak:.0f}" for peak in memory.values()]
-        cells.append(f"{memory['compact'] / memory['vgg19']:.2f}")
-        print(f"{size} | " + " | ".join(cells), flush=True)
+                runs.setdefault(f"torch {layout}", []).append(torch(args, size, layout))
+        first = None
+        for name, found in runs.items():
+            row = {
+                "seconds": min(one["seconds"] for one in found),
+                "peak": max(one.get("peak", math.nan) for one in found),
+                "operations": found[0].get("operations", math.nan),
+            }
+            first = first or row
+            rows.append({"size": size, "program": name, **row})
+            print(
+                f"{size} | {name} | {row['seconds']:.4f} | "
+                f"{row['seconds'] / first['seconds']:.3f} | {row['peak']:.0f} | "
+                f"{row['peak'] / first['peak']:.2f} | "
+                f"{row['operations'] / row['seconds'] / 1e9:.0f}",
+                flush=True,
+            )
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
 
@@ -87,7 +97,7 @@ def torch(args, size, layout):
     command = [args.torch_python, args.torch_step, str(size), "--repeat", str(args.repeat)]
     command += ["--channels-last"] if layout == "channels-last" else []
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return float(re.search(r"median ([\d.]+)", output)[1])
+    return {"seconds": float(re.search(r"median ([\d.]+)", output)[1])}
 
 
 def ours(args):
@@ -107,9 +117,38 @@ def ours(args):
         sk.ContentLoss(photo, layers=extractor.content_layers),
         sk.GramStyleLoss(style, layers=layers, weight=8),
     ]
-    objective = sk.Objective(terms, extractor, (size, size))
+    objective = sk.Objective(terms, extractor, (size, size), precision=args.precision)
     image = tf.constant(rng.random((1, size, size, 3), dtype="float32"))
-    return {"seconds": timed(objective, image, args.repeat), "peak": peak() - before}
+    return {
+        "seconds": timed(objective, image, args.repeat),
+        "peak": peak() - before,
+        "operations": operations(extractor.model((*extractor.content_layers, *layers)), size),
+    }
+
+
+def operations(network, size):
+    """Count the multiplications and additions of the convolutions, and of their gradients."""
+    import keras
+
+    layers = [x for x in network.layers if isinstance(x, keras.layers.Conv2D)]
+    probe = keras.Model(network.inputs, [layer.output for layer in layers])
+    maps = probe.compute_output_shape((1, size, size, 3))
+    cells = (math.prod(shape[1:3]) for shape in maps)
+    # Forward, and the gradient with respect to what the layer was given: as much again.
+    return sum(4 * n * math.prod(x.kernel.shape) for n, x in zip(cells, layers, strict=True))
+
+
+def product():
+    """Time the product of two matrices."""
+    import tensorflow as tf
+
+    a, b = (tf.random.stateless_uniform((SIDE, SIDE), (0, k)) for k in range(2))
+    seconds = []
+    for _ in range(4):
+        began = time.perf_counter()
+        tf.matmul(a, b).numpy()
+        seconds.append(time.perf_counter() - began)
+    return {"seconds": min(seconds), "operations": 2 * SIDE**3}
 
 
 def timed(objective, image, repeat):
