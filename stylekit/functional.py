@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from stylekit._checks import choice
+from stylekit._gradient import own_gradient
 
 EPSILON = 1e-8
 """Keeps quotients finite where a reference is exactly zero; features are of order one and more."""
@@ -69,35 +70,34 @@ def masked_gram_matrix(feature, mask):
     Automatic differentiation would keep the masked copy of the features until the backward pass
     and multiply by D and by D^T separately.
     """
-    height, width, channels = ops.shape(feature)[1:]
+    height, width = ops.shape(feature)[1:3]
     if mask is None:
         # A cast, for sizes that a traced function does not know are integer tensors.
-        weights, mass = None, ops.cast(height * width, _full_dtype(feature))
-    else:
-        weights = ops.reshape(ops.cast(mask, _full_dtype(feature)), (-1, height * width, 1))
-        # At least a tiny mass: an empty mask gives 0 / tiny = 0 instead of 0 / 0.
-        mass = ops.maximum(ops.sum(weights, axis=1, keepdims=True), EPSILON)
+        return _gram(feature, ops.cast(height * width, _full_dtype(feature)))
+    weights = ops.reshape(ops.cast(mask, _full_dtype(feature)), (-1, height * width, 1))
+    # At least a tiny mass: an empty mask gives 0 / tiny = 0 instead of 0 / 0.
+    mass = ops.maximum(ops.sum(weights, axis=1, keepdims=True), EPSILON)
+    return _gram(feature, mass, weights)
 
-    @ops.custom_gradient
-    def gram(feature):
-        def flat():
-            return full_precision(ops.reshape(feature, (-1, height * width, channels)))
 
-        f = flat()
-        left = f if weights is None else f * weights
-        value = ops.matmul(ops.swapaxes(left, 1, 2), f) / mass
+def _slope_of_gram(upstream, value, feature, mass, weights=None):
+    both = (upstream + ops.swapaxes(upstream, 1, 2)) / mass
+    result = ops.matmul(_positions(feature), both)
+    if weights is not None:
+        result = result * weights
+    return ops.cast(ops.reshape(result, ops.shape(feature)), feature.dtype)
 
-        def gradient(*args, upstream=None):
-            upstream = args[0] if upstream is None else upstream
-            both = (upstream + ops.swapaxes(upstream, 1, 2)) / mass
-            result = ops.matmul(flat(), both)
-            if weights is not None:
-                result = result * weights
-            return ops.cast(ops.reshape(result, ops.shape(feature)), feature.dtype)
 
-        return value, gradient
+@own_gradient(_slope_of_gram)
+def _gram(feature, mass, weights=None):
+    f = _positions(feature)
+    left = f if weights is None else f * weights
+    return ops.matmul(ops.swapaxes(left, 1, 2), f) / mass
 
-    return gram(feature)
+
+def _positions(feature):
+    _, height, width, channels = ops.shape(feature)
+    return full_precision(ops.reshape(feature, (-1, height * width, channels)))
 
 
 def masked_mean(feature, mask=None):

@@ -20,6 +20,7 @@ MODULES = {
 ROOMS = (
     ("_version", "_defaults", "_checks"),
     ("image",),
+    ("_gradient",),
     ("functional",),
     ("features",),
     ("masks",),
@@ -71,8 +72,10 @@ NETWORKS = {
     "stylekit.masks._models",
     "stylekit.masks._graphs",
 }  # of the masks' modules those that run one, when called
-# These alone hold a gradient tape and a traced function; distillation trains a network.
+# These alone hold a gradient tape and a traced function; distillation trains a network, and written
+# out gradients have a trace of their own.
 TAPES = {
+    "stylekit._gradient",
     "stylekit.transfer.objective",
     "stylekit.transfer.tiling",
     "stylekit.transfer.parts",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from stylekit._gradient import own_gradient
+
 
 class FrozenConv2D(keras.layers.Conv2D):
     """A convolution whose gradient is taken with respect to its input alone.
@@ -18,18 +20,16 @@ class FrozenConv2D(keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         """Return the convolution, without bias and activation."""
         # A variable would ask for its own gradient; this one has none.
-        kernel = ops.stop_gradient(kernel)
-        turned = ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
+        return _convolve(inputs, ops.stop_gradient(kernel))
 
-        @ops.custom_gradient
-        def convolve(x):
-            def gradient(*args, upstream=None):
-                upstream = args[0] if upstream is None else upstream
-                return _same(upstream, turned)
 
-            return _same(x, kernel), gradient
+def _slope_of_convolution(upstream, value, x, kernel):
+    return _same(upstream, ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2)))
 
-        return convolve(inputs)
+
+@own_gradient(_slope_of_convolution)
+def _convolve(x, kernel):
+    return _same(x, kernel)
 
 
 def _same(x, kernel):
@@ -47,28 +47,25 @@ class FrozenMaxPooling2D(keras.layers.MaxPooling2D):
 
     def call(self, inputs):
         """Return ``[B, floor(h / 2), floor(w / 2), C]``."""
-        pool = super().call
+        return _pool(inputs)
 
-        @ops.custom_gradient
-        def pooled(x):
-            result = pool(x)
 
-            def gradient(*args, upstream=None):
-                upstream = args[0] if upstream is None else upstream
-                batch, height, width, channels = ops.shape(result)
-                odd = [n - 2 * m for n, m in zip(ops.shape(x)[1:3], (height, width), strict=True)]
-                # Slices and paddings of nothing would be copies.
-                even = all(isinstance(n, int) and n == 0 for n in odd)
-                whole = x if even else x[:, : 2 * height, : 2 * width]
-                fours = ops.reshape(whole, (batch, height, 2, width, 2, channels))
-                largest = ops.cast(ops.equal(fours, result[:, :, None, :, None]), x.dtype)
-                count = 4 * ops.average_pool(
-                    ops.reshape(largest, ops.shape(whole)), 2, data_format="channels_last"
-                )
-                slope = largest * (upstream / count)[:, :, None, :, None]
-                slope = ops.reshape(slope, ops.shape(whole))
-                return slope if even else ops.pad(slope, ((0, 0), *((0, n) for n in odd), (0, 0)))
+def _slope_of_pooling(upstream, value, x):
+    batch, height, width, channels = ops.shape(value)
+    odd = [n - 2 * m for n, m in zip(ops.shape(x)[1:3], (height, width), strict=True)]
+    # Slices and paddings of nothing would be copies.
+    even = all(isinstance(n, int) and n == 0 for n in odd)
+    whole = x if even else x[:, : 2 * height, : 2 * width]
+    fours = ops.reshape(whole, (batch, height, 2, width, 2, channels))
+    largest = ops.cast(ops.equal(fours, value[:, :, None, :, None]), x.dtype)
+    count = 4 * ops.average_pool(
+        ops.reshape(largest, ops.shape(whole)), 2, data_format="channels_last"
+    )
+    slope = largest * (upstream / count)[:, :, None, :, None]
+    slope = ops.reshape(slope, ops.shape(whole))
+    return slope if even else ops.pad(slope, ((0, 0), *((0, n) for n in odd), (0, 0)))
 
-            return result, gradient
 
-        return pooled(inputs)
+@own_gradient(_slope_of_pooling)
+def _pool(x):
+    return ops.max_pool(x, 2, data_format="channels_last")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from stylekit._gradient import own_gradient
 from stylekit.functional import EPSILON, full_precision
 
 ENTRIES = 4096
@@ -100,54 +101,61 @@ def packed_gram_errors(feature, packed: dict[str, Any], targets):
     matrices is ``L^T F``, and that of the gradient ``L [S_1; ...; S_J]``. Nothing of L is kept, and
     of the K matrices E alone.
     """
+    flat = [tensor for group in packed["groups"] for tensor in group]
+    dtype = full_precision(feature[:1, :1, :1, :1]).dtype
+    mass = ops.cast(ops.maximum(packed["mass"], EPSILON), dtype)
+    error = _errors(feature, packed["inverse"], mass, ops.cast(targets, dtype), *flat)
+    return ops.sum(ops.square(error), axis=(2, 3))
+
+
+def _slope_of_errors(upstream, value, feature, inverse, mass, targets, *flat):
+    batch, channels = ops.shape(feature)[0], feature.shape[-1]
+    # Symmetric, as the errors are: the squares' slope is twice the errors times their own.
+    factor = 2 / mass
+
+    def pull(chunk):
+        index, weight, mask = chunk
+        _, left = _masked(feature, index, weight, upstream.dtype)
+        right = ops.take(upstream, mask, axis=0) * ops.take(factor, mask, axis=0)
+        right = ops.swapaxes(right, 0, 1)
+        right = ops.reshape(right, (-1, mask.shape[0] * channels, channels))
+        return ops.cast(ops.matmul(left, right), feature.dtype)
+
+    pulls = [ops.map(pull, group) for group in _groups(flat)]
+    pulls = [ops.reshape(ops.swapaxes(p, 0, 1), (batch, -1, channels)) for p in pulls]
+    pulls = pulls[0] if len(pulls) == 1 else ops.concatenate(pulls, axis=1)
+    return ops.reshape(ops.take(pulls, inverse, axis=1), ops.shape(feature))
+
+
+@own_gradient(_slope_of_errors)
+def _errors(feature, inverse, mass, targets, *flat):
+    """Return ``G_k - A_k``, ``[K, B, C, C]``."""
+    batch, channels, count = ops.shape(feature)[0], feature.shape[-1], mass.shape[0]
+
+    def add(total, chunk):
+        index, weight, mask = chunk
+        positions, left = _masked(feature, index, weight, mass.dtype)
+        parts = ops.matmul(ops.swapaxes(left, 1, 2), positions)
+        parts = ops.reshape(parts, (-1, mask.shape[0], channels * channels))
+        parts = ops.reshape(ops.swapaxes(parts, 0, 1), (mask.shape[0], -1))
+        return total + ops.segment_sum(parts, mask, count), None
+
+    gram = ops.zeros((count, batch * channels * channels), mass.dtype)
+    for group in _groups(flat):
+        gram, _ = ops.scan(add, gram, group)
+    return ops.reshape(gram, (count, -1, channels, channels)) / mass - targets
+
+
+def _groups(flat):
+    """Return the groups of `pack_masks` from their tensors, one after the other."""
+    return list(zip(*[iter(flat)] * 3, strict=True))
+
+
+def _masked(feature, index, weight, dtype):
+    """Return a chunk's positions ``[B, P, C]``, and those of each of its masks ``[B, P, J C]``."""
+    length, depth = weight.shape[:2]
     channels = feature.shape[-1]
-    count = packed["mass"].shape[0]
-
-    @ops.custom_gradient
-    def errors(feature):
-        flat = ops.reshape(feature, (-1, packed["inverse"].shape[0], channels))
-        batch = ops.shape(flat)[0]
-        dtype = full_precision(flat[:1, :1]).dtype
-        mass = ops.cast(ops.maximum(packed["mass"], EPSILON), dtype)
-
-        def masked(index, weight):
-            positions = ops.cast(ops.take(flat, index, axis=1), dtype)
-            left = positions[:, :, None] * ops.cast(weight, dtype)
-            length, depth = weight.shape[:2]
-            return positions, ops.reshape(left, (-1, length, depth * channels))
-
-        def add(total, chunk):
-            index, weight, mask = chunk
-            positions, left = masked(index, weight)
-            parts = ops.matmul(ops.swapaxes(left, 1, 2), positions)
-            parts = ops.reshape(parts, (-1, mask.shape[0], channels * channels))
-            parts = ops.reshape(ops.swapaxes(parts, 0, 1), (mask.shape[0], -1))
-            return total + ops.segment_sum(parts, mask, count), None
-
-        gram = ops.zeros((count, batch * channels * channels), dtype)
-        for group in packed["groups"]:
-            gram, _ = ops.scan(add, gram, group)
-        gram = ops.reshape(gram, (count, -1, channels, channels))
-        error = gram / mass - ops.cast(targets, dtype)
-
-        def gradient(*args, upstream=None):
-            upstream = args[0] if upstream is None else upstream
-            factor = 4 * upstream[..., None, None] / mass
-
-            def pull(chunk):
-                index, weight, mask = chunk
-                _, left = masked(index, weight)
-                right = ops.take(error, mask, axis=0) * ops.take(factor, mask, axis=0)
-                right = ops.swapaxes(right, 0, 1)
-                right = ops.reshape(right, (-1, mask.shape[0] * channels, channels))
-                return ops.cast(ops.matmul(left, right), feature.dtype)
-
-            pulls = [ops.map(pull, group) for group in packed["groups"]]
-            pulls = [ops.reshape(ops.swapaxes(p, 0, 1), (batch, -1, channels)) for p in pulls]
-            pulls = pulls[0] if len(pulls) == 1 else ops.concatenate(pulls, axis=1)
-            result = ops.take(pulls, packed["inverse"], axis=1)
-            return ops.reshape(result, ops.shape(feature))
-
-        return ops.sum(ops.square(error), axis=(2, 3)), gradient
-
-    return errors(feature)
+    flat = ops.reshape(feature, (-1, feature.shape[1] * feature.shape[2], channels))
+    positions = ops.cast(ops.take(flat, index, axis=1), dtype)
+    left = positions[:, :, None] * ops.cast(weight, dtype)
+    return positions, ops.reshape(left, (-1, length, depth * channels))

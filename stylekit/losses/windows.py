@@ -17,6 +17,7 @@ from keras import ops
 from stylekit import functional
 from stylekit._checks import fail
 from stylekit._defaults import STYLE_LAYERS
+from stylekit._gradient import own_gradient
 from stylekit.image import as_image, picture_hash
 from stylekit.losses.base import Loss, layer_tuple, weight_tuple
 from stylekit.losses.window_match import check_settings, match_windows
@@ -84,36 +85,38 @@ def window_gram_matrices(feature, rows, columns):
     gradient, ``dF = sum_ij w_ij F (D_ij + D_ij^T) / sum w_ij``. Nothing but the feature map is
     kept until the backward pass, and windows are worked on a row at a time.
     """
+    return _window_grams(feature, rows, columns)
+
+
+def _slope_of_window_grams(upstream, value, feature, rows, columns):
     height, width, channels = feature.shape[1:]
-    (n, high), (m, wide) = rows.shape, columns.shape
-    tops, lefts = window_starts(height, n, high), window_starts(width, m, wide)
-    corners = [[(top, left) for left in lefts] for top in tops]
-    weights = _unit_weights(rows, columns)
+    (tops, lefts), shape = _starts(feature, rows, columns), (rows.shape[1], columns.shape[1])
+    both = upstream + ops.swapaxes(upstream, -1, -2)
+    bands = []
+    for i, (top, w) in enumerate(zip(tops, _unit_weights(rows, columns), strict=True)):
+        windows = _cut(feature, [(top, left) for left in lefts], shape)
+        pieces = ops.matmul(windows, both[:, i]) * ops.cast(w, windows.dtype)
+        pieces = ops.reshape(pieces, (-1, len(lefts), *shape, channels))
+        pieces = [pieces[:, j] for j in range(len(lefts))]
+        bands.append(_overlap_add(pieces, lefts, width, axis=2))
+    return ops.cast(_overlap_add(bands, tops, height, axis=1), feature.dtype)
 
-    @ops.custom_gradient
-    def grams(feature):
-        value = ops.stack(
-            [
-                _weighted_grams(_cut(feature, at, (high, wide)), w)
-                for at, w in zip(corners, weights, strict=True)
-            ],
-            axis=1,
-        )
 
-        def gradient(*args, upstream=None):
-            upstream = args[0] if upstream is None else upstream
-            both = upstream + ops.swapaxes(upstream, -1, -2)
-            bands = []
-            for i, (at, w) in enumerate(zip(corners, weights, strict=True)):
-                windows = _cut(feature, at, (high, wide))
-                pieces = ops.matmul(windows, both[:, i]) * ops.cast(w, windows.dtype)
-                pieces = ops.reshape(pieces, (-1, m, high, wide, channels))
-                bands.append(_overlap_add([pieces[:, j] for j in range(m)], lefts, width, axis=2))
-            return ops.cast(_overlap_add(bands, tops, height, axis=1), feature.dtype)
+@own_gradient(_slope_of_window_grams)
+def _window_grams(feature, rows, columns):
+    (tops, lefts), shape = _starts(feature, rows, columns), (rows.shape[1], columns.shape[1])
+    bands = []
+    for top, w in zip(tops, _unit_weights(rows, columns), strict=True):
+        windows = _cut(feature, [(top, left) for left in lefts], shape)
+        bands.append(_weighted_grams(windows, w))
+    return ops.stack(bands, axis=1)
 
-        return value, gradient
 
-    return grams(feature)
+def _starts(feature, rows, columns):
+    return [
+        window_starts(length, *weights.shape)
+        for length, weights in zip(feature.shape[1:3], (rows, columns), strict=True)
+    ]
 
 
 def _unit_weights(rows, columns):

@@ -199,35 +199,53 @@ class Objective:
             self._scale.assign(self._scale / 64)
 
     def _evaluate(self, values, weights, render=None):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(values)
+        with tf.GradientTape(watch_accessed_variables=False) as tape_of_image:
+            tape_of_image.watch(values)
             image = values if render is None else render(values)
-            terms = self._terms(image)
+        seen = self._seen(image)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch((image, seen))
+            terms = self._terms(image, seen)
             weighed = zip(tf.unstack(weights), terms.values(), strict=True)
             total = tf.add_n([weight * value for weight, value in weighed])
             scaled = total * self._scale
-        gradient = tape.gradient(scaled, values, unconnected_gradients="zero") / self._scale
-        return total, terms, gradient
+        gradient = self._pulled(image, seen, *tape.gradient(scaled, (image, seen)))
+        if render is not None:
+            zero = {"unconnected_gradients": "zero"}
+            gradient = tape_of_image.gradient(image, values, gradient, **zero)
+        return total, terms, gradient / self._scale
 
     def _term_gradients(self, image, weights):
+        seen = self._seen(image)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch(image)
-            terms = self._terms(image)
+            tape.watch((image, seen))
+            terms = self._terms(image, seen)
             scaled = {
                 name: value * weight * self._scale
                 for (name, value), weight in zip(terms.items(), tf.unstack(weights), strict=True)
             }
         return {
-            name: tape.gradient(value, image, unconnected_gradients="zero") / self._scale
+            name: self._pulled(image, seen, *tape.gradient(value, (image, seen))) / self._scale
             for name, value in scaled.items()
         }
 
-    def _terms(self, image) -> dict[str, Any]:
+    def _seen(self, image) -> dict[str, Any]:
+        """Return what is taken of an image beforehand, outside of the tape: here nothing."""
+        return {}
+
+    def _pulled(self, image, seen, gradient, slopes):
+        """Return the gradient, given that of the tape, and that with respect to what was seen.
+
+        Either is None where the terms do not depend on it.
+        """
+        return tf.zeros_like(image) if gradient is None else gradient
+
+    def _terms(self, image, seen) -> dict[str, Any]:
         features = self.canvas.extract(image, self._layers)
         values = {}
         for name, term in self.terms.items():
-            seen = {layer: features[layer] for layer in term.layers}
-            value = term.compute(image, seen, self.targets[name])
+            read = {layer: features[layer] for layer in term.layers}
+            value = term.compute(image, read, self.targets[name])
             values[name] = self._checked_value(name, value, image.shape[0])
         return values
 

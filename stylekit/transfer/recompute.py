@@ -87,9 +87,8 @@ class RecomputedObjective(PartedObjective):
     def _canvas(self, extractor, shape, **options):
         return StagedCanvas(extractor, shape, tile=self._tile, cut=self._cut, **options)
 
-    def _terms(self, image):
-        of_means = [name for name, term in self.terms.items() if is_mean(term)]
-        features, means = self._in_tiles(image, of_means) if self._first else ({}, {})
+    def _terms(self, image, seen):
+        features, means = dict(seen["maps"]), seen["means"]
         if self._rest:
             features |= self.canvas.following(features[self._cut], self._rest)
         values, batch = {}, image.shape[0]
@@ -99,8 +98,8 @@ class RecomputedObjective(PartedObjective):
                 pairs = zip(means[name], own, strict=True)
                 value = self._value(name, [first | rest for first, rest in pairs], batch)
             else:
-                seen = {layer: features[layer] for layer in term.layers}
-                value = term.compute(image, seen, self.targets[name])
+                read = {layer: features[layer] for layer in term.layers}
+                value = term.compute(image, read, self.targets[name])
             values[name] = self._checked_value(name, value, batch)
         return values
 
@@ -113,28 +112,27 @@ class RecomputedObjective(PartedObjective):
             for part, targets in pairs
         ]
 
-    def _in_tiles(self, image, names: Iterable[str]) -> tuple[dict, dict]:
-        """Return feature maps by layer, and of the terms of these names the means, by part."""
+    def _seen(self, image):
+        """Return what is kept of the tiles: feature maps by layer, means by term and part."""
+        if not self._first:
+            return {"maps": {}, "means": {}}
+        names = [name for name, term in self.terms.items() if is_mean(term)]
+        return self._tiling.fold(lambda sums, tile: self._collect(sums, tile, image, names))
 
-        @tf.custom_gradient
-        def first(image):
-            found = self._tiling.fold(lambda sums, tile: self._collect(sums, tile, image, names))
-
-            def gradient(*upstream, variables=None):
-                slopes = tf.nest.pack_sequence_as(found, upstream)
-                with tf.control_dependencies(upstream):  # not before its turn
-                    shown = tf.identity(image)
-                result = self._tiling.fold(
-                    lambda whole, tile: self._add_gradient(whole, tile, shown, slopes),
-                    tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True),
-                )
-                # The network's weights are no parameters.
-                return result if variables is None else (result, [None] * len(variables))
-
-            return found, gradient
-
-        found = first(image)
-        return found["maps"], found["means"]
+    def _pulled(self, image, seen, gradient, slopes):
+        if gradient is None:
+            # What is added to in place; zeros would be a constant, kept beside their copy.
+            gradient = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
+        if not self._first:
+            return gradient
+        slopes = tf.nest.map_structure(
+            lambda slope, of: tf.zeros_like(of) if slope is None else slope, slopes, seen
+        )
+        with tf.control_dependencies(tf.nest.flatten(slopes)):  # not before its turn
+            shown = tf.identity(image)
+        return self._tiling.fold(
+            lambda whole, tile: self._add_gradient(whole, tile, shown, slopes), gradient
+        )
 
     def _collect(self, sums, tile: Tile, image, names):
         own = self.canvas.own(tile, tile.window(image), self._first)

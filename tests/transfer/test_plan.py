@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -121,3 +124,24 @@ def test_bad_plans(terms, vgg):
         sk.Tiles(0)
     with pytest.raises(InputTypeError, match="the layer to recompute to is wrong"):
         sk.Recompute([])
+
+
+@pytest.mark.parametrize("plan", [sk.Plan(), sk.Recompute(), sk.Tiles(8)])
+def test_what_a_run_has_traced_goes_with_it(terms, style, vgg, photo, plan):
+    graphs = []
+
+    class Watched(sk.GramStyleLoss):
+        is_mean = True
+
+        def statistic(self, feature, mask):
+            if not tf.executing_eagerly():
+                graphs.append(weakref.ref(feature.graph))
+            return super().statistic(feature, mask)
+
+    ramp = np.tile(np.linspace(0, 1, photo.shape[1], dtype="float32"), (photo.shape[0], 1))
+    terms.append(Watched(style, layers=["block1_conv1"]))
+    terms.append(sk.GradientMaskStyleLoss([(style, ramp), (style, 1 - ramp)], layers=["conv2_1"]))
+    sk.StyleTransfer(terms, extractor=vgg, plan=plan).run(photo, steps=2)
+    gc.collect()
+    assert graphs
+    assert not any(graph() for graph in graphs)
