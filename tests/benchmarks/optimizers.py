@@ -10,10 +10,10 @@ neural-style-pt with its default weights. The thresholds are the lowest losses o
 from the content, by a fifth, two fifths and all of its evaluations.
 
 A cell tells the seconds to a threshold, with building and tracing, as a share of PyTorch's, then
-the full-size evaluations; "not" where it took one and a half times PyTorch's and did not. The losses are
-checked in float32, outside the clock. After the pairs come the geometric means, with the content
-and the sliced Wasserstein distance to the style, at the thresholds, relative to PyTorch's. Each
-run is a process of its own, one after the other.
+the full-size evaluations; "not" where one and a half times PyTorch's time was not enough. The
+losses are checked in float32, outside the clock. After the pairs come the geometric means, with the
+content and the sliced Wasserstein distance to the style, at the thresholds, relative to PyTorch's.
+Each run is a process of its own, one after the other.
 """
 
 import argparse
