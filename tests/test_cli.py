@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import stylekit as sk
 from stylekit import cli
 from stylekit._checks import FileError
+from stylekit.cli.info import bfloat16_flag
 
 LAYERS = ("--style-layers", "conv1_1,conv2_1", "--content-layers", "conv2_1")
 
@@ -710,3 +711,15 @@ def test_info(monkeypatch, weights):
     monkeypatch.delenv("STYLEKIT_WEIGHTS")
     monkeypatch.setenv("KERAS_HOME", str(weights.parent))
     assert "not downloaded yet" in CliRunner().invoke(cli.app, ["info"]).output
+
+
+def test_a_processor_that_multiplies_bfloat16(tmp_path):
+    about = tmp_path / "cpuinfo"
+    assert bfloat16_flag(about) is None
+    for flags, expected in (
+        ("fpu avx2", None),
+        ("fpu avx512_bf16 avx2", "avx512_bf16"),
+        ("avx512_bf16 amx_bf16", "amx_bf16"),
+    ):
+        about.write_text(f"model name : any\nflags : {flags}\n")
+        assert bfloat16_flag(about) == expected

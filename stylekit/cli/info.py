@@ -26,9 +26,20 @@ def info() -> None:
         for package, version in versions().items():
             typer.echo(f"{package:14} {version}")
         typer.echo(f"{'device':14} {device()}")
+        if device().startswith("CPU") and (flag := bfloat16_flag()):
+            typer.echo(f"{'bfloat16':14} quick here ({flag}): see --precision mixed_bfloat16")
         named = os.environ.get(ENVIRONMENT_VARIABLE)
         typer.echo(f"{'VGG19 weights':14} {weights_state(named, IMAGENET)}")
         typer.echo(f"{'compact':14} {WEIGHTS} ({WEIGHTS.stat().st_size / 1e6:.1f} MB, bundled)")
+
+
+def bfloat16_flag(about: Path = Path("/proc/cpuinfo")) -> str | None:
+    """Return the flag of a processor that multiplies bfloat16; None if it does not, or is mute."""
+    try:
+        words = about.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:  # another system
+        return None
+    return next((flag for flag in ("amx_bf16", "avx512_bf16") if flag in words), None)
 
 
 def weights_state(named: str | None, download: Any) -> str:
