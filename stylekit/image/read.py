@@ -113,7 +113,8 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
     Returns
     -------
     numpy.ndarray, float32 [B, H, W, 3]
-        A new array in [0, 1].
+        In [0, 1]: a new array, but of one that is this already and that nobody can write to
+        (``flags.writeable``, its own and that of the memory's owner) a view.
 
     Raises
     ------
@@ -135,8 +136,20 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
         return np.stack(images)
     if isinstance(picture, str | os.PathLike | Image.Image):
         return as_image(picture, name)[np.newaxis]
-    values = rgb_values(picture, name, batch=True)
+    final = _is_final(picture)
+    values = picture if final else rgb_values(picture, name, batch=True)
     return values if values.ndim == 4 else values[np.newaxis]
+
+
+def _is_final(picture) -> bool:
+    """Return whether an array is what `as_batch` would return, and stays so."""
+    owner = picture
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        if owner.base is None:
+            rgb = picture.ndim in (3, 4) and picture.shape[-1] == 3 and picture.size > 0
+            return rgb and picture.dtype == np.float32 and 0 <= picture.min() <= picture.max() <= 1
+        owner = owner.base
+    return False
 
 
 def with_map(

@@ -63,8 +63,9 @@ def paint(
         number(variation, "variation", low=0)
     longer = max(photo.shape[:2])
     levels = Pyramid.of(longer) if pyramid is None else Pyramid.halving(longer, pyramid)
+    photo.flags.writeable = False  # the content and the start then are this array, not copies
     start = photo if initial is None else initial
-    if not isinstance(start, Start):
+    if start is not photo and not isinstance(start, Start):
         start = as_image(start, "initial", longer)
 
     def transfer(network: FeatureExtractor) -> StyleTransfer:

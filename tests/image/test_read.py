@@ -133,6 +133,25 @@ def test_as_batch_gives_an_array_of_its_own():
     assert not source.any()
 
 
+def test_as_batch_copies_nothing_that_cannot_change():
+    picture = np.full((4, 6, 3), 0.5, "float32")
+    view = picture[1:]
+    view.flags.writeable = False
+    assert not np.shares_memory(as_batch(view), picture)  # its owner can still be written to
+    picture.flags.writeable = False
+    for final in (picture, picture[np.newaxis], picture[1:]):
+        batch = as_batch(final)
+        assert np.shares_memory(batch, picture)
+        assert batch.shape == (1, *final.shape[-3:])
+    for other in (picture[..., 0], picture.astype("float64"), np.full((4, 6, 3), 2, "float32")):
+        other.flags.writeable = False
+        if other.max() <= 1:
+            assert not np.shares_memory(as_batch(other), other)
+        else:
+            with pytest.raises(InputError):
+                as_batch(other)
+
+
 def test_as_batch_refuses():
     with pytest.raises(InputError, match=r"\(4, 4\) as x\[0\].*\(4, 5\) as x\[1\].*resize"):
         as_batch([np.zeros((4, 4)), np.zeros((4, 5))], "x")
