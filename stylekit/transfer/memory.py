@@ -17,16 +17,16 @@ from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.piece import Piece
 from stylekit.transfer.plan import Plan
 
-BASE = 93e6
+BASE = 76e6
 """Bytes for tracing, threads and kernels, whatever the picture."""
 
-COPIES = 2.7
+COPIES = 2.8
 """Of the network's weights: its own, the kernels turned for the gradient, and reordered ones."""
 
-SPREAD = 1.4
+SPREAD = 1.6
 """Bytes taken from the system for each of the feature maps kept: gradients and gaps are beside."""
 
-PICTURES = 9.5
+PICTURES = 6.5
 """Copies of the picture beside the optimizer's: start, reference, best, last, gradient."""
 
 UNKNOWN_OPTIMIZER = 8.0
