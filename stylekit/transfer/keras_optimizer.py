@@ -23,6 +23,7 @@ class KerasOptimizer:
 
     def __repr__(self) -> str:
         rate = self._optimizer.get_config()["learning_rate"]
+        rate = f"{rate:g}" if isinstance(rate, float) else rate  # Keras has rounded it to float32
         return f"{type(self._optimizer).__name__}(learning_rate={rate})"
 
     def get_config(self) -> dict[str, Any]:
