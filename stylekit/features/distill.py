@@ -145,9 +145,10 @@ def distill(options: argparse.Namespace) -> Path:
     compiled = keras.backend.backend() == "jax"
     student.compile(keras.optimizers.Adam(rate, clipnorm=1.0), jit_compile=compiled)
     student.optimizer.build(student.trainable_variables)
-    begin(student, teacher, first, options.start)
     checkpoint = options.out / "checkpoint.npz"
     begun = restore(student, checkpoint)
+    if not begun:
+        begin(student, teacher, first, options.start)
     rng = np.random.default_rng([options.seed, begun])  # a run taken up again sees new crops
     ring, painter = Ring(options.ring), Painter(student, teacher, crops)
     bar = tqdm(range(begun, options.steps), initial=begun, total=options.steps, unit="step")

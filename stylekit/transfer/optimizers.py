@@ -234,7 +234,7 @@ def as_optimizer(optimizer, bounds: tuple[float, float] | None = (0.0, 1.0)) -> 
 
 def _wide(values):
     """Return values ``[B]`` as ``[B, 1, 1]``."""
-    return values[:, None, None]
+    return tf.reshape(values, (-1, 1, 1))
 
 
 def _sum(values):
@@ -246,7 +246,8 @@ def _dot(a, b):
 
     One long float32 sum is wrong by 2e-3 at 4096 x 4096 pixels.
     """
-    rows = tf.matmul(a[:, :, None], b[:, :, None], transpose_b=True)
+    # An index such as a[:, :, None] takes several times as long to trace, and there are hundreds.
+    rows = tf.matmul(tf.expand_dims(a, 2), tf.expand_dims(b, 2), transpose_b=True)
     return tf.reduce_sum(tf.cast(rows, tf.float64), axis=(1, 2, 3))
 
 

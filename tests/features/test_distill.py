@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import keras
 import numpy as np
@@ -44,10 +45,17 @@ def read_log(out):
     return [list(map(float, row)) for row in rows[1:]]
 
 
-def test_a_run_writes_a_network_and_a_log(folder, tmp_path):
-    path = distill.distill(options(folder, tmp_path / "a", "--steps", 12))
-    log = read_log(tmp_path / "a")
-    assert [row[0] for row in log] == [5, 10, 12]
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    """The folder of a run, and the file of the network that it has made."""
+    out = tmp_path_factory.mktemp("trained")
+    return out, distill.distill(options(folder, out, "--steps", 5))
+
+
+def test_a_run_writes_a_network_and_a_log(trained):
+    out, path = trained
+    log = read_log(out)
+    assert [row[0] for row in log] == [5]
     assert np.isfinite(log).all()
     features = sk.CompactVGG(path).model(["conv1_1", "conv5_1"])(np.zeros((1, 32, 32, 3), "f4"))
     assert features["block1_conv1"].shape == (1, 32, 32, 24)
@@ -66,19 +74,20 @@ def test_a_student_learns_a_triple(folder, rng):
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_it_goes_on_where_it_was_left(folder, tmp_path):
-    first = dict(np.load(distill.distill(options(folder, tmp_path, "--steps", 5))))
+def test_it_goes_on_where_it_was_left(folder, trained, tmp_path):
+    out, path = shutil.copytree(trained[0], tmp_path / "on"), trained[1]
+    first = dict(np.load(path))
     # Nothing is left to do: the network is the checkpoint's, not a new one.
-    again = dict(np.load(distill.distill(options(folder, tmp_path, "--steps", 5))))
+    again = dict(np.load(distill.distill(options(folder, out, "--steps", 5))))
     for name in first:
         np.testing.assert_array_equal(again[name], first[name])
-    distill.distill(options(folder, tmp_path, "--steps", 8))
-    assert [row[0] for row in read_log(tmp_path)] == [5, 8]
-    assert int(np.load(tmp_path / "checkpoint.npz")["step"]) == 8
+    distill.distill(options(folder, out, "--steps", 12))
+    assert [row[0] for row in read_log(out)] == [5, 10, 12]
+    assert int(np.load(out / "checkpoint.npz")["step"]) == 12
 
 
-def test_the_same_seed_trains_the_same_network(folder, tmp_path):
-    paths = [distill.distill(options(folder, tmp_path / n, "--steps", 4)) for n in "ab"]
+def test_the_same_seed_trains_the_same_network(folder, trained, tmp_path):
+    paths = [trained[1], distill.distill(options(folder, tmp_path, "--steps", 5))]
     first, second = (dict(np.load(path)) for path in paths)
     for name in first:
         np.testing.assert_allclose(

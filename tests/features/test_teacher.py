@@ -47,7 +47,7 @@ def test_what_is_inherited_predicts_vgg19(data_dir, tmp_path):
     """On another picture than the one fitted to, and far better than random convolutions do."""
     vgg = sk.VGG19(data_dir / "weights/vgg19_conv1_1_to_conv4_1.npz")
     fitted, other = (
-        np.float32(transform.resize(photo, (128, 128), anti_aliasing=True))[None]
+        np.float32(transform.resize(photo, (64, 64), anti_aliasing=True))[None]
         for photo in (data.astronaut(), data.coffee())
     )
     teacher = Teacher([(vgg, ("block2_conv1", "block4_conv1"))], fitted)

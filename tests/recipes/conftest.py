@@ -1,3 +1,5 @@
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 from skimage import data, transform
@@ -27,17 +29,26 @@ def rocket():
     return np.float32(transform.resize(data.rocket(), (45, 30), anti_aliasing=True))
 
 
-@pytest.fixture
-def options(vgg):
+@pytest.fixture(scope="session")
+def optimizer():
+    """L-BFGS that remembers little: of the default's ten pairs most of a short run's tracing is."""
+    return sk.LBFGS(history=2)
+
+
+@pytest.fixture(scope="module")
+def options(vgg, optimizer):
     """Shallow layers of a random network, the content's own size, few steps."""
-    return {
-        "size": None,
-        "steps": 6,
-        "variation": 0,
-        "extractor": vgg,
-        "style_layers": ("block1_conv1", "block2_conv1"),
-        "content_layers": ("block2_conv1",),
-    }
+    return MappingProxyType(
+        {
+            "size": None,
+            "steps": 6,
+            "variation": 0,
+            "extractor": vgg,
+            "optimizer": optimizer,
+            "style_layers": ("block1_conv1", "block2_conv1"),
+            "content_layers": ("block2_conv1",),
+        }
+    )
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def style():
 
 
 @pytest.fixture
-def quick(vgg, style):
+def quick(vgg, optimizer, style):
     """`doodle` on shallow layers of a random network: red above is to be light as blue below."""
 
     def run(color_map=None, style_map=None, **options):
@@ -39,6 +39,7 @@ def quick(vgg, style):
         if style_map is None:
             style_map = upper_and_lower(STYLE_SHAPE, BLUE, RED)
         defaults = {"size": None, "steps": 6, "pyramid": 1, "extractor": vgg, **LAYERS}
+        defaults["optimizer"] = optimizer
         return sk.recipes.doodle(color_map, style, style_map, **(defaults | options))
 
     return run

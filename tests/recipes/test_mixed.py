@@ -108,12 +108,20 @@ def test_what_breaks_in_the_second_part_keeps_both(mixed, other):
     assert len(caught.value.result.losses) == 6
 
 
-@pytest.mark.parametrize("at", [1, 4, 5])  # in the first part, at the border, in the second
-@pytest.mark.parametrize("keep", [False, True])
-def test_it_goes_on_where_it_was_left(mixed, other, tmp_path, at, keep):
+@pytest.fixture(scope="module")
+def alone(options, photo, coffee, other):
+    """A run of two parts that is not interrupted, and what a callback sees of it."""
+    seen = Watch()
+    given = options | {"steps": 7, "finish": (other, 3), "callbacks": [seen]}
+    return sk.stylize(photo, coffee, **given), seen
+
+
+# In the first part, at the border, and in the second.
+@pytest.mark.parametrize(("at", "keep"), [(1, True), (4, False), (5, False), (5, True)])
+def test_it_goes_on_where_it_was_left(mixed, other, alone, tmp_path, at, keep):
     kept = Checkpoint(tmp_path / "run", keep=keep)
-    alone_seen, seen = Watch(), Watch()
-    alone = mixed(steps=7, finish=(other, 3), callbacks=[alone_seen])
+    alone, alone_seen = alone
+    seen = Watch()
     stopped = mixed(
         steps=7, finish=(other, 3), checkpoint=kept, callbacks=[lambda step: step.index == at]
     )

@@ -29,11 +29,12 @@ def maps():
 
 
 @pytest.fixture
-def quick(vgg):
+def quick(vgg, optimizer):
     """`patches` on shallow layers of a random network, at the content's size."""
 
     def run(content, style, *maps, **options):
         defaults = {"size": None, "steps": 5, "variation": 0, "patch": 20, "extractor": vgg}
+        defaults["optimizer"] = optimizer
         return patches(content, style, *maps, **(defaults | LAYERS | options))
 
     return run

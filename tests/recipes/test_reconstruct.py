@@ -7,9 +7,10 @@ from stylekit.recipes import reconstruct
 
 
 @pytest.fixture
-def quick(vgg):
+def quick(vgg, optimizer):
     def run(content, **options):
         defaults = {"size": None, "steps": 8, "extractor": vgg, "layers": "conv1_1"}
+        defaults["optimizer"] = optimizer
         return reconstruct(content, **defaults | options)
 
     return run

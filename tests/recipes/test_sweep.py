@@ -14,7 +14,7 @@ from stylekit.recipes import Cell, Sweep
 from stylekit.recipes._grid import Axis, axes_of, label_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def quick(options):
     """`sweep` on shallow layers of a random network, without a bar."""
 
@@ -26,9 +26,9 @@ def quick(options):
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def swept(quick, photo, coffee, rocket):
-    """Two styles and three strengths."""
+    """Two styles and three strengths; to be read, and not changed."""
     grid = {"style": {"coffee": coffee, "rocket": rocket}, "strength": [0.2, 0.5, 0.9]}
     return quick(photo, None, grid)
 

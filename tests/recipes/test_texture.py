@@ -7,9 +7,10 @@ from stylekit.recipes import texture
 
 
 @pytest.fixture
-def quick(vgg):
+def quick(vgg, optimizer):
     def run(style, **options):
         defaults = {"size": 32, "steps": 8, "extractor": vgg, "style_layers": ["conv1_1"]}
+        defaults["optimizer"] = optimizer
         return texture(style, **defaults | options)
 
     return run

@@ -13,12 +13,13 @@ SHAPE = (24, 32)
 LAYERS = ("conv1_1", "block2_conv1", "block3_conv1")
 
 
-@pytest.fixture
-def image(photo, rng):
+@pytest.fixture(scope="module")
+def image(photo):
+    rng = np.random.default_rng(0)
     return np.clip(photo + rng.normal(0, 0.1, (2, *photo.shape)), 0, 1).astype("float32")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def terms(photo, style):
     ramp = np.tile(np.linspace(0, 1, SHAPE[1], dtype="float32"), (SHAPE[0], 1))
     return [
@@ -30,20 +31,29 @@ def terms(photo, style):
     ]
 
 
-@pytest.mark.parametrize("tile", [8, 13, 1000])
+@pytest.fixture(scope="module")
+def kept(terms, vgg, image):
+    """Total, values and gradient of the objective that keeps all."""
+    return sk.Objective(terms, vgg, SHAPE)(image)
+
+
+BEHIND = {
+    True: ("block3_conv1",),
+    "conv1_2": ("block3_conv1", "conv1_1", "block2_conv1"),
+    "block3_conv1": (),  # the deepest that is read: nothing lies behind it
+}
+
+
+# At every cut a tile that leaves a remainder; one without, and one of the whole, at one cut each.
 @pytest.mark.parametrize(
-    ("recompute", "behind"),
-    [
-        (True, ("block3_conv1",)),
-        ("conv1_2", ("block3_conv1", "conv1_1", "block2_conv1")),
-        ("block3_conv1", ()),  # the deepest that is read: nothing lies behind it
-    ],
+    ("recompute", "tile"), [*((cut, 13) for cut in BEHIND), (True, 8), ("conv1_2", 1000)]
 )
-def test_value_and_gradient_are_those_of_what_is_kept(recompute, behind, tile, terms, vgg, image):
+def test_value_and_gradient_are_those_of_what_is_kept(recompute, tile, kept, terms, vgg, image):
+    behind = BEHIND[recompute]
     objective = RecomputedObjective(terms, vgg, SHAPE, recompute=recompute, tile=tile)
     assert set(objective._rest) == {*behind} - {"conv1_1"}
     total, values, gradient = objective(image)
-    expected_total, expected, slope = sk.Objective(terms, vgg, SHAPE)(image)
+    expected_total, expected, slope = kept
     np.testing.assert_allclose(total, expected_total, rtol=1e-5)
     for name, value in expected.items():
         np.testing.assert_allclose(values[name], value, rtol=1e-5, err_msg=name)

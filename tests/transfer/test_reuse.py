@@ -48,7 +48,7 @@ def run(vgg, photo, styles):
             sk.GramStyleLoss(style, layers=layers, weight=weight),
             sk.TotalVariationLoss(weight=0.5),
         ]
-        options = {"extractor": vgg, "plan": plan} | others
+        options = {"extractor": vgg, "plan": plan, "optimizer": sk.LBFGS(history=2)} | others
         return sk.StyleTransfer(terms, **options).run(content, steps=4)
 
     return go
