@@ -84,6 +84,7 @@ def _unregistered(function: Callable, slope: Callable, direct: Callable) -> Call
     def call(*args):
         if tf.executing_eagerly():
             return direct(*args)
-        return traced(*map(tf.TensorSpec.from_tensor, args))(*args)
+        # Without their names, which would tell tensors of one shape apart.
+        return traced(*(tf.TensorSpec(x.shape, x.dtype) for x in args))(*args)
 
     return call

@@ -62,6 +62,21 @@ def test_the_gradient_inside_of_a_loop():
     np.testing.assert_array_equal(total(tf.constant([1.0])), [2 * 7 * 2 * 3])
 
 
+def test_tensors_of_one_shape_share_a_trace():
+    traces = []
+
+    @own_gradient(lambda upstream, value, x: upstream)
+    def watched(x):
+        traces.append(x.shape)
+        return x + 1
+
+    for count in (1, 1, 2):
+        x = tf.zeros(count)
+        chain = tf.function(lambda x: gradient(lambda x: watched(watched(x)), x), autograph=False)
+        chain(x)
+    assert traces == [(1,), (2,)]
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_graph_has_the_same_gradient_and_goes_when_it_is_done(name, rng):
     graphs = []

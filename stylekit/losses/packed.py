@@ -109,13 +109,14 @@ def packed_gram_errors(feature, packed: dict[str, Any], targets):
 
 
 def _slope_of_errors(upstream, value, feature, inverse, mass, targets, *flat):
-    batch, channels = ops.shape(feature)[0], feature.shape[-1]
+    positions, channels = _positions(feature, inverse), feature.shape[-1]
+    batch = ops.shape(positions)[0]
     # Symmetric, as the errors are: the squares' slope is twice the errors times their own.
     factor = 2 / mass
 
     def pull(chunk):
         index, weight, mask = chunk
-        _, left = _masked(feature, index, weight, upstream.dtype)
+        _, left = _masked(positions, index, weight, upstream.dtype)
         right = ops.take(upstream, mask, axis=0) * ops.take(factor, mask, axis=0)
         right = ops.swapaxes(right, 0, 1)
         right = ops.reshape(right, (-1, mask.shape[0] * channels, channels))
@@ -130,17 +131,17 @@ def _slope_of_errors(upstream, value, feature, inverse, mass, targets, *flat):
 @own_gradient(_slope_of_errors)
 def _errors(feature, inverse, mass, targets, *flat):
     """Return ``G_k - A_k``, ``[K, B, C, C]``."""
-    batch, channels, count = ops.shape(feature)[0], feature.shape[-1], mass.shape[0]
+    positions, channels, count = _positions(feature, inverse), feature.shape[-1], mass.shape[0]
 
     def add(total, chunk):
         index, weight, mask = chunk
-        positions, left = _masked(feature, index, weight, mass.dtype)
-        parts = ops.matmul(ops.swapaxes(left, 1, 2), positions)
+        right, left = _masked(positions, index, weight, mass.dtype)
+        parts = ops.matmul(ops.swapaxes(left, 1, 2), right)
         parts = ops.reshape(parts, (-1, mask.shape[0], channels * channels))
         parts = ops.reshape(ops.swapaxes(parts, 0, 1), (mask.shape[0], -1))
         return total + ops.segment_sum(parts, mask, count), None
 
-    gram = ops.zeros((count, batch * channels * channels), mass.dtype)
+    gram = ops.zeros((count, ops.shape(positions)[0] * channels * channels), mass.dtype)
     for group in _groups(flat):
         gram, _ = ops.scan(add, gram, group)
     return ops.reshape(gram, (count, -1, channels, channels)) / mass - targets
@@ -151,11 +152,13 @@ def _groups(flat):
     return list(zip(*[iter(flat)] * 3, strict=True))
 
 
-def _masked(feature, index, weight, dtype):
-    """Return a chunk's positions ``[B, P, C]``, and those of each of its masks ``[B, P, J C]``."""
+def _positions(feature, inverse):
+    return ops.reshape(feature, (-1, inverse.shape[0], feature.shape[-1]))
+
+
+def _masked(positions, index, weight, dtype):
+    """Return a chunk's positions ``[B, P, C]``, and those under each of its masks."""
+    chunk = ops.cast(ops.take(positions, index, axis=1), dtype)
+    left = chunk[:, :, None] * ops.cast(weight, dtype)
     length, depth = weight.shape[:2]
-    channels = feature.shape[-1]
-    flat = ops.reshape(feature, (-1, feature.shape[1] * feature.shape[2], channels))
-    positions = ops.cast(ops.take(flat, index, axis=1), dtype)
-    left = positions[:, :, None] * ops.cast(weight, dtype)
-    return positions, ops.reshape(left, (-1, length, depth * channels))
+    return chunk, ops.reshape(left, (-1, length, depth * positions.shape[-1]))
