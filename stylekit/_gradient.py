@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import uuid
 from collections.abc import Callable
 
@@ -33,7 +34,7 @@ def own_gradient(slope: Callable) -> Callable:
     In a graph, TensorFlow's own custom gradient registers a function for every call, for as long
     as the process lives, and with it all of the graph. So here the function is registered once,
     with no graph, and its calls go through small graphs of their own, where it is found by name.
-    Those of the shapes that were met last are kept, so that the next graph is traced sooner.
+    Those of the shapes that a thread met last are kept, so that its next graph is traced sooner.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -76,15 +77,22 @@ def _unregistered(function: Callable, slope: Callable, direct: Callable) -> Call
         with x.graph.gradient_override_map({"IdentityN": name}):
             return tf.identity_n(tensors)[0]
 
-    @functools.lru_cache(TRACES)
     def traced(*specs):
         with tf.init_scope():  # not inside of the graph that calls it
             return tf.function(marked, autograph=False).get_concrete_function(*specs)
+
+    class Traces(threading.local):
+        """Each thread has its own: TensorFlow adds to one where its gradient is first taken."""
+
+        def __init__(self):
+            self.traced = functools.lru_cache(TRACES)(traced)
+
+    traces = Traces()
 
     def call(*args):
         if tf.executing_eagerly():
             return direct(*args)
         # Without their names, which would tell tensors of one shape apart.
-        return traced(*(tf.TensorSpec(x.shape, x.dtype) for x in args))(*args)
+        return traces.traced(*(tf.TensorSpec(x.shape, x.dtype) for x in args))(*args)
 
     return call

@@ -1,7 +1,9 @@
 """A gradient that is written out is used wherever it is asked for, and holds no graph."""
 
 import gc
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -75,6 +77,21 @@ def test_tensors_of_one_shape_share_a_trace():
         chain = tf.function(lambda x: gradient(lambda x: watched(watched(x)), x), autograph=False)
         chain(x)
     assert traces == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("size", range(2, 12))
+def test_threads_that_trace_at_once(size):
+    start = threading.Barrier(4)
+    x = tf.ones(size)
+
+    def traced(_):
+        start.wait()
+        chain = lambda x: multiplied(multiplied(x, 2.0), 3.0)  # noqa: E731
+        return tf.function(lambda x: gradient(chain, x)[0], autograph=False)(x)
+
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(traced, range(4)):
+            np.testing.assert_array_equal(found, tf.fill(size, 7.0 * 7 * 2 * 6))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
