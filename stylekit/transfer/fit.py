@@ -74,7 +74,7 @@ class FitMemory(Plan):
             object.__setattr__(self, "limit", in_bytes(self.limit))
 
     def settle(
-        self, losses, extractor, shape, *, optimizer=None, tell=True, precision="float32", batch=1
+        self, losses, extractor, shape, *, optimizer=None, tell=True, precision="float32", **options
     ):
         """Return the plan and the optimizer; see `Plan.settle`.
 
@@ -101,7 +101,7 @@ class FitMemory(Plan):
                     plan=plan,
                     optimizer=mover,
                     precision=precision,
-                    batch=batch,
+                    **options,
                 )
                 if best is None or need.total < best[0].total:
                     best = need, plan, mover

@@ -16,6 +16,7 @@ from stylekit.transfer.objective import named_terms, read_by
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.piece import Piece
 from stylekit.transfer.plan import Plan
+from stylekit.transfer.pyramid import Pyramid
 
 BASE = 76e6
 """Bytes for tracing, threads and kernels, whatever the picture."""
@@ -73,6 +74,7 @@ def estimate_memory(
     optimizer: Any = None,
     precision: str = "float32",
     batch: int = 1,
+    pyramid: Pyramid | None = None,
 ) -> Memory:
     """Estimate the peak of a run's memory at its final size. Nothing of that size is computed.
 
@@ -86,6 +88,8 @@ def estimate_memory(
         See `StyleTransfer`.
     batch : int
         Pictures.
+    pyramid : Pyramid, optional
+        Of the run; TensorFlow's allocator may keep what the pictures of coarser levels took.
 
     Returns
     -------
@@ -125,6 +129,10 @@ def estimate_memory(
             maps = Piece(extractor.model(term.layers, precision), shape).maps()
             targets += batch * sum(maps.get(extractor.resolve(name), 0) for name in term.layers)
         targets += sum(getattr(part, "reference", np.empty(0)).nbytes for part in term.parts)
+    if pyramid is not None:
+        pictures *= sum(math.prod(level) for level, _ in pyramid.levels(shape, 0)) / math.prod(
+            shape
+        )
     return Memory(
         base=round(BASE + COPIES * weights),
         features=round(SPREAD * features),

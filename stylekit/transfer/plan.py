@@ -60,7 +60,7 @@ class Plan:
         tell : bool
             Whether to say what was chosen, where something is said.
         **options
-            Precision and batch; see `stylekit.estimate_memory`.
+            Precision, batch and pyramid; see `stylekit.estimate_memory`.
         """
         return self, optimizer
 

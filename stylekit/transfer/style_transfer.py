@@ -225,7 +225,7 @@ class StyleTransfer:
         state = record.begin(start, mask, levels, name)
         image, index, run = start, 0, None
         batch = len(start)
-        plan, optimizer = self._settle(base_shape, batch, self.optimizer)
+        plan, optimizer = self._settle(base_shape, batch, self.optimizer, pyramid=pyramid)
         if plan is not self.plan:
             record.plan = plan
             record.notes.append(f"plan: {plan}, {as_optimizer(optimizer)}")

@@ -52,6 +52,19 @@ def test_the_optimizer_and_the_precision_count(compact_terms, compact):
     assert need(precision="mixed_bfloat16").features < 0.7 * need().features
 
 
+def test_pictures_of_coarser_levels_are_kept(compact_terms, compact):
+    def need(size, *sizes):
+        pyramid = sk.Pyramid([*sizes, size])
+        return sk.estimate_memory((size // 2, size), compact, compact_terms, pyramid=pyramid)
+
+    alone = sk.estimate_memory((512, 1024), compact, compact_terms)
+    assert need(1024) == alone
+    assert need(1024, 256, 512).pictures == pytest.approx(alone.pictures * (1 + 1 / 4 + 1 / 16))
+    assert need(1024, 256, 512).features == alone.features
+    with pytest.raises(InputError, match="end at the picture's size"):
+        sk.estimate_memory(512, compact, compact_terms, pyramid=sk.Pyramid([256]))
+
+
 def test_terms_without_a_network(photo, compact):
     need = sk.estimate_memory(512, compact, [sk.PixelLoss(photo)])
     assert need.features == 0
