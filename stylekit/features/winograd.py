@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import keras
 import numpy as np
@@ -26,6 +27,12 @@ CHANNELS, TILES = 128 * 256, 256
 
 Channels that come in times those that go out, and tiles of the whole batch. With oneDNN, whose
 allocator keeps what is freed, less would do.
+"""
+
+BAND, BANDS = 256, 8
+"""About so many tiles are taken at once, or more, so that the bands are at most so many.
+
+Smaller ones would be slower, and larger ones need more memory.
 """
 
 
@@ -79,41 +86,83 @@ def convolve(x, kernel):
     to_products, to_kernels, to_outputs = (
         ops.convert_to_tensor(matrix, x.dtype) for matrix in _TRANSFORMS
     )
+    kernel = ops.reshape(kernel, (9, channels * maps))
+    with _after(x):  # a graph would else begin with all of a network's kernels, and hold them
+        kernels = ops.matmul(to_kernels, kernel)
+    kernels = ops.reshape(kernels, (WINDOW**2, channels, maps))
 
-    products = ops.matmul(to_products, _windows(x, rows, columns))
-    kernels = ops.reshape(kernel, (9, channels * maps))
-    with _after(products):
-        kernels = ops.matmul(to_kernels, kernels)
-    products = ops.matmul(
-        ops.reshape(products, (WINDOW**2, batch * rows * columns, channels)),
-        ops.reshape(kernels, (WINDOW**2, channels, maps)),
-    )
-    y = ops.matmul(to_outputs, ops.reshape(products, (WINDOW**2, batch * rows * columns * maps)))
-    y = ops.reshape(y, (TILE, TILE, batch, rows, columns, maps))
-    y = ops.transpose(y, (2, 3, 0, 4, 1, 5))
-    return ops.reshape(y, (batch, rows * TILE, columns * TILE, maps))[:, :height, :width]
+    bands, done = [], x
+    step = _rows(batch, rows, columns)
+    for top in range(0, rows, step):
+        count = min(rows - top, step)
+        with _after(done):  # one band's memory after the other
+            windows = _windows(x, top, count, columns)
+        products = ops.reshape(ops.matmul(to_products, windows), (WINDOW**2, -1, channels))
+        products = ops.reshape(ops.matmul(products, kernels), (WINDOW**2, -1))
+        done = ops.matmul(to_outputs, products)
+        band = ops.reshape(done, (TILE, TILE, batch, count, columns, maps))
+        band = ops.transpose(band, (2, 3, 0, 4, 1, 5))
+        bands.append(ops.reshape(band, (batch, count * TILE, columns * TILE, maps)))
+    y = bands[0] if len(bands) == 1 else ops.concatenate(bands, 1)
+    return y[:, :height, :width]
 
 
-def _windows(x, rows, columns):
-    """Return, in each row, one pixel of all windows, as `_ORDER` has them."""
+def working(y, kernel) -> int:
+    """Return the bytes that a layer takes beside its input and output, here or for its gradient.
+
+    Parameters
+    ----------
+    y : tensor, or its description, shape [B, H, W, K]
+        The output.
+    kernel : tensor, shape [h, w, C, K]
+
+    Returns
+    -------
+    int
+        0 where it does not pay.
+    """
+    if not pays(y, kernel):
+        return 0
+    batch, height, width, _ = y.shape
+    *_, channels, maps = kernel.shape
+    rows, columns = _tiles(height), _tiles(width)
+    tiles = batch * columns * min(rows, _rows(batch, rows, columns))
+    size = np.dtype(keras.backend.standardize_dtype(y.dtype)).itemsize
+    return WINDOW**2 * (tiles * (channels + maps) + channels * maps) * size
+
+
+def _windows(x, top, rows, columns):
+    """Return, in each row, one pixel of some rows of windows, as `_ORDER` has them."""
     batch, height, width, channels = x.shape
-    pad = [(1, TILE * (n + 1) - size - 1) for n, size in ((rows, height), (columns, width))]
-    x = ops.reshape(
-        ops.pad(x, ((0, 0), *pad, (0, 0))),
-        (batch, rows + 1, TILE, columns + 1, TILE, channels),
+    first = TILE * top - 1
+    last = first + TILE * (rows + 1)
+    x = ops.pad(
+        x[:, max(first, 0) : last],
+        (
+            (0, 0),
+            (max(-first, 0), max(last - height, 0)),
+            (1, TILE * (columns + 1) - width - 1),
+            (0, 0),
+        ),
     )
+    x = ops.reshape(x, (batch, rows + 1, TILE, columns + 1, TILE, channels))
     phases = ops.transpose(x, (2, 4, 0, 1, 3, 5))
     # A window's last two rows are the first two of the next tile; so with columns.
     parts = []
     for down, right in _SHIFTS:
         one = phases[: TILE - 2 * down, : TILE - 2 * right]
         one = one[:, :, :, down : down + rows, right : right + columns]
-        parts.append(ops.reshape(one, (-1, batch * rows * columns * channels)))
+        parts.append(ops.reshape(one, (one.shape[0] * one.shape[1], -1)))
     return ops.concatenate(parts)
 
 
+def _rows(batch: int, rows: int, columns: int) -> int:
+    """Return how many rows of tiles are taken at once."""
+    return max(1, BAND // (batch * columns), math.ceil(rows / BANDS))
+
+
 def _tiles(size: int) -> int:
-    return -(-size // TILE)
+    return math.ceil(size / TILE)
 
 
 def _on_tensorflows_cpu() -> bool:
@@ -121,10 +170,7 @@ def _on_tensorflows_cpu() -> bool:
 
 
 def _after(tensor):
-    """Return a context whose operations wait for a tensor.
-
-    A graph would else transform the kernels of all of a network's layers first, and hold them.
-    """
+    """Return a context whose operations wait for a tensor."""
     if keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext()
     import tensorflow as tf

@@ -123,7 +123,7 @@ def estimate_memory(
         network = extractor.model(layers, precision)
         weights = sum(math.prod(weight.shape) * 4 for weight in network.weights)
         pieces = plan.pieces(extractor, layers, shape, precision)
-        features = batch * max(sum(piece.maps().values()) for piece in pieces)
+        features = batch * max(sum(piece.maps().values()) + piece.working() for piece in pieces)
     for term in terms:
         if isinstance(term, ContentLoss):
             maps = Piece(extractor.model(term.layers, precision), shape).maps()

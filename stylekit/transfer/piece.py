@@ -8,6 +8,9 @@ import math
 import keras
 import tensorflow as tf
 
+from stylekit.features import winograd
+from stylekit.features.convolution import FrozenConv2D
+
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
@@ -28,15 +31,32 @@ class Piece:
 
     def maps(self) -> dict[str, int]:
         """Return the bytes of each feature map of one picture, by layer."""
+        return {layer.name: math.prod(map.shape) * _size(map) for layer, map in self._layers()}
+
+    def working(self) -> int:
+        """Return the bytes that the neediest convolution of one picture takes while it is taken."""
+        needs = [
+            winograd.working(map, layer.kernel)
+            for layer, map in self._layers()
+            if isinstance(layer, FrozenConv2D)
+        ]
+        return max(needs, default=0)
+
+    def _layers(self):
+        """Yield the layers that are evaluated, each with a description of its feature map."""
         layers = [x for x in self.network.layers if not isinstance(x, keras.layers.InputLayer)]
-        maps: dict[str, int] = {}
         for inner in (layer for layer in layers if isinstance(layer, keras.Model)):
-            maps |= Piece(inner, self.shape).maps()  # a user's network behind its preprocessing
+            # A user's network behind its preprocessing.
+            yield from Piece(inner, self.shape, self.without)._layers()
         layers = [layer for layer in layers if not isinstance(layer, keras.Model)]
         if layers:
             given = self.network.inputs[0]
             given = keras.KerasTensor((1, *self.shape, given.shape[-1]), dtype=given.dtype)
             probe = keras.Model(self.network.inputs, [layer.output for layer in layers])
-            for layer, spec in zip(layers, probe.compute_output_spec(given), strict=True):
-                maps[layer.name] = math.prod(spec.shape) * tf.as_dtype(spec.dtype).size
-        return {name: size for name, size in maps.items() if name not in self.without}
+            for layer, map in zip(layers, probe.compute_output_spec(given), strict=True):
+                if layer.name not in self.without:
+                    yield layer, map
+
+
+def _size(tensor) -> int:
+    return tf.as_dtype(tensor.dtype).size

@@ -93,5 +93,26 @@ def test_kernels_are_transformed_where_they_are_used(rng):
         for op in traced.graph.get_operations()
         if op.type == "MatMul" and op.outputs[0].shape == (36, 2 * 5)
     )
-    (windows,) = transform.control_inputs
-    assert windows.outputs[0].shape == (36, 2 * 2 * 2)
+    (features,) = transform.control_inputs
+    assert features.outputs[0].shape == (1, 8, 8, 2)
+
+
+@pytest.mark.parametrize("band", [1, 7, 12])
+def test_bands_are_the_whole(rng, monkeypatch, band):
+    x, kernel = made(rng, (2, 18, 11, 3)), made(rng, (3, 3, 3, 4))  # 5 x 3 tiles, twice
+    whole = winograd.convolve(x, kernel)
+    monkeypatch.setattr(winograd, "BAND", band)
+    monkeypatch.setattr(winograd, "BANDS", 4)
+    np.testing.assert_allclose(winograd.convolve(x, kernel), whole, rtol=1e-12, atol=1e-12)
+
+
+@on_a_cpu
+def test_what_it_needs_is_a_bands():
+    def need(side, **options):
+        y = tf.TensorSpec((1, side, side, 256), options.get("dtype", "float32"))
+        return winograd.working(y, tf.TensorSpec(WIDE))
+
+    assert need(64) == 36 * 4 * (16**2 * (128 + 256) + 128 * 256)
+    assert need(64) == need(128)
+    assert need(512) == 36 * 4 * (16 * 128 * (128 + 256) + 128 * 256)  # one of eight
+    assert need(32) == need(64, dtype="bfloat16") == 0
