@@ -27,6 +27,9 @@ COPIES = 2.8
 SPREAD = 1.6
 """Bytes taken from the system for each of the feature maps kept: gradients and gaps are beside."""
 
+WORKING = 1.5
+"""Of what one convolution takes for itself, which leaves gaps between what others hold."""
+
 PICTURES = 6.5
 """Copies of the picture beside the optimizer's: start, reference, best, last, gradient."""
 
@@ -123,7 +126,9 @@ def estimate_memory(
         network = extractor.model(layers, precision)
         weights = sum(math.prod(weight.shape) * 4 for weight in network.weights)
         pieces = plan.pieces(extractor, layers, shape, precision)
-        features = batch * max(sum(piece.maps().values()) + piece.working() for piece in pieces)
+        features = batch * max(
+            sum(piece.maps().values()) + WORKING * piece.working() for piece in pieces
+        )
     for term in terms:
         if isinstance(term, ContentLoss):
             maps = Piece(extractor.model(term.layers, precision), shape).maps()
