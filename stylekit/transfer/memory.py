@@ -135,9 +135,8 @@ def estimate_memory(
             targets += batch * sum(maps.get(extractor.resolve(name), 0) for name in term.layers)
         targets += sum(getattr(part, "reference", np.empty(0)).nbytes for part in term.parts)
     if pyramid is not None:
-        pictures *= sum(math.prod(level) for level, _ in pyramid.levels(shape, 0)) / math.prod(
-            shape
-        )
+        areas = [math.prod(level) for level, _ in pyramid.levels(shape, 0)]
+        pictures *= sum(areas) / areas[-1]
     return Memory(
         base=round(BASE + COPIES * weights),
         features=round(SPREAD * features),

@@ -31,13 +31,16 @@ class Piece:
 
     def maps(self) -> dict[str, int]:
         """Return the bytes of each feature map of one picture, by layer."""
-        return {layer.name: math.prod(map.shape) * _size(map) for layer, map in self._layers()}
+        return {
+            layer.name: math.prod(spec.shape) * tf.as_dtype(spec.dtype).size
+            for layer, spec in self._layers()
+        }
 
     def working(self) -> int:
         """Return the bytes that the neediest convolution of one picture takes while it is taken."""
         needs = [
-            winograd.working(map, layer.kernel)
-            for layer, map in self._layers()
+            winograd.working(spec, layer.kernel)
+            for layer, spec in self._layers()
             if isinstance(layer, FrozenConv2D)
         ]
         return max(needs, default=0)
@@ -53,10 +56,6 @@ class Piece:
             given = self.network.inputs[0]
             given = keras.KerasTensor((1, *self.shape, given.shape[-1]), dtype=given.dtype)
             probe = keras.Model(self.network.inputs, [layer.output for layer in layers])
-            for layer, map in zip(layers, probe.compute_output_spec(given), strict=True):
+            for layer, spec in zip(layers, probe.compute_output_spec(given), strict=True):
                 if layer.name not in self.without:
-                    yield layer, map
-
-
-def _size(tensor) -> int:
-    return tf.as_dtype(tensor.dtype).size
+                    yield layer, spec

@@ -106,6 +106,17 @@ def test_bands_are_the_whole(rng, monkeypatch, band):
     np.testing.assert_allclose(winograd.convolve(x, kernel), whole, rtol=1e-12, atol=1e-12)
 
 
+def test_one_band_waits_for_the_other(monkeypatch):
+    monkeypatch.setattr(winograd, "BAND", 1)
+    traced = tf.function(winograd.convolve, autograph=False).get_concrete_function(
+        tf.TensorSpec((1, 12, 4, 2)), tf.TensorSpec((3, 3, 2, 5))
+    )
+    graph = traced.graph.get_operations()
+    done = [op for op in graph if op.type == "MatMul" and op.outputs[0].shape == (16, 5)]
+    awaited = {one for op in graph for one in op.control_inputs}
+    assert [one in awaited for one in done] == [True, True, False]
+
+
 @on_a_cpu
 def test_what_it_needs_is_a_bands():
     def need(side, **options):

@@ -108,7 +108,7 @@ def test_a_coarse_level_has_its_own_plan(compact_terms, compact, photo, monkeypa
     plan = sk.FitMemory("1GB", say=said.append)
 
     def settle(losses, extractor, shape, *, tell=True, **options):
-        sizes.append((tuple(shape), tell))
+        sizes.append((tuple(shape), tell, options.get("pyramid")))
         return sk.Plan(), options["optimizer"]
 
     monkeypatch.setattr(
@@ -117,7 +117,8 @@ def test_a_coarse_level_has_its_own_plan(compact_terms, compact, photo, monkeypa
     height, width = photo.shape[:2]
     pyramid = sk.Pyramid.halving(max(height, width), 2)
     sk.StyleTransfer(compact_terms, extractor=compact, plan=plan).run(photo, 4, pyramid=pyramid)
-    assert sizes == [((height, width), True), ((height // 2, width // 2), False)]
+    coarse = height // 2, width // 2
+    assert sizes == [((height, width), True, pyramid), (coarse, False, None)]
 
 
 @pytest.mark.parametrize(

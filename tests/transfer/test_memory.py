@@ -4,7 +4,8 @@ import pytest
 
 import stylekit as sk
 from stylekit._checks import InputError
-from stylekit.transfer.memory import Memory, in_units
+from stylekit.features import winograd
+from stylekit.transfer.memory import SPREAD, WORKING, Memory, in_units
 
 
 def test_feature_maps_are_counted(photo, style):
@@ -50,6 +51,17 @@ def test_the_optimizer_and_the_precision_count(compact_terms, compact):
     half = sk.LBFGS(10, history_dtype="bfloat16")
     assert need(optimizer=half).pictures < 0.8 * need().pictures
     assert need(precision="mixed_bfloat16").features < 0.7 * need().features
+
+
+def test_a_wide_convolution_counts_for_itself(style, monkeypatch):
+    def features():
+        term = sk.GramStyleLoss(style, layers=["conv3_2"])
+        return sk.estimate_memory(256, sk.VGG19(weights=None), [term]).features
+
+    whole = features()
+    monkeypatch.setattr(winograd, "working", lambda y, kernel: 0)
+    need = 36 * 4 * (16**2 * (256 + 256) + 256 * 256)  # in tiles and channels of conv3_2
+    assert whole - features() == pytest.approx(SPREAD * WORKING * need, rel=1e-6)
 
 
 def test_pictures_of_coarser_levels_are_kept(compact_terms, compact):
