@@ -7,6 +7,7 @@ from keras import ops
 
 from stylekit._gradient import own_gradient
 from stylekit.features import winograd
+from stylekit.features.order import after
 
 
 class FrozenConv2D(keras.layers.Conv2D):
@@ -26,7 +27,9 @@ class FrozenConv2D(keras.layers.Conv2D):
 
 
 def _slope_of_convolution(upstream, value, x, kernel):
-    return _same(upstream, ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2)))
+    with after(upstream):
+        turned = ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
+    return _same(upstream, turned)
 
 
 @own_gradient(_slope_of_convolution)

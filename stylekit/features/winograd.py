@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 
 import keras
 import numpy as np
 from keras import ops
+
+from stylekit.features.order import after
 
 TILE = 4
 """Side of what is computed at once, of the outputs; F(4 x 4, 3 x 3) in Lavin and Gray's terms."""
@@ -89,7 +90,7 @@ def convolve(x, kernel):
         ops.convert_to_tensor(matrix, x.dtype) for matrix in _TRANSFORMS
     )
     kernel = ops.reshape(kernel, (9, channels * maps))
-    with _after(x):  # a graph would else begin with all of a network's kernels, and hold them
+    with after(x):
         kernels = ops.matmul(to_kernels, kernel)
     kernels = ops.reshape(kernels, (WINDOW**2, channels, maps))
 
@@ -97,7 +98,7 @@ def convolve(x, kernel):
     step = _rows(batch, rows, columns)
     for top in range(0, rows, step):
         count = min(rows - top, step)
-        with _after(done):  # one band's memory after the other
+        with after(done):  # one band's memory after the other
             windows = _windows(x, top, count, columns)
         products = ops.reshape(ops.matmul(to_products, windows), (WINDOW**2, -1, channels))
         products = ops.reshape(ops.matmul(products, kernels), (WINDOW**2, -1))
@@ -169,15 +170,6 @@ def _tiles(size: int) -> int:
 
 def _on_tensorflows_cpu() -> bool:
     return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
-
-
-def _after(tensor):
-    """Return a context whose operations wait for a tensor."""
-    if keras.backend.backend() != "tensorflow":
-        return contextlib.nullcontext()
-    import tensorflow as tf
-
-    return tf.control_dependencies([tensor])
 
 
 _SHIFTS = [(down, right) for down in (0, 1) for right in (0, 1)]
