@@ -21,3 +21,19 @@ def data_dir():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def ancestors():
+    """The operations of a graph that one of them waits for."""
+
+    def of(op):
+        found, waiting = set(), [op]
+        while waiting:
+            op = waiting.pop()
+            before = {tensor.op for tensor in op.inputs} | set(op.control_inputs)
+            waiting += before - found
+            found |= before
+        return found
+
+    return of

@@ -21,14 +21,17 @@ from stylekit.transfer.pyramid import Pyramid
 BASE = 76e6
 """Bytes for tracing, threads and kernels, whatever the picture."""
 
-COPIES = 2.8
-"""Of the network's weights: its own, the kernels turned for the gradient, and reordered ones."""
+COPIES = 1.2
+"""Of the network's weights: its own, and those of a layer turned for its gradient."""
 
 SPREAD = 1.6
 """Bytes taken from the system for each of the feature maps kept: gradients and gaps are beside."""
 
 WORKING = 1.5
 """Of what one convolution takes for itself, which leaves gaps between what others hold."""
+
+MIXED = 1.35
+"""Where windows are of several kinds: what one owns fits badly into the room another has left."""
 
 PICTURES = 6.5
 """Copies of the picture beside the optimizer's: start, reference, best, last, gradient."""
@@ -126,9 +129,7 @@ def estimate_memory(
         network = extractor.model(layers, precision)
         weights = sum(math.prod(weight.shape) * 4 for weight in network.weights)
         pieces = plan.pieces(extractor, layers, shape, precision)
-        features = batch * max(
-            sum(piece.maps().values()) + WORKING * piece.working() for piece in pieces
-        )
+        features = batch * max(map(_held, pieces))
     for term in terms:
         if isinstance(term, ContentLoss):
             maps = Piece(extractor.model(term.layers, precision), shape).maps()
@@ -139,10 +140,16 @@ def estimate_memory(
         pictures *= sum(areas) / areas[-1]
     return Memory(
         base=round(BASE + COPIES * weights),
-        features=round(SPREAD * features),
+        features=round(features),
         targets=round(targets),
         pictures=round(pictures * picture),
     )
+
+
+def _held(piece: Piece) -> float:
+    """Return the bytes that are held of one picture while a piece is evaluated."""
+    held = SPREAD * (sum(piece.maps().values()) + WORKING * piece.working())
+    return MIXED * held if piece.kinds > 1 else held
 
 
 def in_units(size: float) -> str:

@@ -21,6 +21,8 @@ class PartedObjective(Objective):
     Their targets are a tuple of those of the term's parts.
     """
 
+    can_compile = False  # XLA wants to know beforehand which slice a loop takes
+
     def _prepare(self, term):
         if not is_mean(term):
             return super()._prepare(term)

@@ -23,11 +23,14 @@ class Piece:
         (H, W) of the picture, or window, that it is given.
     without : frozenset of str
         Layers whose feature maps are not held.
+    kinds : int
+        Of windows: those of a kind own as many cells.
     """
 
     network: keras.Model
     shape: tuple[int, int]
     without: frozenset[str] = frozenset()
+    kinds: int = 1
 
     def maps(self) -> dict[str, int]:
         """Return the bytes of each feature map of one picture, by layer."""

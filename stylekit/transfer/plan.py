@@ -14,7 +14,7 @@ from stylekit.losses import Loss
 from stylekit.transfer.objective import Objective, named_terms, read_by
 from stylekit.transfer.piece import Piece
 from stylekit.transfer.recompute import TILE, RecomputedObjective, cut_of, split
-from stylekit.transfer.tiles import Tiling, window_shape
+from stylekit.transfer.tiles import Tiling
 from stylekit.transfer.tiling import TiledObjective, check_term
 
 SMALLEST_TILE = 128
@@ -84,6 +84,9 @@ class Plan:
 class Recompute(Plan):
     """The network's first layers, the largest, are taken in tiles and again for their gradient.
 
+    A picture that is no larger than a tile, of 256 pixels, is taken as a whole: there is nothing to
+    be saved.
+
     Parameters
     ----------
     layer : True or str
@@ -109,7 +112,11 @@ class Recompute(Plan):
 
     def objective(self, losses, extractor, shape, **options):
         """Return the objective; see `Plan.objective`."""
-        return RecomputedObjective(losses, extractor, shape, recompute=self.layer, **options)
+        if max(shape) <= TILE:
+            return super().objective(losses, extractor, shape, **options)
+        return RecomputedObjective(
+            losses, extractor, shape, recompute=self.layer, tile=TILE, **options
+        )
 
     def less(self):
         """Return tiles; see `Plan.less`."""
@@ -126,11 +133,13 @@ class Recompute(Plan):
 
     def pieces(self, extractor, layers, shape, precision="float32"):
         """Return a tile's window of the first layers, and all that follows; see `Plan.pieces`."""
+        if max(shape) <= TILE:
+            return super().pieces(extractor, layers, shape, precision)
         cut = cut_of(extractor, self.layer)
         first, behind = split(extractor, layers, cut)
         seen = tuple(dict.fromkeys((*first, cut))) if behind else first
         tiling = Tiling(extractor, seen, shape, TILE)
-        pieces = [Piece(extractor.model(seen, precision), window_shape(tiling))]
+        pieces = [_windows(tiling, extractor.model(seen, precision))]
         if behind:
             whole = extractor.model((*layers, cut), precision)
             pieces.append(Piece(whole, tuple(shape), frozenset(pieces[0].maps().keys() - {cut})))
@@ -176,12 +185,18 @@ class Tiles(Plan):
         """Return a tile's window; see `Plan.pieces`."""
         if max(shape) <= self.size:
             return super().pieces(extractor, layers, shape, precision)
-        window = window_shape(Tiling(extractor, layers, shape, self.size))
-        return (Piece(extractor.model(layers, precision), window),)
+        tiling = Tiling(extractor, layers, shape, self.size)
+        return (_windows(tiling, extractor.model(layers, precision)),)
 
     def less(self):
         """Return smaller tiles; see `Plan.less`."""
         return Tiles(self.size // 2) if self.size // 2 >= SMALLEST_TILE else None
+
+
+def _windows(tiling: Tiling, network) -> Piece:
+    """Return what a network makes of the largest window of some tiles."""
+    down, along = ([span.length for span in spans] for spans in tiling.spans)
+    return Piece(network, (max(down), max(along)), kinds=len(down) * len(along))
 
 
 OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)

@@ -43,7 +43,7 @@ class StyleTransfer:
         `Recompute` or `Tiles` need less memory and more time, `FitMemory` takes what fits.
         Default: `Plan`, all at once.
     jit_compile : bool
-        Whether XLA compiles the step; under `Tiles` it cannot. On a CPU a compiled step takes about
+        Whether XLA compiles the step; one in tiles it cannot. On a CPU a compiled step takes about
         twice the time; on a GPU, measure.
     seed : int
         Of all that is random in a run.

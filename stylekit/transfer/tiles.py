@@ -172,11 +172,18 @@ class Tiling:
             tile = Tile(self.grids, rows, columns, index // wide, index % wide)
             return index + 1, body(state, tile)
 
+        def after(state, index):
+            # Also a loop begins with what it needs not the state for, such as the first window.
+            with tf.control_dependencies(tf.nest.flatten(state)):
+                return tf.identity(index)
+
         index, count = tf.constant(0), len(rows.starts) * wide
-        if state is None or count == 1:
+        if state is None:
             index, state = step(index, state)
+        elif count == 1:
+            _, state = step(after(state, index), state)
         if count > 1:
-            loop = (lambda index, _: index < count), step, (index, state)
+            loop = (lambda index, _: index < count), step, (after(state, index), state)
             _, state = tf.while_loop(*loop, parallel_iterations=1)
         return state
 
@@ -252,12 +259,6 @@ class Tile:
 
     def _size(self, layer: str) -> list[int]:
         return [span.cells[layer] for span in self._spans]
-
-
-def window_shape(tiling: Tiling) -> tuple[int, int]:
-    """Return (H, W) of the largest window of some tiles."""
-    height, width = (max(span.length for span in spans) for spans in tiling.spans)
-    return height, width
 
 
 def cut(values, corner, size):

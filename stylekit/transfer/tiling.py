@@ -50,8 +50,6 @@ class TiledObjective(PartedObjective):
     of a style, however large, the statistics alone.
     """
 
-    can_compile = False  # XLA wants to know beforehand which slice a loop takes
-
     def __init__(
         self,
         losses: Sequence[Loss],
@@ -133,8 +131,10 @@ class TiledObjective(PartedObjective):
                 part = weighed(values_of)
                 scaled = part * self._scale
             slopes = tape_of_means.gradient(scaled, means, unconnected_gradients="zero")
+            with tf.control_dependencies(tf.nest.flatten(slopes)):  # not beside the first pass
+                again = tf.identity(image)
             gradient = self._tiling.fold(
-                lambda whole, tile: self._add_gradient(whole, tile, shown, slopes), gradient
+                lambda whole, tile: self._add_gradient(whole, tile, again, slopes), gradient
             )
             terms |= values_of
             total += part

@@ -3,6 +3,7 @@ import pytest
 from skimage import data, transform
 
 import stylekit as sk
+from stylekit.transfer import plan
 
 SHAPE = (24, 32)
 
@@ -34,3 +35,9 @@ def compact_terms(photo, style, compact):
         sk.GramStyleLoss(style, layers=compact.style_layers),
         sk.TotalVariationLoss(),
     ]
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    """Let `Recompute` take pictures as small as the tests' in several tiles."""
+    monkeypatch.setattr(plan, "TILE", 16)

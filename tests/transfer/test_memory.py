@@ -5,7 +5,7 @@ import pytest
 import stylekit as sk
 from stylekit._checks import InputError
 from stylekit.features import winograd
-from stylekit.transfer.memory import SPREAD, WORKING, Memory, in_units
+from stylekit.transfer.memory import MIXED, SPREAD, WORKING, Memory, in_units
 
 
 def test_feature_maps_are_counted(photo, style):
@@ -62,6 +62,14 @@ def test_a_wide_convolution_counts_for_itself(style, monkeypatch):
     monkeypatch.setattr(winograd, "working", lambda y, kernel: 0)
     need = 36 * 4 * (16**2 * (256 + 256) + 256 * 256)  # in tiles and channels of conv3_2
     assert whole - features() == pytest.approx(SPREAD * WORKING * need, rel=1e-6)
+
+
+def test_windows_of_several_kinds_leave_gaps(compact_terms, compact):
+    def need(side):
+        return sk.estimate_memory(side, compact, compact_terms, plan=sk.Tiles(512)).features
+
+    # Of 127 strides of 8 one tile owns fewer than the other; the window is that of 1024.
+    assert need(1016) == pytest.approx(MIXED * need(1024), rel=1e-6)
 
 
 def test_pictures_of_coarser_levels_are_kept(compact_terms, compact):

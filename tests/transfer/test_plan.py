@@ -38,12 +38,21 @@ def plain(terms, vgg, photo):
         (sk.Tiles(1000), sk.Objective),  # the whole picture is no larger than a tile
     ],
 )
-def test_every_plan_has_the_same_run(terms, vgg, photo, plain, plan, kind):
+def test_every_plan_has_the_same_run(terms, vgg, photo, plain, plan, kind, small_tiles):
     transfer = sk.StyleTransfer(terms, extractor=vgg, plan=plan)
     assert type(transfer.objective(photo)) is kind
     result = transfer.run(photo, steps=3)
     np.testing.assert_allclose(result.image, plain(3), atol=1e-3)
     assert result.manifest["plan"] == repr(plan or sk.Plan())
+
+
+def test_a_picture_of_one_tile_is_taken_as_a_whole(terms, vgg):
+    def taken(plan, *shape):
+        layers = ("block1_conv1", "block2_conv1")
+        return type(plan.objective(terms, vgg, shape)), plan.pieces(vgg, layers, shape)
+
+    assert taken(sk.Recompute(), 192, 256) == taken(sk.Plan(), 192, 256)
+    assert taken(sk.Recompute(), 195, 260)[0] is RecomputedObjective
 
 
 def test_coarse_levels_are_taken_as_a_whole(terms, vgg, photo):
@@ -137,7 +146,7 @@ def test_bad_plans(terms, vgg):
 
 
 @pytest.mark.parametrize("plan", [sk.Plan(), sk.Recompute(), sk.Tiles(8)])
-def test_what_a_run_has_traced_goes_with_it(terms, style, vgg, photo, plan):
+def test_what_a_run_has_traced_goes_with_it(terms, style, vgg, photo, plan, small_tiles):
     graphs = []
 
     class Watched(sk.GramStyleLoss):

@@ -766,11 +766,11 @@ class TestPrecision:
 class TestCompiled:
     @pytest.mark.parametrize(
         ("plan", "compiled"),
-        [(sk.Plan(), True), (sk.Recompute(), True), (sk.Tiles(16), None)],
+        [(sk.Plan(), True), (sk.Recompute(), None), (sk.Tiles(16), None)],
         ids=repr,
     )
     def test_it_ends_where_the_uncompiled_run_does(
-        self, plan, compiled, vgg, photo, style, monkeypatch
+        self, plan, compiled, vgg, photo, style, monkeypatch, small_tiles
     ):
         """Tiles are not compiled, and do too."""
         seen, function = {}, tf.function

@@ -114,3 +114,20 @@ def test_windows_are_added_where_they_were_cut(rng):
     np.testing.assert_allclose(count, times * image)
     assert times.min() == 1
     assert times.max() > 1
+
+
+def test_tiles_that_are_no_loop_wait_for_each_other(ancestors):
+    tiling = Tiling(sk.VGG19(weights=None), ["conv1_1", "conv2_1"], (25, 25), 16)
+    windows, done = [], []
+
+    def body(total, tile):
+        windows.append(tile.window(image).op)
+        done.append(total + tf.reduce_sum(windows[-1].outputs[0]))
+        return done[-1]
+
+    with tf.Graph().as_default():
+        image = tf.zeros((1, 25, 25, 3))
+        tiling.fold(body, tf.constant(0.0))
+    assert len(windows) == 4  # one of a kind each
+    for before, window in zip(done, windows[1:], strict=False):
+        assert before.op in ancestors(window)

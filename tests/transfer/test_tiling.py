@@ -229,6 +229,30 @@ def test_many_tiles_are_traced_as_often_as_few(style, small, image):
     assert computed((46, 43)) == computed((94, 91)) == 9
 
 
+def test_the_second_pass_waits_for_the_first(style, small, monkeypatch, ancestors):
+    """A lone tile, which is no loop, would else be held beside those of the first pass."""
+    shape = (53, 47)  # four tiles, of one kind each
+    objective = TiledObjective([ChannelMean(style, layers=["conv1"])], small, shape, tile=30)
+    first, second = [], []
+
+    def add_means(self, sums, tile, *rest):
+        first.append(means(self, sums, tile, *rest))
+        return first[-1]
+
+    def add_gradient(self, whole, tile, image, slopes):
+        second.append(tile.window(image))
+        return gradient(self, whole, tile, image, slopes)
+
+    means, gradient = TiledObjective._add_means, TiledObjective._add_gradient
+    monkeypatch.setattr(TiledObjective, "_add_means", add_means)
+    monkeypatch.setattr(TiledObjective, "_add_gradient", add_gradient)
+    traced = tf.function(objective._evaluate, autograph=False)
+    traced.get_concrete_function(tf.TensorSpec((1, *shape, 3)), tf.TensorSpec(1))
+    last = {tensor.op for tensor in tf.nest.flatten(first[-1])}
+    assert len(first) == len(second) == 4
+    assert last <= ancestors(second[0].op)
+
+
 def test_an_optimizer_takes_the_same_steps(terms, small, photo, masks, image):
     def steps(objective):
         parameters, optimizer = sk.Pixels(), sk.LBFGS()
