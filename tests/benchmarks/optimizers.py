@@ -280,10 +280,13 @@ class Race:
         for step in transfer.iterate(start, steps or self.steps, pyramid=pyramid):
             yield network is self.vgg and step.level == levels - 1, step
 
-    def plain(self, history=10, **options):
+    def plain(self, **options):
+        yield from self.through(self.vgg, **options)
+
+    def remembering(self, pairs):
         import stylekit as sk
 
-        yield from self.through(self.vgg, optimizer=sk.LBFGS(history), **options)
+        yield from self.plain(optimizer=sk.LBFGS(pairs))
 
     def adam(self):
         import keras
@@ -301,7 +304,7 @@ class Race:
 
 RUNS = {
     "L-BFGS": Race.plain,
-    "L-BFGS, 30 pairs": lambda race: race.plain(history=30),
+    "L-BFGS, 30 pairs": lambda race: race.remembering(30),
     "L-BFGS, bfloat16": lambda race: race.plain(precision=HALF),
     "Adam, 0.05 falling": Race.adam,
     "L-BFGS, three levels": lambda race: race.plain(levels=3),

@@ -772,7 +772,7 @@ class TestCompiled:
     def test_it_ends_where_the_uncompiled_run_does(
         self, plan, compiled, vgg, photo, style, monkeypatch, small_tiles
     ):
-        """Tiles are not compiled, and do too."""
+        """What is taken in tiles is not compiled, and does too."""
         seen, function = {}, tf.function
 
         def noted(*traced, **options):

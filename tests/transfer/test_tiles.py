@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -131,3 +133,20 @@ def test_tiles_that_are_no_loop_wait_for_each_other(ancestors):
     assert len(windows) == 4  # one of a kind each
     for before, window in zip(done, windows[1:], strict=False):
         assert before.op in ancestors(window)
+
+
+def test_a_loop_over_tiles_waits_for_the_one_before(ancestors):
+    """All that goes into it, also the number of its turn, from which it takes the first window."""
+    tiling = Tiling(sk.VGG19(weights=None), ["conv1_1", "conv2_1"], (49, 49), 16)
+    image = tf.zeros((1, 49, 49, 3))
+
+    def total():
+        return tiling.fold(lambda sum, tile: sum + tf.reduce_sum(tile.window(image)), 0.0)
+
+    graph = tf.function(total, autograph=False).get_concrete_function().graph
+    loops = [op for op in graph.get_operations() if op.type.endswith("While")]
+    assert len(loops) >= 2
+    for before, loop in itertools.pairwise(loops):
+        turn = [x.op for x in loop.inputs if x.op.type == "Identity" and x.dtype == tf.int32]
+        assert len(turn) == 1
+        assert before in ancestors(turn[0])
