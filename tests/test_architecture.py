@@ -48,6 +48,7 @@ TRANSFER = (
     "tiling",
     "recompute",
     "piece",
+    "shortage",
     "plan",
     "keras_optimizer",
     "optimizers",

@@ -11,9 +11,10 @@ from stylekit._checks import FileError, explain
 from stylekit.transfer.checkpoint import State
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Pixels
-from stylekit.transfer.plan import OUT_OF_MEMORY, Planned
+from stylekit.transfer.plan import Planned
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import NonFiniteLossError
+from stylekit.transfer.shortage import out_of_memory
 
 LOOK_EVERY = 5
 """Steps between the host's looks at whether all is finite; each waits for the device."""
@@ -84,9 +85,11 @@ class Level:
                     self._take()
                 yield from self._rows(count, record)
                 return
-            except OUT_OF_MEMORY as shortage:
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
                 self.objective = self._step = None  # they would be in the way
-                self._planned.step_down(shortage)
+                self._planned.step_down(error)
 
     def _take(self) -> None:
         objective = self._planned.objective

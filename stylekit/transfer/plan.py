@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from stylekit._checks import InputError, InputTypeError, explain, integer
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss
 from stylekit.transfer.objective import Objective, named_terms, read_by
 from stylekit.transfer.piece import Piece
 from stylekit.transfer.recompute import TILE, RecomputedObjective, cut_of, split
+from stylekit.transfer.shortage import out_of_memory, release
 from stylekit.transfer.tiles import Tiling
 from stylekit.transfer.tiling import TiledObjective, check_term
 
@@ -199,10 +198,6 @@ def _windows(tiling: Tiling, network) -> Piece:
     return Piece(network, (max(down), max(along)), kinds=len(down) * len(along))
 
 
-OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
-"""What a device, and Python, raise."""
-
-
 class Planned:
     """An objective under a plan, or under the first one below it for which the memory suffices.
 
@@ -226,19 +221,30 @@ class Planned:
         self.objective: Objective | None = None
         try:
             self.objective = make(plan)
-        except OUT_OF_MEMORY as shortage:
-            self.step_down(shortage)
+        except Exception as error:
+            self.step_down(error)
 
-    def step_down(self, shortage: Exception) -> None:
-        """Take the next plan that suffices, or raise what was raised if there is none."""
-        self.objective = None  # it would be in the way
+    def step_down(self, error: Exception) -> None:
+        """Take the next plan for which the memory suffices.
+
+        What was raised is raised again if it says anything else, or there is no such plan.
+        """
+        if not out_of_memory(error):
+            raise error
+        self.objective = None  # it, and what the error holds, would be in the way
+        release(error)
         plan = self._plan
         while (plan := plan.less()) is not None:
             try:
                 self.objective = self._make(plan)
-            except (*OUT_OF_MEMORY, InputError):  # or a plan that cannot take the terms
+            except InputError:  # a plan that cannot take the terms
+                continue
+            except Exception as another:
+                if not out_of_memory(another):
+                    raise
+                release(another)
                 continue
             self._note(f"the memory did not suffice for {self._plan}: went on with {plan}")
             self._plan = plan
             return
-        raise shortage
+        raise error

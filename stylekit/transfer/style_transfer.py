@@ -16,10 +16,11 @@ from stylekit.transfer.level import Level
 from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Parameters, Pixels
-from stylekit.transfer.plan import OUT_OF_MEMORY, Plan, Planned
+from stylekit.transfer.plan import Plan, Planned
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import Result, Step, TransferError
+from stylekit.transfer.shortage import out_of_memory
 
 Callback = Callable[[Step], Any]
 
@@ -176,7 +177,7 @@ class StyleTransfer:
         except TransferError:
             raise
         except Exception as error:
-            if isinstance(error, OUT_OF_MEMORY) and not record.rows:
+            if out_of_memory(error) and not record.rows:
                 raise SetupError(
                     explain(
                         "the memory does not hold the run",

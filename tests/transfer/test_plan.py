@@ -109,6 +109,42 @@ def test_out_of_memory_goes_on_from_the_last_image_in_less(terms, vgg, photo, pl
     assert "went on with Recompute" in " ".join(result.manifest["notes"])
 
 
+def test_a_gpus_way_to_say_so_is_heard_and_what_it_had_made_is_let_go(vgg, photo):
+    made = []
+
+    class Large(sk.ContentLoss):
+        def prepare(self, canvas):
+            if not made:
+                features = np.zeros(8)
+                made.append(weakref.ref(features))
+                raise tf.errors.NotFoundError(None, None, "No algorithm worked! RESOURCE_EXHAUSTED")
+            made.append(made[0]())
+            return super().prepare(canvas)
+
+    result = sk.StyleTransfer([Large(photo)], extractor=vgg).run(photo, steps=1)
+    assert made[1:] == [None]  # before the next attempt
+    assert "went on with Recompute" in " ".join(result.manifest["notes"])
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_another_error_is_no_shortage(vgg, photo, rows):
+    class Wrong(sk.PixelLoss):
+        def prepare(self, canvas):
+            tried.append(1)
+            if not rows:
+                raise tf.errors.NotFoundError(None, None, "No algorithm worked!")
+            return super().prepare(canvas)
+
+    def callback(step):
+        raise tf.errors.NotFoundError(None, None, "No algorithm worked!")
+
+    tried = []
+    error = sk.transfer.TransferError if rows else tf.errors.NotFoundError
+    with pytest.raises(error, match="No algorithm"):
+        sk.StyleTransfer([Wrong(photo)], extractor=vgg).run(photo, 2, callbacks=[callback])
+    assert tried == [1]
+
+
 def test_out_of_memory_without_a_plan_below(terms, vgg, photo):
     with pytest.raises(sk.SetupError, match="the memory does not hold the run"):
         sk.StyleTransfer(terms, extractor=vgg, plan=ShortOfAll()).run(photo, steps=2)

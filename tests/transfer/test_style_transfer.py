@@ -764,6 +764,14 @@ class TestPrecision:
 
 
 class TestCompiled:
+    @pytest.fixture(autouse=True)
+    def exact(self):
+        """On a GPU XLA multiplies in TF32, whatever its libraries were told."""
+        exact = tf.config.experimental.enable_tensor_float_32_execution
+        exact(False)
+        yield
+        exact(True)
+
     @pytest.mark.parametrize(
         ("plan", "compiled"),
         [(sk.Plan(), True), (sk.Recompute(), None), (sk.Tiles(16), None)],
