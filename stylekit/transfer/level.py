@@ -14,7 +14,7 @@ from stylekit.transfer.parameters import Pixels
 from stylekit.transfer.plan import Planned
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import NonFiniteLossError
-from stylekit.transfer.shortage import out_of_memory
+from stylekit.transfer.shortage import release
 
 LOOK_EVERY = 5
 """Steps between the host's looks at whether all is finite; each waits for the device."""
@@ -86,8 +86,7 @@ class Level:
                 yield from self._rows(count, record)
                 return
             except Exception as error:
-                if not out_of_memory(error):
-                    raise
+                release(error)
                 self.objective = self._step = None  # they would be in the way
                 self._planned.step_down(error)
 

@@ -12,7 +12,7 @@ from stylekit.losses import Loss
 from stylekit.transfer.objective import Objective, named_terms, read_by
 from stylekit.transfer.piece import Piece
 from stylekit.transfer.recompute import TILE, RecomputedObjective, cut_of, split
-from stylekit.transfer.shortage import out_of_memory, release
+from stylekit.transfer.shortage import release
 from stylekit.transfer.tiles import Tiling
 from stylekit.transfer.tiling import TiledObjective, check_term
 
@@ -222,29 +222,22 @@ class Planned:
         try:
             self.objective = make(plan)
         except Exception as error:
+            release(error)
             self.step_down(error)
 
-    def step_down(self, error: Exception) -> None:
-        """Take the next plan for which the memory suffices.
-
-        What was raised is raised again if it says anything else, or there is no such plan.
-        """
-        if not out_of_memory(error):
-            raise error
-        self.objective = None  # it, and what the error holds, would be in the way
-        release(error)
+    def step_down(self, shortage: Exception) -> None:
+        """Take the next plan that suffices, or raise what was raised if there is none."""
+        self.objective = None  # it would be in the way
         plan = self._plan
         while (plan := plan.less()) is not None:
             try:
                 self.objective = self._make(plan)
             except InputError:  # a plan that cannot take the terms
                 continue
-            except Exception as another:
-                if not out_of_memory(another):
-                    raise
-                release(another)
+            except Exception as error:
+                release(error)
                 continue
             self._note(f"the memory did not suffice for {self._plan}: went on with {plan}")
             self._plan = plan
             return
-        raise error
+        raise shortage

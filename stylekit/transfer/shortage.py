@@ -22,18 +22,22 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, tf.errors.OpError) and SIGNS.search(str(error)) is not None
 
 
-def release(error: BaseException | None) -> None:
-    """Let go of what the functions held that an error has ended.
+def release(error: Exception) -> None:
+    """Let go of what the functions held that a shortage of memory has ended.
 
     An error that is being handled keeps their variables: of a network that did not fit, all the
-    feature maps so far, which would be in the way of the next attempt.
+    feature maps so far, which would be in the way of the next attempt. One that says anything else
+    is raised again.
     """
-    while error is not None:
+    if not out_of_memory(error):
+        raise error
+    link: BaseException | None = error
+    while link is not None:
         # From where it was raised outwards: Keras leaves its own functions out of a traceback.
-        *_, innermost = (None, *(frame for frame, _ in traceback.walk_tb(error.__traceback__)))
+        *_, innermost = (None, *(frame for frame, _ in traceback.walk_tb(link.__traceback__)))
         for frame, _ in list(traceback.walk_stack(innermost)) if innermost else ():
             try:
                 frame.clear()
             except RuntimeError:  # it is running still, as are those that called it
                 break
-        error = error.__cause__ or error.__context__
+        link = link.__cause__ or link.__context__

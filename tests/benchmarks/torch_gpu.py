@@ -11,9 +11,8 @@ import sys
 import time
 
 import torch
-from torch_vgg import CONTENT, STYLE, Classic, Network  # beside this program
-
-WARM = 12
+from gpu import WARM  # beside this program
+from torch_vgg import CONTENT, STYLE, Classic, Network
 
 
 def main(steps, precision, layout, *sizes):
@@ -54,7 +53,7 @@ def timed(steps, precision, layout, size):
         return total
 
     optimizer = torch.optim.LBFGS(
-        [image], max_iter=steps + WARM, max_eval=None, tolerance_grad=-1, tolerance_change=-1
+        [image], max_iter=steps + WARM, tolerance_grad=-1, tolerance_change=-1
     )
     while len(times) < WARM + steps + 1:
         optimizer.step(closure)

@@ -102,3 +102,20 @@ def test_so_is_what_keras_held_whose_functions_no_traceback_shows():
 
 def test_an_error_that_was_never_raised():
     release(MemoryError())
+
+
+def test_what_says_something_else_is_raised_again_and_holds_what_it_held():
+    def fails():
+        feature = np.zeros(8)
+        held.append(weakref.ref(feature))
+        raise ValueError("no shortage")
+
+    held = []
+    with pytest.raises(ValueError, match="no shortage"):
+        try:
+            fails()
+        except ValueError as error:
+            try:
+                release(error)
+            finally:
+                assert held[0]() is not None
