@@ -20,7 +20,8 @@ POINT = 1.5
 """Polynomials are taken at 0, this, its reciprocal, their negatives and infinity.
 
 With a point and its reciprocal in the place of the usual 1 and 2 the rounding error is less than
-half (Alam et al. 2022): in float32 8e-7 of the result, for 4e-7 of a convolution summed directly.
+half (Alam et al. 2022): the transforms amplify the errors of the sums over channels by 4.8, and
+with the usual points by 10.8.
 """
 
 CHANNELS, TILES = 128 * 256, 256
