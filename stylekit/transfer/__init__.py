@@ -14,7 +14,7 @@ from stylekit.transfer.initial import Mix, Noise, Start, StyleStatistics, Underp
 from stylekit.transfer.memory import Memory, estimate_memory
 from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import LBFGS, KerasOptimizer, Optimizer
-from stylekit.transfer.parameters import Parameters, Pixels
+from stylekit.transfer.parameters import LaplacianPyramid, Parameters, Pixels
 from stylekit.transfer.plan import Plan, Recompute, Tiles
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.recompute import RecomputedObjective
@@ -32,6 +32,7 @@ __all__ = [
     "EarlyStopping",
     "FitMemory",
     "KerasOptimizer",
+    "LaplacianPyramid",
     "Memory",
     "Mix",
     "Noise",

@@ -10,7 +10,7 @@ import tensorflow as tf
 from stylekit._checks import FileError, explain
 from stylekit.transfer.checkpoint import State
 from stylekit.transfer.optimizers import as_optimizer
-from stylekit.transfer.parameters import Pixels
+from stylekit.transfer.parameters import Pixels, shown
 from stylekit.transfer.plan import Planned
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import NonFiniteLossError
@@ -54,14 +54,14 @@ class Level:
             if type(parameters) is Pixels and context is None
             else lambda values: parameters.image(values, context)
         )
-        shown = values if render is None else render(values)
+        first = shown(values, render)
         self._carry = {
             "values": values,
             "state": optimizer.init(values),
             "finite": tensor(True),
-            "good": shown,
-            "best": shown,
-            "best_total": tf.fill(shown.shape[:1], float("inf")),
+            "good": first,
+            "best": first,
+            "best_total": tf.fill(first.shape[:1], float("inf")),
         }
         self._render = render
         self._start = image
@@ -195,8 +195,7 @@ class Level:
     @property
     def image(self):
         """The image that the next step would begin from."""
-        values = self._carry["values"]
-        return (values if self._render is None else self._render(values)).numpy()
+        return shown(self._carry["values"], self._render).numpy()
 
     @property
     def seen(self):

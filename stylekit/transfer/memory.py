@@ -14,6 +14,7 @@ from stylekit.features import FeatureExtractor
 from stylekit.losses import Canvas, ContentLoss, Loss
 from stylekit.transfer.objective import named_terms, read_by
 from stylekit.transfer.optimizers import as_optimizer
+from stylekit.transfer.parameters import Parameters, Pixels
 from stylekit.transfer.piece import Piece
 from stylekit.transfer.plan import Plan
 from stylekit.transfer.pyramid import Pyramid
@@ -81,6 +82,7 @@ def estimate_memory(
     precision: str = "float32",
     batch: int = 1,
     pyramid: Pyramid | None = None,
+    parameters: Parameters | None = None,
 ) -> Memory:
     """Estimate the peak of a run's memory at its final size. Nothing of that size is computed.
 
@@ -96,6 +98,8 @@ def estimate_memory(
         Pictures.
     pyramid : Pyramid, optional
         Of the run; TensorFlow's allocator may keep what the pictures of coarser levels took.
+    parameters : Parameters, optional
+        What is optimised; see `StyleTransfer`.
 
     Returns
     -------
@@ -119,8 +123,9 @@ def estimate_memory(
     plan = Plan() if plan is None else plan
     picture = batch * math.prod(shape) * 3 * 4
     mover = as_optimizer(optimizer)
-    pictures = PICTURES
-    pictures += mover.pictures() if hasattr(mover, "pictures") else UNKNOWN_OPTIMIZER
+    parameters = Pixels() if parameters is None else parameters
+    state = mover.pictures() if hasattr(mover, "pictures") else UNKNOWN_OPTIMIZER
+    pictures = PICTURES + parameters.pictures(shape) * state + parameters.working
 
     layers = read_by(terms)
     features, targets, weights = 0.0, 0.0, 0

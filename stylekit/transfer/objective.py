@@ -17,7 +17,7 @@ from stylekit._checks import InputError, InputTypeError, SetupError, choice, exp
 from stylekit.features import FeatureExtractor
 from stylekit.image import as_batch
 from stylekit.losses import Canvas, Loss
-from stylekit.transfer.parameters import clip
+from stylekit.transfer.parameters import clip, shown
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 """Of a run."""
@@ -146,7 +146,7 @@ class Objective:
         ----------
         optimizer : Optimizer
         render : callable, optional
-            From values to the image. Default: the values are the image.
+            From values to the image. Default: the values are the image, and lie in [0, 1].
         bounds : (float, float), optional
             Of the values.
         jit_compile : bool
@@ -158,7 +158,8 @@ class Objective:
             From (carry, weights) to (carry, row). The carry holds ``values``, ``state``,
             ``finite`` (whether all so far was), ``good`` (the last image whose loss was finite),
             and ``best`` with ``best_total``. The row holds what was at the values given: ``image``,
-            ``total``, ``terms`` and ``gradient_finite``.
+            ``total``, ``terms`` and ``gradient_finite``. Images are clipped to [0, 1], losses and
+            gradients are those of the image before that.
         """
 
         def step(carry, weights):
@@ -166,7 +167,7 @@ class Objective:
 
             def evaluate(values):
                 row["total"], row["terms"], gradient = self._evaluate(values, weights, render)
-                row["image"] = values if render is None else render(values)
+                row["image"] = shown(values, render)
                 row["gradient_finite"] = tf.reduce_all(tf.math.is_finite(gradient))
                 return row["total"], gradient
 

@@ -59,7 +59,7 @@ class Plan:
         tell : bool
             Whether to say what was chosen, where something is said.
         **options
-            Precision, batch and pyramid; see `stylekit.estimate_memory`.
+            Precision, batch, pyramid and parameters; see `stylekit.estimate_memory`.
         """
         return self, optimizer
 

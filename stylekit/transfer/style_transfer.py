@@ -284,6 +284,7 @@ class StyleTransfer:
             optimizer=optimizer,
             precision=self.precision,
             batch=batch,
+            parameters=self.parameters,
             **options,
         )
 
