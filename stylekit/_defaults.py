@@ -34,3 +34,7 @@ CONTENT_LAYERS = ("block4_conv2",)
 
 VGG19_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 """Channels and convolutions of each block (Simonyan and Zisserman 2015, table 1, column E)."""
+
+MIN_SHARE = 0.001
+"""Share of a colour map from which a colour is a region: the eyes of a portrait have about as much.
+"""

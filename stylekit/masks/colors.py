@@ -7,11 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ImageColor
-from scipy import ndimage
-from scipy.spatial.distance import cdist
 
 from stylekit._checks import fail, number
+from stylekit._defaults import MIN_SHARE
 from stylekit.image import PictureLike, as_image
+from stylekit.masks._palette import (
+    Colors,
+    colors_present,
+    hex_color,
+    label_colors,
+    label_shares,
+    nearest_colors,
+)
 from stylekit.masks.operations import listed
 
 
@@ -35,7 +42,7 @@ def from_colors(
     colors: Iterable[Any] | Mapping[str, Any] | None = None,
     *,
     tolerance: float = 40.0,
-    min_share: float = 0.001,
+    min_share: float = MIN_SHARE,
 ) -> ColorMasks:
     """Turn a map of coloured regions into one mask a colour.
 
@@ -48,14 +55,14 @@ def from_colors(
     colors : iterable, or mapping of names, optional
         The colours wanted. A colour is three integers in 0-255, three floats in 0-1, or a string
         such as ``"#ff0000"``. A mapping names the masks; otherwise they are called by hex string.
-        Default: the colours present, most frequent first. Those within `tolerance` of a more
-        frequent one join it, and only pixels in flat surroundings (3 x 3 within `tolerance`)
-        count, so that the mixed colours of smooth edges and JPEG noise make no regions of their
-        own. A region less than three pixels wide must be asked for.
+        Default: the colours present, largest area first. A colour within `tolerance` of a more
+        frequent one joins it. A colour counts only if it has a flat area, 3 x 3 pixels within
+        `tolerance`, and not where it is a mixture of larger colours that lie around it, as on a
+        smooth edge or in JPEG noise. A region less than three pixels wide must be asked for.
     tolerance : float, optional
         Largest Euclidean distance in 8-bit RGB units; 442 gives every pixel to some colour asked.
     min_share : float, optional
-        The share of the picture that a colour's flat pixels must have for it to count as present.
+        The share of the picture that a colour must have to count as present.
 
     Returns
     -------
@@ -79,21 +86,19 @@ def from_colors(
     min_share = number(min_share, "min_share", low=0, high=1)
     pixels = np.rint(as_image(color_map, name="color_map") * 255).astype(np.uint8)
     if colors is None:
-        wanted = colors_present(pixels, tolerance, min_share)
+        wanted = _present(pixels, tolerance, min_share)
         if not wanted:
             fail(
                 "color_map has no region of one colour",
-                expected=f"flat areas of at least {min_share:.2%} of the picture",
-                hint="name the colours with colors=, or raise tolerance",
+                expected=f"colours of at least {min_share:.2%} of the picture, with flat areas",
+                hint="name the colours with colors=, lower min_share, or raise tolerance",
             )
-        return split_colors(pixels, wanted, tolerance)
+        return _split(pixels, wanted, tolerance)
     wanted = colors_asked(colors)
-    result = split_colors(pixels, wanted, tolerance)
+    result = _split(pixels, wanted, tolerance)
     missing = [name for name, mask in result.masks.items() if not mask.any()]
     if missing:
-        present = split_colors(
-            pixels, colors_present(pixels, tolerance, min_share), tolerance
-        ).masks
+        present = _split(pixels, _present(pixels, tolerance, min_share), tolerance).masks
         shares = ", ".join(f"{name} ({mask.mean():.1%})" for name, mask in present.items())
         fail(
             "no pixel of color_map has the colour " + ", ".join(_label(n, wanted) for n in missing),
@@ -103,44 +108,25 @@ def from_colors(
     return result
 
 
-def split_colors(pixels: np.ndarray, wanted: dict[str, np.ndarray], tolerance: float) -> ColorMasks:
+def _present(pixels: np.ndarray, tolerance: float, min_share: float) -> Colors:
+    """Return the colours that have flat areas and a share of the map, the most frequent first."""
+    present = colors_present(pixels, tolerance)
+    shares = label_shares(label_colors(pixels, present, tolerance), present)
+    return {name: present[name] for name in shares if 0 < shares[name] >= min_share}
+
+
+def _split(pixels: np.ndarray, wanted: Colors, tolerance: float) -> ColorMasks:
     """Give each pixel to the nearest of the wanted colours within the tolerance."""
-    if not wanted:
-        return ColorMasks({}, 1.0)
-    palette, index = np.unique(_codes(pixels), return_inverse=True)  # distances once a colour
-    distance = cdist(_decode(palette), list(wanted.values()))
-    nearest = np.where(distance.min(axis=1) <= tolerance, distance.argmin(axis=1), -1)
-    labels = nearest[index].reshape(pixels.shape[:2])
+    labels = nearest_colors(pixels, wanted, tolerance)
     masks = {name: (labels == i).astype(np.float32) for i, name in enumerate(wanted)}
     return ColorMasks(masks, float(np.mean(labels < 0)))
 
 
-def colors_present(pixels: np.ndarray, tolerance: float, min_share: float) -> dict[str, np.ndarray]:
-    """Return the colours of flat areas by hex string, the most frequent first."""
-    highest = ndimage.maximum_filter(pixels, (3, 3, 1), mode="nearest").astype(float)
-    lowest = ndimage.minimum_filter(pixels, (3, 3, 1), mode="nearest")
-    codes = _codes(pixels)
-    flat = codes[np.linalg.norm(highest - lowest, axis=-1) <= tolerance]
-    values, counts = np.unique(flat, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    palette, counts = _decode(values[order]), counts[order]
-    found, least = {}, max(1, min_share * codes.size)
-    while counts.sum() >= least:
-        color = palette[0]
-        near = np.linalg.norm(palette - color, axis=1) <= tolerance
-        if counts[near].sum() >= least:
-            found[_hex(color)] = color
-        palette, counts = palette[~near], counts[~near]
-    return found
-
-
-def colors_asked(
-    colors: Iterable[Any] | Mapping[str, Any], name: str = "colors"
-) -> dict[str, np.ndarray]:
+def colors_asked(colors: Iterable[Any] | Mapping[str, Any], name: str = "colors") -> Colors:
     """Return checked colours by their names or hex strings."""
     named = colors if isinstance(colors, Mapping) else dict(enumerate(listed(colors, name)))
     values = [rgb_color(color, f"{name}[{key!r}]") for key, color in named.items()]
-    codes = [_hex(color) for color in values]
+    codes = [hex_color(color) for color in values]
     if not codes:
         fail(f"{name} is empty", expected="at least one colour, or None to find those present")
     if len(set(codes)) < len(codes):
@@ -172,18 +158,6 @@ def rgb_color(color: Any, name: str) -> np.ndarray:
     return np.rint(values * (255 / scale)).astype(float)
 
 
-def _label(name: str, wanted: dict[str, np.ndarray]) -> str:
-    code = _hex(wanted[name])
+def _label(name: str, wanted: Colors) -> str:
+    code = hex_color(wanted[name])
     return name if name == code else f"{code} ({name})"
-
-
-def _hex(color: np.ndarray) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*(int(value) for value in color))
-
-
-def _codes(pixels: np.ndarray) -> np.ndarray:
-    return pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-
-
-def _decode(codes: np.ndarray) -> np.ndarray:
-    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1).astype(float)

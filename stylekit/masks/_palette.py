@@ -1,0 +1,270 @@
+"""The colours of a map: which there are, and which pixels have them.
+
+A smooth edge between two regions has mixtures of their colours, and one of those may be the colour
+of a third region. A pixel is on an edge if its colour is a mixture of colours that lie around it,
+and if it is not in a solid area.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import numpy as np
+from scipy import ndimage
+from scipy.optimize import nnls
+from scipy.spatial.distance import cdist
+
+from stylekit._checks import fail
+from stylekit.image import PictureLike, as_image
+
+Colors = dict[str, np.ndarray]
+"""Colours by name or hex string, each three floats in 0-255."""
+
+_REACH = 8
+"""Pixels to either side over which an edge is smooth: half a block of a JPEG file's chroma, whose
+resolution is halved."""
+
+_SOLID = 1 / 3
+"""Largest range of the colours in 3 x 3 pixels of a solid area, in tolerances."""
+
+_STEP = 8
+"""Colours on edges are compared in steps of so many 8-bit units: there are far fewer of them."""
+
+_FEW = 4
+"""Connected pixels from which a colour of another map occurs in this one; fewer may be noise."""
+
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in JPEG files
+
+
+class ColorMap:
+    """A map, its colours and what each of its pixels has.
+
+    Parameters
+    ----------
+    picture : path, PIL image or array
+    name : str
+        What errors call it.
+    named : dict of str to ndarray
+        Colours that stand for those of the map that are within the tolerance.
+    tolerance : float
+
+    Attributes
+    ----------
+    flat : dict of str to ndarray
+        The other colours of the map that have a flat area.
+    strokes : dict of str to ndarray
+        Those that are in strokes less than three pixels wide alone.
+    shares : dict of str to float
+        The share of the map that each of all these colours has.
+    traces : dict of str to int
+        The pixels of colours that were looked for and do not count, for they may be edges or noise.
+    unmatched : float
+        The share of the pixels that have no colour.
+    """
+
+    def __init__(self, picture: PictureLike, name: str, named: Colors, tolerance: float) -> None:
+        self.name, self.named, self.tolerance = name, named, tolerance
+        self.pixels = np.rint(as_image(picture, name=name) * 255).astype(np.uint8)
+        present = _apart(colors_present(self.pixels, tolerance), named, tolerance)
+        colors = named | present
+        shares = label_shares(label_colors(self.pixels, colors, tolerance), colors)
+        self.flat = {name: color for name, color in present.items() if shares[name]}
+        self.traces: dict[str, int] = {}
+        self._sought: Colors = {}
+
+    def check_flat(self) -> None:
+        """Raise an error if the map has no colour."""
+        if not self.flat and not self.named:
+            fail(
+                f"the {self.name} has no region of one colour",
+                expected="flat areas of 3 x 3 pixels or more",
+                hint="name the colours with colors=, or raise tolerance",
+            )
+
+    def seek(self, colors: Colors) -> None:
+        """Let the colours of another map be this map's, too, if they occur in a few pixels."""
+        self._sought = _apart(colors, self.named | self.flat, self.tolerance)
+
+    def label(self) -> None:
+        """Give each pixel its colour, and set `strokes`, `shares` and `unmatched`."""
+        colors = self.named | self.flat | self._sought
+        thin = colors_present(self.pixels, self.tolerance, width=2)
+        self.strokes = _apart(thin, colors, self.tolerance)
+        colors |= self.strokes
+        labels = label_colors(self.pixels, colors, self.tolerance)
+        nearest = nearest_colors(self.pixels, colors, self.tolerance)
+        for index, name in enumerate(colors):
+            here = labels == index
+            if name in self.named and not here.any():  # it was named, and may be thin as an edge
+                labels[nearest == index] = index
+            elif name in self._sought and _largest_part(here) < _FEW:
+                labels[here] = -1
+                self.traces[name] = np.count_nonzero(nearest == index)
+        self._labels, self._indices = labels, {name: index for index, name in enumerate(colors)}
+        self.shares = label_shares(labels, colors)
+        self.unmatched = float(np.mean(labels < 0))
+
+    def masks(self, names: Collection[str], merged: Collection[str]) -> list[np.ndarray]:
+        """Return the masks of some colours, ``float32 [H, W]`` of 0 and 1.
+
+        Pixels of the colours that are merged, of strokes and of no colour go to the nearest others.
+        """
+        gone = [index for name, index in self._indices.items() if name in merged]
+        gone += [self._indices[name] for name in self.strokes]
+        rows, columns = ndimage.distance_transform_edt(
+            (self._labels < 0) | np.isin(self._labels, gone),
+            return_distances=False,
+            return_indices=True,
+        )
+        labels = self._labels[rows, columns]
+        return [np.float32(labels == self._indices[name]) for name in names]
+
+
+def colors_present(pixels: np.ndarray, tolerance: float, width: int = 3) -> Colors:
+    """Return the colours of flat areas by hex string, the one with the largest area first.
+
+    A colour within the tolerance of a more frequent one joins it.
+
+    Parameters
+    ----------
+    pixels : ndarray, uint8 [H, W, 3]
+    tolerance : float
+        Euclidean, in 8-bit units.
+    width : int
+        Side of the squares, in pixels, within which the colours of a flat area range over no more
+        than the tolerance.
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    codes = _codes(pixels)
+    values, counts = np.unique(codes[_flat(pixels, tolerance, width)], return_counts=True)
+    palette, found = _decode(values[np.argsort(-counts, kind="stable")]), {}
+    while len(palette):
+        color = palette[0]
+        found[hex_color(color)] = color
+        palette = palette[np.linalg.norm(palette - color, axis=1) > tolerance]
+    return found
+
+
+def label_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.ndarray:
+    """Return the index of each pixel's colour; -1 on edges and where no colour is near enough.
+
+    Parameters
+    ----------
+    pixels : ndarray, uint8 [H, W, 3]
+    colors : dict of str to ndarray
+    tolerance : float
+        Largest distance at which a pixel has a colour.
+
+    Returns
+    -------
+    ndarray, int [H, W]
+    """
+    labels = nearest_colors(pixels, colors, tolerance)
+    values = np.array([*colors.values()])
+    areas = np.bincount(labels[(labels >= 0) & _flat(pixels, tolerance)], minlength=len(values))
+    larger = {
+        index: np.flatnonzero(areas > areas[index]) for index in np.unique(labels[labels >= 0])
+    }
+    # Only a colour near the mixtures of others can be on an edge of theirs.
+    between = [
+        index
+        for index, others in larger.items()
+        if _from_mixtures(values[index], values[others]) <= 2 * tolerance
+    ]
+    if not between:
+        return labels
+    near = [ndimage.maximum_filter(labels == index, 2 * _REACH + 1) for index in range(len(values))]
+    solid = _flat(pixels, tolerance * _SOLID)
+    cleared = labels.copy()
+    for index in between:
+        # A solid area is a region, together with the smooth pixel or so of its own edge.
+        core = ndimage.binary_dilation(solid & (labels == index), np.ones((3, 3)), iterations=2)
+        rows, columns = np.nonzero((labels == index) & ~core)
+        others = larger[index]
+        around = np.stack([near[other][rows, columns] for other in others], axis=-1)
+        cases, which = np.unique(
+            np.concatenate([pixels[rows, columns] // _STEP, around], axis=-1),
+            axis=0,
+            return_inverse=True,
+        )
+        distances = [
+            _from_mixtures((case[:3] + 0.5) * _STEP, values[others[case[3:] > 0]]) for case in cases
+        ]
+        edge = (np.array(distances) <= tolerance)[which.ravel()]
+        cleared[rows[edge], columns[edge]] = -1
+    return cleared
+
+
+def nearest_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.ndarray:
+    """Return the index of each pixel's nearest colour within the tolerance, or -1."""
+    if not colors:
+        return np.full(pixels.shape[:2], -1)
+    codes = _codes(pixels)
+    table = np.full(1 << 24, -1, np.int16)  # distances are taken once a colour
+    table[codes] = 0
+    palette = np.flatnonzero(table == 0)
+    distance = cdist(_decode(palette), list(colors.values()))
+    table[palette] = np.where(distance.min(axis=1) <= tolerance, distance.argmin(axis=1), -1)
+    return table[codes]
+
+
+def label_shares(labels: np.ndarray, colors: Colors) -> dict[str, float]:
+    """Return the share of the pixels that each colour has."""
+    counts = np.bincount(labels[labels >= 0], minlength=len(colors))
+    return {name: float(count / labels.size) for name, count in zip(colors, counts, strict=True)}
+
+
+def hex_color(color: np.ndarray) -> str:
+    """Return a colour of three floats in 0-255 as ``"#rrggbb"``."""
+    return "#{:02x}{:02x}{:02x}".format(*(int(value) for value in color))
+
+
+def _apart(colors: Colors, others: Colors, tolerance: float) -> Colors:
+    """Return the colours that are none of the others."""
+    return {
+        name: color
+        for name, color in colors.items()
+        if all(np.linalg.norm(color - other) > tolerance for other in others.values())
+    }
+
+
+def _largest_part(where: np.ndarray) -> int:
+    """Return the number of pixels of the largest connected part."""
+    labels, _ = ndimage.label(where, np.ones((3, 3)))
+    return int(np.bincount(labels.ravel())[1:].max(initial=0))
+
+
+def _flat(pixels: np.ndarray, largest: float, width: int = 3) -> np.ndarray:
+    """Return the squares, by one of their pixels, in which colours range over no more than that."""
+    square = (width, width, 1)
+    highest = ndimage.maximum_filter(pixels, square, mode="nearest").astype(np.int32)
+    ranges = highest - ndimage.minimum_filter(pixels, square, mode="nearest")
+    return np.einsum("ijk,ijk->ij", ranges, ranges) <= largest**2
+
+
+def _from_mixtures(color: np.ndarray, others: np.ndarray) -> float:
+    """Return the distance of a colour from the mixtures of two or more others.
+
+    Luma and chroma mix apart, as in JPEG files, where chroma is the smoother.
+    """
+    if len(others) < 2:
+        return math.inf
+    luma = others @ _LUMA
+    shifts = luma - luma[:, None]
+    corners = np.clip(others[:, None] + shifts[..., None], 0, 255).reshape(-1, 3)
+    # The weights sum to 1, nearly: that equation has a large weight among the four.
+    heavy = 1e4
+    matrix = np.vstack([corners.T, np.full(len(corners), heavy)])
+    return nnls(matrix, np.append(color, heavy))[1]
+
+
+def _codes(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+
+
+def _decode(codes: np.ndarray) -> np.ndarray:
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1).astype(float)
