@@ -7,10 +7,11 @@ from stylekit.cli._app import app, main
 from stylekit.cli._help import Chapter, examples
 from stylekit.cli.demo import demo
 from stylekit.cli.info import info
+from stylekit.cli.maps import doodle, patches, regions
 from stylekit.cli.page import page
 from stylekit.cli.segment import portrait, segment
 from stylekit.cli.sweep import sweep
-from stylekit.cli.techniques import doodle, gradient_mask, localized, patches, regions
+from stylekit.cli.techniques import gradient_mask, localized
 from stylekit.cli.texture import texture
 from stylekit.cli.transfer import transfer
 

@@ -170,6 +170,12 @@ class RunOptions:
                     "beside it",
                     err=True,
                 )
+        _tell_colors("Merged", result.manifest.get("merged", {}))
+        _tell_colors(
+            "Too small for a region, and merged",
+            result.manifest.get("small", {}),
+            ". To keep them, lower --min-share, or name all regions with --color.",
+        )
         if problem:
             raise InputError(f"{problem.rstrip('.')}. The image so far is in {saved}.")
         stop = "" if result.stopped_by == "steps" else f" ({result.stopped_by})"
@@ -190,6 +196,17 @@ class RunOptions:
             spare = Path(tempfile.mkdtemp(prefix="stylekit-")) / self.out.name
             saved = result.save(spare, bits=self.bits)
             raise FileError(f"{error} The picture was written to {saved} instead.") from error
+
+
+def _tell_colors(what: str, colors: dict[str, dict[str, float]], hint: str = "") -> None:
+    """Say which colours of two maps were merged, and their shares of both."""
+    if not colors:
+        return
+    told = [
+        f"{name} ({', '.join(f'{share:.2%} of the {key}' for key, share in shares.items())})"
+        for name, shares in colors.items()
+    ]
+    typer.echo(f"{what} with the regions around them: {'; '.join(told)}{hint}", err=True)
 
 
 @dataclasses.dataclass(kw_only=True)

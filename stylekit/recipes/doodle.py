@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stylekit._checks import integer
-from stylekit._defaults import SIZE, VARIATION
+from stylekit._defaults import MIN_SHARE, SIZE, VARIATION
 from stylekit.features import FeatureExtractor
 from stylekit.image import PictureLike, as_image, with_map
 from stylekit.losses import (
@@ -33,7 +33,9 @@ def doodle(
     *,
     colors: Iterable[Any] | Mapping[str, Any] | None = None,
     keep: Iterable[Any] = (),
+    merge: Iterable[Any] = (),
     tolerance: float = 40.0,
+    min_share: float = MIN_SHARE,
     size: int | None = SIZE,
     steps: int = 200,
     pyramid: int = 3,
@@ -75,8 +77,14 @@ def doodle(
         that is left out of the style. Default: all.
     keep : iterable, optional
         Colours left out, such as those in one map only.
+    merge : iterable, optional
+        Colours that are merged with the regions around them, such as the eyes of a face where the
+        other map has none.
     tolerance : float
         In 8-bit RGB units; see `stylekit.masks.match_regions`.
+    min_share : float
+        The share that a colour must have of one of the maps to be a region, in [0, 1]; smaller
+        ones are merged, too. Default: 0.001.
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the doodle's own.
     steps : int
@@ -113,7 +121,8 @@ def doodle(
     Result
         Its manifest has, under "regions", each region's share of both pictures, and under
         "unmatched" the shares of the maps' pixels that had no region's colour, such as smooth
-        edges; they went to the region beside them.
+        edges; they went to the region beside them. "merged" and "small" have the shares of the
+        colours that were merged as told, and of those too small to be regions.
 
     Raises
     ------
@@ -139,7 +148,9 @@ def doodle(
     """
     integer(steps, "steps", low=0)
     painting, style_map = with_map(style, style_map, "style")
-    matched = match_regions(map, style_map, colors, keep, tolerance=tolerance)
+    matched = match_regions(
+        map, style_map, colors, keep, merge, tolerance=tolerance, min_share=min_share
+    )
     shape = as_image(map, "map", size).shape[:2]
     painting = sized_style(painting, np.empty(shape), style_scale)
     masks = [resize(mask, shape) for mask in matched.content]

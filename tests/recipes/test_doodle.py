@@ -110,6 +110,16 @@ def test_regions_that_differ_are_an_error_unless_left_out(quick):
         quick(patch_weight=0, **weights)
 
 
+def test_small_and_merged_colours_are_in_the_manifest(quick):
+    style_map = upper_and_lower(STYLE_SHAPE, BLUE, RED)
+    style_map[:4, :9] = GREEN
+    share = {"#00ff00": {"map": 0, "style": 0.025}}
+    manifest = quick(style_map=style_map, merge=[GREEN], steps=0).manifest
+    assert (manifest["merged"], manifest["small"]) == (share, {})
+    manifest = quick(style_map=style_map, min_share=0.03, steps=0).manifest
+    assert (manifest["merged"], manifest["small"]) == ({}, share)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -56,6 +56,20 @@ def test_the_manifest_tells_the_shares(run, photo, two_tone):
     assert result.manifest["unmatched"] == {"content": 0, "style": 0}
 
 
+def test_small_and_merged_colours_are_in_the_manifest(run, photo, two_tone):
+    content_map, style_map = halves(photo.shape[:2], RED, BLACK), halves((40, 50), RED, BLACK)
+    style_map[:4, :5] = BLUE  # 1 % of the style map, and nothing in the other
+    maps = photo, content_map, two_tone, style_map
+    with pytest.raises(InputError, match="#0000ff is in the style map only"):
+        run(*maps)
+    share = {"#0000ff": {"content": 0, "style": 0.01}}
+    manifest = run(*maps, merge=[BLUE], steps=1).manifest
+    assert (manifest["merged"], manifest["small"]) == (share, {})
+    assert manifest["regions"]["#ff0000"] == {"content": 0.5, "style": 0.5}
+    manifest = run(*maps, min_share=0.02, steps=1).manifest
+    assert (manifest["merged"], manifest["small"]) == ({}, share)
+
+
 @pytest.mark.parametrize("how", [{"keep": ["#0000ff"]}, {"colors": ["#ff0000"]}])
 def test_kept_regions_stay_bit_identical(run, photo, two_tone, how):
     maps = halves(photo.shape[:2], RED, BLUE), halves((40, 50), RED, BLACK)

@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+from typer.testing import CliRunner
+
+from stylekit import cli
+
+RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
+COMMANDS = {
+    "regions": ("regions", "photo.png", "map.png", "style.png", "style_map.png"),
+    "doodle": ("doodle", "map.png", "style.png", "style_map.png"),
+}
+
+
+@pytest.fixture(params=COMMANDS)
+def run(request, tmp_path, monkeypatch):
+    """Run a command of two maps of red and blue, where the style's has 1 % of green."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(data.astronaut()).resize((40, 40)).save("photo.png")
+    Image.fromarray(data.coffee()).resize((40, 40)).save("style.png")
+    pixels = np.full((40, 40, 3), RED, np.uint8)
+    pixels[20:] = BLUE
+    Image.fromarray(pixels).save("map.png")
+    pixels[5:9, 5:9] = GREEN
+    Image.fromarray(pixels).save("style_map.png")
+    shallow = ["--style-layers", "conv1_1", "--extractor", "compact", "--steps", "0", "--size", "0"]
+    if request.param == "doodle":
+        shallow += ["--patch-layers", "conv1_1"]
+
+    def invoke(*arguments):
+        given = [*COMMANDS[request.param], "-o", "out.png", "--no-progress", *shallow]
+        return CliRunner().invoke(cli.app, [*given, *arguments])
+
+    return invoke
+
+
+def manifest():
+    return json.loads(Image.open("out.png").text["stylekit"])
+
+
+def test_a_colour_of_one_map_is_an_error_that_names_the_options(run):
+    done = run()
+    assert done.exit_code == 2
+    assert "#00ff00 is in the style map only" in done.output
+    assert "merge colours with what is around them with --merge, leave them out with" in done.output
+    done = run("--merge", "#123456")
+    assert "--merge names a colour that neither map has: #123456" in done.output
+    done = run("--merge", "red", "--keep", "red")
+    assert "--keep and --merge both name #ff0000" in done.output
+    done = run("--min-share", "0.9")
+    assert "Lower --min-share" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "told"),
+    [
+        (("--merge", "#00ff00"), "merged", "Merged with the regions around them: #00ff00 ("),
+        (
+            ("--min-share", "0.02"),
+            "small",
+            "Too small for a region, and merged with the regions around them: #00ff00 (",
+        ),
+    ],
+)
+def test_what_is_merged_is_told(run, options, key, told):
+    done = run(*options)
+    assert done.exit_code == 0, done.output
+    assert list(manifest()[key]) == ["#00ff00"]
+    assert manifest()[key]["#00ff00"]["style"] == pytest.approx(0.01)
+    assert told in done.output
+    assert "1.00% of the style" in done.output
+
+
+def test_nothing_is_told_where_nothing_was_merged(run):
+    Image.open("map.png").save("style_map.png")
+    done = run()
+    assert done.exit_code == 0, done.output
+    assert "Merged" not in done.output
+
+
+def test_a_share_beyond_its_limits(run):
+    done = run("--min-share", "1.5")
+    assert done.exit_code == 2
+    assert "--min-share is out of range" in done.output
