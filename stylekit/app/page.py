@@ -22,6 +22,7 @@ COLORS = {
     "The style's": None,
     "The photo's: only light and dark are painted": "luminance",
     "The photo's: the styles are recoloured first": "match",
+    "The style's, arranged as in the photo": "palette",
 }
 STEP, LOSS = "step", "loss, log10"
 

@@ -42,6 +42,7 @@ class KeepColorsName(enum.StrEnum):
     """How the content's colours are kept."""
 
     luminance = "luminance"
+    palette = "palette"
     match = "match"
     histogram = "histogram"
 
@@ -251,7 +252,8 @@ KeepColors = Annotated[
     typer.Option(
         rich_help_panel=Panel.picture,
         help="Keep CONTENT's colours: luminance recolours the result at the end (not "
-        "the pictures on the way), match and histogram recolour the styles before.",
+        "the pictures on the way), match and histogram recolour the styles before. palette "
+        "keeps where they are, in the colours of the styles, at the end.",
     ),
 ]
 ContentLayers = Annotated[

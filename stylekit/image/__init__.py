@@ -5,7 +5,8 @@ A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
 
 from stylekit.image.animation import check_animation, write_animation
 from stylekit.image.arrays import fit_shape, picture_hash, resize
-from stylekit.image.color import match_color, match_histogram, original_colors
+from stylekit.image.color import match_color, match_histogram, original_colors, palette_colors
+from stylekit.image.oklab import oklab_to_srgb, srgb_to_oklab
 from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
 from stylekit.image.sheet import contact_sheet
 from stylekit.image.write import check_writable, write_image
@@ -20,10 +21,13 @@ __all__ = [
     "fit_shape",
     "match_color",
     "match_histogram",
+    "oklab_to_srgb",
     "original_colors",
+    "palette_colors",
     "picture_hash",
     "read_image",
     "resize",
+    "srgb_to_oklab",
     "with_map",
     "write_animation",
     "write_image",

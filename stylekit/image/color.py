@@ -1,19 +1,26 @@
 """Colours from one picture to another: kept under a new luminance, or matched before a run.
 
-Pictures are taken as they are encoded, in sRGB, as the literature takes them.
+Pictures are taken as they are encoded, in sRGB, as the literature takes them; `palette_colors`
+works in OKLab.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import skimage  # its own rooms load when they are first used
+from scipy import ndimage
 
-from stylekit._checks import fail
+from stylekit._checks import fail, integer, number
 from stylekit.image.arrays import unit_values
+from stylekit.image.oklab import oklab_to_srgb, srgb_to_oklab
 from stylekit.image.read import PictureLike, as_image
 
 _GRAIN = (1 / 255) ** 2  # a variance: what lies within one level of 8 bits is no colour to stretch
+_HUE_GRAIN = 0.01**2  # the same of OKLab's a and b: the compression of a grey JPEG reaches it
+_FLAT = 1e-3  # a variance of OKLab's L, well below which a window has no edge
 
 
 def original_colors(image: PictureLike, content: PictureLike) -> np.ndarray:
@@ -50,15 +57,7 @@ def original_colors(image: PictureLike, content: PictureLike) -> np.ndarray:
     Transfer, CVPR 2017, section 5.1. There the style's luminance is also given the content's mean
     and deviation before the run: use `match_color` for it.
     """
-    image = as_image(image, "image")
-    content = as_image(content, "content")
-    if image.shape != content.shape:
-        fail(
-            "the content has another size than the image",
-            expected=f"{image.shape[1]}x{image.shape[0]} pixels",
-            received=f"{content.shape[1]}x{content.shape[0]}",
-            hint="resize it with stylekit.image.resize",
-        )
+    image, content = _of_one_size(image, content)
     luma, own = skimage.color.rgb2yiq(image)[..., :1], skimage.color.rgb2yiq(content)[..., :1]
     chroma = content - own
     room = np.where(chroma > 0, 1 - luma, luma)
@@ -116,8 +115,8 @@ def match_color(
     Reinhard, Ashikhmin, Gooch, Shirley: Color Transfer between Images, 2001, for each channel by
     itself.
     """
-    source = _Colors(image, mask, "image", "mask")
-    target = _Colors(reference, reference_mask, "reference", "reference_mask")
+    source = _colors_of(image, mask, "image", "mask")
+    target = _colors_of(reference, reference_mask, "reference", "reference_mask")
     return _unit(source.moved_to(target))
 
 
@@ -153,8 +152,8 @@ def match_histogram(
     uncorrelated. An axis along which the picture varies less, such as all but one of a grey
     picture's, keeps its narrower range.
     """
-    source = _Colors(image, mask, "image", "mask")
-    target = _Colors(reference, reference_mask, "reference", "reference_mask")
+    source = _colors_of(image, mask, "image", "mask")
+    target = _colors_of(reference, reference_mask, "reference", "reference_mask")
     _, axes = np.linalg.eigh(target.covariance)
     values = source.moved_to(target) @ axes
     counted, wanted = values[source.where], (target.pixels @ axes)[target.where]
@@ -170,22 +169,142 @@ def match_histogram(
     return _unit(values @ axes.T)
 
 
-class _Colors:
-    """The pixels of a picture, where they count, and their mean and covariance."""
+def palette_colors(
+    image: PictureLike,
+    content: PictureLike,
+    style: PictureLike | Sequence[PictureLike],
+    *,
+    weights: Sequence[float] | None = None,
+    style_masks: Sequence[npt.ArrayLike | None] | None = None,
+    mask: npt.ArrayLike | None = None,
+    radius: int | None = None,
+) -> np.ndarray:
+    """Give a result its content's arrangement of colours, in the palette of its style.
 
-    def __init__(self, picture, mask, name: str, mask_name: str) -> None:
-        self.pixels = as_image(picture, name).astype(float)
-        weights = _weights(mask, self.pixels.shape[:2], mask_name)
+    Parameters
+    ----------
+    image : path, PIL image or array [H, W, 3]
+        The result, whose lightness and fine differences of hue are kept.
+    content : path, PIL image or array [H, W, 3]
+        Where the hues are.
+    style : path, PIL image or array, or a list of them
+        Which hues they are. Of several styles the pixels are counted together.
+    weights : sequence of float, optional
+        One a style, at least 0. Default: equal. The number of a style's pixels does not count.
+    style_masks : sequence of array_like [h, w] or None, optional
+        One a style, in [0, 1]: where its colours are counted. Default: everywhere.
+    mask : array_like [H, W], optional
+        In [0, 1]: where the content's colours are counted. All of the image is changed.
+    radius : int, optional
+        Differences of hue over fewer pixels are the image's, over more the content's; at least 1.
+        Default: a 24th of the longer side, at least 1.
+
+    Returns
+    -------
+    ndarray, float32 [H, W, 3]
+        In [0, 1]. Colours outside the gamut are paler at the same lightness.
+
+    Raises
+    ------
+    FileError, InputError, InputTypeError
+        If a picture or a mask cannot be used, the sizes of image and content differ, or the numbers
+        of styles, weights and masks.
+
+    Notes
+    -----
+    In OKLab, let h be the channels (a, b) of the image, and c those of the content after they were
+    given the mean and covariance of the style's, as `match_color` does it, and clipped to their
+    range. The result has the image's L and ``h + S (c - h)``. S is the guided filter whose guide is
+    the image's L: it smooths, but not across edges of lightness. S is linear, so this is
+    ``S c + (h - S h)``: the content's low frequencies and the image's high ones. Kolkin et al.
+    smooth c by a bilateral filter and take the four finest bands of a Laplacian pyramid from the
+    image; their program leaves out these bands, and with them the colours of the brush strokes.
+
+    References
+    ----------
+    Kolkin, Kucera, Paris, Sykora, Shechtman, Shakhnarovich: Neural Neighbor Style Transfer, 2022.
+    He, Sun, Tang: Guided Image Filtering, IEEE Transactions on Pattern Analysis and Machine
+    Intelligence 35(6), 2013.
+    """
+    image, content = _of_one_size(image, content)
+    radius = max(1, round(max(image.shape[:2]) / 24)) if radius is None else radius
+    radius = integer(radius, "radius", low=1)
+    target = _union(style, weights, style_masks)
+    source = _Colors(srgb_to_oklab(content)[..., 1:], _weights(mask, image.shape[:2], "mask"))
+    counted = target.pixels[target.weights > 0]
+    hues = source.moved_to(target, least=_HUE_GRAIN).astype(np.float32)
+    hues = np.clip(hues, counted.min(axis=0), counted.max(axis=0))
+    lab = srgb_to_oklab(image)
+    lab[..., 1:] += _smoothed(hues - lab[..., 1:], lab[..., :1], radius)
+    return oklab_to_srgb(lab)
+
+
+class _Colors:
+    """Pixels, how much each counts, and their mean and covariance."""
+
+    def __init__(self, pixels: np.ndarray, weights: np.ndarray) -> None:
+        self.pixels = pixels.astype(float)
+        self.weights = weights
         self.where = weights >= weights.max() / 2
-        flat = self.pixels.reshape(-1, 3)
+        flat = self.pixels.reshape(-1, pixels.shape[-1])
         self.mean = np.average(flat, axis=0, weights=weights.ravel())
         self.covariance = np.cov(flat, rowvar=False, ddof=0, aweights=weights.ravel())
 
-    def moved_to(self, target: _Colors) -> np.ndarray:
+    def moved_to(self, target: _Colors, least: float = _GRAIN) -> np.ndarray:
         """Return the pixels with the target's mean and covariance, not clipped."""
-        root, inverse = (_power(self.covariance, p, least=_GRAIN) for p in (0.5, -0.5))
+        root, inverse = (_power(self.covariance, p, least) for p in (0.5, -0.5))
         matrix = inverse @ _power(root @ target.covariance @ root, 0.5) @ inverse
         return (self.pixels - self.mean) @ matrix + target.mean
+
+
+def _colors_of(picture, mask, name: str, mask_name: str) -> _Colors:
+    pixels = as_image(picture, name)
+    return _Colors(pixels, _weights(mask, pixels.shape[:2], mask_name))
+
+
+def _union(style, weights, style_masks) -> _Colors:
+    """Return the hues of all styles together."""
+    styles = list(style) if isinstance(style, (list, tuple)) else [style]
+    shares = [1.0] * len(styles) if weights is None else list(weights)
+    shares = [number(share, "a style's weight", low=0) for share in shares]
+    masks = [None] * len(styles) if style_masks is None else list(style_masks)
+    if not len(styles) == len(shares) == len(masks) or not sum(shares):
+        fail(
+            "styles, weights and style_masks do not match",
+            expected="as many of each, at least one, and weights that are not all 0",
+            received=f"{len(styles)} styles, weights {weights}, {len(masks)} masks",
+        )
+    pixels, counts = [], []
+    for one, share, where in zip(styles, shares, masks, strict=True):
+        hues = srgb_to_oklab(as_image(one, "style"))[..., 1:]
+        count = _weights(where, hues.shape[:2], "style mask").ravel()
+        pixels.append(hues.reshape(-1, 2))
+        counts.append(share * count / count.sum())
+    return _Colors(np.concatenate(pixels), np.concatenate(counts))
+
+
+def _smoothed(planes: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
+    """Return the guided filter of planes [H, W, C] by a guide [H, W, 1]."""
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return ndimage.uniform_filter(values, 2 * radius + 1, mode="nearest", axes=(0, 1))
+
+    middle, level = mean(guide), mean(planes)
+    slope = mean(guide * planes) - middle * level
+    slope /= np.maximum(mean(guide * guide) - middle * middle, 0) + _FLAT
+    return mean(slope) * guide + mean(level - slope * middle)
+
+
+def _of_one_size(image: PictureLike, content: PictureLike) -> tuple[np.ndarray, np.ndarray]:
+    image, content = as_image(image, "image"), as_image(content, "content")
+    if image.shape != content.shape:
+        fail(
+            "the content has another size than the image",
+            expected=f"{image.shape[1]}x{image.shape[0]} pixels",
+            received=f"{content.shape[1]}x{content.shape[0]}",
+            hint="resize it with stylekit.image.resize",
+        )
+    return image, content
 
 
 def _weights(mask, shape: tuple[int, int], name: str) -> np.ndarray:

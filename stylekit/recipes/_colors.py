@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from stylekit._checks import choice
-from stylekit.image import match_color, match_histogram, original_colors, resize
+from stylekit.image import match_color, match_histogram, original_colors, palette_colors, resize
 from stylekit.transfer import Result
 
 BEFORE = {"match": match_color, "histogram": match_histogram}
-WAYS = ("luminance", *BEFORE)
+WAYS = ("luminance", "palette", *BEFORE)
+
+
+class Source(NamedTuple):
+    """A style whose colours a result is to have: where they are counted, and how much."""
+
+    picture: np.ndarray
+    mask: np.ndarray | None = None
+    weight: float = 1.0
 
 
 def prepared(
@@ -49,20 +59,30 @@ def finished(
     photo: np.ndarray,
     keep_colors: str | None,
     update_mask: np.ndarray | None = None,
+    sources: Sequence[Source] = (),
 ) -> Result:
     """Return a run's result, or what it has come to, as the recipe gives it.
 
-    Its images get the photo's colours, if they are to be kept so; what the mask protects stays as
-    it is, bit for bit.
+    Its images get the photo's colours, or their arrangement in the palette of the sources, if they
+    are to be kept so. What the mask protects stays as it is, bit for bit. Without a source that
+    counts nothing was painted, and the palette stays as it is, too.
     """
     if keep_colors is None:
         return result
     images = {}
-    if keep_colors == "luminance":
-        content = resize(photo, result.image.shape)  # rounding may make it a pixel smaller
-        free = True if update_mask is None else update_mask[..., None] > 0
-        for name in ("image", "best"):
-            painted = getattr(result, name)
+    content = resize(photo, result.image.shape)  # rounding may make it a pixel smaller
+    for name in ("image", "best"):
+        painted = getattr(result, name)
+        if keep_colors == "luminance":
+            free = True if update_mask is None else update_mask[..., None] > 0
             images[name] = np.where(free, original_colors(painted, content), painted)
+        elif keep_colors == "palette" and any(source.weight for source in sources):
+            pictures, masks, weights = zip(*sources, strict=True)
+            images[name] = palette_colors(
+                painted, content, pictures, weights=weights, style_masks=masks, mask=update_mask
+            )
+            if update_mask is not None:  # by its share: at a soft edge the new colours fade in
+                change = update_mask[..., None] * (images[name] - painted)
+                images[name] = np.clip(painted + change, 0, 1)
     manifest = result.manifest | {"keep_colors": keep_colors}
     return dataclasses.replace(result, manifest=manifest, **images)

@@ -12,7 +12,7 @@ from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
 from stylekit.masks import MatchedRegions
-from stylekit.recipes._colors import finished
+from stylekit.recipes._colors import Source, finished
 from stylekit.recipes._mixed import run_mixed
 from stylekit.transfer import Plan, Pyramid, Result, Start, StyleTransfer, TransferError
 
@@ -29,6 +29,7 @@ def paint(
     initial=None,
     update_mask: np.ndarray | None = None,
     keep_colors: str | None = None,
+    sources: Sequence[Source] = (),
     pyramid: int | None = None,
     extractor: FeatureExtractor | None = None,
     finish: tuple[FeatureExtractor, int] | None = None,
@@ -54,6 +55,8 @@ def paint(
         See `stylize`.
     keep_colors : str, optional
         See `stylize`; the styles are to be those of `_colors.prepared`.
+    sources : sequence of Source
+        The styles, as ``keep_colors="palette"`` counts their colours.
     extractor, optimizer, precision, plan, seed, callbacks, checkpoint
         See `StyleTransfer`.
     """
@@ -88,6 +91,8 @@ def paint(
     if finish is not None:
         network, share = finish
         last = transfer(network), integer(share, "the finish's steps", low=0, high=steps)
+    # At strength 0 the start is returned, in its own colours.
+    colors = photo, keep_colors, update_mask, sources if strength else ()
     try:
         result = run_mixed(
             transfer(VGG19() if extractor is None else extractor),
@@ -101,9 +106,9 @@ def paint(
             checkpoint=checkpoint,
         )
     except TransferError as error:
-        error.result = finished(error.result, photo, keep_colors, update_mask)
+        error.result = finished(error.result, *colors)
         raise
-    return finished(result, photo, keep_colors, update_mask)
+    return finished(result, *colors)
 
 
 def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np.ndarray:
@@ -113,15 +118,10 @@ def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np
 
 
 def record_regions(result: Result, matched: MatchedRegions, content: str) -> None:
-    """Note in a result's manifest what share of both maps each region has, and what was merged."""
-    maps = content, "style"
+    """Note in a result's manifest what share of both pictures each region has."""
     shares = zip(matched.names, matched.content, matched.style, strict=True)
     result.manifest["regions"] = {
-        name: dict(zip(maps, (float(mask.mean()), float(source.mean())), strict=True))
+        name: {content: float(mask.mean()), "style": float(source.mean())}
         for name, mask, source in shares
     }
-    result.manifest["unmatched"] = dict(zip(maps, matched.unmatched, strict=True))
-    for key, colors in (("merged", matched.merged), ("small", matched.small)):
-        result.manifest[key] = {
-            name: dict(zip(maps, each, strict=True)) for name, each in colors.items()
-        }
+    result.manifest["unmatched"] = dict(zip((content, "style"), matched.unmatched, strict=True))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stylekit._checks import InputTypeError, explain, fail
+from stylekit._checks import InputTypeError, explain, fail, number
 from stylekit._defaults import SIZE
 from stylekit.image import as_image
 from stylekit.losses import GradientMaskStyleLoss
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
-from stylekit.recipes._colors import prepared
+from stylekit.recipes._colors import Source, prepared
 from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Result
 
@@ -66,7 +66,7 @@ def gradient_mask(
     >>> sk.recipes.gradient_mask(photo, styles).save("out.png")  # doctest: +SKIP
     """
     photo = as_image(content, "content", size)
-    regions = []
+    regions, sources = [], []
     if not styles:
         fail("there is no style", expected="at least one (style, mask)")
     for entry in styles:
@@ -86,10 +86,13 @@ def gradient_mask(
         source = rest[0] if rest else None
         painting = prepared(painting, photo, keep_colors, style_mask=source, mask=mask)
         regions.append((painting, mask, *rest))
+        intensity = number(rest[1] if len(rest) > 1 else 1.0, "intensity", low=0)
+        sources.append(Source(painting, source, intensity * float(mask.mean())))
     return paint(
         photo,
         lambda weight, layers: [GradientMaskStyleLoss(regions, layers=layers, weight=weight)],
         update_mask=combine([mask for _, mask, *_ in regions], "sum") if protect else None,
         keep_colors=keep_colors,
+        sources=sources,
         **options,
     )

@@ -10,7 +10,7 @@ from stylekit._checks import InputTypeError, explain
 from stylekit._defaults import SIZE
 from stylekit.image import as_image, resize, with_map
 from stylekit.losses import Loss, WindowGramStyleLoss
-from stylekit.recipes._colors import prepared
+from stylekit.recipes._colors import Source, prepared
 from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Result
 
@@ -121,4 +121,5 @@ def patches(
             )
         ]
 
-    return paint(photo, terms, keep_colors=keep_colors, seed=seed, **options)
+    sources = [Source(painting)]
+    return paint(photo, terms, keep_colors=keep_colors, sources=sources, seed=seed, **options)

@@ -13,7 +13,7 @@ from stylekit.image import as_image
 from stylekit.losses import GramStyleLoss, Loss, MaskedGramStyleLoss
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
-from stylekit.recipes._colors import prepared
+from stylekit.recipes._colors import Source, prepared
 from stylekit.recipes._paint import paint, sized_style
 from stylekit.transfer import Plan, Result
 
@@ -77,6 +77,10 @@ def stylize(
         ``"luminance"``
             After the run: the result has the luminance that was painted and the content's colours
             (`original_colors`). The losses, and what callbacks see, are of the image before that.
+        ``"palette"``
+            After the run, too: the hues are arranged as in the content, and their palette is the
+            style's; lightness and brush strokes are as painted (`palette_colors`). Several styles
+            have one palette, to which each adds by its weight and the area of its mask.
         ``"match"``, ``"histogram"``
             Before the run: the styles get the content's colours (`match_color`,
             `match_histogram`), counted where the masks say. The manifest has the hashes of the
@@ -158,6 +162,10 @@ def stylize(
         terms,
         update_mask=None if everywhere_free else combine(masks, "sum"),
         keep_colors=keep_colors,
+        sources=[
+            Source(one, source, weight * float(cover.mean()))
+            for one, source, weight, cover in zip(styles, sources, weights, covers, strict=True)
+        ],
         strength=strength,
         steps=steps,
         style_layers=style_layers,

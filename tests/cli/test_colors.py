@@ -35,7 +35,7 @@ def manifest():
     return json.loads(Image.open("out.png").text["stylekit"])
 
 
-@pytest.mark.parametrize("way", ["luminance", "match", "histogram"])
+@pytest.mark.parametrize("way", ["luminance", "palette", "match", "histogram"])
 def test_transfer_keeps_colours(run, way):
     done = run("transfer", "photo.png", "style.png", "--keep-colors", way)
     assert done.exit_code == 0, done.output
@@ -72,4 +72,4 @@ def test_without_the_option_nothing_is_kept(run):
 def test_an_unknown_way(run):
     done = run("transfer", "photo.png", "style.png", "--keep-colors", "chroma")
     assert done.exit_code == 2
-    assert "'luminance', 'match', 'histogram'" in done.output
+    assert "'luminance', 'palette', 'match', 'histogram'" in done.output

@@ -4,7 +4,14 @@ from skimage import data, transform
 from skimage.color import rgb2gray, rgb2hsv, rgb2yiq
 
 from stylekit._checks import FileError, InputError, InputTypeError
-from stylekit.image import match_color, match_histogram, original_colors, write_image
+from stylekit.image import (
+    match_color,
+    match_histogram,
+    original_colors,
+    palette_colors,
+    srgb_to_oklab,
+    write_image,
+)
 
 SHAPE = (40, 60)
 GRAIN = (1 / 255) ** 2
@@ -270,3 +277,146 @@ def test_hues_of_a_real_pair_stay_apart(data_dir):
         sky, ground = warmth[5:25, 10:80], warmth[70:120, 10:80]
         assert np.median(sky) > np.median(ground) + 0.02
         assert np.median(rgb2hsv(result)[..., 2]) > 0.3
+
+
+def hues(image):
+    return srgb_to_oklab(image.astype(float))[..., 1:]
+
+
+class TestPaletteColors:
+    """Results of grey strokes, so that their chroma is what was put there."""
+
+    @pytest.fixture
+    def strokes(self):
+        """A result without colours, of two grounds that meet at column 30."""
+        grey = np.full((*SHAPE, 3), 0.35, np.float32)
+        grey[:, 30:] = 0.7
+        return grey
+
+    @pytest.fixture
+    def halves(self):
+        """A content whose left half is reddish and whose right half is bluish."""
+        rgb = np.empty((*SHAPE, 3), np.float32)
+        rgb[:, :30], rgb[:, 30:] = (0.55, 0.45, 0.45), (0.45, 0.45, 0.55)
+        return rgb
+
+    def test_lightness_stays(self, cat, coffee, pale):
+        result = palette_colors(cat, pale, coffee)
+        assert result.dtype == np.float32
+        assert result.shape == cat.shape
+        assert result.min() >= 0
+        assert result.max() <= 1
+        before, after = (srgb_to_oklab(x.astype(float))[..., 0] for x in (cat, result))
+        np.testing.assert_allclose(after, before, atol=2e-4)
+        assert np.abs(result - cat).max() > 0.1
+
+    def test_the_arrangement_is_the_contents_and_the_palette_the_styles(self, strokes, halves):
+        style = np.empty((20, 30, 3), np.float32)
+        style[:10], style[10:] = (0.6, 0.5, 0.3), (0.3, 0.55, 0.5)
+        result = hues(palette_colors(strokes, halves, style, radius=3))
+        expected = [hues(style)[15, 0], hues(style)[5, 0]]  # nearest: red to ochre, blue to teal
+        sides = [result[:, :25].reshape(-1, 2), result[:, 35:].reshape(-1, 2)]
+        found = [side.mean(axis=0) for side in sides]
+        order = [0, 1] if np.linalg.norm(found[0] - expected[0]) < 0.02 else [1, 0]
+        for side, wanted in zip(sides, np.array(expected)[order], strict=True):
+            np.testing.assert_allclose(side, np.broadcast_to(wanted, side.shape), atol=3e-3)
+        # The map is the one that moves hues least: red stays the redder of the two.
+        assert found[0][0] > found[1][0]
+
+    def test_mean_and_covariance_become_the_styles(self, coffee):
+        # Flat squares of many colours, under one lightness: their middles are not smoothed.
+        squares = 0.3 + 0.4 * np.random.default_rng(3).random((12, 18, 3), dtype=np.float32)
+        content = squares.repeat(10, axis=0).repeat(10, axis=1)
+        style = 0.35 + 0.3 * coffee
+        result = palette_colors(np.full_like(content, 0.5), content, style, radius=1)
+        found = hues(result)[5::10, 5::10].reshape(-1, 2)
+        wanted = hues(style).reshape(-1, 2)
+        np.testing.assert_allclose(found.mean(axis=0), wanted.mean(axis=0), atol=1e-3)
+        expected = np.cov(wanted.T)
+        np.testing.assert_allclose(np.cov(found.T), expected, atol=0.1 * expected.max())
+
+    def test_no_colour_crosses_an_edge_of_lightness(self, strokes, halves):
+        style = halves + np.float32([0.1, 0.0, 0.05])
+        result = hues(palette_colors(strokes, halves, style, radius=8))
+        for beside, within in ((29, 5), (30, 55)):
+            np.testing.assert_allclose(result[:, beside], result[:, within], atol=4e-3)
+
+    def test_without_an_edge_it_is_smooth(self, halves):
+        flat = np.full_like(halves, 0.5)
+        style = halves + np.float32([0.1, 0.0, 0.05])
+        a = hues(palette_colors(flat, halves, style, radius=6))[20, :, 0]
+        steps = np.abs(np.diff(a))
+        assert steps.max() < 0.15 * (a.max() - a.min())
+
+    def test_fine_differences_of_hue_are_the_images(self, halves):
+        image = np.full_like(halves, 0.5)
+        image[::2] += np.float32([0.02, -0.01, 0.0])
+        flat = np.full_like(halves, 0.5)
+        style = halves + np.float32([0.1, 0.0, 0.05])
+        with_lines, without = (palette_colors(x, halves, style, radius=6) for x in (image, flat))
+        lines = hues(with_lines) - hues(without)
+        expected = hues(image)[0, 0] - hues(image)[1, 0]
+        np.testing.assert_allclose(
+            (lines[10:30:2] - lines[11:31:2]).mean((0, 1)), expected, atol=2e-3
+        )
+        np.testing.assert_allclose(lines[10:30].mean((0, 1)), 0, atol=2e-3)
+
+    def test_a_grey_content_takes_the_styles_mean(self, strokes, cat, coffee):
+        grey = np.repeat(rgb2gray(cat)[..., None], 3, axis=-1)
+        style = 0.3 + 0.3 * coffee
+        result = hues(palette_colors(strokes, grey, style))
+        wanted = np.broadcast_to(hues(style).mean((0, 1)), result.shape)
+        np.testing.assert_allclose(result, wanted, atol=5e-3)
+
+    def test_the_noise_of_a_grey_content_is_not_stretched(self, strokes, coffee):
+        noise = np.random.default_rng(0).normal(0.5, 1 / 255, strokes.shape)
+        result = hues(palette_colors(strokes, noise, coffee, radius=1))
+        assert result.std(axis=(0, 1)).max() < 0.5 * hues(coffee).std(axis=(0, 1)).max()
+
+    def test_several_styles_count_by_their_weights(self, strokes, cat):
+        red, blue = (
+            np.full((n, n, 3), c, np.float32)
+            for n, c in ((4, (0.6, 0.5, 0.5)), (40, (0.5, 0.5, 0.6)))
+        )
+        grey = np.full_like(cat, 0.5)
+        for weights, share in ((None, 0.5), ([3, 1], 0.75), ([0, 2], 0.0)):
+            result = hues(palette_colors(strokes, grey, [red, blue], weights=weights))
+            wanted = share * hues(red)[0, 0] + (1 - share) * hues(blue)[0, 0]
+            np.testing.assert_allclose(result[20, 5], wanted, atol=2e-3)
+
+    def test_colours_count_where_the_masks_say(self, strokes, halves, left):
+        style = np.empty((10, 10, 3), np.float32)
+        style[:5], style[5:] = (0.6, 0.5, 0.5), (0.5, 0.5, 0.6)
+        upper = np.zeros((10, 10), np.float32)
+        upper[:5] = 1
+        result = hues(palette_colors(strokes, halves, style, style_masks=[upper], mask=left))
+        # The content's left half is of one colour, and so is the style's upper half.
+        np.testing.assert_allclose(result[20, 5], hues(style)[0, 0], atol=3e-3)
+
+    def test_a_paths_pictures(self, cat, coffee, tmp_path):
+        path = write_image(tmp_path / "style.png", coffee)
+        np.testing.assert_allclose(
+            palette_colors(cat, cat, path), palette_colors(cat, cat, coffee), atol=0.05
+        )
+
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (3, 2)])
+    def test_small_pictures(self, shape, coffee):
+        image = np.random.default_rng(1).random((*shape, 3))
+        result = palette_colors(image, image[::-1], coffee)
+        assert result.shape == image.shape
+        assert np.isfinite(result).all()
+
+    def test_bad_arguments(self, cat, coffee):
+        with pytest.raises(InputError, match="another size"):
+            palette_colors(cat, coffee, coffee)
+        for options in ({"weights": [1, 2]}, {"weights": [0]}, {"style_masks": [None, None]}):
+            with pytest.raises(InputError, match="do not match"):
+                palette_colors(cat, cat, coffee, **options)
+        with pytest.raises(InputError, match="do not match"):
+            palette_colors(cat, cat, [])
+        with pytest.raises(InputError, match="weight"):
+            palette_colors(cat, cat, coffee, weights=[-1])
+        with pytest.raises(InputError, match="radius"):
+            palette_colors(cat, cat, coffee, radius=0)
+        with pytest.raises(InputError, match="style mask is 0 everywhere"):
+            palette_colors(cat, cat, coffee, style_masks=[np.zeros((50, 70))])

@@ -1,0 +1,107 @@
+"""OKLab: lightness and two hue channels in which equal distances look about equal."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+_TO_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_TO_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+_FROM_CONES, _FROM_LAB = np.linalg.inv(_TO_CONES), np.linalg.inv(_TO_LAB)
+
+_HALVINGS = 20  # of the interval in which a chroma is sought: to a millionth of it
+_ROUNDING = 1e-6  # of linear light, within which a colour counts as inside the gamut
+
+
+def srgb_to_oklab(rgb: npt.ArrayLike) -> np.ndarray:
+    """Return colours in OKLab.
+
+    Parameters
+    ----------
+    rgb : array_like [..., 3]
+        sRGB as it is encoded, in [0, 1].
+
+    Returns
+    -------
+    ndarray [..., 3]
+        Lightness L in [0, 1], a (green to red) and b (blue to yellow), each within about 0.35 of 0;
+        float32, or float64 for float64.
+
+    References
+    ----------
+    Björn Ottosson: A perceptual color space for image processing, 2020. IEC 61966-2-1 for the
+    transfer function of sRGB.
+    """
+    rgb = _floats(rgb)
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    return _times(np.cbrt(_times(linear, _TO_CONES)), _TO_LAB)
+
+
+def oklab_to_srgb(lab: npt.ArrayLike) -> np.ndarray:
+    """Return OKLab colours in sRGB; those outside its gamut become paler.
+
+    Parameters
+    ----------
+    lab : array_like [..., 3]
+        As `srgb_to_oklab` returns them. Lightness outside [0, 1] is clipped.
+
+    Returns
+    -------
+    ndarray [..., 3]
+        In [0, 1]; float32, or float64 for float64.
+
+    Notes
+    -----
+    Clipping red, green and blue would change lightness and hue. Instead a and b are multiplied by
+    the largest number in [0, 1] that keeps the colour within the gamut, found by bisection: L and
+    the hue remain.
+    """
+    lab = _floats(lab)
+    lab = np.concatenate([np.clip(lab[..., :1], 0, 1), lab[..., 1:]], axis=-1)
+    linear = _linear(lab)
+    outside = ~_inside(linear)
+    if outside.any():
+        colors = lab[outside]
+        low, high = np.zeros_like(colors[:, :1]), np.ones_like(colors[:, :1])
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            fits = _inside(_linear(_paler(colors, middle)))[:, None]
+            low, high = np.where(fits, middle, low), np.where(fits, high, middle)
+        linear[outside] = _linear(_paler(colors, low))
+    linear = np.clip(linear, 0, 1)
+    encoded = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    return np.clip(encoded, 0, 1)
+
+
+def _floats(values: npt.ArrayLike) -> np.ndarray:
+    values = np.asarray(values)
+    return values if values.dtype == np.float64 else values.astype(np.float32)
+
+
+def _times(colors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return colors @ matrix.T.astype(colors.dtype)
+
+
+def _linear(lab: np.ndarray) -> np.ndarray:
+    """Return linear RGB, outside of [0, 1] for colours outside of the gamut."""
+    return _times(_times(lab, _FROM_LAB) ** 3, _FROM_CONES)
+
+
+def _inside(linear: np.ndarray) -> np.ndarray:
+    return ((linear >= -_ROUNDING) & (linear <= 1 + _ROUNDING)).all(axis=-1)
+
+
+def _paler(lab: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return np.concatenate([lab[:, :1], share * lab[:, 1:]], axis=-1)
