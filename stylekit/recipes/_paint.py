@@ -118,10 +118,15 @@ def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np
 
 
 def record_regions(result: Result, matched: MatchedRegions, content: str) -> None:
-    """Note in a result's manifest what share of both pictures each region has."""
+    """Note in a result's manifest what share of both maps each region has, and what was merged."""
+    maps = content, "style"
     shares = zip(matched.names, matched.content, matched.style, strict=True)
     result.manifest["regions"] = {
-        name: {content: float(mask.mean()), "style": float(source.mean())}
+        name: dict(zip(maps, (float(mask.mean()), float(source.mean())), strict=True))
         for name, mask, source in shares
     }
-    result.manifest["unmatched"] = dict(zip((content, "style"), matched.unmatched, strict=True))
+    result.manifest["unmatched"] = dict(zip(maps, matched.unmatched, strict=True))
+    for key, colors in (("merged", matched.merged), ("small", matched.small)):
+        result.manifest[key] = {
+            name: dict(zip(maps, each, strict=True)) for name, each in colors.items()
+        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stylekit._defaults import SIZE
+from stylekit._defaults import MIN_SHARE, SIZE
 from stylekit.image import as_image, with_map
 from stylekit.losses import GradientMaskStyleLoss
 from stylekit.masks import combine, match_regions, resize
@@ -22,7 +22,9 @@ def regions(
     *,
     colors: Iterable[Any] | Mapping[str, Any] | None = None,
     keep: Iterable[Any] = (),
+    merge: Iterable[Any] = (),
     tolerance: float = 40.0,
+    min_share: float = MIN_SHARE,
     size: int | None = SIZE,
     style_scale: float = 1.0,
     small_regions: str = "error",
@@ -43,8 +45,14 @@ def regions(
         The regions to paint; the others stay as the start has them. Default: all.
     keep : iterable, optional
         Colours of regions that stay as the start has them, such as those in one map only.
+    merge : iterable, optional
+        Colours that are merged with the regions around them, such as the eyes of a face where the
+        other map has none.
     tolerance : float
         In 8-bit RGB units; see `stylekit.masks.match_regions`.
+    min_share : float
+        The share that a colour must have of one of the maps to be a region, in [0, 1]; smaller
+        ones are merged, too. Default: 0.001.
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the content's own.
     style_scale : float
@@ -62,7 +70,8 @@ def regions(
     Result
         Its manifest has, under "regions", each region's share of both pictures, and under
         "unmatched" the shares of the maps' pixels that had no region's colour, such as smooth
-        edges; they went to the region beside them.
+        edges; they went to the region beside them. "merged" and "small" have the shares of the
+        colours that were merged as told, and of those too small to be regions.
 
     Raises
     ------
@@ -86,7 +95,9 @@ def regions(
     """
     _, content_map = with_map(content, content_map, "content")
     painting, style_map = with_map(style, style_map, "style")
-    matched = match_regions(content_map, style_map, colors, keep, tolerance=tolerance)
+    matched = match_regions(
+        content_map, style_map, colors, keep, merge, tolerance=tolerance, min_share=min_share
+    )
     photo = as_image(content, "content", size)
     painting = sized_style(painting, photo, style_scale)
     masks = [resize(mask, photo.shape[:2]) for mask in matched.content]
