@@ -16,6 +16,9 @@ from stylekit._gradient import own_gradient
 EPSILON = 1e-8
 """Keeps quotients finite where a reference is exactly zero; features are of order one and more."""
 
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in the luma of ITU-R BT.601, the Y of YIQ."""
+
 GRAM_SCALINGS = ("relative", "pixels", "gatys2016", "neural-style")
 
 
@@ -225,6 +228,24 @@ def gram_scale(target, normalize="relative"):
         "neural-style": channels**4,
     }[normalize]
     return ops.ones_like(square) / divisor
+
+
+def chroma(image):
+    """Return the differences of red, green and blue from their luma.
+
+    Parameters
+    ----------
+    image : tensor [B, H, W, 3]
+        As it is encoded, in sRGB.
+
+    Returns
+    -------
+    tensor [B, H, W, 3]
+        ``c - Y`` of each channel c, with Y the luma of ITU-R BT.601 (`LUMA`): zero for grey.
+    """
+    image = full_precision(image)
+    shares = ops.convert_to_tensor(LUMA, dtype=image.dtype)
+    return image - ops.sum(shares * image, axis=-1, keepdims=True)
 
 
 def total_variation(image, exponent=2.0, *, isotropic=True):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from skimage.color import rgb2yiq
 
 from stylekit import functional
 from stylekit._checks import InputError
@@ -353,6 +354,24 @@ def test_the_gradient_of_total_variation_is_numeric(exponent, isotropic, rng):
         image,
         rtol=1e-5,
     )
+
+
+def test_chroma_is_what_differs_from_the_luma(rng):
+    image = rng.random((2, 5, 4, 3))
+    luma = rgb2yiq(image)[..., :1]
+    np.testing.assert_allclose(functional.chroma(image), image - luma, atol=1e-12)
+    grey = np.repeat(image[..., :1], 3, axis=-1)
+    np.testing.assert_allclose(functional.chroma(grey), 0, atol=1e-12)
+    assert functional.chroma(image.astype("float16")).dtype == "float32"
+
+
+@pytest.mark.parametrize("isotropic", [True, False])
+@pytest.mark.parametrize("exponent", [1, 2, 2.5])
+def test_the_gradient_of_the_chromas_variation_is_numeric(exponent, isotropic, rng):
+    def variation(x):
+        return functional.total_variation(functional.chroma(x), exponent, isotropic=isotropic)
+
+    assert_gradient_is_numeric(variation, rng.random((2, 5, 4, 3)), rtol=1e-5)
 
 
 def test_anisotropic_l1_is_tensorflows_total_variation(rng):

@@ -352,6 +352,7 @@ def test_pixels_in_bands(shape, double, photo, masks, image, small):
         sk.TotalVariationLoss(weight=0.5),
         sk.TotalVariationLoss(1, isotropic=False),
         sk.TotalVariationLoss(2.5, weight=3),
+        sk.TotalVariationLoss(channels="chroma", weight=2),
         sk.PixelLoss(photo, weight=2),
         sk.PixelLoss(np.stack([photo, 1 - photo]), mask=masks[0]),
         sk.PixelLoss(photo, mask=masks[1]),
