@@ -100,7 +100,7 @@ def _linear(lab: np.ndarray) -> np.ndarray:
 
 
 def _inside(linear: np.ndarray) -> np.ndarray:
-    return ((linear >= -_ROUNDING) & (linear <= 1 + _ROUNDING)).all(axis=-1)
+    return np.all((linear >= -_ROUNDING) & (linear <= 1 + _ROUNDING), axis=-1)
 
 
 def _paler(lab: np.ndarray, share: np.ndarray) -> np.ndarray:
