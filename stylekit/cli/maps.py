@@ -149,7 +149,15 @@ def doodle(
     style_map: StyleMap,
     *,
     color: Colors = None,
-    keep: Keep = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep",
+            metavar="COLOUR",
+            help="A colour that is no region, such as '#ff0000'; may be given again. What both "
+            "maps leave out is painted alike.",
+        ),
+    ] = None,
     merge: Merge = None,
     min_share: MinShare = MIN_SHARE,
     patch_layers: Annotated[

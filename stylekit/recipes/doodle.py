@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from stylekit._checks import integer
 from stylekit._defaults import MIN_SHARE, SIZE, VARIATION
@@ -18,12 +19,15 @@ from stylekit.losses import (
     TotalVariationLoss,
 )
 from stylekit.losses.patch import PATCH_LAYERS
-from stylekit.masks import match_regions, resize
+from stylekit.masks import MatchedRegions, match_regions, resize
 from stylekit.recipes._paint import record_regions, sized_style
 from stylekit.transfer import Plan, Pyramid, Result, StyleTransfer, Underpainting
 
 GRAM_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
 """No deeper than the patches: what a deeper layer would add, the patches arrange."""
+
+LEFT_OUT = "left out"
+"""The name of the region of what both maps leave out."""
 
 
 def doodle(
@@ -73,10 +77,11 @@ def doodle(
         The painting and its map, of one size. The same colour in both maps, within the tolerance,
         is the same region; black is one like any other.
     colors : iterable, or mapping of names, optional
-        The regions that are painted from their own like; what is left out may look like anything
-        that is left out of the style. Default: all.
+        The regions that are painted from their own like. What both maps leave out is one more
+        region, "left out"; what the doodle alone leaves out is painted as what is around it.
+        Default: all.
     keep : iterable, optional
-        Colours left out, such as those in one map only.
+        Colours left out, such as a background that each map has in a colour of its own.
     merge : iterable, optional
         Colours that are merged with the regions around them, such as the eyes of a face where the
         other map has none.
@@ -148,8 +153,8 @@ def doodle(
     """
     integer(steps, "steps", low=0)
     painting, style_map = with_map(style, style_map, "style")
-    matched = match_regions(
-        map, style_map, colors, keep, merge, tolerance=tolerance, min_share=min_share
+    matched = _covered(
+        match_regions(map, style_map, colors, keep, merge, tolerance=tolerance, min_share=min_share)
     )
     shape = as_image(map, "map", size).shape[:2]
     painting = sized_style(painting, np.empty(shape), style_scale)
@@ -193,3 +198,23 @@ def doodle(
     result = transfer.run(start, steps, pyramid=levels, callbacks=callbacks, checkpoint=checkpoint)
     record_regions(result, matched, "map")
     return result
+
+
+def _covered(matched: MatchedRegions) -> MatchedRegions:
+    """Return regions that cover the doodle.
+
+    Without a term of its own, what is left out fades to the mean colour of all the style, a grey.
+    """
+    rest, style_rest = (1 - np.sum(masks, axis=0) for masks in (matched.content, matched.style))
+    if not rest.any():
+        return matched
+    if style_rest.any():
+        return matched._replace(
+            names=(*matched.names, LEFT_OUT),
+            content=(*matched.content, rest),
+            style=(*matched.style, style_rest),
+        )
+    rows, columns = ndimage.distance_transform_edt(
+        rest, return_distances=False, return_indices=True
+    )
+    return matched._replace(content=tuple(mask[rows, columns] for mask in matched.content))

@@ -102,12 +102,36 @@ def test_regions_that_differ_are_an_error_unless_left_out(quick):
         quick(style_map=style_map)
     weights = {"gram_weight": 0, "palette_weight": 0, "variation": 0}
     result = quick(style_map=style_map, colors={"sky": RED}, steps=2, **weights)
-    assert list(result.manifest["regions"]) == ["sky"]
+    assert list(result.manifest["regions"]) == ["sky", "left out"]
     assert np.isfinite(result.image).all()
     # And a term of weight 0 is left out.
     assert [term["type"] for term in result.manifest["terms"].values()] == ["PatchStyleLoss"]
     with pytest.raises(InputError, match="no terms"):
         quick(patch_weight=0, **weights)
+
+
+@pytest.mark.parametrize("steps", [0, 20])
+def test_what_both_maps_leave_out_is_painted_from_its_like(quick, style, steps):
+    """Not in the mean colour of all the style, which is a grey."""
+    color_map, style_map = (
+        upper_and_lower(SHAPE, RED, BLUE),
+        upper_and_lower(STYLE_SHAPE, BLUE, RED),
+    )
+    color_map[20:28, 20:28] = style_map[2:12, 4:14] = GREEN
+    result = quick(color_map, style_map, keep=[GREEN], steps=steps, noise=0.5)
+    assert list(result.manifest["regions"]) == ["#ff0000", "#0000ff", "left out"]
+    found = result.image[20:28, 20:28].mean((0, 1))
+    np.testing.assert_allclose(found, style[2:12, 4:14].mean((0, 1)), atol=0.06)
+
+
+def test_what_the_doodle_alone_leaves_out_is_painted_as_what_is_around_it(quick):
+    maps = [upper_and_lower(shape, RED, BLUE) for shape in (SHAPE, STYLE_SHAPE)]
+    maps[0][:20] = RED  # the larger region, with the green and without
+    expected = quick(*maps, steps=2)
+    maps[0][24:30, 20:28] = GREEN
+    result = quick(*maps, keep=[GREEN], steps=2)
+    np.testing.assert_array_equal(result.image, expected.image)
+    assert result.manifest["regions"] == expected.manifest["regions"]
 
 
 def test_small_and_merged_colours_are_in_the_manifest(quick):
