@@ -516,6 +516,19 @@ class TestMasks:
         assert done.exit_code == 2
         assert "--out" in done.output
 
+    @pytest.mark.parametrize("also", [(), ("-o", "mask.png")])
+    def test_segment_plots_the_subject_in_a_box_without_a_network(self, folder, also, monkeypatch):
+        command = sys.modules["stylekit.cli.segment"]  # the package has a function of the name
+        monkeypatch.setattr(command, "segmenter", None)
+        monkeypatch.setattr(command, "check_network", None)
+        line = ["segment", "photo.jpg", "--box", "20,5,70,75", "--plot", "seen.png", *also]
+        done = CliRunner().invoke(cli.app, line)
+        assert done.exit_code == 0, done.output
+        assert "of the picture" in done.output
+        assert os.path.exists("mask.png") == bool(also)
+        # The subject has a colour, as a class has.
+        assert np.ptp(sk.read_image("seen.png"), axis=-1).max() > 0.5
+
     def test_segment_lists_the_classes(self, data_dir, tmp_path):
         deeplab = data_dir / "deeplab"
         model = ["--model", str(deeplab / "deeplabv3_257_mv_gpu.tflite")]

@@ -49,7 +49,7 @@ def segment(
         typer.Option(
             metavar="FILE",
             rich_help_panel=Panel.picture,
-            help="Write the photograph there, with what is in it in colours.",
+            help="Write the photograph there, with its classes, or what the box has, in colours.",
         ),
     ] = None,
 ) -> None:
@@ -60,28 +60,36 @@ def segment(
     """
     with plain_errors():
         from stylekit.image import as_image, check_writable, write_image
+        from stylekit.masks import Segmentation, resize
 
         for path in filter(None, (out, plot)):
             keep_apart(path, [photo])
             check_writable(path)
-        if out is None or plot:
-            check_network(model, names)
-        image = as_image(photo, "photo")
-        if out:
-            found = Subject(None, box, classes, model, names, refine).find(image)
-            typer.echo(f"{write_image(out, found)}: {found.mean():.1%} of the picture")
-        elif classes or box:
+        if not out and (classes or (box and not plot)):
             raise InputError(
                 explain(
                     "the mask has no place to go",
                     hint="name a file with --out, such as -o mask.png",
                 )
             )
+        if not box and (plot or not out):
+            check_network(model, names)
+        image = as_image(photo, "photo")
+        found = None
+        if out or box:
+            found = Subject(None, box, classes, model, names, refine).find(image)
+            told = f"{found.mean():.1%} of the picture"
+            typer.echo(f"{write_image(out, found)}: {told}" if out else told)
         if plot or not out:
             image = as_image(image, size=min(LARGEST, max(image.shape[:2])))
-            seen = segmenter(model, names)(image)
-            for name, share in seen.names_present.items():
-                typer.echo(f"{share:6.1%}  {name}")
+            if box:
+                seen = Segmentation(
+                    resize(found, image.shape[:2]) >= 0.5, ("background", "subject")
+                )
+            else:
+                seen = segmenter(model, names)(image)
+                for name, share in seen.names_present.items():
+                    typer.echo(f"{share:6.1%}  {name}")
             if plot:
                 seen.plot(image).savefig(plot, dpi=150)
 

@@ -34,6 +34,7 @@ def subject(
     foreground: Any = None,
     background: Any = None,
     soft: bool = True,
+    fill_holes: bool = True,
     rounds: int = 5,
     size: int = 320,
 ) -> np.ndarray:
@@ -57,15 +58,18 @@ def subject(
         rows `top` and `bottom`, and everything else is background. Fractions of a pixel widen it.
     foreground, background : array_like, PIL.Image.Image or path, optional
         Scribbles: masks of the picture's size, at least 0.5 where it is certainly the subject and
-        where it is certainly not. With a box, either or none; without one, both.
+        where it is certainly not. With a box, either or none; without one, both. With a box,
+        `foreground` can only add to the mask.
     soft : bool, optional
         Whether the edge is soft, as the guided filter leaves it, or 0 and 1 only.
+    fill_holes : bool, optional
+        Whether what the subject encloses belongs to it, such as the eyes of a face. A hole with a
+        scribble of `background` in it stays one.
     rounds : int, optional
         How often the colour models are fitted.
     size : int, optional
-        The longer side, in pixels, at which the subject is looked for: that of the box and of half
-        as much again on each side of it, or of the picture. Larger finds thinner parts and takes
-        more than proportionally longer.
+        The longer side, in pixels, at which the subject is looked for: that of the box and half as
+        much again on each side of it, or of the picture. Larger finds thinner parts, and is slower.
 
     Returns
     -------
@@ -87,7 +91,8 @@ def subject(
     the scribbles or of the box's middle; the background's favour what is near the box. The
     posterior ``f / (f + g)``, smoothed by the guided filter, divides the pixels for the next round.
     At last posteriors beyond 0.75 either way become seeds, where they are more than specks, and
-    the random walk gives each other pixel to the seeds that it reaches first.
+    the random walk gives each other pixel to the seeds that it reaches first. With a box and
+    `foreground` this is done with the scribbles and without, and the larger mask counts.
 
     References
     ----------
@@ -108,7 +113,9 @@ def subject(
     image = as_image(picture)
     inside, outside = _known(image.shape[:2], box, foreground, background)
     window = (slice(None), slice(None)) if box is None else _surroundings(box, image.shape[:2])
-    found = _cut_out(image[window], inside[window], outside[window], box is not None, rounds, size)
+    found = _cut_out(
+        image[window], inside[window], outside[window], box is not None, fill_holes, rounds, size
+    )
     mask = np.zeros(image.shape[:2], np.float32)
     mask[window] = found if soft else found >= 0.5
     mask[inside], mask[outside] = 1, 0
@@ -116,13 +123,40 @@ def subject(
 
 
 def _cut_out(
-    image: np.ndarray, inside: np.ndarray, outside: np.ndarray, boxed: bool, rounds: int, size: int
+    image: np.ndarray,
+    inside: np.ndarray,
+    outside: np.ndarray,
+    boxed: bool,
+    fill_holes: bool,
+    rounds: int,
+    size: int,
 ) -> np.ndarray:
     """Return the soft mask of what is like `inside`, or in the middle of what is not `outside`."""
     shape = fit_shape(image.shape, min(size, max(image.shape[:2])))
     ours, others = resize_mask(inside, shape), resize_mask(outside, shape)
     ours, others = (ours > 0) & (ours >= others), (others > 0) & (others > ours)
     small = resize_picture(image, shape)
+    marks = [ours, np.zeros_like(ours)] if boxed and ours.any() else [ours]
+    found = [_search(small, marked, others, boxed, rounds) for marked in marks]
+    found = [one for one in found if one.any()]
+    if not found:
+        fail(
+            "nothing stands out from the background",
+            expected="a subject with colours that are rare around it",
+            hint="mark some of it with foreground=, or draw a tighter box",
+        )
+    found[0] |= found[-1]  # strokes add to what the box finds
+    if fill_holes:
+        found = [_without_holes(one, others) for one in found]
+    radius = math.ceil(3 * max(image.shape[:2]) / max(shape))  # an edge is wrong by a cell or so
+    masks = [guided(image, resize_mask(one, image.shape[:2]), radius=radius) for one in found]
+    return np.maximum(masks[0], masks[-1])  # the filter may lower the larger one at its edge
+
+
+def _search(
+    small: np.ndarray, ours: np.ndarray, others: np.ndarray, boxed: bool, rounds: int
+) -> np.ndarray:
+    """Return the subject at a reduced size as a bool mask; it is empty if nothing stands out."""
     start = ours.astype(float)
     if boxed:  # its middle is the likelier, its rim mostly background
         start = ndimage.distance_transform_edt(~others)
@@ -131,9 +165,14 @@ def _cut_out(
     likely, unlikely = share >= _SURE, share <= 1 - _SURE
     if not boxed:  # what no stroke leads to may be another thing of the same colours
         likely = ndimage.binary_propagation(ours, mask=likely | ours)
-    found = _walk(small, likely, unlikely, ours, others)
-    radius = math.ceil(3 * max(image.shape[:2]) / max(shape))  # an edge is wrong by a cell or so
-    return guided(image, resize_mask(found, image.shape[:2]), radius=radius)
+    return _walk(small, likely, unlikely, ours, others)
+
+
+def _without_holes(found: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return a mask with what it encloses, but for holes that have known background in them."""
+    labels, _ = ndimage.label(np.pad(~found, 1, constant_values=True))
+    known = np.pad(others, 1, constant_values=True)
+    return found | np.isin(labels, labels[known], invert=True)[1:-1, 1:-1]
 
 
 def _posterior(
@@ -187,13 +226,7 @@ def _walk(
     seeds = np.zeros(likely.shape, int)
     seeds[_without_specks(likely, least) | ours] = 1
     seeds[_without_specks(unlikely, least) | others] = 2
-    if not (seeds == 1).any():
-        fail(
-            "nothing stands out from the background",
-            expected="a subject with colours that are rare around it",
-            hint="mark some of it with foreground=, or draw a tighter box",
-        )
-    if seeds.all():
+    if seeds.all() or not (seeds == 1).any():
         return seeds == 1
     return random_walker(small, seeds, mode="bf", channel_axis=-1) == 1
 

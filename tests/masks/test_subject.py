@@ -91,6 +91,46 @@ class TestBox:
         assert iou(subject(folder / "bird_segmentation.bmp", box, size=240), truth) > 0.9
 
 
+class TestHoles:
+    @pytest.fixture
+    def eyed(self, scene, rng):
+        """The scene with an eye of the meadow's colours in the left disc, and where that is."""
+        picture, left, _ = scene
+        eye = rectangle(left.shape, 34, 34, 44, 44)
+        picture = picture.copy()
+        picture[eye] = picture[:10, :10].reshape(-1, 3)
+        return picture, left, eye
+
+    def test_are_filled(self, eyed):
+        picture, left, eye = eyed
+        mask = subject(picture, BOX)
+        assert mask[eye].min() > 0.99
+        assert iou(mask, left) > 0.95
+
+    def test_stay_where_that_is_asked(self, eyed):
+        picture, left, eye = eyed
+        mask = subject(picture, BOX, fill_holes=False)
+        assert mask[eye].mean() < 0.1
+        assert iou(mask, left & ~eye) > 0.93
+
+    def test_stay_where_the_background_is_marked_in_them(self, eyed):
+        picture, _, eye = eyed
+        mask = subject(picture, BOX, background=rectangle(eye.shape, 38, 38, 40, 40))
+        assert mask[eye].mean() < 0.1
+
+    def test_a_bay_that_is_open_to_the_outside_is_no_hole(self, eyed):
+        picture, left, eye = eyed
+        bay = rectangle(left.shape, 34, 10, 44, 44)
+        picture[bay & ~eye] = picture[80:90, 90:114].reshape(-1, 3)
+        assert subject(picture, BOX)[bay].mean() < 0.1
+
+    def test_are_filled_under_scribbles_alone(self, eyed):
+        picture, left, eye = eyed
+        strokes = rectangle(left.shape, 30, 50, 50, 52)
+        others = rectangle(left.shape, 5, 5, 8, 85)
+        assert subject(picture, foreground=strokes, background=others)[eye].min() > 0.99
+
+
 class TestScribbles:
     def test_finds_what_is_marked_and_not_its_twin(self, scene):
         picture, left, _ = scene
@@ -114,9 +154,31 @@ class TestScribbles:
         picture = picture.copy()
         badge = rectangle(left.shape, 32, 37, 48, 53)
         picture[badge] = picture[:16, :16].reshape(-1, 3)
-        assert subject(picture, BOX)[badge].mean() < 0.5
-        mask = subject(picture, BOX, foreground=badge)
+        assert subject(picture, BOX, fill_holes=False)[badge].mean() < 0.5
+        mask = subject(picture, BOX, foreground=badge, fill_holes=False)
         assert iou(mask, left) > 0.93
+
+    @pytest.mark.parametrize("rows", [(28, 32), (44, 46), (58, 62)])
+    def test_foreground_takes_nothing_away_from_what_a_box_finds(self, scene, rng, rows):
+        """A stroke of one shade draws the colours of the subject to itself."""
+        picture, left, _ = scene
+        shades = picture * np.linspace(0.4, 1, 140)[:, None]
+        strokes = rectangle(left.shape, 24, rows[0], 28, rows[1])
+        alone = subject(shades, BOX)
+        mask = subject(shades, BOX, foreground=strokes)
+        assert (mask >= alone).all()
+        assert (mask[strokes] == 1).all()
+        background = rectangle(left.shape, 60, 30, 64, 40)
+        without = subject(shades, BOX, background=background)
+        mask = subject(shades, BOX, foreground=strokes, background=background)
+        assert (mask >= without).all()
+
+    def test_foreground_helps_where_a_box_finds_nothing(self, rng):
+        picture = rng.uniform(0.49, 0.51, (40, 60, 3))
+        with pytest.raises(InputError, match="nothing stands out"):
+            subject(picture, (10, 10, 50, 30))
+        strokes = rectangle((40, 60), 25, 18, 30, 22)
+        assert subject(picture, (10, 10, 50, 30), foreground=strokes)[strokes].all()
 
     def test_a_box_of_the_whole_picture_is_right_with_background(self, scene):
         picture, left, right = scene
