@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -118,7 +117,9 @@ def match_regions(
     min_share = number(min_share, "min_share", low=0, high=1)
     asked = None if colors is None else colors_asked(colors)
     kept, merged = _listed(keep, "keep"), _listed(merge, "merge")
-    _check_apart({"colors": asked or {}, "keep": kept, "merge": merged})
+    _check_apart("colors and keep both name", asked or {}, kept)
+    _check_apart("colors and merge both name", asked or {}, merged)
+    _check_apart("keep and merge both name", kept, merged)
     maps = [
         ColorMap(picture, name, kept | merged | (asked or {}), tolerance)
         for picture, name in zip((content_map, style_map), _MAPS, strict=True)
@@ -136,11 +137,14 @@ def match_regions(
         one.label()
     if asked is None:  # a colour of which others left no pixel
         wanted = [pair for pair in wanted if any(_shares(maps, *pair))]
-    for option, names in (("keep", kept), ("merge", merged)):
+    for what, names in (
+        ("keep names a colour that neither map has", kept),
+        ("merge names a colour that neither map has", merged),
+    ):
         unknown = [name for name in names if not any(_shares(maps, name, name))]
         if unknown:
             fail(
-                f"{option} names a colour that neither map has: " + ", ".join(unknown),
+                f"{what}: " + ", ".join(unknown),
                 expected="colours of " + _listing(maps, wanted),
             )
 
@@ -187,18 +191,12 @@ def _listed(colors: Any, name: str) -> Colors:
     return colors_asked(colors, name) if colors else {}
 
 
-def _check_apart(options: dict[str, Colors]) -> None:
-    for (one, colors), (other, others) in itertools.combinations(options.items(), 2):
-        twice = [
-            name
-            for name, color in others.items()
-            if any((color == c).all() for c in colors.values())
-        ]
-        if twice:
-            fail(
-                f"{one} and {other} both name " + ", ".join(twice),
-                expected="each colour in one of them",
-            )
+def _check_apart(what: str, colors: Colors, others: Colors) -> None:
+    """Raise an error that says what it is if two options name one colour."""
+    codes = {color.tobytes() for color in colors.values()}
+    twice = [name for name, color in others.items() if color.tobytes() in codes]
+    if twice:
+        fail(f"{what} " + ", ".join(twice), expected="each colour in one of them")
 
 
 def _pairs(content: Colors, style: Colors, tolerance: float) -> list[Pair]:
