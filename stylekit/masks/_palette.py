@@ -100,7 +100,7 @@ class ColorMap:
                 labels[nearest == index] = index
             elif name in self._sought and _largest_part(here) < _FEW:
                 labels[here] = -1
-                self.traces[name] = np.count_nonzero(nearest == index)
+                self.traces[name] = int(np.count_nonzero(nearest == index))
         self._labels, self._indices = labels, {name: index for index, name in enumerate(colors)}
         self.shares = label_shares(labels, colors)
         self.unmatched = float(np.mean(labels < 0))
@@ -118,7 +118,7 @@ class ColorMap:
             return_indices=True,
         )
         labels = self._labels[rows, columns]
-        return [np.float32(labels == self._indices[name]) for name in names]
+        return [(labels == self._indices[name]).astype(np.float32) for name in names]
 
 
 def colors_present(pixels: np.ndarray, tolerance: float, width: int = 3) -> Colors:
