@@ -4,6 +4,18 @@ SIZE = 512
 STEPS = 300
 STRENGTH = 0.5
 
+STYLE_LOSS = "neighbors"
+"""What the recipes paint with, where they are not told."""
+
+NEIGHBOR_STEPS = 72
+"""Evaluations in which nearest neighbours settle: 12 a level of four, and three rounds of 8."""
+
+NEIGHBOR_FACTOR = 20.0
+"""Weight of the neighbours' style loss at strength 1, beside the content's of 1 at strength 0."""
+
+NEIGHBOR_VARIATION = 16.0
+"""Weight of the total variation beside it."""
+
 PREVIEW_SIZE = 192
 """Longer side, in pixels, of the pictures of a sweep: strokes can be judged, and a run takes
 seconds."""
@@ -28,6 +40,9 @@ out of flat skies and raises the style loss by under 1 %; 10 begins to soften br
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 """Gatys et al. 2016, section 3."""
+
+NEIGHBOR_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
+"""The first convolution of each block that Kolkin et al. 2022 use; they take all to conv4_3."""
 
 CONTENT_LAYERS = ("block4_conv2",)
 """Gatys et al. 2016, section 3; the Keras and TensorFlow tutorials take block5_conv2."""

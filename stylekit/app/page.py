@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 import pandas as pd
 
-from stylekit._defaults import SIZE, STEPS, STRENGTH
+from stylekit._defaults import NEIGHBOR_STEPS, SIZE, STRENGTH
 from stylekit.app import examples, fields
 from stylekit.app.answers import Answers
 from stylekit.app.limits import SMALLEST
@@ -23,6 +23,10 @@ COLORS = {
     "The photo's: only light and dark are painted": "luminance",
     "The photo's: the styles are recoloured first": "match",
     "The style's, arranged as in the photo": "palette",
+}
+METHODS = {
+    "Each place as its nearest in the style": "neighbors",
+    "The style's textures over the photo": "gram",
 }
 STEP, LOSS = "step", "loss, log10"
 
@@ -101,6 +105,7 @@ def page(answers: Answers) -> gr.Blocks:
         def run(visitor: Visitor, where, side, *values) -> Iterator[tuple[Any, ...]]:
             options = dict(zip(settings, values[STYLES:], strict=True))
             options["keep_colors"] = COLORS[options["keep_colors"]]
+            options["style_loss"] = METHODS[options["style_loss"]]
             options["side"] = SIDES[side] if tools[where] else None
             for painted in answers.paint(visitor, weights=values[:STYLES], **options):
                 shown = fields.state(**painted.place)
@@ -185,14 +190,15 @@ def _settings(answers: Answers) -> dict[str, Any]:
         steps = gr.Slider(
             1,
             limits.steps,
-            min(STEPS, limits.steps),
+            min(NEIGHBOR_STEPS, limits.steps),
             step=1,
             label="Steps",
-            info="More take longer.",
+            info="More take longer; textures want 300.",
             elem_id="steps",
             min_width=150,
         )
     with gr.Accordion("More settings", open=False, elem_id="more-settings"):
+        method = gr.Radio(list(METHODS), value=next(iter(METHODS)), label="Method")
         network = gr.Radio(networks, value=networks[0], label="Network")
         colors = gr.Dropdown(list(COLORS), value="The style's", label="Colours")
         scale = gr.Slider(
@@ -202,6 +208,7 @@ def _settings(answers: Answers) -> dict[str, Any]:
         "strength": strength,
         "size": size,
         "steps": steps,
+        "style_loss": method,
         "network": network,
         "keep_colors": colors,
         "style_scale": scale,

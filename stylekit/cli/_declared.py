@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from stylekit._defaults import NEIGHBOR_STEPS, STEPS, STYLE_LOSS
 from stylekit.cli._help import Panel
 from stylekit.cli._network import ExtractorName
 from stylekit.cli._values import complete_layers, one_of, within
@@ -36,6 +37,16 @@ class PrecisionName(enum.StrEnum):
     float32 = "float32"
     mixed_float16 = "mixed_float16"
     mixed_bfloat16 = "mixed_bfloat16"
+
+
+class StyleLossName(enum.StrEnum):
+    """How the style is taken over."""
+
+    neighbors = "neighbors"
+    gram = "gram"
+
+
+DEFAULT_STYLE_LOSS = StyleLossName(STYLE_LOSS)
 
 
 class KeepColorsName(enum.StrEnum):
@@ -68,13 +79,26 @@ Size = Annotated[
         help="Its longer side; 0 is the first picture's own.",
     ),
 ]
-Steps = Annotated[
-    int,
-    within(
+
+
+def _steps(**options: Any) -> Any:
+    return within(
         low=0,
         whole=True,
         rich_help_panel=Panel.picture,
         help="How often the picture is improved: more take longer, and gain less and less.",
+        **options,
+    )
+
+
+Steps = Annotated[int, _steps()]
+StepsByMethod = Annotated[int | None, _steps(show_default=f"{NEIGHBOR_STEPS}, or {STEPS} by gram")]
+StyleLoss = Annotated[
+    StyleLossName,
+    typer.Option(
+        rich_help_panel=Panel.picture,
+        help="neighbors paints each place as the most similar place of STYLE; gram takes over "
+        "the textures of STYLE, and keeps more of CONTENT.",
     ),
 ]
 StyleScale = Annotated[
@@ -283,7 +307,7 @@ Pyramid = Annotated[
         whole=True,
         metavar="LEVELS",
         rich_help_panel=Panel.run,
-        show_default="until 768 pixels suffice",
+        show_default="down to 64 pixels or more",
         help="Begin small: sizes to paint at in turn, each twice the one before.",
     ),
 ]

@@ -14,11 +14,11 @@ from typing import Any
 import typer
 
 from stylekit._checks import FileError, InputError, check_place, fail
-from stylekit._defaults import SIZE, STEPS, STRENGTH
+from stylekit._defaults import NEIGHBOR_STEPS, SIZE, STEPS, STRENGTH
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
 from stylekit.cli._callbacks import Latest, Resumption
-from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName
+from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName, StyleLossName
 from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
 from stylekit.cli._network import ExtractorName, check_weights_file, network, parsed_finish
 from stylekit.cli._plan import parsed_plan, plan
@@ -213,11 +213,19 @@ def _tell_colors(what: str, colors: dict[str, dict[str, float]], hint: str = "")
 class PaintOptions(RunOptions):
     """Options of the commands that paint over a content picture."""
 
+    steps: declared.StepsByMethod = None  # type: ignore[assignment]
+    style_loss: declared.StyleLoss = declared.DEFAULT_STYLE_LOSS
     strength: declared.Strength = STRENGTH
     keep_colors: declared.KeepColors = None
     content_layers: declared.ContentLayers = None
     finish: declared.Finish = None
     pyramid: declared.Pyramid = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.steps is None:
+            by_gram = self.style_loss is StyleLossName.gram
+            self.steps = STEPS if by_gram else NEIGHBOR_STEPS
 
     def check(self) -> None:
         """Refuse what can be refused before a picture is read."""
@@ -235,6 +243,7 @@ class PaintOptions(RunOptions):
         """Return the options as the recipes take them; this loads TensorFlow."""
         given = super().arguments() | {
             "strength": self.strength,
+            "style_loss": self.style_loss.value,
             "pyramid": self.pyramid,
             "keep_colors": self.keep_colors and self.keep_colors.value,
         }

@@ -9,7 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from stylekit._checks import InputError, explain, grid_size, number
-from stylekit._defaults import MOST_CELLS, PREVIEW_SIZE, PREVIEW_STEPS, SWEPT_STRENGTHS
+from stylekit._defaults import (
+    MOST_CELLS,
+    PREVIEW_SIZE,
+    PREVIEW_STEPS,
+    SWEPT_STRENGTHS,
+)
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
 from stylekit.cli._help import Panel
@@ -59,6 +64,7 @@ def sweep(
         ),
     ] = None,
     keep_colors: declared.KeepColors = None,
+    style_loss: declared.StyleLoss = declared.DEFAULT_STYLE_LOSS,
     size: declared.Size = PREVIEW_SIZE,
     steps: declared.Steps = PREVIEW_STEPS,
     style_layers: Annotated[
@@ -118,6 +124,7 @@ def sweep(
             steps=steps,
             extractor=network(extractor, weights_file, pooling.value),
             keep_colors=keep_colors and keep_colors.value,
+            style_loss=style_loss.value,
             seed=seed,
             max_cells=max_cells,
             progress=progress,

@@ -4,6 +4,7 @@ from stylekit.losses.base import Loss, StatisticLoss
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import ContentLoss, PixelLoss
 from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss
+from stylekit.losses.neighbors import NeighborStyleLoss
 from stylekit.losses.palette import PaletteLoss
 from stylekit.losses.patch import PatchStyleLoss
 from stylekit.losses.region import Region
@@ -17,6 +18,7 @@ __all__ = [
     "GramStyleLoss",
     "Loss",
     "MaskedGramStyleLoss",
+    "NeighborStyleLoss",
     "PaletteLoss",
     "PatchStyleLoss",
     "PixelLoss",

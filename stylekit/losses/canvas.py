@@ -20,6 +20,10 @@ LARGEST_SOUGHT = 4096
 """Longer side up to which a size for a small region is sought; beyond, the search takes minutes."""
 
 
+class LevelNotBegunError(Exception):
+    """Raised by `Canvas.start` before the level has begun; `Objective` prepares the term later."""
+
+
 class Canvas:
     """One size of one run, as a term sees it.
 
@@ -34,15 +38,27 @@ class Canvas:
         The shape that masks must have. Default: `base_shape`.
     dtype : str
         The extractor's dtype policy.
+    round : int
+        See the attribute.
 
     Attributes
     ----------
     notes : list of str
         What a reader of the run's record should know, such as a region skipped at a layer.
+    follows : bool
+        Whether `start` or `round` was read: then a term is prepared anew when its level begins.
     """
 
     def __init__(
-        self, extractor, shape, *, base_shape=None, picture=None, mask_shape=None, dtype="float32"
+        self,
+        extractor,
+        shape,
+        *,
+        base_shape=None,
+        picture=None,
+        mask_shape=None,
+        dtype="float32",
+        round=0,
     ) -> None:
         self.extractor = extractor
         self.shape = tuple(shape)
@@ -51,6 +67,8 @@ class Canvas:
         self.picture = picture
         self.dtype = dtype
         self.notes: list[str] = []
+        self.follows = False
+        self.begin(None, round)
         self._what = "the picture"
 
     @property
@@ -62,6 +80,34 @@ class Canvas:
     def image(self):
         """The picture at this size, a tensor ``[1, H, W, 3]``."""
         return ops.convert_to_tensor(resize(self.picture, self.shape)[None])
+
+    @property
+    def start(self):
+        """The image that this level starts from, a tensor ``[B, H, W, 3]``.
+
+        At the first level it is the start of the run. At a finer one it is the image so far: what
+        the coarser level changed, added to the run's start at this size. In a further round at one
+        size it is the last round's image.
+
+        All sizes are prepared before the first step, so that bad arguments raise early. At that
+        time the image is not known yet: reading it ends `Loss.prepare`, which is called again when
+        the level begins. Check arguments first, read `start` next, and compute last.
+        """
+        self.follows = True
+        if self._start is None:
+            raise LevelNotBegunError
+        return self._start
+
+    @property
+    def round(self) -> int:
+        """How many levels of this size were painted before: 0 for the first. See `Pyramid`."""
+        self.follows = True
+        return self._round
+
+    def begin(self, image, round: int) -> None:
+        """Take the image that a level starts from, or None for a level that has not begun."""
+        self._start = None if image is None else ops.convert_to_tensor(image)
+        self._round = round
 
     def beside(self, picture, scale: float = 1.0) -> Canvas:
         """Return a canvas for a reference that keeps its own size and aspect ratio.

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from stylekit._checks import integer, number
-from stylekit._defaults import STEPS, STRENGTH
+from stylekit._defaults import STRENGTH, STYLE_LOSS
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
 from stylekit.masks import MatchedRegions
 from stylekit.recipes._colors import Source, finished
 from stylekit.recipes._mixed import run_mixed
-from stylekit.transfer import Plan, Pyramid, Result, Start, StyleTransfer, TransferError
+from stylekit.recipes._styles import StylePart, Terms, method
+from stylekit.transfer import Plan, Result, Start, StyleTransfer, TransferError
 
 
 def paint(
     photo: np.ndarray,
-    styles: Callable[[float, Sequence[str]], list[Loss]],
+    parts: Sequence[StylePart],
+    gram: Terms,
     *,
     strength: float = STRENGTH,
-    steps: int = STEPS,
+    style_loss: Any = STYLE_LOSS,
+    steps: int | None = None,
     style_layers: Sequence[str] | None = None,
     content_layers: Sequence[str] | None = None,
     variation: float | None = None,
     initial=None,
     update_mask: np.ndarray | None = None,
     keep_colors: str | None = None,
-    sources: Sequence[Source] = (),
     pyramid: int | None = None,
     extractor: FeatureExtractor | None = None,
     finish: tuple[FeatureExtractor, int] | None = None,
@@ -46,26 +49,26 @@ def paint(
     ----------
     photo : ndarray [H, W, 3]
         The content, at the result's size.
-    styles : callable
-        From the weight of all style, `extractor.style_factor` times strength, and the style's
-        layers, to the style terms.
+    parts : sequence of StylePart
+        The styles, as `_colors.prepared` returns them, and where they go.
+    gram : callable
+        The Gram terms of the recipe; see `_styles.Terms`.
     update_mask : ndarray [H, W], optional
         See `StyleTransfer.run`.
-    strength, steps, style_layers, content_layers, variation, initial, pyramid, finish
+    strength, style_loss, steps, style_layers, content_layers, variation, initial, pyramid, finish
         See `stylize`.
     keep_colors : str, optional
-        See `stylize`; the styles are to be those of `_colors.prepared`.
-    sources : sequence of Source
-        The styles, as ``keep_colors="palette"`` counts their colours.
+        See `stylize`.
     extractor, optimizer, precision, plan, seed, callbacks, checkpoint
         See `StyleTransfer`.
     """
     strength = number(strength, "strength", low=0, high=1)
-    integer(steps, "steps", low=0)
+    how = method(style_loss, gram)
+    steps = integer(how.steps if steps is None else steps, "steps", low=0)
     if variation is not None:
         number(variation, "variation", low=0)
     longer = max(photo.shape[:2])
-    levels = Pyramid.of(longer) if pyramid is None else Pyramid.halving(longer, pyramid)
+    levels = how.pyramid(longer, pyramid)
     photo.flags.writeable = False  # the content and the start then are this array, not copies
     start = photo if initial is None else initial
     if start is not photo and not isinstance(start, Start):
@@ -74,8 +77,10 @@ def paint(
     def transfer(network: FeatureExtractor) -> StyleTransfer:
         layers = content_layers or network.content_layers
         terms: list[Loss] = [ContentLoss(photo, layers=layers, weight=1 - strength)]
-        terms += styles(network.style_factor * strength, style_layers or network.style_layers)
-        smoothing = network.variation if variation is None else variation
+        terms += how.terms(
+            parts, how.factor(network) * strength, style_layers or how.layers(network)
+        )
+        smoothing = how.variation(network) if variation is None else variation
         if smoothing:
             terms.append(TotalVariationLoss(weight=smoothing * strength))
         return StyleTransfer(
@@ -92,6 +97,7 @@ def paint(
         network, share = finish
         last = transfer(network), integer(share, "the finish's steps", low=0, high=steps)
     # At strength 0 the start is returned, in its own colours.
+    sources = [Source(one.style, one.style_mask, one.weight * one.area) for one in parts]
     colors = photo, keep_colors, update_mask, sources if strength else ()
     try:
         result = run_mixed(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stylekit._checks import InputTypeError, explain, fail, number
 from stylekit._defaults import SIZE
 from stylekit.image import as_image
-from stylekit.losses import GradientMaskStyleLoss
+from stylekit.losses import GradientMaskStyleLoss, Loss
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
-from stylekit.recipes._colors import Source, prepared
+from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style
+from stylekit.recipes._styles import StylePart
 from stylekit.transfer import Result
 
 
@@ -43,8 +46,9 @@ def gradient_mask(
     keep_colors
         See `stylize`; each style is matched to the content under its mask.
     **options
-        As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
-        pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and checkpoint.
+        As for `stylize`: strength, style_loss, steps, style_layers, content_layers, variation,
+        initial, pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and
+        checkpoint.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def gradient_mask(
     >>> sk.recipes.gradient_mask(photo, styles).save("out.png")  # doctest: +SKIP
     """
     photo = as_image(content, "content", size)
-    regions, sources = [], []
+    parts = []
     if not styles:
         fail("there is no style", expected="at least one (style, mask)")
     for entry in styles:
@@ -85,14 +89,18 @@ def gradient_mask(
         mask = fitted(mask, photo)
         source = rest[0] if rest else None
         painting = prepared(painting, photo, keep_colors, style_mask=source, mask=mask)
-        regions.append((painting, mask, *rest))
         intensity = number(rest[1] if len(rest) > 1 else 1.0, "intensity", low=0)
-        sources.append(Source(painting, source, intensity * float(mask.mean())))
+        parts.append(StylePart(painting, mask, source, intensity))
+
+    def gram(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
+        regions = [(one.style, one.mask, one.style_mask, one.weight) for one in parts]
+        return [GradientMaskStyleLoss(regions, layers=layers, weight=weight)]
+
     return paint(
         photo,
-        lambda weight, layers: [GradientMaskStyleLoss(regions, layers=layers, weight=weight)],
-        update_mask=combine([mask for _, mask, *_ in regions], "sum") if protect else None,
+        parts,
+        gram,
+        update_mask=combine([one.mask for one in parts], "sum") if protect else None,
         keep_colors=keep_colors,
-        sources=sources,
         **options,
     )

@@ -82,9 +82,9 @@ def localized(
     style_scale
         See `stylize`.
     **options
-        As for `stylize`: strength, steps, keep_colors, style_layers, content_layers, variation,
-        initial, pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and
-        checkpoint.
+        As for `stylize`: strength, style_loss, steps, keep_colors, style_layers, content_layers,
+        variation, initial, pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks
+        and checkpoint.
 
     Returns
     -------

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from skimage.exposure import match_histograms
 
 from stylekit._checks import InputTypeError, explain
-from stylekit._defaults import SIZE
+from stylekit._defaults import SIZE, STYLE_LOSS
 from stylekit.image import as_image, resize, with_map
 from stylekit.losses import Loss, WindowGramStyleLoss
-from stylekit.recipes._colors import Source, prepared
+from stylekit.masks import match_regions
+from stylekit.masks import resize as mask_at
+from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style
+from stylekit.recipes._styles import StylePart
 from stylekit.transfer import Result
 
 
@@ -29,6 +33,7 @@ def patches(
     size: int | None = SIZE,
     style_scale: float = 1.0,
     keep_colors: str | None = None,
+    style_loss: Any = STYLE_LOSS,
     seed: int = 0,
     **options,
 ) -> Result:
@@ -59,8 +64,10 @@ def patches(
         Longer side of the result in pixels. Default: 512; None keeps the content's own.
     style_scale : float
         Longer side of the style relative to the result's.
-    keep_colors
-        See `stylize`.
+    keep_colors, style_loss
+        See `stylize`. By neighbours, each place takes the most similar place of the style, or, with
+        maps, of the same region of it: then the maps hold flat colours, as for `regions`. The
+        options of windows are those of ``style_loss="gram"``.
     seed : int
         Of the run and of the choice among windows that match alike.
     **options
@@ -89,27 +96,36 @@ def patches(
         raise InputTypeError(
             explain(f"{name} is missing", expected="both maps, or neither", received="one of them")
         )
+    photo = as_image(content, "content", size)
+    painting = sized_style(style, photo, style_scale)
+    regions = [(None, None, "")]
     if content_map is None:
-        photo = as_image(content, "content", size)
-        painting = sized_style(style, photo, style_scale)
-        content_map, style_map = photo, match_histograms(painting, photo, channel_axis=-1)
+        maps = photo, match_histograms(painting, photo, channel_axis=-1)
     else:
         _, content_map = with_map(content, content_map, "content")
         _, style_map = with_map(style, style_map, "style")
-        photo = as_image(content, "content", size)
-        painting = sized_style(style, photo, style_scale)
+        if style_loss == "neighbors":
+            matched = match_regions(content_map, style_map)
+            regions = [
+                (mask_at(mask, photo.shape[:2]), mask_at(source, painting.shape[:2]), name)
+                for name, mask, source in zip(
+                    matched.names, matched.content, matched.style, strict=True
+                )
+            ]
         # The mean over each pixel neither rings nor makes colours that are in no pixel's area.
-        content_map = resize(content_map, photo.shape[:2], "box")
-        style_map = resize(style_map, painting.shape[:2], "box")
+        maps = (
+            resize(content_map, photo.shape[:2], "box"),
+            resize(style_map, painting.shape[:2], "box"),
+        )
 
     painting = prepared(painting, photo, keep_colors)
+    parts = [StylePart(painting, mask, source, name=name) for mask, source, name in regions]
 
-    def terms(weight: float, layers: Sequence[str]) -> list[Loss]:
+    def gram(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
         return [
             WindowGramStyleLoss(
                 painting,
-                content_map,
-                style_map,
+                *maps,
                 layers=layers,
                 patch=patch,
                 overlap=overlap,
@@ -121,5 +137,6 @@ def patches(
             )
         ]
 
-    sources = [Source(painting)]
-    return paint(photo, terms, keep_colors=keep_colors, sources=sources, seed=seed, **options)
+    return paint(
+        photo, parts, gram, style_loss=style_loss, keep_colors=keep_colors, seed=seed, **options
+    )

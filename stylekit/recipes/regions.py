@@ -7,10 +7,11 @@ from typing import Any
 
 from stylekit._defaults import MIN_SHARE, SIZE
 from stylekit.image import as_image, with_map
-from stylekit.losses import GradientMaskStyleLoss
+from stylekit.losses import GradientMaskStyleLoss, Loss
 from stylekit.masks import combine, match_regions, resize
-from stylekit.recipes._colors import Source, prepared
+from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, record_regions, sized_style
+from stylekit.recipes._styles import StylePart
 from stylekit.transfer import Result
 
 
@@ -33,7 +34,8 @@ def regions(
 ) -> Result:
     """Paint each region of a picture in the style of the region of the same colour.
 
-    Each region has a Gram matrix of its own, so that sky is painted as sky and trees as trees.
+    Each region takes its neighbours from its own region of the style, or has a Gram matrix of its
+    own, so that sky is painted as sky and trees as trees.
 
     Parameters
     ----------
@@ -58,12 +60,14 @@ def regions(
     style_scale : float
         Longer side of the style relative to the result's.
     small_regions : str
-        ``"error"`` or ``"skip_layer"``, where a region is less than one cell of a layer.
+        ``"error"`` or ``"skip_layer"``, where a region is less than one cell of a layer; for
+        ``style_loss="gram"``. Neighbours need no more than one cell of 4 pixels.
     keep_colors
         See `stylize`; each region's style is matched to that region.
     **options
-        As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
-        pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and checkpoint.
+        As for `stylize`: strength, style_loss, steps, style_layers, content_layers, variation,
+        initial, pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and
+        checkpoint.
 
     Returns
     -------
@@ -107,11 +111,16 @@ def regions(
         for mask, source in zip(masks, sources, strict=True)
     ]
 
-    def terms(weight: float, layers: Sequence[str]):
+    parts = [
+        StylePart(style, mask, source, name=name)
+        for style, mask, source, name in zip(styles, masks, sources, matched.names, strict=True)
+    ]
+
+    def gram(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
         return [
             GradientMaskStyleLoss(
-                list(zip(styles, masks, sources, strict=True)),
-                region_names=matched.names,
+                [(one.style, one.mask, one.style_mask) for one in parts],
+                region_names=[one.name for one in parts],
                 layers=layers,
                 small_regions=small_regions,
                 weight=weight,
@@ -120,13 +129,10 @@ def regions(
 
     result = paint(
         photo,
-        terms,
+        parts,
+        gram,
         update_mask=combine(masks, "sum"),
         keep_colors=keep_colors,
-        sources=[
-            Source(one, source, float(mask.mean()))
-            for one, source, mask in zip(styles, sources, masks, strict=True)
-        ],
         **options,
     )
     record_regions(result, matched, "content")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from stylekit._checks import fail, number
-from stylekit._defaults import SIZE, STEPS, STRENGTH
+from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
 from stylekit.features import FeatureExtractor
 from stylekit.image import as_image
 from stylekit.losses import GramStyleLoss, Loss, MaskedGramStyleLoss
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
-from stylekit.recipes._colors import Source, prepared
+from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style
+from stylekit.recipes._styles import StylePart
 from stylekit.transfer import Plan, Result
 
 
@@ -24,7 +26,8 @@ def stylize(
     *,
     strength: float = STRENGTH,
     size: int | None = SIZE,
-    steps: int = STEPS,
+    style_loss: Any = STYLE_LOSS,
+    steps: int | None = None,
     style_weights: Sequence[float] | None = None,
     style_scale: float = 1.0,
     mask=None,
@@ -52,13 +55,23 @@ def stylize(
     content : path, PIL image or array
     style : path, PIL image or array, or a list of them
     strength : float
-        In [0, 1]: the content's weight is 1 - strength, the style's `extractor.style_factor` times
-        strength, on dimensionless losses, so that a strength means the same at every size. 0
-        returns the start exactly, 1 is style alone (with the light total variation).
+        In [0, 1]: the content's weight is 1 - strength, the style's a constant times strength, on
+        dimensionless losses, so that a strength means the same at every size. 0 returns the start
+        exactly, 1 is style alone (with the light total variation).
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the content's own.
-    steps : int
-        Evaluations of the gradient, at least 0.
+    style_loss : str or callable
+        ``"neighbors"``
+            `NeighborStyleLoss`: each place of the picture is painted as the most similar place of
+            the style. Gives strokes everywhere, and the style's own colours.
+        ``"gram"``
+            `GramStyleLoss`: the style's correlations of features. Keeps more of the photograph,
+            and follows textures without clear strokes.
+        A class or function
+            ``(style, *, mask, style_mask, layers, weight) -> Loss``, called once a style. Masks
+            are arrays, or None for everywhere.
+    steps : int, optional
+        Evaluations of the gradient, at least 0. Default: 72 for neighbours, else 300.
     style_weights : sequence of float, optional
         One a style, at least 0; scaled so that they sum to 1 where the styles cover most (without
         masks: everywhere). Default: equal.
@@ -95,9 +108,10 @@ def stylize(
     initial : path, PIL image, array or Start, optional
         Default: the content. A picture is resized as the content is.
     pyramid : int, optional
-        Number of coarse-to-fine levels, each half the next. Default: as many as bring the
-        coarsest down to 768 pixels, which is one up to that size. The finest level takes the
-        fewest steps: the brush strokes keep their size in the picture, and it adds the detail.
+        Number of coarse-to-fine levels, each half the next. Default: for neighbours as many as
+        bring the coarsest below 128 pixels; else as many as bring it down to 768 pixels. The
+        finest level takes the fewest steps: the brush strokes keep their size in the picture, and
+        it adds the detail. Neighbours take three more rounds at the full size.
     extractor, optimizer, precision, plan, seed
         See `StyleTransfer`.
     finish : (FeatureExtractor, int), optional
@@ -145,28 +159,21 @@ def stylize(
     covers = [everywhere if one is None else one for one in masks]
     weights = _shares(style_weights, covers)
 
-    def terms(factor: float, layers: Sequence[str]) -> list[Loss]:
-        return [
-            GramStyleLoss(one, layers=layers, weight=factor * weight)
-            if region is None and source is None
-            else MaskedGramStyleLoss(one, cover, source, layers=layers, weight=factor * weight)
-            for one, weight, cover, region, source in zip(
-                styles, weights, covers, masks, sources, strict=True
-            )
-        ]
+    parts = [
+        StylePart(one, region, source, weight)
+        for one, region, source, weight in zip(styles, masks, sources, weights, strict=True)
+    ]
 
     # One style over the whole picture leaves nothing to protect.
     everywhere_free = not protect or any(one is None for one in masks)
     return paint(
         photo,
-        terms,
+        parts,
+        _gram_terms,
         update_mask=None if everywhere_free else combine(masks, "sum"),
         keep_colors=keep_colors,
-        sources=[
-            Source(one, source, weight * float(cover.mean()))
-            for one, source, weight, cover in zip(styles, sources, weights, covers, strict=True)
-        ],
         strength=strength,
+        style_loss=style_loss,
         steps=steps,
         style_layers=style_layers,
         content_layers=content_layers,
@@ -182,6 +189,27 @@ def stylize(
         callbacks=callbacks,
         checkpoint=checkpoint,
     )
+
+
+def _gram_terms(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
+    """Return a Gram loss a style."""
+    return [
+        GramStyleLoss(one.style, layers=layers, weight=weight * one.weight)
+        if one.mask is None and one.style_mask is None
+        else MaskedGramStyleLoss(
+            one.style,
+            _everywhere if one.mask is None else one.mask,
+            one.style_mask,
+            layers=layers,
+            weight=weight * one.weight,
+        )
+        for one in parts
+    ]
+
+
+def _everywhere(picture: np.ndarray) -> np.ndarray:
+    """Return a mask of a whole picture."""
+    return np.ones(picture.shape[:2], "float32")
 
 
 def _one_each(value, styles, name):

@@ -36,10 +36,12 @@ class Level:
         Where the image may change.
     number : int
         Of the level, from 0.
+    round : int
+        See `Canvas`.
     """
 
     def __init__(
-        self, transfer, planned: Planned, optimizer, image, base, mask, number: int
+        self, transfer, planned: Planned, optimizer, image, base, mask, number: int, round: int = 0
     ) -> None:
         tensor = tf.constant
         optimizer = as_optimizer(optimizer, transfer.parameters.bounds)
@@ -65,7 +67,7 @@ class Level:
         }
         self._render = render
         self._start = image
-        self._number = number
+        self._number, self._round = number, round
         self._taken = 0
         self._planned = planned
         self.objective = self._step = None
@@ -82,7 +84,7 @@ class Level:
         while True:
             try:
                 if self.objective is None:
-                    self._take()
+                    self._take(record)
                 yield from self._rows(count, record)
                 return
             except Exception as error:
@@ -90,8 +92,11 @@ class Level:
                 self.objective = self._step = None  # they would be in the way
                 self._planned.step_down(error)
 
-    def _take(self) -> None:
+    def _take(self, record: Record) -> None:
         objective = self._planned.objective
+        known = len(objective.canvas.notes)
+        objective.begin(self._start, self._round)
+        record.notes.extend(objective.canvas.notes[known:])
         objective.fit_scale(self._carry["good"])
         self._step = objective.stepper(
             self._optimizer, self._render, self._bounds, jit_compile=self._jit_compile

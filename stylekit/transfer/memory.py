@@ -141,7 +141,9 @@ def estimate_memory(
             targets += batch * sum(maps.get(extractor.resolve(name), 0) for name in term.layers)
         targets += sum(getattr(part, "reference", np.empty(0)).nbytes for part in term.parts)
     if pyramid is not None:
-        areas = [math.prod(level) for level, _ in pyramid.levels(shape, 0)]
+        areas = [
+            math.prod(level) for level in dict.fromkeys(s for s, _ in pyramid.levels(shape, 0))
+        ]
         pictures *= sum(areas) / areas[-1]
     return Memory(
         base=round(BASE + COPIES * weights),

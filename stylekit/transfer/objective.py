@@ -5,6 +5,7 @@ This module alone holds a traced function, and a gradient tape but for those tha
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -17,7 +18,10 @@ from stylekit._checks import InputError, InputTypeError, SetupError, choice, exp
 from stylekit.features import FeatureExtractor
 from stylekit.image import as_batch
 from stylekit.losses import Canvas, Loss
+from stylekit.losses.canvas import LevelNotBegunError
+from stylekit.transfer.optimizers import LBFGS
 from stylekit.transfer.parameters import clip, shown
+from stylekit.transfer.targets import as_variables, assign, form
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 """Of a run."""
@@ -48,6 +52,10 @@ class Objective:
         ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``: the network's; Gram matrices
         and losses are float32. ``"float64"``, which no run has, is for all of them: to check a
         term's gradient against differences of its values.
+    round : int
+        See `Canvas`.
+    start : array or tensor [B, H, W, 3], optional
+        See `Canvas.start`. Without it, terms that look at it are prepared by `begin`.
 
     Attributes
     ----------
@@ -67,6 +75,7 @@ class Objective:
     """
 
     can_compile = True
+    keeps_trace = True
 
     def __init__(
         self,
@@ -77,28 +86,70 @@ class Objective:
         base_shape: tuple[int, int] | None = None,
         picture=None,
         precision: str = "float32",
+        round: int = 0,
+        start=None,
     ) -> None:
         check_backend()
         self.terms = named_terms(losses)
         self.precision = choice(precision, "precision", (*PRECISIONS, EXACT))
         self.dtype = keras.DTypePolicy(precision).variable_dtype
         self.canvas = self._canvas(
-            extractor, shape, base_shape=base_shape, picture=picture, dtype=precision
+            extractor, shape, base_shape=base_shape, picture=picture, dtype=precision, round=round
         )
+        if start is not None:
+            self.canvas.begin(start, round)
         self._layers = read_by(self.terms.values())
         self.canvas.check_size(self._layers)
         # The network of all terms is built here: inside a traced function, setting its weights
         # would become part of the trace, and the network stay random.
         if self._layers:
             extractor.model(self._layers, precision)
-        self.targets = {name: self._prepare(term) for name, term in self.terms.items()}
+        self.targets: dict[str, Any] = {}
+        self._following: list[str] = []
+        for name, term in self.terms.items():
+            self.canvas.follows = False
+            with contextlib.suppress(LevelNotBegunError):
+                self.targets[name] = self._prepare(term)
+            if self.canvas.follows:
+                self._following.append(name)
+                if name in self.targets:
+                    self.targets[name] = as_variables(self.targets[name])
         # float16 ends at 6e-8, and the gradient of a mean over a picture begins there: inside
         # the tape the total is multiplied by a power of two, which rounds nothing.
-        exponent = round(math.log2(shape[0] * shape[1])) + 8 if precision == "mixed_float16" else 0
+        exponent = int(math.log2(shape[0] * shape[1]) + 0.5) + 8 if precision == "mixed_float16" else 0
         self._scale = tf.Variable(2.0**exponent, trainable=False, dtype=self.dtype)
         self._fitted = precision != "mixed_float16"
+        self._trace()
+
+    def _trace(self) -> None:
+        self._steppers: dict[str, Callable] = {}
         self._traced = tf.function(self._evaluate, autograph=False)
         self._traced_terms = tf.function(self._term_gradients, autograph=False)
+
+    def begin(self, image, round: int | None = None) -> None:
+        """Prepare the terms that look at the level's start or round.
+
+        Parameters
+        ----------
+        image : array or tensor [B, H, W, 3]
+            See `Canvas.start`.
+        round : int, optional
+            See `Canvas.round`. Default: as before.
+        """
+        if not self._following:
+            return
+        self.canvas.begin(image, self.canvas.round if round is None else round)
+        for name in self._following:
+            targets, known = self._prepare(self.terms[name]), self.targets.get(name)
+            if known is not None and self.keeps_trace and form(known) == form(targets):
+                assign(known, targets)
+            else:
+                self.targets[name] = as_variables(targets)
+                self._trace()
+        self._prepared()
+
+    def _prepared(self) -> None:
+        """Take note of the targets, once they are there, or there anew: here nothing."""
 
     def _canvas(self, extractor, shape, **options) -> Canvas:
         return Canvas(extractor, shape, **options)
@@ -161,6 +212,12 @@ class Objective:
             ``total``, ``terms`` and ``gradient_finite``. Images are clipped to [0, 1], losses and
             gradients are those of the image before that.
         """
+        # Another rendering captures its mask, and a Keras optimizer has variables of its own run.
+        key = None
+        if render is None and type(optimizer) is LBFGS:
+            key = f"{optimizer.get_config()} {optimizer.bounds} {bounds} {jit_compile}"
+            if key in self._steppers:
+                return self._steppers[key]
 
         def step(carry, weights):
             row: dict[str, Any] = {}
@@ -184,7 +241,10 @@ class Objective:
             }, row
 
         compiled = jit_compile and self.can_compile
-        return tf.function(step, autograph=False, jit_compile=compiled or None)
+        traced = tf.function(step, autograph=False, jit_compile=compiled or None)
+        if key is not None:
+            self._steppers[key] = traced
+        return traced
 
     def fit_scale(self, image) -> None:
         """Lower the scale of the half-precision gradient until it does not overflow at `image`.
@@ -261,6 +321,11 @@ class Objective:
         return tf.reshape(value, (batch,))
 
     def _checked(self, image):
+        if self.targets.keys() != self.terms.keys():
+            fail(
+                f"the term {self._following[0]!r} looks at the image that its level starts from",
+                hint="call begin(image) first, or give start= to Objective",
+            )
         if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim == 4:
             image = tf.convert_to_tensor(image)  # an optimizer's: it may leave [0, 1]
         elif not tf.is_tensor(image):

@@ -21,6 +21,7 @@ class PartedObjective(Objective):
     Their targets are a tuple of those of the term's parts.
     """
 
+    keeps_trace = False  # the masses of masks are its constants
     can_compile = False  # XLA wants to know beforehand which slice a loop takes
 
     def _prepare(self, term):
@@ -28,7 +29,7 @@ class PartedObjective(Objective):
             return super()._prepare(term)
         return tuple(part.prepare(self.canvas) for part in term.parts)
 
-    def _set_masses(self) -> None:
+    def _prepared(self) -> None:
         """Sum each part's masks over all their cells."""
         self._masses = {
             name: [{k: mass(target.get("mask")) for k, target in part.items()} for part in targets]

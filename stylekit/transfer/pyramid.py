@@ -19,14 +19,17 @@ class Pyramid:
     Attributes
     ----------
     sizes : tuple of int
-        Longer side of the image at each level, in pixels, rising; the last is the picture's own.
+        Longer side of the image at each level, in pixels; the last is the picture's own. A size
+        that is given again is a further round: a new level that goes on from the last one's image,
+        with a new optimizer state, for losses that look at `Canvas.start` or `Canvas.round`.
     shares : tuple of float
         Share of the steps of each level; scaled to sum to 1. Default: equal.
 
     Raises
     ------
     InputError
-        If the sizes do not rise, or the shares are negative, all zero or of another number.
+        If a size is smaller than the one before, or the shares are negative, all zero or of
+        another number.
     """
 
     sizes: Sequence[int]
@@ -34,8 +37,12 @@ class Pyramid:
 
     def __post_init__(self) -> None:
         sizes = tuple(integer(size, "a pyramid's size", low=1) for size in self.sizes)
-        if not sizes or any(b <= a for a, b in itertools.pairwise(sizes)):
-            fail("a pyramid's sizes are wrong", expected="rising sizes", received=list(self.sizes))
+        if not sizes or any(b < a for a, b in itertools.pairwise(sizes)):
+            fail(
+                "a pyramid's sizes are wrong",
+                expected="sizes from the smallest to the largest",
+                received=list(self.sizes),
+            )
         shares = (1.0,) * len(sizes) if self.shares is None else tuple(self.shares)
         shares = tuple(number(share, "a pyramid's share", low=0) for share in shares)
         if len(shares) != len(sizes) or not sum(shares):

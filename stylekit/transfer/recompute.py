@@ -34,7 +34,7 @@ class RecomputedObjective(PartedObjective):
 
     Parameters
     ----------
-    losses, extractor, shape, base_shape, picture, precision
+    losses, extractor, shape, **options
         See `Objective`.
     recompute : True or str
         The cut: the layer up to which nothing is kept. True: the first one with at most a
@@ -62,16 +62,12 @@ class RecomputedObjective(PartedObjective):
         *,
         recompute: bool | str = True,
         tile: int = TILE,
-        base_shape: tuple[int, int] | None = None,
-        picture=None,
-        precision: str = "float32",
+        **options,
     ) -> None:
         self._cut = cut_of(extractor, recompute)
         self._tile = integer(tile, "tile", low=1)
-        super().__init__(
-            losses, extractor, shape, base_shape=base_shape, picture=picture, precision=precision
-        )
-        self._set_masses()
+        super().__init__(losses, extractor, shape, **options)
+        self._prepared()
         first, self._rest = split(extractor, self._layers, self._cut)
         whole = {name for t in self.terms.values() if not is_mean(t) for name in t.layers}
         self._maps = [name for name in first if name in whole]
@@ -82,7 +78,7 @@ class RecomputedObjective(PartedObjective):
         if self._rest:
             self.canvas.stage(self._rest)
         if self._first:
-            extractor.model(self._first, precision)
+            extractor.model(self._first, self.precision)
 
     def _canvas(self, extractor, shape, **options):
         return StagedCanvas(extractor, shape, tile=self._tile, cut=self._cut, **options)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
-
-import tensorflow as tf
 
 from stylekit.losses import Loss
 from stylekit.transfer.objective import Objective, named_terms
-from stylekit.transfer.optimizers import LBFGS
 from stylekit.transfer.plan import Plan
+from stylekit.transfer.targets import as_variables, assign, form
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,18 +49,19 @@ class Reuse(Plan):
 class _ReusedObjective(Objective):
     """`Objective` whose targets are variables, so that what was traced can serve other ones."""
 
-    def __init__(self, losses, extractor, shape, **options) -> None:
-        self._steppers: dict[str, Any] = {}
-        super().__init__(losses, extractor, shape, **options)
-
     def _prepare(self, term):
-        return tf.nest.map_structure(
-            lambda target: None if target is None else tf.Variable(target, trainable=False),
-            super()._prepare(term),
-        )
+        return as_variables(super()._prepare(term))
 
     def take(
-        self, losses, extractor, shape, *, base_shape=None, picture=None, precision="float32"
+        self,
+        losses,
+        extractor,
+        shape,
+        *,
+        base_shape=None,
+        picture=None,
+        precision="float32",
+        round=0,
     ) -> bool:
         """Take other terms, and return true, if what was traced serves for them."""
         terms = named_terms(losses)
@@ -73,6 +71,7 @@ class _ReusedObjective(Objective):
             and tuple(shape) == canvas.shape
             and tuple(base_shape or shape) == canvas.base_shape
             and precision == self.precision
+            and (round > 0) == (canvas.round > 0)  # all further rounds share an objective
             and list(terms) == list(self.terms)
             and all(map(_alike, terms.values(), self.terms.values()))
         )
@@ -80,27 +79,20 @@ class _ReusedObjective(Objective):
             return False
         canvas.picture = picture
         canvas.notes.clear()
-        targets = {name: super(_ReusedObjective, self)._prepare(t) for name, t in terms.items()}
+        canvas.begin(None, round)
+        targets = {
+            name: super(_ReusedObjective, self)._prepare(term)
+            for name, term in terms.items()
+            if name not in self._following
+        }
         # A small region may be left out at a layer: that is another computation.
-        if _form(targets) != _form(self.targets):
+        if not all(form(self.targets[name]) == form(new) for name, new in targets.items()):
             return False
-        kept = zip(tf.nest.flatten(self.targets), tf.nest.flatten(targets), strict=True)
-        for variable, target in kept:
-            if target is not None:
-                variable.assign(target)
+        for name, new in targets.items():
+            assign(self.targets[name], new)
         self.terms = terms
         self._fitted = precision != "mixed_float16"
         return True
-
-    def stepper(self, optimizer, render=None, bounds=None, **options):
-        """Return one step of an optimizer, traced once; see `Objective.stepper`."""
-        # Another rendering captures its mask, and a Keras optimizer has variables of its own run.
-        if render is not None or type(optimizer) is not LBFGS:
-            return super().stepper(optimizer, render, bounds, **options)
-        key = f"{optimizer.get_config()} {optimizer.bounds} {bounds} {options}"
-        if key not in self._steppers:
-            self._steppers[key] = super().stepper(optimizer, render, bounds, **options)
-        return self._steppers[key]
 
 
 def _alike(one: Loss, other: Loss) -> bool:
@@ -122,12 +114,3 @@ def _same(one, other) -> bool:
         return all(map(_same, one, other))
     plain = isinstance(one, str | int | float) and isinstance(other, str | int | float)
     return one is other or (plain and one == other)
-
-
-def _form(targets) -> Any:
-    """Return the structure of nested targets, and each one's shape and type."""
-    leaves = [
-        None if leaf is None else (tuple(leaf.shape), tf.as_dtype(leaf.dtype))
-        for leaf in tf.nest.flatten(targets)
-    ]
-    return tf.nest.map_structure(lambda leaf: None, targets), leaves

@@ -109,7 +109,9 @@ class StyleTransfer:
         image, picture = start_of(initial, self.terms.values(), self.seed)
         shape = image.shape[1:3]
         plan, _ = self._settle(shape, len(image), self.optimizer)
-        return self._planned(plan, shape, shape, picture, []).objective
+        objective = self._planned(plan, shape, shape, picture, []).objective
+        objective.begin(image)
+        return objective
 
     def run(
         self,
@@ -240,11 +242,19 @@ class StyleTransfer:
             levels = levels[-1:]
         last = len(levels) - 1
         # Every size is prepared before the first step, so that what is unfit is told at once.
-        objectives = {
-            level: self._planned(plan_at(shape), shape, base_shape, picture, record.notes)
-            for level, (shape, count) in enumerate(levels)
-            if (count or level == last) and (state is None or level >= state.level)
-        }
+        shapes = [tuple(shape) for shape, _ in levels]
+        rounds = [shapes[:level].count(shape) for level, shape in enumerate(shapes)]
+        objectives: dict[int, Planned] = {}
+        for level, (shape, count) in enumerate(levels):
+            if (count or level == last) and (state is None or level >= state.level):
+                before = objectives.get(level - 1)
+                objectives[level] = (
+                    before
+                    if before is not None and rounds[level] > 1  # a trace serves all rounds
+                    else self._planned(
+                        plan_at(shape), shape, base_shape, picture, record.notes, rounds[level]
+                    )
+                )
         for level, planned in objectives.items():
             shape, count = levels[level]
             base = resized(start, shape)
@@ -252,7 +262,7 @@ class StyleTransfer:
             resumed = state is not None and level == state.level
             if resumed:
                 image = state.image
-            elif index and not isinstance(initial, Start):
+            elif index and image.shape[1:3] != base.shape[1:3] and not isinstance(initial, Start):
                 # The change is carried to the next level, not the image: a picture's fine detail,
                 # which a coarse level has lost, comes back with it. Noise is better lost.
                 change = image - resized(start, image.shape[1:3])
@@ -260,7 +270,7 @@ class StyleTransfer:
             else:
                 image = resized(image, shape)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
-            run = Level(self, planned, optimizer, image, base, level_mask, level)
+            run = Level(self, planned, optimizer, image, base, level_mask, level, rounds[level])
             if resumed:
                 run.restore(state)
                 past = record.resume(state, run)
@@ -288,7 +298,9 @@ class StyleTransfer:
             **options,
         )
 
-    def _planned(self, plan: Plan, shape, base_shape, picture, notes: list[str]) -> Planned:
+    def _planned(
+        self, plan: Plan, shape, base_shape, picture, notes: list[str], round: int = 0
+    ) -> Planned:
         def make(plan: Plan) -> Objective:
             objective = plan.objective(
                 list(self.terms.values()),
@@ -297,6 +309,7 @@ class StyleTransfer:
                 base_shape=tuple(base_shape),
                 picture=picture,
                 precision=self.precision,
+                round=round,
             )
             notes.extend(objective.canvas.notes)
             return objective

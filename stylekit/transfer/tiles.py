@@ -22,6 +22,7 @@ import tensorflow as tf
 from stylekit.features import FeatureExtractor
 from stylekit.features.extractor import Window
 from stylekit.functional import full_precision
+from stylekit.losses.hypercolumns import CELL, block_size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +98,8 @@ def spans(grids: Mapping[str, Grid], length: int, tile: int) -> tuple[Span, ...]
         Most pixels of a tile, rounded down to S, but at least S. The last one has those, too, that
         are left over at the border.
     """
-    step = math.lcm(*(g.stride for g in grids.values()))
+    # Targets may have cells of CELL pixels, where a layer's own are finer.
+    step = math.lcm(CELL, *(g.stride for g in grids.values()))
     before = -(-max(g.before for g in grids.values()) // step) * step
     after = max(0, *(g.after for g in grids.values()))
     # Each tile has a cell of each layer.
@@ -229,8 +231,14 @@ class Tile:
         return add(whole, corner, own)
 
     def part(self, whole, layer: str):
-        """Return the entries of the tile's own cells, of all of a layer; None for None."""
-        return None if whole is None else self._cells(whole, layer, self._start, (0, 0))
+        """Return the entries of the tile's own cells, of all of a layer; None for None.
+
+        There may be one for each block of cells, as `CellGrid` averages them.
+        """
+        if whole is None:
+            return None
+        block = block_size(self.cells(layer), whole.shape[1:3])
+        return self._cells(whole, layer, self._start, (0, 0), block)
 
     def weigh(self, means, layer: str, mask, mass: float | None):
         """Return means over the tile's own cells times its share of all cells, or of a mass.
@@ -252,10 +260,10 @@ class Tile:
         means = tf.nest.map_structure(full_precision, means)
         return tf.nest.map_structure(lambda mean: tf.cast(share, mean.dtype) * mean, means)
 
-    def _cells(self, values, layer: str, start, origin):
-        strides = [grids[layer].stride for grids in self._grids]
+    def _cells(self, values, layer: str, start, origin, block: int = 1):
+        strides = [grids[layer].stride * block for grids in self._grids]
         begin = [(a - b) // s for a, b, s in zip(start, origin, strides, strict=True)]
-        return cut(values, begin, self._size(layer))
+        return cut(values, begin, [size // block for size in self._size(layer)])
 
     def _size(self, layer: str) -> list[int]:
         return [span.cells[layer] for span in self._spans]

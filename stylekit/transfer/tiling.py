@@ -33,7 +33,7 @@ class TiledObjective(PartedObjective):
 
     Parameters
     ----------
-    losses, extractor, shape, base_shape, picture, precision
+    losses, extractor, shape, **options
         See `Objective`.
     tile : int
         Most pixels of a tile's side. It is rounded down to the total stride of the deepest layer.
@@ -57,25 +57,24 @@ class TiledObjective(PartedObjective):
         shape: tuple[int, int],
         *,
         tile: int,
-        base_shape: tuple[int, int] | None = None,
-        picture=None,
-        precision: str = "float32",
+        **options,
     ) -> None:
         self._tile = integer(tile, "tile", low=1)
         for name, term in named_terms(losses).items():
             check_term(name, term)
-        super().__init__(
-            losses, extractor, shape, base_shape=base_shape, picture=picture, precision=precision
-        )
+        super().__init__(losses, extractor, shape, **options)
         self._tiling = self.canvas.tiling(self._layers, shape) if self._layers else None
-        self._set_masses()
+        self._prepared()
+
+    def _prepared(self):
+        super()._prepared()
         self._banded = {
             name: mass((self.targets[name] or {}).get("mask"))
             for name, term in self.terms.items()
-            if _in_bands(term)
+            if _in_bands(term) and name in self.targets
         }
         reach = max((self.terms[name].reach for name in self._banded), default=0)
-        self._bands = Bands(shape, self._tile**2, reach)
+        self._bands = Bands(self.canvas.shape, self._tile**2, reach)
 
     def _canvas(self, extractor, shape, **options):
         return TiledCanvas(extractor, shape, tile=self._tile, **options)

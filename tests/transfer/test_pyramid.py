@@ -46,9 +46,9 @@ def test_halving():
     assert Pyramid.halving(513, 2).levels((400, 513), 3)[-1][0] == (400, 513)
 
 
-@pytest.mark.parametrize("sizes", [[], [20, 10], [10, 10], [0, 10], [-5, 10]])
+@pytest.mark.parametrize("sizes", [[], [20, 10], [0, 10], [-5, 10]])
 def test_bad_sizes(sizes):
-    with pytest.raises(InputError, match=r"rising sizes|at least 1"):
+    with pytest.raises(InputError, match=r"smallest to the largest|at least 1"):
         Pyramid(sizes)
 
 

@@ -1,0 +1,173 @@
+"""Hypercolumns, the features of several layers at one place, and their nearest neighbours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from stylekit.functional import EPSILON, full_precision
+from stylekit.losses.canvas import Canvas
+
+CELL = 4
+"""Side of a hypercolumn's cell in pixels: Kolkin et al. 2022 match at a quarter of the size."""
+
+SCORES = 2**24
+"""Most distances held at a time while neighbours are searched: 64 MB."""
+
+
+def nearest_neighbors(queries, keys, key_weights=None):
+    """Return the nearest key of each query by centred cosine distance.
+
+    Each set is centred by its own mean, so that what all queries share, such as the brightness of
+    a photograph, does not decide. The search is exact, and takes as many queries at a time as
+    make `SCORES` distances.
+
+    Parameters
+    ----------
+    queries : tensor [N, C]
+    keys : tensor [M, C]
+    key_weights : tensor [M], optional
+        Above 0. A distance is divided by the weight of its key. Default: 1.
+
+    Returns
+    -------
+    index : tensor [N]
+        int32, in [0, M - 1].
+    distance : tensor [N]
+        One minus the cosine, in [0, 2], divided by the weight.
+
+    References
+    ----------
+    Kolkin, Kucera, Paris, Sykora, Shechtman, Shakhnarovich: Neural Neighbor Style Transfer, 2022,
+    section 3.2. The weights are ours.
+    """
+    queries, keys = centred(queries), ops.transpose(centred(keys))
+    weights = None if key_weights is None else ops.cast(key_weights, keys.dtype)
+    rows = max(1, SCORES // keys.shape[1])
+    found, closest = [], []
+    for first in range(0, queries.shape[0], rows):
+        closeness = ops.matmul(queries[first : first + rows], keys)
+        if weights is not None:
+            closeness = (closeness - 1) / weights
+        index = ops.argmax(closeness, axis=1)
+        found.append(ops.cast(index, "int32"))
+        closest.append(ops.take_along_axis(closeness, index[:, None], axis=1)[:, 0])
+    closest = ops.concatenate(closest)
+    return ops.concatenate(found), 1 - closest if weights is None else -closest
+
+
+def centred(rows):
+    """Return rows ``[N, C]`` less their mean, of length 1; a row that is the mean is zero."""
+    rows = full_precision(rows)
+    rows = rows - ops.mean(rows, axis=0, keepdims=True)
+    length = ops.sqrt(ops.sum(ops.square(rows), axis=1, keepdims=True))
+    return rows / ops.maximum(length, EPSILON)
+
+
+def hypercolumns(maps: Sequence[Any], factors: Sequence[float]):
+    """Return the features of several layers at each place, concatenated.
+
+    Parameters
+    ----------
+    maps : sequence of tensor [B, h_l, w_l, C_l]
+        Feature maps. The first has the grid of the hypercolumns, to which the others are resized.
+    factors : sequence of float
+        What each layer is multiplied by.
+
+    Returns
+    -------
+    tensor [B, h, w, sum C_l]
+    """
+    shape = maps[0].shape[1:3]
+    return ops.concatenate(
+        [
+            ops.cast(factor, feature.dtype) * resized(feature, shape)
+            for feature, factor in zip(maps, factors, strict=True)
+        ],
+        axis=-1,
+    )
+
+
+def resized(feature, shape):
+    """Return a feature map at another size: block means to reduce it, repeated cells to enlarge it.
+
+    The block means of an enlarged map are the map again: what is matched with itself stays itself.
+    """
+    cells = feature.shape[1:3]
+    blocks = tuple(max(1, own // wanted) for own, wanted in zip(cells, shape, strict=True))
+    feature = block_means(feature, blocks)
+    for axis, wanted in enumerate(shape, 1):
+        if feature.shape[axis] != wanted:
+            feature = ops.take(feature, _repeated(feature.shape[axis], wanted), axis=axis)
+    return feature
+
+
+def _repeated(cells: int, wanted: int) -> np.ndarray:
+    """Return which cell each of the wanted ones lies in."""
+    times = max(1, wanted // cells)
+    if 0 <= wanted - times * cells < times:  # a remainder is less than a cell
+        return np.minimum(np.arange(wanted) // times, cells - 1)
+    return ((np.arange(wanted) + 0.5) * cells / wanted).astype(int)
+
+
+def block_means(feature, size):
+    """Return the means over blocks of cells; a remainder at the border is left out."""
+    if size in (1, (1, 1)):
+        return feature
+    return ops.average_pool(feature, size, size, "valid", data_format="channels_last")
+
+
+def block_size(cells, blocks) -> int:
+    """Return the side of the blocks, a power of 2, that a map of some cells was reduced by.
+
+    Parameters
+    ----------
+    cells, blocks : (int, int)
+        Height and width of the feature map, and of its block means.
+    """
+    size = 1
+    while any(cell // size > block for cell, block in zip(cells, blocks, strict=True)):
+        size *= 2
+    return size
+
+
+class CellGrid:
+    """Feature maps and masks of a picture, averaged over cells of some pixels.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    layers : sequence of str
+    side : int
+        Side of the cells in pixels, a power of 2. A layer of a larger stride keeps its own cells.
+    """
+
+    def __init__(self, canvas: Canvas, layers: Sequence[str], side: int) -> None:
+        self.canvas = canvas
+        self.layers = tuple(layers)
+        strides = {
+            layer: math.prod(window.stride for window in canvas.extractor.windows(layer))
+            for layer in layers
+        }
+        # No coarser than the coarsest layer: tiles begin at multiples of its stride.
+        side = min(side, max(strides.values()))
+        self._blocks = {layer: max(1, side // stride) for layer, stride in strides.items()}
+
+    def maps(self, image) -> dict[str, Any]:
+        """Return the features of an image ``[B, H, W, 3]``, by layer, in full precision."""
+        features = self.canvas.extract(image, self.layers)
+        return {
+            layer: block_means(full_precision(features.pop(layer)), self._blocks[layer])
+            for layer in self.layers
+        }
+
+    def mask(self, mask) -> Mapping[str, Any]:
+        """Return a mask ``[H, W]``, by layer: ``[1, h, w, 1]``."""
+        return {
+            layer: block_means(self.canvas.mask(mask, layer), self._blocks[layer])
+            for layer in self.layers
+        }

@@ -1,0 +1,199 @@
+"""What the recipes paint with: styles and their places, and the loss that is chosen for them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from stylekit._checks import InputTypeError, choice, explain
+from stylekit._defaults import NEIGHBOR_FACTOR, NEIGHBOR_STEPS, NEIGHBOR_VARIATION, STEPS
+from stylekit.features import FeatureExtractor
+from stylekit.losses import Loss, NeighborStyleLoss
+from stylekit.transfer import Pyramid
+
+COARSEST = 64
+"""Least longer side, in pixels, of the coarsest level: there the large forms are matched."""
+
+ROUNDS = 3
+"""Rounds at full size in which each layer is matched on its own."""
+
+LEVEL_SHARE, ROUND_SHARE = 12.0, 8.0
+"""Shares of the steps of each level and of each round."""
+
+DEEPEST_STRIDE = 8
+"""Pixels between the cells of the deepest layer that neighbours are matched by: conv4_1's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StylePart:
+    """A style picture, and where it goes.
+
+    Attributes
+    ----------
+    style : ndarray [h, w, 3]
+    mask : ndarray [H, W], optional
+        Where the style goes. None: everywhere.
+    style_mask : ndarray [h, w], optional
+        Where the style is taken. None: everywhere.
+    weight : float
+        Share of the style's weight.
+    name : str
+        What messages call it.
+    """
+
+    style: np.ndarray
+    mask: np.ndarray | None = None
+    style_mask: np.ndarray | None = None
+    weight: float = 1.0
+    name: str = ""
+
+    @property
+    def area(self) -> float:
+        """Share of the picture that the mask covers."""
+        return 1.0 if self.mask is None else float(self.mask.mean())
+
+
+Terms = Callable[[Sequence[StylePart], float, Sequence[str]], list[Loss]]
+"""From the parts, the weight of all style and the layers to the style terms."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A style loss, and how a recipe runs it where the caller leaves it open.
+
+    Attributes
+    ----------
+    terms : callable
+        See `Terms`.
+    steps : int
+    pyramid : callable
+        From the longer side in pixels and a number of levels, or None, to a `Pyramid`.
+    layers : callable
+        From an extractor to the style's layers.
+    factor, variation : callable
+        From an extractor to the weights of style and total variation at strength 1.
+    """
+
+    terms: Terms
+    steps: int
+    pyramid: Callable[[int, int | None], Pyramid]
+    layers: Callable[[FeatureExtractor], Sequence[str]]
+    factor: Callable[[FeatureExtractor], float]
+    variation: Callable[[FeatureExtractor], float]
+
+
+def method(style_loss: Any, gram: Terms) -> Method:
+    """Return the method of a recipe's `style_loss`.
+
+    Parameters
+    ----------
+    style_loss : str or callable
+        ``"neighbors"``, ``"gram"``, or a class or function that takes ``(style, *, mask,
+        style_mask, layers, weight)`` and returns a `Loss`; it is called once a style.
+    gram : callable
+        The recipe's own Gram terms.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If it is none of these.
+    """
+    if style_loss == "neighbors":
+        return Method(
+            neighbor_terms,
+            NEIGHBOR_STEPS,
+            neighbor_pyramid,
+            neighbor_layers,
+            lambda network: NEIGHBOR_FACTOR,
+            lambda network: NEIGHBOR_VARIATION,
+        )
+    if callable(style_loss):
+        gram = _terms_of(style_loss)
+    elif isinstance(style_loss, str):
+        choice(style_loss, "style_loss", ("neighbors", "gram"))
+    else:
+        raise InputTypeError(
+            explain(
+                "`style_loss` cannot be used",
+                expected="'neighbors', 'gram', or a class or function (style, *, mask, "
+                "style_mask, layers, weight) that returns a Loss",
+                received=repr(style_loss),
+            )
+        )
+    return Method(
+        gram,
+        STEPS,
+        lambda longer, levels: (
+            Pyramid.of(longer) if levels is None else Pyramid.halving(longer, levels)
+        ),
+        lambda network: network.style_layers,
+        lambda network: network.style_factor,
+        lambda network: network.variation,
+    )
+
+
+def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
+    """Return the one term in which each place takes its nearest neighbour of all styles."""
+    parts = [part for part in parts if part.weight]
+    return [
+        NeighborStyleLoss(
+            [part.style for part in parts],
+            [part.mask for part in parts],
+            [part.style_mask for part in parts],
+            style_weights=[part.weight for part in parts],
+            names=[part.name for part in parts] if all(part.name for part in parts) else None,
+            layers=layers,
+            weight=weight,
+        )
+    ]
+
+
+def neighbor_layers(network: FeatureExtractor) -> Sequence[str]:
+    """Return a network's style layers, as far as their cells are `DEEPEST_STRIDE` pixels or less.
+
+    Deeper ones move large shapes of the style, and quality was judged without them.
+    """
+    strides = {
+        layer: math.prod(window.stride for window in network.windows(layer))
+        for layer in network.style_layers
+    }
+    shallow = [layer for layer, stride in strides.items() if stride <= DEEPEST_STRIDE]
+    return shallow or network.style_layers
+
+
+def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
+    """Return the levels for neighbours: from 64 to 127 pixels up, and three rounds at full size."""
+    count = max(1, (longer // COARSEST).bit_length()) if levels is None else levels
+    sizes = Pyramid.halving(longer, count).sizes
+    return Pyramid([*sizes, *(longer,) * ROUNDS], [LEVEL_SHARE] * count + [ROUND_SHARE] * ROUNDS)
+
+
+def _terms_of(loss: Callable[..., Loss]) -> Terms:
+    """Return the terms of a user's own loss, one a style."""
+
+    def terms(parts, weight, layers):
+        made = []
+        for part in parts:
+            one = loss(
+                part.style,
+                mask=part.mask,
+                style_mask=part.style_mask,
+                layers=layers,
+                weight=weight * part.weight,
+            )
+            if not isinstance(one, Loss):
+                raise InputTypeError(
+                    explain(
+                        f"`style_loss` {getattr(loss, '__name__', loss)!r} returned no loss",
+                        expected="an object of a class derived from stylekit.losses.Loss",
+                        received=type(one).__name__,
+                    )
+                )
+            made.append(one)
+        return made
+
+    return terms
