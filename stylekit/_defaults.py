@@ -7,6 +7,10 @@ STRENGTH = 0.5
 STYLE_LOSS = "neighbors"
 """What the recipes paint with, where they are not told."""
 
+GRAM_FACTOR = 4.0
+"""By how much more than `FeatureExtractor.style_factor` the recipes weigh Gram matrices, so that a
+strength of 0.5 has strokes."""
+
 NEIGHBOR_STEPS = 72
 """Evaluations in which nearest neighbours settle: 12 a level of four, and three rounds of 8."""
 

@@ -3,6 +3,7 @@
 from stylekit.features.compact import CompactVGG
 from stylekit.features.extractor import FeatureExtractor, Window
 from stylekit.features.keras_extractor import KerasExtractor
+from stylekit.features.reflected import ReflectPadding
 from stylekit.features.vgg19 import VGG19
 
-__all__ = ["VGG19", "CompactVGG", "FeatureExtractor", "KerasExtractor", "Window"]
+__all__ = ["VGG19", "CompactVGG", "FeatureExtractor", "KerasExtractor", "ReflectPadding", "Window"]

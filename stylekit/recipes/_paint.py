@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from stylekit._checks import integer, number
 from stylekit._defaults import STRENGTH, STYLE_LOSS
-from stylekit.features import VGG19, FeatureExtractor
+from stylekit.features import VGG19, FeatureExtractor, ReflectPadding
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
 from stylekit.masks import MatchedRegions
@@ -17,6 +18,14 @@ from stylekit.recipes._colors import Source, finished
 from stylekit.recipes._mixed import run_mixed
 from stylekit.recipes._styles import StylePart, Terms, method
 from stylekit.transfer import Plan, Result, Start, StyleTransfer, TransferError
+
+CHROMA = 2.0
+"""Weight of the chroma's total variation, relative to that of the colours. It takes the noise out
+of dark and flat parts, and purple fringes beside thin lines, and leaves light and dark strokes."""
+
+REFLECTION = 16
+"""Pixels by which pictures are reflected at their borders. Without, the outer 2 pixels of a result
+differ from the band 6 to 12 pixels in by up to 0.125; with it, by as much as the photograph's."""
 
 
 def paint(
@@ -69,23 +78,27 @@ def paint(
         number(variation, "variation", low=0)
     longer = max(photo.shape[:2])
     levels = how.pyramid(longer, pyramid)
+    sides = [min(one.shape[:2]) for one in (photo, *(part.style for part in parts))]
+    narrowest = min(sides) * levels.sizes[0] // longer
     photo.flags.writeable = False  # the content and the start then are this array, not copies
     start = photo if initial is None else initial
     if start is not photo and not isinstance(start, Start):
         start = as_image(start, "initial", longer)
 
     def transfer(network: FeatureExtractor) -> StyleTransfer:
-        layers = content_layers or network.content_layers
-        terms: list[Loss] = [ContentLoss(photo, layers=layers, weight=1 - strength)]
-        terms += how.terms(
-            parts, how.factor(network) * strength, style_layers or how.layers(network)
-        )
+        of_content = content_layers or network.content_layers
+        of_style = style_layers or how.layers(network)
+        terms: list[Loss] = [ContentLoss(photo, layers=of_content, weight=1 - strength)]
+        terms += how.terms(parts, how.factor(network) * strength, of_style)
         smoothing = how.variation(network) if variation is None else variation
         if smoothing:
-            terms.append(TotalVariationLoss(weight=smoothing * strength))
+            smoothing *= strength
+            chroma = {"channels": "chroma", "name": "chroma_variation"}
+            terms.append(TotalVariationLoss(weight=smoothing))
+            terms.append(TotalVariationLoss(weight=CHROMA * smoothing, **chroma))
         return StyleTransfer(
             terms,
-            extractor=network,
+            extractor=without_frame(network, (*of_content, *of_style), narrowest),
             optimizer=optimizer,
             precision=precision,
             plan=plan,
@@ -115,6 +128,24 @@ def paint(
         error.result = finished(error.result, *colors)
         raise
     return finished(result, *colors)
+
+
+def without_frame(
+    network: FeatureExtractor, layers: Iterable[str], narrowest: int
+) -> FeatureExtractor:
+    """Return a network that sees pictures reflected at their borders, if the reflection fits.
+
+    Parameters
+    ----------
+    network : FeatureExtractor
+    layers : iterable of str
+        That are read.
+    narrowest : int
+        Shorter side, in pixels, of the smallest picture that the network is to see.
+    """
+    strides = [math.prod(one.stride for one in network.windows(layer)) for layer in layers]
+    fits = narrowest > REFLECTION and not any(REFLECTION % stride for stride in strides)
+    return ReflectPadding(network, REFLECTION) if fits else network
 
 
 def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np.ndarray:

@@ -10,13 +10,19 @@ from typing import Any
 import numpy as np
 
 from stylekit._checks import InputTypeError, choice, explain
-from stylekit._defaults import NEIGHBOR_FACTOR, NEIGHBOR_STEPS, NEIGHBOR_VARIATION, STEPS
+from stylekit._defaults import (
+    GRAM_FACTOR,
+    NEIGHBOR_FACTOR,
+    NEIGHBOR_STEPS,
+    NEIGHBOR_VARIATION,
+    STEPS,
+)
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss, NeighborStyleLoss
 from stylekit.transfer import Pyramid
 
 COARSEST = 64
-"""Least longer side, in pixels, of the coarsest level: there the large forms are matched."""
+"""Least longer side, in pixels, of the coarsest level: there the large forms are painted."""
 
 ROUNDS = 3
 """Rounds at full size in which each layer is matched on its own."""
@@ -127,11 +133,9 @@ def method(style_loss: Any, gram: Terms) -> Method:
     return Method(
         gram,
         STEPS,
-        lambda longer, levels: (
-            Pyramid.of(longer) if levels is None else Pyramid.halving(longer, levels)
-        ),
+        lambda longer, levels: Pyramid.halving(longer, levels or levels_of(longer)),
         lambda network: network.style_layers,
-        lambda network: network.style_factor,
+        lambda network: GRAM_FACTOR * network.style_factor,
         lambda network: network.variation,
     )
 
@@ -165,9 +169,14 @@ def neighbor_layers(network: FeatureExtractor) -> Sequence[str]:
     return shallow or network.style_layers
 
 
+def levels_of(longer: int) -> int:
+    """Return how many levels, each half the next, bring a side to 64 to 127 pixels."""
+    return max(1, (longer // COARSEST).bit_length())
+
+
 def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
     """Return the levels for neighbours: from 64 to 127 pixels up, and three rounds at full size."""
-    count = max(1, (longer // COARSEST).bit_length()) if levels is None else levels
+    count = levels or levels_of(longer)
     sizes = Pyramid.halving(longer, count).sizes
     return Pyramid([*sizes, *(longer,) * ROUNDS], [LEVEL_SHARE] * count + [ROUND_SHARE] * ROUNDS)
 

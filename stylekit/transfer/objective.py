@@ -116,7 +116,9 @@ class Objective:
                     self.targets[name] = as_variables(self.targets[name])
         # float16 ends at 6e-8, and the gradient of a mean over a picture begins there: inside
         # the tape the total is multiplied by a power of two, which rounds nothing.
-        exponent = int(math.log2(shape[0] * shape[1]) + 0.5) + 8 if precision == "mixed_float16" else 0
+        exponent = (
+            int(math.log2(shape[0] * shape[1]) + 0.5) + 8 if precision == "mixed_float16" else 0
+        )
         self._scale = tf.Variable(2.0**exponent, trainable=False, dtype=self.dtype)
         self._fitted = precision != "mixed_float16"
         self._trace()

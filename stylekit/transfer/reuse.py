@@ -67,7 +67,7 @@ class _ReusedObjective(Objective):
         terms = named_terms(losses)
         canvas = self.canvas
         same = (
-            extractor is canvas.extractor
+            extractor == canvas.extractor
             and tuple(shape) == canvas.shape
             and tuple(base_shape or shape) == canvas.base_shape
             and precision == self.precision
