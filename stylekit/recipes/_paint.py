@@ -13,6 +13,7 @@ from stylekit._defaults import STRENGTH, STYLE_LOSS
 from stylekit.features import VGG19, FeatureExtractor, ReflectPadding
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
+from stylekit.losses.base import layer_tuple
 from stylekit.masks import MatchedRegions
 from stylekit.recipes._colors import Source, finished
 from stylekit.recipes._mixed import run_mixed
@@ -78,16 +79,19 @@ def paint(
         number(variation, "variation", low=0)
     longer = max(photo.shape[:2])
     levels = how.pyramid(longer, pyramid)
-    sides = [min(one.shape[:2]) for one in (photo, *(part.style for part in parts))]
-    narrowest = min(sides) * levels.sizes[0] // longer
     photo.flags.writeable = False  # the content and the start then are this array, not copies
     start = photo if initial is None else initial
     if start is not photo and not isinstance(start, Start):
         start = as_image(start, "initial", longer)
+    pictures = [photo, *(part.style for part in parts)]
+    if not isinstance(start, Start):
+        pictures.append(start)  # its aspect ratio is checked later
+    narrowest = min(min(one.shape[:2]) for one in pictures) * levels.sizes[0] // longer
 
     def transfer(network: FeatureExtractor) -> StyleTransfer:
         of_content = content_layers or network.content_layers
         of_style = style_layers or how.layers(network)
+        read = (*layer_tuple(of_content), *layer_tuple(of_style))
         terms: list[Loss] = [ContentLoss(photo, layers=of_content, weight=1 - strength)]
         terms += how.terms(parts, how.factor(network) * strength, of_style)
         smoothing = how.variation(network) if variation is None else variation
@@ -98,7 +102,7 @@ def paint(
             terms.append(TotalVariationLoss(weight=CHROMA * smoothing, **chroma))
         return StyleTransfer(
             terms,
-            extractor=without_frame(network, (*of_content, *of_style), narrowest),
+            extractor=without_frame(network, read, narrowest),
             optimizer=optimizer,
             precision=precision,
             plan=plan,

@@ -133,7 +133,9 @@ def method(style_loss: Any, gram: Terms) -> Method:
     return Method(
         gram,
         STEPS,
-        lambda longer, levels: Pyramid.halving(longer, levels or levels_of(longer)),
+        lambda longer, levels: Pyramid.halving(
+            longer, levels_of(longer) if levels is None else levels
+        ),
         lambda network: network.style_layers,
         lambda network: GRAM_FACTOR * network.style_factor,
         lambda network: network.variation,
@@ -143,6 +145,8 @@ def method(style_loss: Any, gram: Terms) -> Method:
 def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
     """Return the one term in which each place takes its nearest neighbour of all styles."""
     parts = [part for part in parts if part.weight]
+    if not parts:
+        return []
     return [
         NeighborStyleLoss(
             [part.style for part in parts],
@@ -176,7 +180,7 @@ def levels_of(longer: int) -> int:
 
 def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
     """Return the levels for neighbours: from 64 to 127 pixels up, and three rounds at full size."""
-    count = levels or levels_of(longer)
+    count = levels_of(longer) if levels is None else levels
     sizes = Pyramid.halving(longer, count).sizes
     return Pyramid([*sizes, *(longer,) * ROUNDS], [LEVEL_SHARE] * count + [ROUND_SHARE] * ROUNDS)
 
