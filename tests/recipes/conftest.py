@@ -37,10 +37,11 @@ def optimizer():
 
 @pytest.fixture(scope="module")
 def options(vgg, optimizer):
-    """Shallow layers of a random network, the content's own size, few steps."""
+    """Gram matrices of shallow layers of a random network, the content's own size, few steps."""
     return MappingProxyType(
         {
             "size": None,
+            "style_loss": "gram",
             "steps": 6,
             "variation": 0,
             "extractor": vgg,
@@ -49,6 +50,12 @@ def options(vgg, optimizer):
             "content_layers": ("block2_conv1",),
         }
     )
+
+
+@pytest.fixture(params=["gram", "neighbors"])
+def either(request):
+    """The option that chooses the style loss: a test that takes it holds for both."""
+    return {"style_loss": request.param}
 
 
 @pytest.fixture
