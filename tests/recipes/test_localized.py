@@ -38,15 +38,16 @@ def moved(result, photo):
     return change[:, :16].max(), change[:, 16:].max()
 
 
-def test_the_subject_is_kept_bit_for_bit(run, photo, coffee, seer):
-    result = run(photo, coffee, "cat", segmenter=seer, refine=as_seen)
+def test_the_subject_is_kept_bit_for_bit(run, photo, coffee, seer, either):
+    result = run(photo, coffee, "cat", segmenter=seer, refine=as_seen, **either)
     assert moved(result, photo)[0] == 0
     assert moved(result, photo)[1] > 0.02
     assert result.manifest["localized"]["method"] == "update"
 
 
-def test_or_the_background_is(run, photo, coffee, seer):
-    result = run(photo, coffee, ["cat", "dog"], segmenter=seer, refine=as_seen, keep="background")
+def test_or_the_background_is(run, photo, coffee, seer, either):
+    seen = {"segmenter": seer, "refine": as_seen}
+    result = run(photo, coffee, ["cat", "dog"], keep="background", **seen, **either)
     assert moved(result, photo)[0] > 0.02
     assert moved(result, photo)[1] == 0
 
@@ -95,10 +96,10 @@ def test_the_ways_of_the_literature(run, photo, coffee, left, method):
     np.testing.assert_array_equal(smooth.image[:, :16], photo[:, :16])
 
 
-def test_the_style_may_be_held_to_a_region(run, photo, left):
+def test_the_style_may_be_held_to_a_region(run, photo, left, either):
     style = np.zeros((*SHAPE, 3), np.float32)
     style[:, :16], style[:, 16:] = (0, 0.6, 0), (1, 0.5, 0)
-    options = {"strength": 1, "steps": 15, "keep": "background"}
+    options = {"strength": 1, "steps": 15, "keep": "background"} | either
     same = run(photo, style, left, same_mask=True, **options)
     other = run(photo, style, left, style_subject=1 - left, **options)
     red = [(result.image[..., 0] - result.image[..., 1])[:, :16].mean() for result in (same, other)]

@@ -28,7 +28,7 @@ def two_tone():
     return halves((40, 50), (255, 128, 0), (0, 160, 0))
 
 
-def test_each_region_takes_its_own(run, photo, two_tone):
+def test_each_region_takes_its_own(run, photo, two_tone, either):
     results = [
         run(
             photo,
@@ -37,6 +37,7 @@ def test_each_region_takes_its_own(run, photo, two_tone):
             halves((40, 50), RED, BLACK),
             strength=0.95,
             steps=20,
+            **either,
         )
         for colors in ((RED, BLACK), (BLACK, RED))
     ]
@@ -71,11 +72,11 @@ def test_small_and_merged_colours_are_in_the_manifest(run, photo, two_tone):
 
 
 @pytest.mark.parametrize("how", [{"keep": ["#0000ff"]}, {"colors": ["#ff0000"]}])
-def test_kept_regions_stay_bit_identical(run, photo, two_tone, how):
+def test_kept_regions_stay_bit_identical(run, photo, two_tone, how, either):
     maps = halves(photo.shape[:2], RED, BLUE), halves((40, 50), RED, BLACK)
     if "keep" in how:
         how = {"keep": ["#0000ff", "#000000"]}
-    result = run(photo, maps[0], two_tone, maps[1], **how)
+    result = run(photo, maps[0], two_tone, maps[1], **how, **either)
     np.testing.assert_array_equal(result.image[:, 16:], photo[:, 16:])
     assert np.abs(result.image - photo)[:, :16].max() > 0.02
 
