@@ -14,7 +14,7 @@ strength of 0.5 has strokes."""
 NEIGHBOR_STEPS = 72
 """Evaluations in which nearest neighbours settle: 12 a level of four, and three rounds of 8."""
 
-NEIGHBOR_FACTOR = 20.0
+NEIGHBOR_FACTOR = 12.0
 """Weight of the neighbours' style loss at strength 1, beside the content's of 1 at strength 0."""
 
 NEIGHBOR_VARIATION = 16.0
