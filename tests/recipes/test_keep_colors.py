@@ -171,8 +171,8 @@ class TestPalette:
         expected = palette_colors(plain.image, photo, style, style_masks=[source])
         np.testing.assert_array_equal(kept.image, expected)
 
-    def test_no_style_that_counts(self, options, photo, coffee, left):
-        few = options | {"steps": 1, "keep_colors": "palette"}
+    def test_no_style_that_counts(self, options, photo, coffee, left, either):
+        few = options | either | {"steps": 1, "keep_colors": "palette"}
         kept = sk.recipes.gradient_mask(photo, [(coffee, left, None, 0)], **few)
         np.testing.assert_allclose(kept.image, photo, atol=1e-6)
 
@@ -215,10 +215,12 @@ RECIPES = ("localized", "regions", "gradient_mask", "patches")
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_of_a_content_keeps_its_luminance(name, options, photo, coffee, rocket, left):
+def test_every_recipe_of_a_content_keeps_its_luminance(
+    name, options, photo, coffee, rocket, left, either
+):
     recipe, pictures = named(name, photo, coffee, rocket, left)
     start = coffee[:24, :32]
-    given = options | {"steps": 0, "initial": start, "keep_colors": "luminance"}
+    given = options | either | {"steps": 0, "initial": start, "keep_colors": "luminance"}
     kept = recipe(*pictures, **given, **({"patch": 16} if name == "patches" else {}))
     expected = original_colors(start, photo)
     if name == "localized":  # the subject stays as the start has it

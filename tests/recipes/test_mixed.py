@@ -3,6 +3,7 @@ import pytest
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError
+from stylekit._defaults import GRAM_FACTOR
 from stylekit.transfer.checkpoint import Checkpoint
 
 
@@ -20,13 +21,12 @@ def mixed(options, photo, coffee):
     return run
 
 
-def test_the_last_steps_are_the_other_networks(mixed, options, photo, coffee, other):
+def test_the_last_steps_are_the_other_networks(mixed, other):
     """The same as two runs, of which the second begins with the image of the first."""
-    first = mixed(steps=4, pyramid=2)
-    second = sk.stylize(
-        photo, coffee, **(options | {"steps": 3, "extractor": other, "initial": first.image})
-    )
-    both = mixed(steps=7, pyramid=2, finish=(other, 3))
+    size = {"size": 64}  # so that the coarse level has room for a reflected border, too
+    first = mixed(steps=4, pyramid=2, **size)
+    second = mixed(steps=3, pyramid=1, extractor=other, initial=first.image, **size)
+    both = mixed(steps=7, pyramid=2, finish=(other, 3), **size)
     np.testing.assert_array_equal(both.image, second.image)
     assert both.steps == 7
     assert both.losses == first.losses[:-1] + second.losses
@@ -45,12 +45,11 @@ def test_layers_and_weights_are_each_networks_own(photo, coffee):
         style_layers = ("block2_conv1",)
         style_factor = 5.0
 
-    result = sk.stylize(
-        photo, coffee, size=None, steps=2, extractor=Own(None), finish=(Another(None), 1)
-    )
+    networks = {"extractor": Own(None), "finish": (Another(None), 1)}
+    result = sk.stylize(photo, coffee, size=None, steps=2, style_loss="gram", **networks)
     last, first = (m["terms"]["gram_style"] for m in (result.manifest, result.manifest["before"]))
-    assert (first["layers"], first["weight"]) == (["block1_conv1"], 1.5)
-    assert (last["layers"], last["weight"]) == (["block2_conv1"], 2.5)
+    assert (first["layers"], first["weight"]) == (["block1_conv1"], 1.5 * GRAM_FACTOR)
+    assert (last["layers"], last["weight"]) == (["block2_conv1"], 2.5 * GRAM_FACTOR)
     assert result.manifest["terms"]["content"]["layers"] == ["block1_conv2"]
 
 

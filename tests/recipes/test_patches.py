@@ -4,7 +4,9 @@ from skimage import data, transform
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError
+from stylekit._defaults import GRAM_FACTOR
 from stylekit.image import as_image
+from stylekit.recipes._paint import CHROMA
 from stylekit.recipes.patches import patches
 
 LAYERS = {"style_layers": ("block1_conv1", "block2_conv1"), "content_layers": ("block2_conv1",)}
@@ -30,11 +32,11 @@ def maps():
 
 @pytest.fixture
 def quick(vgg, optimizer):
-    """`patches` on shallow layers of a random network, at the content's size."""
+    """`patches` by Gram matrices of a random network, at the content's size."""
 
     def run(content, style, *maps, **options):
         defaults = {"size": None, "steps": 5, "variation": 0, "patch": 20, "extractor": vgg}
-        defaults["optimizer"] = optimizer
+        defaults |= {"optimizer": optimizer, "style_loss": "gram"}
         return patches(content, style, *maps, **(defaults | LAYERS | options))
 
     return run
@@ -47,8 +49,9 @@ def test_composes_content_windows_and_variation(quick, photo, coffee, maps):
         "ContentLoss",
         "WindowGramStyleLoss",
         "TotalVariationLoss",
+        "TotalVariationLoss",
     ]
-    assert [term["weight"] for term in terms] == [0.75, 2, 0.5]
+    assert [term["weight"] for term in terms] == [0.75, 2 * GRAM_FACTOR, 0.5, 0.5 * CHROMA]
 
 
 def test_lowers_the_total_and_keeps_the_size(quick, photo, coffee, maps):
@@ -57,8 +60,8 @@ def test_lowers_the_total_and_keeps_the_size(quick, photo, coffee, maps):
     assert result.losses[-1]["total"] < 0.7 * result.losses[0]["total"]
 
 
-def test_a_strength_of_zero_returns_the_start_exactly(quick, photo, coffee, maps):
-    result = quick(photo, coffee, *maps, strength=0)
+def test_a_strength_of_zero_returns_the_start_exactly(quick, photo, coffee, maps, either):
+    result = quick(photo, coffee, *maps, strength=0, **either)
     np.testing.assert_array_equal(result.image, photo)
 
 
@@ -72,12 +75,12 @@ def test_the_same_seed_is_the_same_picture(quick, photo, coffee):
     assert np.abs(first - other).max() > 1e-3
 
 
-def test_maps_decide_what_goes_where(quick, photo, maps):
+def test_maps_decide_what_goes_where(quick, photo, maps, either):
     # A style that is dark where its map is red, as the picture's is on the right, and else light.
     style = np.full((*STYLE_SHAPE, 3), 0.9)
     style[25:] = 0.1
     grey = np.full((*SHAPE, 3), 0.5)
-    image = quick(grey, style, *maps, strength=1, steps=8).image
+    image = quick(grey, style, *maps, strength=1, steps=8, **either).image
     assert image[:, :10].mean() > image[:, -10:].mean() + 0.1
 
 
@@ -174,6 +177,7 @@ def test_parts_of_a_real_painting_take_the_style_of_their_own_part(data_dir):
         steps=10,
         strength=0.9,
         extractor=sk.VGG19(data_dir / "weights" / "vgg19_conv1_1_to_conv4_1.npz"),
+        style_loss="gram",
         style_layers=["block1_conv1", "block2_conv1", "block3_conv1"],
         content_layers=["block3_conv1"],
     )

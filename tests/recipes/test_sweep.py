@@ -9,6 +9,7 @@ from PIL import Image
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError
+from stylekit._defaults import GRAM_FACTOR
 from stylekit.metrics import content_distance, style_distance
 from stylekit.recipes import Cell, Sweep
 from stylekit.recipes._grid import Axis, axes_of, label_of
@@ -94,6 +95,16 @@ class TestRuns:
         swept = quick(photo, coffee, {"variation": [0.1, 2], "strength": [0.3, 0.6]}, steps=2)
         assert len(traces) == 1
         assert len({cell.image.tobytes() for cell in swept.cells}) == 4
+
+    def test_neighbours_are_matched_for_each_cell_and_traced_once(
+        self, quick, options, photo, coffee, rocket, traces
+    ):
+        few = {"style_loss": "neighbors", "steps": 6}
+        swept = quick(photo, None, {"style": [coffee, rocket], "strength": [0.3, 0.6]}, **few)
+        assert len(traces) == 2  # the first round, and the further ones
+        assert len({cell.image.tobytes() for cell in swept.cells}) == 4
+        alone = sk.stylize(photo, rocket, strength=0.6, **(options | few))
+        np.testing.assert_allclose(swept.cells[3].image, alone.image, atol=1e-6)
 
     def test_the_last_parameter_varies_fastest(self, swept):
         assert [cell.number for cell in swept.cells] == [1, 2, 3, 4, 5, 6]
@@ -403,7 +414,7 @@ class TestSave:
             sk.read_image(folder / "cell-04.png"), swept.cells[3].image, atol=0.51 / 255
         )
         manifest = json.loads(Image.open(folder / "cell-04.png").text["stylekit"])
-        assert manifest["terms"]["gram_style"]["weight"] == pytest.approx(8 * 0.2)
+        assert manifest["terms"]["gram_style"]["weight"] == pytest.approx(8 * GRAM_FACTOR * 0.2)
 
     def test_the_table(self, swept, tmp_path):
         swept.save(tmp_path)
