@@ -65,9 +65,9 @@ def patches(
     style_scale : float
         Longer side of the style relative to the result's.
     keep_colors, style_loss
-        See `stylize`. By neighbours, each place takes the most similar place of the style, or, with
-        maps, of the same region of it: then the maps hold flat colours, as for `regions`. The
-        options of windows are those of ``style_loss="gram"``.
+        See `stylize`. The options of windows are those of ``style_loss="gram"``. By neighbours,
+        each place takes the most similar place of the style. With maps, any loss but ``"gram"``
+        is held to regions: then the maps hold flat colours, as for `regions`.
     seed : int
         Of the run and of the choice among windows that match alike.
     **options
@@ -104,7 +104,7 @@ def patches(
     else:
         _, content_map = with_map(content, content_map, "content")
         _, style_map = with_map(style, style_map, "style")
-        if style_loss == "neighbors":
+        if style_loss != "gram":
             matched = match_regions(content_map, style_map)
             regions = [
                 (mask_at(mask, photo.shape[:2]), mask_at(source, painting.shape[:2]), name)
