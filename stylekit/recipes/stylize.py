@@ -108,10 +108,11 @@ def stylize(
     initial : path, PIL image, array or Start, optional
         Default: the content. A picture is resized as the content is.
     pyramid : int, optional
-        Number of coarse-to-fine levels, each half the next. Default: for neighbours as many as
-        bring the coarsest below 128 pixels; else as many as bring it down to 768 pixels. The
-        finest level takes the fewest steps: the brush strokes keep their size in the picture, and
-        it adds the detail. Neighbours take three more rounds at the full size.
+        Number of coarse-to-fine levels, each half the next. Default: as many as bring the longer
+        side of the coarsest below 128 pixels. By neighbours each level takes the same number of
+        steps, and three further rounds at the full size follow. By any other loss each level takes
+        half the steps of the one before: the brush strokes are laid out in the coarse ones, and
+        keep their size in the picture.
     extractor, optimizer, precision, plan, seed
         See `StyleTransfer`.
     finish : (FeatureExtractor, int), optional
