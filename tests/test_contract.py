@@ -8,6 +8,7 @@ from PIL import Image
 from skimage import data, transform
 
 import stylekit as sk
+from stylekit._defaults import NEIGHBOR_FACTOR
 
 BASIC = """
 import stylekit as sk
@@ -134,5 +135,5 @@ def test_one_call(folder, monkeypatch):
     assert result.image.shape == (48, 64, 3)
     terms = result.manifest["terms"]
     np.testing.assert_allclose(terms["content"]["weight"], 0.4)
-    np.testing.assert_allclose(terms["gram_style"]["weight"], 4.8)
+    np.testing.assert_allclose(terms["neighbor_style"]["weight"], 0.6 * NEIGHBOR_FACTOR)
     assert_saved(folder / "out.png", result.image)

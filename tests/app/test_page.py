@@ -5,9 +5,10 @@ import pytest
 
 pytest.importorskip("gradio", reason="the page needs Gradio")
 
+from stylekit._defaults import STYLE_LOSS
 from stylekit.app.answers import Answers
 from stylekit.app.fields import STATIC, state
-from stylekit.app.page import page
+from stylekit.app.page import METHODS, page
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,12 @@ def test_the_page_offers_what_the_limits_allow(config):
     assert (size["minimum"], size["maximum"], size["value"]) == (32, 64, 64)
     (steps,) = parts(config, elem_id="steps")
     assert (steps["maximum"], steps["value"]) == (30, 30)
+
+
+def test_the_page_paints_by_the_default_loss_unless_it_is_told(config):
+    (method,) = parts(config, label="Method")
+    assert METHODS[method["value"]] == STYLE_LOSS
+    assert {METHODS[name] for name, _ in method["choices"]} == {"neighbors", "gram"}
 
 
 def test_classes_need_a_segmenter(config, networks):

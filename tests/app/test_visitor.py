@@ -50,9 +50,15 @@ def test_the_side_of_the_region_is_painted_alone(visitor, networks, photo):
 def test_weights_are_those_of_the_places_with_a_style(visitor, networks, rng):
     visitor.styles[2] = np.float32(rng.random((32, 32, 3)))
     settings = SETTINGS | {"weights": [1, 0.5, 3], "steps": 1}
-    manifest = finished(visitor.paint(networks["compact"], SMALL, **settings)).manifest
-    weights = [t["weight"] for t in manifest["terms"].values() if t["type"] == "GramStyleLoss"]
+
+    def terms(**chosen):
+        job = visitor.paint(networks["compact"], SMALL, **settings, **chosen)
+        return finished(job).manifest["terms"].values()
+
+    weights = [t["weight"] for t in terms(style_loss="gram") if t["type"] == "GramStyleLoss"]
     assert weights[1] == pytest.approx(3 * weights[0])
+    (both,) = [t for t in terms() if t["type"] == "NeighborStyleLoss"]
+    assert both["style_weights"] == pytest.approx([0.25, 0.75])
 
 
 def test_a_run_ends_when_its_time_is_over(visitor, networks):
