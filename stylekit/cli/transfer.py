@@ -61,8 +61,7 @@ def transfer(
     _check_count("--style-mask", style_mask, len(styles))
     photo = as_image(content, "content", run.size or None)
     longer = max(photo.shape[:2])
-    style_size = max(1, round(longer * run.style_scale))
-    paintings = [as_image(style, "style", style_size) for style in styles]
+    paintings = [as_image(style, "style") for style in styles]
     start: Any = None
     if init not in STARTS:
         if not Path(init).is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,6 +24,10 @@ from stylekit.transfer import Plan, Result, Start, StyleTransfer, TransferError
 CHROMA = 2.0
 """Weight of the chroma's total variation, relative to that of the colours. It takes the noise out
 of dark and flat parts, and purple fringes beside thin lines, and leaves light and dark strokes."""
+
+SMALL_STYLE = 300
+"""Longer side, in pixels, below which quality falls: in 30,000 ratings (Kitov) results got 5.2 of
+10 where the style was shown at 150 pixels, 6.0 at 300 and 6.1 at 500."""
 
 REFLECTION = 16
 """Pixels by which pictures are reflected at their borders. Without, the outer 2 pixels of a result
@@ -153,9 +158,23 @@ def without_frame(
 
 
 def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np.ndarray:
-    """Return a style picture whose longer side is the photo's times the scale."""
+    """Return a style picture whose longer side is the photo's times the scale.
+
+    Warns where it is enlarged from less than `SMALL_STYLE` pixels, or by 2 or more.
+    """
     scale = number(style_scale, "style_scale", low=0, open_low=True)
-    return as_image(style, "style", max(1, round(max(photo.shape[:2]) * scale)))
+    wanted = max(1, round(max(photo.shape[:2]) * scale))
+    style = as_image(style, "style")
+    height, width = style.shape[:2]
+    longer = max(height, width)
+    if longer < wanted and (longer < SMALL_STYLE or 2 * longer <= wanted):
+        warnings.warn(
+            f"The style picture has {width}x{height} pixels and is enlarged to {wanted}: its "
+            f"strokes get blurred. Use a style of at least {max(SMALL_STYLE, wanted // 2)} pixels "
+            "a side, or a smaller size.",
+            stacklevel=2,
+        )
+    return as_image(style, "style", wanted)
 
 
 def record_regions(result: Result, matched: MatchedRegions, content: str) -> None:

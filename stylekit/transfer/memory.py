@@ -11,7 +11,8 @@ import numpy as np
 
 from stylekit._checks import integer
 from stylekit.features import FeatureExtractor
-from stylekit.losses import Canvas, ContentLoss, Loss
+from stylekit.losses import Canvas, ContentLoss, Loss, NeighborStyleLoss
+from stylekit.losses.hypercolumns import CELL, SCORES
 from stylekit.transfer.objective import named_terms, read_by
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Parameters, Pixels
@@ -36,6 +37,10 @@ MIXED = 1.35
 
 PICTURES = 6.5
 """Copies of the picture beside the optimizer's: start, reference, best, last, gradient."""
+
+GRIDS = 5.0
+"""Grids of hypercolumns while neighbours are matched: of picture and style their layers and the
+columns, and the matched ones."""
 
 UNKNOWN_OPTIMIZER = 8.0
 """Copies of the picture that a user's own optimizer holds at its peak: a guess."""
@@ -140,6 +145,8 @@ def estimate_memory(
             maps = Piece(extractor.model(term.layers, precision), shape).maps()
             targets += batch * sum(maps.get(extractor.resolve(name), 0) for name in term.layers)
         targets += sum(getattr(part, "reference", np.empty(0)).nbytes for part in term.parts)
+        if isinstance(term, NeighborStyleLoss):
+            targets += batch * _matching(term, extractor, shape)
     if pyramid is not None:
         areas = [
             math.prod(level) for level in dict.fromkeys(s for s, _ in pyramid.levels(shape, 0))
@@ -151,6 +158,17 @@ def estimate_memory(
         targets=round(targets),
         pictures=round(pictures * picture),
     )
+
+
+def _matching(term: NeighborStyleLoss, extractor: FeatureExtractor, shape) -> float:
+    """Return the bytes that a level's matches take: two grids of hypercolumns and the search.
+
+    The candidates' grid is as large as the picture's where the style is as large.
+    """
+    network = extractor.model(term.layers)
+    depth = sum(network.output[extractor.resolve(name)].shape[-1] for name in term.layers)
+    cells = math.prod(shape) / CELL**2
+    return GRIDS * 4 * depth * cells + 4 * SCORES
 
 
 def _held(piece: Piece) -> float:

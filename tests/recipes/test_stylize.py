@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -6,7 +8,7 @@ import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError
 from stylekit._defaults import GRAM_FACTOR
 from stylekit.image import as_image, picture_hash
-from stylekit.recipes._paint import CHROMA
+from stylekit.recipes._paint import CHROMA, sized_style
 
 SHAPE = (24, 32)
 FULL = 8 * GRAM_FACTOR
@@ -347,3 +349,20 @@ class TestRefusals:
     def test_a_start_of_another_aspect_ratio(self, quick, photo, coffee):
         with pytest.raises(InputError, match="another aspect ratio"):
             quick(photo, coffee, initial=photo[:, :12])
+
+
+class TestSmallStyles:
+    @pytest.mark.parametrize(("side", "size"), [(20, 64), (200, 290), (310, 640)])
+    def test_one_that_is_enlarged_far_is_told(self, side, size):
+        style, photo = (np.full((one, one // 2, 3), 0.5, "float32") for one in (side, size))
+        with pytest.warns(
+            UserWarning, match=rf"{side // 2}x{side} pixels and is enlarged to {size}"
+        ):
+            assert sized_style(style, photo, 1.0).shape[0] == size
+
+    @pytest.mark.parametrize(("side", "size"), [(64, 64), (64, 20), (400, 640), (300, 400)])
+    def test_others_are_not(self, side, size):
+        style, photo = (np.full((one, one, 3), 0.5, "float32") for one in (side, size))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            sized_style(style, photo, 1.0)
