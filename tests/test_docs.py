@@ -124,6 +124,7 @@ def test_python_about_own_extractors_runs(beside_pictures, capsys):
     printed = capsys.readouterr().out
     assert "gram_style " in printed
     assert "content " in printed
+    assert "[True, True, True]" in printed
 
 
 def test_python_about_own_masks_runs(beside_pictures, capsys):
@@ -162,6 +163,22 @@ def test_python_about_plots_runs(monkeypatch, tmp_path):
     assert written == {
         *("painting.gif", "strengths.webp", "strengths.png", "masks.png", "inside.png")
     }
+
+
+def test_python_about_own_losses_runs(monkeypatch):
+    monkeypatch.setenv("STYLEKIT_DOCS_SIZE", "48")
+    monkeypatch.delenv("STYLEKIT_WEIGHTS", raising=False)
+    names, seen = {}, []
+    page = (ROOT / "docs/howto/own_loss.md").read_text(encoding="utf-8")
+    for block in blocks(page, r"\{code-cell\} ipython3"):
+        exec(compile(re.sub("^:tags:.*", "", block), "own_loss.md", "exec"), names)
+        seen.append(names.get("result"))
+    (laid,) = {id(one): one for one in seen if one and "keep_layout" in one.losses[0]}.values()
+    assert laid.levels[-1] == 2
+    # Each level begins with the layout that it is held to.
+    begins = [laid.levels.index(level) for level in (0, 1, 2)]
+    assert max(laid.losses[index]["keep_layout"] for index in begins) < 1e-6
+    assert "mean_style" in names["result"].losses[-1]
 
 
 def test_own_loss_of_readme_pulls(quick):
