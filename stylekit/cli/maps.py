@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +59,14 @@ MinShare = Annotated[
         help="The share of a map from which a colour is a region; smaller ones are merged.",
     ),
 ]
+
+
+class DoodleLoss(enum.StrEnum):
+    """How a doodle's regions take over those of the painting."""
+
+    patches = "patches"
+    neighbors = "neighbors"
+    gram = "gram"
 
 
 @with_options
@@ -160,6 +169,12 @@ def doodle(
     ] = None,
     merge: Merge = None,
     min_share: MinShare = MIN_SHARE,
+    style_loss: Annotated[
+        DoodleLoss,
+        typer.Option(
+            help="patches spreads over all of a region of STYLE; neighbors and gram are faster."
+        ),
+    ] = DoodleLoss.patches,
     patch_layers: Annotated[
         str | None,
         typer.Option(
@@ -190,6 +205,7 @@ def doodle(
             keep=keep or (),
             merge=merge or (),
             min_share=min_share,
+            style_loss=style_loss.value,
             **options,
         ),
         doodle_map,

@@ -14,6 +14,7 @@ from stylekit.features import FeatureExtractor
 from stylekit.image import PictureLike, as_image, with_map
 from stylekit.losses import (
     GradientMaskStyleLoss,
+    Loss,
     PaletteLoss,
     PatchStyleLoss,
     TotalVariationLoss,
@@ -21,6 +22,7 @@ from stylekit.losses import (
 from stylekit.losses.patch import PATCH_LAYERS
 from stylekit.masks import MatchedRegions, match_regions, resize
 from stylekit.recipes._paint import record_regions, sized_style
+from stylekit.recipes._styles import StylePart, method
 from stylekit.transfer import Plan, Pyramid, Result, StyleTransfer, Underpainting
 
 GRAM_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
@@ -41,6 +43,7 @@ def doodle(
     tolerance: float = 40.0,
     min_share: float = MIN_SHARE,
     size: int | None = SIZE,
+    style_loss: Any = "patches",
     steps: int = 200,
     pyramid: int = 3,
     patch_weight: float = 1.0,
@@ -92,6 +95,10 @@ def doodle(
         ones are merged, too. Default: 0.001.
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the doodle's own.
+    style_loss : str or callable
+        ``"patches"``: `PatchStyleLoss` and `GradientMaskStyleLoss`, which spread over all of the
+        style's region. ``"neighbors"``, ``"gram"`` or a class or function, as for `stylize`: that
+        alone, with `gram_weight`.
     steps : int
         Evaluations of the gradient, at least 0, the total over the pyramid's levels.
     pyramid : int
@@ -162,25 +169,39 @@ def doodle(
     sources = [resize(mask, painting.shape[:2]) for mask in matched.style]
     pairs = list(zip(masks, sources, strict=True))
 
-    terms = [
-        PatchStyleLoss(
-            painting,
-            np.stack(masks, axis=-1),
-            np.stack(sources, axis=-1),
-            layers=patch_layers,
-            stride=stride,
-            map_weight=map_weight,
-            usage_penalty=usage_penalty,
-            seed=seed,
-            weight=patch_weight,
-        ),
-        GradientMaskStyleLoss(
+    def gram(weight: float, layers: Sequence[str]) -> Loss:
+        return GradientMaskStyleLoss(
             [(painting, *pair) for pair in pairs],
             region_names=matched.names,
-            layers=style_layers,
+            layers=layers,
             small_regions="skip_layer",
-            weight=gram_weight,
-        ),
+            weight=weight,
+        )
+
+    if style_loss == "patches":
+        style_terms = [
+            PatchStyleLoss(
+                painting,
+                np.stack(masks, axis=-1),
+                np.stack(sources, axis=-1),
+                layers=patch_layers,
+                stride=stride,
+                map_weight=map_weight,
+                usage_penalty=usage_penalty,
+                seed=seed,
+                weight=patch_weight,
+            ),
+            gram(gram_weight, style_layers),
+        ]
+    else:
+        parts = [
+            StylePart(painting, mask, source, name=name)
+            for (mask, source), name in zip(pairs, matched.names, strict=True)
+        ]
+        how = method(style_loss, lambda _, weight, layers: [gram(weight, layers)])
+        style_terms = how.terms(parts, gram_weight, style_layers)
+    terms = [
+        *style_terms,
         PaletteLoss([(painting, *pair) for pair in pairs], weight=palette_weight),
         TotalVariationLoss(weight=variation),
     ]

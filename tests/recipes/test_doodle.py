@@ -187,3 +187,14 @@ def test_a_real_doodle(data_dir):
     # The sky is the lightest and the cypress the darkest, as Renoir has them.
     assert max(light, key=light.get) == "#ffffff"
     assert min(light, key=light.get) == "#ff331f"
+
+
+@pytest.mark.parametrize("style_loss", ["neighbors", "gram"])
+def test_other_losses_paint_the_regions_too(quick, style, style_loss):
+    result = quick(steps=30, pyramid=2, style_loss=style_loss)
+    kinds = {"neighbors": "NeighborStyleLoss", "gram": "GradientMaskStyleLoss"}
+    first = next(iter(result.manifest["terms"].values()))
+    assert first["type"] == kinds[style_loss]
+    above, below = result.image[:16].mean((0, 1)), result.image[16:].mean((0, 1))
+    np.testing.assert_allclose(above, style[20:].mean((0, 1)), atol=0.08)
+    np.testing.assert_allclose(below, style[:20].mean((0, 1)), atol=0.08)
