@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 import stylekit as sk
 from stylekit import cli
-from stylekit._checks import FileError
+from stylekit._checks import FileError, InputError
+from stylekit._defaults import NEIGHBOR_FACTOR
 from stylekit.cli.info import bfloat16_flag
 
 LAYERS = ("--style-layers", "conv1_1,conv2_1", "--content-layers", "conv2_1")
@@ -116,18 +117,52 @@ class TestTransfer:
             assert picture.size == (48, 40)
             manifest = json.loads(picture.text["stylekit"])
         assert manifest["steps"] == 3
-        assert manifest["terms"]["gram_style"]["weight"] == pytest.approx(4)
+        weight = manifest["terms"]["neighbor_style"]["weight"]
+        assert weight == pytest.approx(NEIGHBOR_FACTOR / 2)
         photo, out = sk.read_image("photo.jpg", 48), sk.read_image("out.png")
         assert np.abs(photo - out).mean() > 0.005
 
-    def test_is_what_stylize_gives(self, transfer, weights):
-        transfer("photo.jpg", "style.png", "--strength", 0.7, "--seed", 3, "--out", "a.tif")
+    @pytest.mark.parametrize(
+        ("arguments", "style_loss", "steps"),
+        [
+            ((), "neighbors", 72),
+            (("--style-loss", "gram"), "gram", 300),
+            (("--style-loss", "gram", "--steps", 7), "gram", 7),
+            (("--steps", 7), "neighbors", 7),
+        ],
+    )
+    def test_steps_are_those_that_the_loss_needs(
+        self, folder, weights, monkeypatch, arguments, style_loss, steps
+    ):
+        given = {}
+
+        def stylize(*pictures, **options):
+            given.update(options)
+            raise InputError("That is enough.")
+
+        monkeypatch.setattr(sk, "stylize", stylize)
+        line = ["transfer", "photo.jpg", "style.png", "-o", "out.png"]
+        line += ["--weights-file", str(weights), *map(str, arguments)]
+        assert "That is enough." in CliRunner().invoke(cli.app, line).output
+        assert (given["style_loss"], given["steps"]) == (style_loss, steps)
+
+    def test_an_unknown_style_loss(self, transfer):
+        done = transfer("photo.jpg", "style.png", "--style-loss", "magic")
+        assert done.exit_code == 2
+        assert "--style-loss" in done.output
+        assert not os.path.exists("out.png")
+
+    @pytest.mark.parametrize("style_loss", ["neighbors", "gram"])
+    def test_is_what_stylize_gives(self, transfer, weights, style_loss):
+        line = ("photo.jpg", "style.png", "--strength", 0.7, "--seed", 3, "--out", "a.tif")
+        transfer(*line, "--style-loss", style_loss)
         result = sk.stylize(
             "photo.jpg",
             "style.png",
             strength=0.7,
             size=48,
             steps=3,
+            style_loss=style_loss,
             style_layers=("conv1_1", "conv2_1"),
             content_layers=("conv2_1",),
             extractor=sk.VGG19(weights),
@@ -488,7 +523,10 @@ class TestTechniques:
                 "the content map has another size",
             ),
             (["patches", "photo.jpg", "style.png", "--style-map", "style_map.png"], "both maps"),
-            (["patches", "photo.jpg", "style.png", "--patch", 12], "the patch is too small"),
+            (
+                ["patches", "photo.jpg", "style.png", "--patch", 12, "--style-loss", "gram"],
+                "the patch is too small",
+            ),
             (["doodle", "photo_map.png", "style.png", "nope.png"], "nope.png does not exist"),
         ],
     )
@@ -620,12 +658,12 @@ class TestTheNetwork:
         assert len(said) == 1
         assert "compact" in said[0]
         assert "not on this machine" in said[0]
-        assert self.used()["extractor"].startswith("CompactVGG")
+        assert self.used()["extractor"].startswith("ReflectPadding(CompactVGG(")
 
     def test_auto_takes_weights_that_are_there(self, paint, weights, monkeypatch):
         done = paint("--weights-file", weights, *LAYERS)
         assert "VGG19, for --weights-file names" in done.stderr
-        assert self.used()["extractor"].startswith("VGG19")
+        assert self.used()["extractor"].startswith("ReflectPadding(VGG19(")
         monkeypatch.setenv("STYLEKIT_WEIGHTS", str(weights))
         assert "VGG19, for STYLEKIT_WEIGHTS names" in paint(*LAYERS).stderr
 
@@ -638,17 +676,18 @@ class TestTheNetwork:
         done = paint("--extractor", "compact")
         assert done.exit_code == 0, done.output
         assert "Network" not in done.output
-        assert self.used()["extractor"].startswith("CompactVGG")
+        assert self.used()["extractor"].startswith("ReflectPadding(CompactVGG(")
 
     def test_finish(self, paint, weights):
         done = paint(
-            "--extractor", "compact", "--finish", "vgg19:1", "--weights-file", weights, *LAYERS
+            *("--extractor", "compact", "--finish", "vgg19:1", "--weights-file", weights),
+            *("--style-loss", "gram", *LAYERS),
         )
         assert done.exit_code == 0, done.output
         assert "3 steps" in done.output
         record = self.used()
-        assert record["extractor"].startswith("VGG19")
-        assert record["before"]["extractor"].startswith("CompactVGG")
+        assert record["extractor"].startswith("ReflectPadding(VGG19(")
+        assert record["before"]["extractor"].startswith("ReflectPadding(CompactVGG(")
         assert record["before"]["levels"][0]["steps"] == 2
 
     @pytest.mark.parametrize(
@@ -676,11 +715,11 @@ class TestThePlan:
             ("plain", "Plan()"),
             ("recompute", "Recompute(layer=True)"),
             ("tiles", "Tiles(size=512)"),
-            ("tiles:16", "Tiles(size=16)"),
+            ("tiles:24", "Tiles(size=24)"),
         ],
     )
     def test_it_is_used_and_recorded(self, transfer, given, plan):
-        done = transfer("photo.jpg", "style.png", "--plan", given, "--size", 32, "--steps", 1)
+        done = transfer("photo.jpg", "style.png", "--plan", given, "--size", 48, "--steps", 1)
         assert done.exit_code == 0, done.output
         with Image.open("out.png") as picture:
             assert json.loads(picture.text["stylekit"])["plan"] == plan
