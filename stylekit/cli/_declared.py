@@ -97,8 +97,8 @@ StyleLoss = Annotated[
     StyleLossName,
     typer.Option(
         rich_help_panel=Panel.picture,
-        help="neighbors paints each place as the most similar place of STYLE; gram takes over "
-        "the textures of STYLE, and keeps more of CONTENT.",
+        help="The method: neighbors paints each place as the most similar place of STYLE; gram "
+        "takes over the textures of STYLE, and keeps more of CONTENT.",
     ),
 ]
 StyleScale = Annotated[

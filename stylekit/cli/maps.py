@@ -172,7 +172,8 @@ def doodle(
     style_loss: Annotated[
         DoodleLoss,
         typer.Option(
-            help="patches spreads over all of a region of STYLE; neighbors and gram are faster."
+            help="The method: patches spreads over all of a region of STYLE; neighbors and gram "
+            "are faster."
         ),
     ] = DoodleLoss.patches,
     patch_layers: Annotated[

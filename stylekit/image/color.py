@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import skimage  # its own rooms load when they are first used
-from scipy import ndimage
 
 from stylekit._checks import fail, integer, number
 from stylekit.image.arrays import unit_values
@@ -285,6 +284,7 @@ def _union(style, weights, style_masks) -> _Colors:
 
 def _smoothed(planes: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
     """Return the guided filter of planes [H, W, C] by a guide [H, W, 1]."""
+    from scipy import ndimage  # an error about a file's name need not wait for it
 
     def mean(values: np.ndarray) -> np.ndarray:
         return ndimage.uniform_filter(values, 2 * radius + 1, mode="nearest", axes=(0, 1))
