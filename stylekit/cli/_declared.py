@@ -116,7 +116,7 @@ Variation = Annotated[
     within(
         low=0,
         rich_help_panel=Panel.picture,
-        show_default="the network's own, about 3",
+        show_default="the method's own",
         help="Weight of the total variation, which smooths: 0 keeps every grain.",
     ),
 ]

@@ -51,7 +51,7 @@ def sweep(
         typer.Option(
             metavar="NUMBERS",
             rich_help_panel=Panel.picture,
-            show_default="the network's own",
+            show_default="the method's own",
             help="Weights of the total variation, with commas.",
         ),
     ] = None,
