@@ -86,8 +86,9 @@ class Canvas:
         """The image that this level starts from, a tensor ``[B, H, W, 3]``.
 
         At the first level it is the start of the run. At a finer one it is the image so far: what
-        the coarser level changed, added to the run's start at this size. In a further round at one
-        size it is the last round's image.
+        the coarser level changed, added to the run's start at this size; or, if the run started at
+        noise or another `Start`, the coarser level's image, enlarged. In a further round at one
+        size it is the last round's image. Where the update mask is 0 it is the run's start.
 
         All sizes are prepared before the first step, so that bad arguments raise early. At that
         time the image is not known yet: reading it ends `Loss.prepare`, which is called again when

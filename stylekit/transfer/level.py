@@ -67,6 +67,8 @@ class Level:
         }
         self._render = render
         self._start = image
+        # Under a mask it is another: a coarse level's change, enlarged, reaches beyond the mask.
+        self._first = image if render is None else first
         self._number, self._round = number, round
         self._taken = 0
         self._planned = planned
@@ -95,7 +97,7 @@ class Level:
     def _take(self, record: Record) -> None:
         objective = self._planned.objective
         known = len(objective.canvas.notes)
-        objective.begin(self._start, self._round)
+        objective.begin(self._first, self._round)
         record.notes.extend(objective.canvas.notes[known:])
         objective.fit_scale(self._carry["good"])
         self._step = objective.stepper(
