@@ -169,7 +169,8 @@ class NeighborStyleLoss(Loss):
         dict of str to dict
             By layer: ``"feature"``, the matched features ``[B, h, w, C]``, ``"mask"``, the weights
             of the cells ``[1, h, w, 1]``, and ``"factor"``, a scalar. For the cosine distance it
-            is the value of a single key, ``"columns"``, or ``"layers"`` in further rounds.
+            is the value of a single key, ``"columns"``, or ``"layers"`` in further rounds, and
+            there is ``"amount"``, too: the share of what is matched together in the value.
         """
         side = FINE_CELL if canvas.round else CELL
         grid = CellGrid(canvas, self.layers, side)
@@ -252,9 +253,11 @@ class NeighborStyleLoss(Loss):
             first += depth
         share = sum(weights.values()) / sum(self.layer_weights)
         for layer, target in targets.items():
+            amount = share * float(ops.mean(sums[layer]))
             if self.distance == "squared":
-                amount = share * float(ops.mean(sums[layer]))
                 target["factor"] = amount * target["factor"] ** 2 / (norm + EPSILON)
+            else:
+                target["amount"] = ops.convert_to_tensor(amount, "float32")
             target["factor"] = ops.convert_to_tensor(target["factor"], "float32")
         return targets
 
@@ -265,17 +268,14 @@ class NeighborStyleLoss(Loss):
             return per_picture(self.value(self.means(features, targets), targets), batch)
         ((how, targets),) = targets.items()
         groups = [[layer] for layer in targets] if how == "layers" else [list(targets)]
-        weights = dict(zip(self.layers, self.layer_weights, strict=True))
         value = 0.0
         for layers in groups:
             factors = [targets[layer]["factor"] for layer in layers]
             own = [_in_cells(features[layer], targets[layer]["feature"]) for layer in layers]
             wanted = [targets[layer]["feature"] for layer in layers]
-            mask = targets[layers[0]]["mask"]
+            mask, amount = (targets[layers[0]][key] for key in ("mask", "amount"))
             distance = 1 - _cosine(hypercolumns(own, factors), hypercolumns(wanted, factors))
-            share = sum(weights[layer] for layer in layers) / sum(self.layer_weights)
-            amount = ops.cast(share * ops.mean(mask), distance.dtype)
-            value += amount * masked_mean(distance, mask)[:, 0]
+            value += ops.cast(amount, distance.dtype) * masked_mean(distance, mask)[:, 0]
         return per_picture(value, batch)
 
     def means(self, features, targets):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -76,6 +76,7 @@ class Objective:
 
     can_compile = True
     keeps_trace = True
+    serves_others = False
 
     def __init__(
         self,
@@ -104,16 +105,10 @@ class Objective:
         # would become part of the trace, and the network stay random.
         if self._layers:
             extractor.model(self._layers, precision)
-        self.targets: dict[str, Any] = {}
-        self._following: list[str] = []
-        for name, term in self.terms.items():
-            self.canvas.follows = False
-            with contextlib.suppress(LevelNotBegunError):
-                self.targets[name] = self._prepare(term)
-            if self.canvas.follows:
-                self._following.append(name)
-                if name in self.targets:
-                    self.targets[name] = as_variables(self.targets[name])
+        self.targets, self._following = self._known(self.terms)
+        for name in self.targets.keys() if self.serves_others else self._following:
+            if name in self.targets:
+                self.targets[name] = as_variables(self.targets[name])
         # float16 ends at 6e-8, and the gradient of a mean over a picture begins there: inside
         # the tape the total is multiplied by a power of two, which rounds nothing.
         exponent = (
@@ -149,6 +144,20 @@ class Objective:
                 self.targets[name] = as_variables(targets)
                 self._trace()
         self._prepared()
+
+    def _known(self, terms: Mapping[str, Loss]) -> tuple[dict[str, Any], list[str]]:
+        """Return the targets that are known before the level begins, and the terms to prepare then.
+
+        Both by name; a term that reads the round alone is in both.
+        """
+        targets, following = {}, []
+        for name, term in terms.items():
+            self.canvas.follows = False
+            with contextlib.suppress(LevelNotBegunError):
+                targets[name] = self._prepare(term)
+            if self.canvas.follows:
+                following.append(name)
+        return targets, following
 
     def _prepared(self) -> None:
         """Take note of the targets, once they are there, or there anew: here nothing."""

@@ -7,7 +7,7 @@ import dataclasses
 from stylekit.losses import Loss
 from stylekit.transfer.objective import Objective, named_terms
 from stylekit.transfer.plan import Plan
-from stylekit.transfer.targets import as_variables, assign, form
+from stylekit.transfer.targets import assign, form
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +49,7 @@ class Reuse(Plan):
 class _ReusedObjective(Objective):
     """`Objective` whose targets are variables, so that what was traced can serve other ones."""
 
-    def _prepare(self, term):
-        return as_variables(super()._prepare(term))
+    serves_others = True
 
     def take(
         self,
@@ -80,11 +79,11 @@ class _ReusedObjective(Objective):
         canvas.picture = picture
         canvas.notes.clear()
         canvas.begin(None, round)
-        targets = {
-            name: super(_ReusedObjective, self)._prepare(term)
-            for name, term in terms.items()
-            if name not in self._following
-        }
+        targets, following = self._known(terms)
+        if following != self._following:
+            return False
+        # The others are compared, and assigned, when the level begins.
+        targets = {name: new for name, new in targets.items() if name not in following}
         # A small region may be left out at a layer: that is another computation.
         if not all(form(self.targets[name]) == form(new) for name, new in targets.items()):
             return False

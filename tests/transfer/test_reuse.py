@@ -1,9 +1,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from skimage import data, transform
 
 import stylekit as sk
+from stylekit._checks import InputError
 
 LAYERS = ("block1_conv1", "block2_conv1")
 
@@ -149,3 +151,100 @@ def test_a_region_left_out_at_a_layer_is_another_computation(vgg, photo, styles)
         )
         assert reused.losses[-1] == pytest.approx(alone.losses[-1])
         assert reused.manifest["notes"] == alone.manifest["notes"]
+
+
+ROUNDS = sk.Pyramid([32, 32, 32], [2, 1, 1])
+
+
+@pytest.fixture
+def match(vgg, photo, styles):
+    """Run a content, nearest neighbours of a style and a variation over three rounds."""
+
+    def go(plan=None, *, style=styles[0], weight=8.0, content=photo, callbacks=(), **options):
+        terms = [
+            sk.ContentLoss(content, layers=("block2_conv1",)),
+            sk.NeighborStyleLoss(style, weight=weight, **({"layers": LAYERS} | options)),
+            sk.TotalVariationLoss(weight=0.5),
+        ]
+        transfer = sk.StyleTransfer(terms, extractor=vgg, plan=plan, optimizer=sk.LBFGS(history=2))
+        return transfer.run(content, 8, pyramid=ROUNDS, callbacks=callbacks)
+
+    return go
+
+
+LEFT = np.zeros((24, 32), np.float32)
+LEFT[:, :16] = 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"weight": 2.0},
+        {"style": np.float32(transform.resize(data.rocket(), (50, 20)))},
+        {"content": np.float32(transform.resize(data.chelsea(), (24, 32)))},
+        {"mask": LEFT},
+        {"alpha": 0.2},
+        {"layers": {"block1_conv1": 1, "block2_conv1": 5}},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_neighbours_are_matched_anew_and_traced_once(match, traces, other):
+    plan = sk.Reuse()
+    match(plan)
+    assert len(traces) == 2  # the first round, and the further ones
+    reused = match(plan, **other)
+    assert len(traces) == 2
+    alone = match(**other)
+    np.testing.assert_allclose(reused.image, alone.image, atol=1e-6)
+    for own, expected in zip(reused.losses, alone.losses, strict=True):
+        assert own == pytest.approx(expected, rel=1e-5)
+    assert reused.manifest["terms"] == alone.manifest["terms"]
+
+
+def test_layer_weights_count_by_the_cosine_too(match):
+    plan, other = sk.Reuse(), {"layers": {"block1_conv1": 1, "block2_conv1": 5}}
+    match(plan, distance="cosine")
+    reused, alone = (match(one, distance="cosine", **other) for one in (plan, None))
+    for own, expected in zip(reused.losses, alone.losses, strict=True):
+        assert own == pytest.approx(expected, rel=1e-4)
+
+
+class Last(sk.Loss):
+    """Reads the start where it is told to, and refuses its argument before that."""
+
+    only_prepared = ("fits", "follows")
+
+    def __init__(self, fits=True, follows=True):
+        super().__init__()
+        self.fits, self.follows = fits, follows
+
+    def prepare(self, canvas):
+        if not self.fits and canvas.is_final:
+            raise InputError("It does not fit.")
+        start = canvas.start if self.follows else tf.zeros((1, *canvas.shape, 3))
+        return {"image": start + 0.5}
+
+    def compute(self, image, features, targets):
+        return tf.reduce_mean((image - targets["image"]) ** 2, axis=(1, 2, 3))
+
+
+def run_last(vgg, photo, plan, **options):
+    transfer = sk.StyleTransfer([Last(**options)], extractor=vgg, plan=plan)
+    return lambda **others: transfer.run(photo, 4, pyramid=sk.Pyramid([16, 32]), **others)
+
+
+def test_what_is_unfit_is_told_before_the_first_step(vgg, photo):
+    plan, seen = sk.Reuse(), []
+    run_last(vgg, photo, plan)()
+    with pytest.raises(InputError, match="does not fit"):
+        run_last(vgg, photo, plan, fits=False)(callbacks=[seen.append])
+    assert not seen
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_term_that_no_longer_looks_at_the_start_is_another_computation(vgg, photo, follows):
+    plan = sk.Reuse()
+    run_last(vgg, photo, plan, follows=follows)()
+    reused, alone = (run_last(vgg, photo, one, follows=not follows)() for one in (plan, None))
+    np.testing.assert_allclose(reused.image, alone.image, atol=1e-6)
+    assert reused.losses[-1] == pytest.approx(alone.losses[-1], rel=1e-5)
