@@ -79,6 +79,13 @@ def test_the_last_size_is_the_pictures():
         Pyramid([20, 40]).levels((30, 50), 10)
 
 
+def test_a_size_that_is_given_again_is_a_level_of_its_own():
+    pyramid = Pyramid([20, 40, 40, 40], [3, 1, 1, 1])
+    assert pyramid.sizes == (20, 40, 40, 40)
+    shape = (30, 40)
+    assert pyramid.levels(shape, 12) == [((15, 20), 6), (shape, 2), (shape, 2), (shape, 2)]
+
+
 def test_it_is_a_value():
     pyramid = Pyramid([10, 20])
     assert pyramid == Pyramid((10, 20), (1, 1))
