@@ -56,7 +56,9 @@ def main() -> None:
         except sk.FileError as error:
             print(f"{name}: left out, {error}")
             continue
-        save(f"gallery/{name}", names["result"].image, limit=40)
+        result = names["result"]  # a run's, or a sheet of several
+        limit = 40 if isinstance(result, sk.Result) else 240
+        save(f"gallery/{name}", getattr(result, "image", result), limit=limit)
         seconds = time.perf_counter() - began
         print(f"{name}: {seconds:.0f} s, {time.process_time() - worked:.0f} s of the processor")
 

@@ -15,13 +15,13 @@ import skimage
 from PIL import Image
 
 import stylekit as sk
+from stylekit._defaults import NEIGHBOR_STEPS
 from stylekit.cli.demo import LABELS, pictures, subject
 from stylekit.image import drawn
 
 FOLDER = Path(__file__).parent / "pictures"
 SIZE = 480
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
-LOOK = {"strength": 0.8, "style_scale": 1.2, "variation": 4.0, "pyramid": 3}
 
 
 def save(name, picture, quality=76, limit=None):
@@ -40,7 +40,7 @@ def save(name, picture, quality=76, limit=None):
 def results(extractor, photo, night, meadow):
     """Save the photograph in one style, and in both along a ramp."""
     layers = {"style_layers": LAYERS, "content_layers": LAYERS[-1:]}
-    options = {"size": SIZE, "steps": 150, "extractor": extractor, **layers, **LOOK}
+    options = {"size": SIZE, "extractor": extractor, **layers}
     progress = [sk.ProgressBar()]
     save("cat_night", sk.stylize(photo, night, callbacks=progress, **options).image)
     ramp = sk.masks.linear_gradient(photo.shape[:2], start=0.2, stop=0.8)
@@ -52,7 +52,7 @@ def localized(extractor, night):
     """Save an astronaut before a painted background, painted herself, and as a portrait."""
     photo, person = subject(320)
     layers = {"style_layers": LAYERS, "content_layers": LAYERS[-1:]}
-    options = {"size": None, "steps": 100, "extractor": extractor, **layers, **LOOK, "pyramid": 2}
+    options = {"size": None, "extractor": extractor, **layers}
     images = [
         sk.recipes.localized(photo, night, person, keep=keep, **options).image
         for keep in ("subject", "background")
@@ -78,7 +78,8 @@ def inside(extractor):
 
 def demo():
     """Save the sheet that `stylekit demo` makes, in small."""
-    done = {LABELS[name]: picture for name, picture in pictures(320, 60, progress=False)}
+    made = pictures(320, NEIGHBOR_STEPS, progress=False)
+    done = {LABELS[name]: picture for name, picture in made}
     save("demo", sk.image.contact_sheet(done, columns=3, size=240), limit=60)
 
 

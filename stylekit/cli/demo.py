@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stylekit._defaults import NEIGHBOR_STEPS
 from stylekit.cli._app import load_tensorflow, plain_errors
 from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
 from stylekit.cli._values import within
@@ -64,7 +65,7 @@ def demo(
     ] = 320,
     steps: Annotated[
         int, within(low=0, whole=True, help="How often each picture is improved.")
-    ] = 60,
+    ] = NEIGHBOR_STEPS,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
     """Paint an astronaut in two styles: needs no files and no connection.
@@ -148,8 +149,6 @@ def pictures(size: int, steps: int, progress: bool) -> Iterator[tuple[str, Any]]
     options: dict[str, Any] = {
         "size": size,
         "steps": steps,
-        "strength": 0.9,
-        "pyramid": 2,
         "extractor": sk.CompactVGG(),
         "callbacks": [sk.ProgressBar()] if progress else [],
     }

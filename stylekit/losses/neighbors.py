@@ -38,6 +38,10 @@ FINE_SAMPLE = 4
 """Where each layer is matched on its own, one in so many candidates is kept: by default 4096, which
 is the number of samples that the paper takes."""
 
+FADE = 0.25
+"""Exponent of a mask that divides distances. The nearest of two styles differ by some tenths: with
+1 they would change over in a tenth of a ramp, and with it they mix over about half."""
+
 DISTANCES = ("squared", "cosine")
 
 
@@ -60,7 +64,7 @@ class NeighborStyleLoss(Loss):
         hypercolumn of all, so that styles do not blur into each other.
     mask : array [H, W], path, PIL image or callable, or a list of them, optional
         Where each style goes, in [0, 1]. A soft mask weighs the loss; where styles meet it also
-        decides between them, because distances are divided by it.
+        decides between them, because distances are divided by its fourth root.
     style_mask : array [h, w], path, PIL image or callable, or a list of them, optional
         Where each style is taken. Distances are divided by it, too; 0 is no candidate.
     style_weights : sequence of float, optional
@@ -381,7 +385,7 @@ def _nearest_of_all(columns, keys, covers):
         if here.size:
             queries = columns if here.size == cover.size else ops.take(columns, here, axis=0)
             index, distance = nearest_neighbors(queries, candidates, weights)
-            distance = ops.convert_to_numpy(distance) / cover[here]
+            distance = ops.convert_to_numpy(distance) / cover[here] ** FADE
             closer = distance < nearest[here]
             nearest[here[closer]] = distance[closer]
             places[here[closer]] = first + ops.convert_to_numpy(index)[closer]
