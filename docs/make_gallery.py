@@ -57,7 +57,7 @@ def main() -> None:
             print(f"{name}: left out, {error}")
             continue
         result = names["result"]  # a run's, or a sheet of several
-        limit = 40 if isinstance(result, sk.Result) else 240
+        limit = 40 if isinstance(result, sk.Result) else 96
         save(f"gallery/{name}", getattr(result, "image", result), limit=limit)
         seconds = time.perf_counter() - began
         print(f"{name}: {seconds:.0f} s, {time.process_time() - worked:.0f} s of the processor")

@@ -330,7 +330,9 @@ def test_gallery_shows_what_its_code_makes(make_gallery):
     _, codes = make_gallery.pieces(GALLERY)
     assert len(codes) >= 24
     assert {f"{name}.jpg" for name in codes} == {p.name for p in GALLERY_PICTURES.iterdir()}
-    assert max(p.stat().st_size for p in GALLERY_PICTURES.iterdir()) <= 40 * 1024
+    # The sheet of both methods is many pictures.
+    single = [p for p in GALLERY_PICTURES.iterdir() if p.stem != "methods"]
+    assert max(p.stat().st_size for p in single) <= 40 * 1024
 
 
 def prepared(transfer, initial, steps=500, **options):
@@ -359,6 +361,9 @@ def test_code_of_gallery_is_right(make_gallery, monkeypatch, tmp_path):
         code = code.replace("patch=96", "patch=64")
         exec(compile(code, f"gallery.md, {name}", "exec"), names)
         result = names.pop("result")
+        if name == "methods":  # a sheet of pictures
+            assert result.shape[-1] == 3
+            continue
         assert max(result.image.shape) == 128
         assert len(result.manifest["terms"]) >= 2
 
