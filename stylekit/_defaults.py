@@ -11,8 +11,9 @@ GRAM_FACTOR = 4.0
 """By how much more than `FeatureExtractor.style_factor` the recipes weigh Gram matrices, so that a
 strength of 0.5 has strokes."""
 
-NEIGHBOR_STEPS = 72
-"""Evaluations in which nearest neighbours settle: 12 a level of four, and three rounds of 8."""
+NEIGHBOR_STEPS = 60
+"""Evaluations in which nearest neighbours settle: 12 a coarse level of three, and 6 at the full
+size and in each of three rounds there."""
 
 NEIGHBOR_FACTOR = 12.0
 """Weight of the neighbours' style loss at strength 1, beside the content's of 1 at strength 0."""

@@ -15,8 +15,8 @@ from stylekit.losses.canvas import Canvas
 CELL = 4
 """Side of a hypercolumn's cell in pixels: Kolkin et al. 2022 match at a quarter of the size."""
 
-SCORES = 2**24
-"""Most distances held at a time while neighbours are searched: 64 MB."""
+SCORES = 2**22
+"""Most distances held at a time while neighbours are searched: 16 MB."""
 
 
 def nearest_neighbors(queries, keys, key_weights=None):
@@ -136,17 +136,17 @@ def block_size(cells, blocks) -> int:
 
 
 class CellGrid:
-    """Feature maps and masks of a picture, averaged over cells of some pixels.
+    """Feature maps and masks of a picture, averaged over cells of `CELL` pixels.
+
+    A layer of a larger stride keeps its own cells.
 
     Parameters
     ----------
     canvas : Canvas
     layers : sequence of str
-    side : int
-        Side of the cells in pixels, a power of 2. A layer of a larger stride keeps its own cells.
     """
 
-    def __init__(self, canvas: Canvas, layers: Sequence[str], side: int) -> None:
+    def __init__(self, canvas: Canvas, layers: Sequence[str]) -> None:
         self.canvas = canvas
         self.layers = tuple(layers)
         strides = {
@@ -154,7 +154,7 @@ class CellGrid:
             for layer in layers
         }
         # No coarser than the coarsest layer: tiles begin at multiples of its stride.
-        side = min(side, max(strides.values()))
+        side = min(CELL, max(strides.values()))
         self._blocks = {layer: max(1, side // stride) for layer, stride in strides.items()}
 
     def maps(self, image) -> dict[str, Any]:

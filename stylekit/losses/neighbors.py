@@ -31,9 +31,6 @@ from stylekit.losses.hypercolumns import (
 )
 from stylekit.losses.region import Region
 
-FINE_CELL = 2
-"""Side of the smallest cell, in pixels, where each layer is matched on its own."""
-
 FINE_SAMPLE = 4
 """Where each layer is matched on its own, one in so many candidates is kept: by default 4096, which
 is the number of samples that the paper takes."""
@@ -55,7 +52,7 @@ class NeighborStyleLoss(Loss):
     without a unit. The matches are made when a level of the pyramid begins.
 
     In further rounds at one size (see `Pyramid`) each layer is matched on its own, from the image
-    so far, in finer cells. That makes the strokes crisp: the final pass of the paper.
+    so far. That makes the strokes crisp: the final pass of the paper.
 
     Parameters
     ----------
@@ -176,13 +173,12 @@ class NeighborStyleLoss(Loss):
             is the value of a single key, ``"columns"``, or ``"layers"`` in further rounds, and
             there is ``"amount"``, too: the share of what is matched together in the value.
         """
-        side = FINE_CELL if canvas.round else CELL
-        grid = CellGrid(canvas, self.layers, side)
+        grid = CellGrid(canvas, self.layers)
         covers = [
             {layer: weight * mask for layer, mask in _mask(grid, region).items()}
             for region, weight in zip(self.regions, self.style_weights, strict=True)
         ]
-        offers = [offer for k in range(len(self.styles)) for offer in self._offers(canvas, k, side)]
+        offers = [offer for k in range(len(self.styles)) for offer in self._offers(canvas, k)]
         self._check(offers)
         query = canvas.start
         if not canvas.round and canvas.picture is not None:
@@ -200,7 +196,7 @@ class NeighborStyleLoss(Loss):
             return targets
         return {"layers" if canvas.round else "columns": targets}
 
-    def _offers(self, canvas, number: int, side: int) -> list[_Offer]:
+    def _offers(self, canvas, number: int) -> list[_Offer]:
         """Return what a style and its copies offer."""
         style, region = self.styles[number], self.style_regions[number]
         mask = region.mask
@@ -215,7 +211,7 @@ class NeighborStyleLoss(Loss):
             )
             beside = canvas.beside(picture, self.style_scale)
             beside.check_size(self.layers)
-            grid = CellGrid(beside, self.layers, side)
+            grid = CellGrid(beside, self.layers)
             offers.append(_Offer(number, grid, None if where is None else grid.mask(where)))
         return offers
 
@@ -241,16 +237,17 @@ class NeighborStyleLoss(Loss):
             mean = sum(float(ops.mean(offer.maps[layer])) for offer in offers) / len(offers)
             factors.append(weight / (max(mean, EPSILON) * queries[layer].shape[-1]))
         most = self.candidates if len(layers) > 1 else max(1, self.candidates // FINE_SAMPLE)
+        grids = {layer: queries[layer].shape[1:] for layer in layers}
         keys = [offer.candidates(layers, factors, most) for offer in offers]
-        columns = hypercolumns([queries[layer] for layer in layers], factors)
+        columns = hypercolumns([queries.pop(layer) for layer in layers], factors)
         here = [ops.convert_to_numpy(covers[offer.number][layers[0]]).ravel() for offer in offers]
         matched = ops.stack([_nearest_of_all(picture, keys, here) for picture in columns])
         sums = {layer: sum(cover[layer] for cover in covers) for layer in layers}
         targets, norm, first = {}, 0.0, 0
         for layer, factor in zip(layers, factors, strict=True):
-            depth = queries[layer].shape[-1]
+            *shape, depth = grids[layer]
             feature = matched[..., first : first + depth] / factor
-            feature = _weighed(feature, sums[layers[0]], queries[layer].shape[1:3])
+            feature = _weighed(feature, sums[layers[0]], shape)
             squares = masked_mean(ops.square(feature), sums[layer])
             norm += factor**2 * float(ops.mean(ops.sum(squares, axis=-1)))
             targets[layer] = {"feature": feature, "mask": sums[layer], "factor": factor}
@@ -345,7 +342,8 @@ class _Offer:
 
     def candidates(self, layers, factors, most: int):
         """Return hypercolumns ``[M, C]`` and their weights ``[M]``, in (0, 1], or None."""
-        columns = hypercolumns([self.maps[layer] for layer in layers], factors)
+        # Each layer is matched once: its map is not needed again.
+        columns = hypercolumns([self.maps.pop(layer) for layer in layers], factors)
         height, width, depth = columns.shape[1:]
         # Every so many rows and columns, so that no more are left than are wanted.
         step = max(1.0, (height * width / most) ** 0.5)
@@ -377,6 +375,9 @@ def _nearest_of_all(columns, keys, covers):
     """
     height, width, depth = columns.shape
     columns = ops.reshape(columns, (-1, depth))
+    if len(keys) == 1 and covers[0].all():
+        index, _ = nearest_neighbors(columns, *keys[0])
+        return ops.reshape(ops.take(keys[0][0], index, axis=0), (height, width, depth))
     nearest = np.full(height * width, np.inf, "float32")
     places = np.arange(height * width)  # the places' own
     first = height * width

@@ -27,8 +27,8 @@ COARSEST = 64
 ROUNDS = 3
 """Rounds at full size in which each layer is matched on its own."""
 
-LEVEL_SHARE, ROUND_SHARE = 12.0, 8.0
-"""Shares of the steps of each level and of each round."""
+LEVEL_SHARE, LAST_SHARE = 2.0, 1.0
+"""Shares of the steps of each coarse level, and of the full size and each round there."""
 
 DEEPEST_STRIDE = 8
 """Pixels between the cells of the deepest layer that neighbours are matched by: conv4_1's."""
@@ -182,7 +182,8 @@ def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
     """Return the levels for neighbours: from 64 to 127 pixels up, and three rounds at full size."""
     count = levels_of(longer) if levels is None else levels
     sizes = Pyramid.halving(longer, count).sizes
-    return Pyramid([*sizes, *(longer,) * ROUNDS], [LEVEL_SHARE] * count + [ROUND_SHARE] * ROUNDS)
+    shares = [LEVEL_SHARE] * (count - 1) + [LAST_SHARE] * (1 + ROUNDS)
+    return Pyramid([*sizes, *(longer,) * ROUNDS], shares)
 
 
 def _terms_of(loss: Callable[..., Loss]) -> Terms:

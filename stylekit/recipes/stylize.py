@@ -71,7 +71,7 @@ def stylize(
             ``(style, *, mask, style_mask, layers, weight) -> Loss``, called once a style. Masks
             are arrays, or None for everywhere.
     steps : int, optional
-        Evaluations of the gradient, at least 0. Default: 72 for neighbours, else 300.
+        Evaluations of the gradient, at least 0. Default: 60 for neighbours, else 300.
     style_weights : sequence of float, optional
         One a style, at least 0; scaled so that they sum to 1 where the styles cover most (without
         masks: everywhere). Default: equal.

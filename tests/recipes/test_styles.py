@@ -96,7 +96,7 @@ class TestNeighbors:
             expected = [0.75, NEIGHBOR_FACTOR / 4, smooth, CHROMA * smooth]
             assert [term.weight for term in asked.terms] == pytest.approx(expected)
             assert asked.style.layers == NEIGHBOR_LAYERS
-            assert asked.steps == 72
+            assert asked.steps == 60
 
     def test_one_style(self, ask, photo, coffee):
         asked = ask(sk.stylize, photo, coffee, steps=7, variation=0)
@@ -218,8 +218,8 @@ class TestLevels:
         assert list(pyramid.sizes) == [*sizes, longer, longer, longer]
 
     def test_share_the_steps(self):
-        levels = neighbor_pyramid(512).levels((384, 512), 72)
-        assert [steps for _, steps in levels] == [12, 12, 12, 12, 8, 8, 8]
+        levels = neighbor_pyramid(512).levels((384, 512), 60)
+        assert [steps for _, steps in levels] == [12, 12, 12, 6, 6, 6, 6]
 
     def test_may_be_asked_for(self, ask, photo, coffee):
         assert ask(sk.stylize, photo, coffee).pyramid.sizes == (32, 32, 32, 32)
@@ -233,7 +233,7 @@ class TestLevels:
         result = sk.stylize(photo, coffee, **few)
         levels = result.manifest["levels"]
         assert [level["size"] for level in levels] == [[12, 16], *[[24, 32]] * 4]
-        assert [level["steps"] for level in levels] == [3, 3, 2, 2, 2]
+        assert [level["steps"] for level in levels] == [4, 2, 2, 2, 2]
         assert result.losses[-1]["total"] < result.losses[0]["total"]
 
 
