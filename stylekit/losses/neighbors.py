@@ -188,10 +188,11 @@ class NeighborStyleLoss(Loss):
             offer.look()
         weights = dict(zip(self.layers, self.layer_weights, strict=True))
         groups = [[layer] for layer in self.layers] if canvas.round else [self.layers]
+        most = max(1, self.candidates // FINE_SAMPLE) if canvas.round else self.candidates
         targets: dict[str, Any] = {}
         for layers in groups:
             within = {layer: weights[layer] for layer in layers}
-            targets |= self._match(queries, covers, offers, within)
+            targets |= self._match(queries, covers, offers, within, most)
         if self.distance == "squared":
             return targets
         return {"layers" if canvas.round else "columns": targets}
@@ -229,14 +230,15 @@ class NeighborStyleLoss(Loss):
                 hint="enlarge the regions in the style mask, or the style",
             )
 
-    def _match(self, queries, covers, offers, weights: Mapping[str, float]) -> dict[str, Any]:
-        """Return the targets of layers that are matched together, given their weights."""
+    def _match(
+        self, queries, covers, offers, weights: Mapping[str, float], most: int
+    ) -> dict[str, Any]:
+        """Return the targets of layers that are matched together among so many candidates."""
         layers = list(weights)
         factors = []
         for layer, weight in weights.items():
             mean = sum(float(ops.mean(offer.maps[layer])) for offer in offers) / len(offers)
             factors.append(weight / (max(mean, EPSILON) * queries[layer].shape[-1]))
-        most = self.candidates if len(layers) > 1 else max(1, self.candidates // FINE_SAMPLE)
         grids = {layer: queries[layer].shape[1:] for layer in layers}
         keys = [offer.candidates(layers, factors, most) for offer in offers]
         columns = hypercolumns([queries.pop(layer) for layer in layers], factors)

@@ -148,6 +148,13 @@ class TestMatching:
         feature = targets["block3_conv1"]["feature"].numpy().reshape(-1, 96)
         assert len(np.unique(feature.round(4), axis=0)) <= 20
 
+    @pytest.mark.parametrize(("round", "most"), [(0, 100), (1, 25)])
+    def test_a_round_takes_a_quarter_of_the_candidates(self, network, photo, painting, round, most):
+        loss = NeighborStyleLoss(painting, layers=("block1_conv1",), candidates=100)
+        feature = loss.prepare(begun(network, photo, round=round))["block1_conv1"]["feature"]
+        found = len(np.unique(feature.numpy().reshape(-1, feature.shape[-1]).round(4), axis=0))
+        assert most / 4 < found <= most
+
     def test_the_query_is_a_mixture_of_start_and_content(self, network, photo, painting):
         start = photo[::-1].copy()
         mixture = np.float32(0.25 * start + 0.75 * photo)
