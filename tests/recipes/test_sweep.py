@@ -81,7 +81,7 @@ class TestRuns:
         cell = swept.cells[5]
         assert cell.labels == {"style": "rocket", "strength": "0.9"}
         result = sk.stylize(photo, rocket, strength=0.9, **(options | {"steps": 3}))
-        np.testing.assert_allclose(cell.image, result.image, atol=1e-6)
+        np.testing.assert_allclose(cell.image, result.image, atol=1e-4)
         assert cell.result.manifest["terms"] == result.manifest["terms"]
 
     def test_one_trace_a_set_of_layers(self, quick, photo, coffee, rocket, traces):
@@ -104,7 +104,7 @@ class TestRuns:
         assert len(traces) == 2  # the first round, and the further ones
         assert len({cell.image.tobytes() for cell in swept.cells}) == 4
         alone = sk.stylize(photo, rocket, strength=0.6, **(options | few))
-        np.testing.assert_allclose(swept.cells[3].image, alone.image, atol=1e-6)
+        np.testing.assert_allclose(swept.cells[3].image, alone.image, atol=1e-4)
 
     def test_the_last_parameter_varies_fastest(self, swept):
         assert [cell.number for cell in swept.cells] == [1, 2, 3, 4, 5, 6]

@@ -279,7 +279,7 @@ class TestRunsOnAPyramidOfCoefficients:
         transfer = self.transfer(np.full_like(photo, 0.3), optimizer(), scale)
         other = photo[:, ::-1] ** 2
         both, alone = transfer.run([photo, other], 8).image, transfer.run(other, 8).image
-        np.testing.assert_allclose(both[1], alone, atol=2e-6)
+        np.testing.assert_allclose(both[1], alone, atol=1e-4)
 
     @with_each_optimizer
     def test_a_resumed_run_ends_the_same(self, optimizer, scale, photo, tmp_path):

@@ -74,7 +74,7 @@ def test_one_trace_and_the_same_result(run, traces, other):
     assert len(traces) == 1
     alone = run(**other)
     assert len(traces) == 2
-    np.testing.assert_allclose(reused.image, alone.image, atol=1e-6)
+    np.testing.assert_allclose(reused.image, alone.image, atol=1e-4)
     assert reused.losses[-1] == pytest.approx(alone.losses[-1], rel=1e-5)
     assert reused.manifest["terms"] == alone.manifest["terms"]
 
@@ -195,7 +195,7 @@ def test_neighbours_are_matched_anew_and_traced_once(match, traces, other):
     reused = match(plan, **other)
     assert len(traces) == 2
     alone = match(**other)
-    np.testing.assert_allclose(reused.image, alone.image, atol=1e-6)
+    np.testing.assert_allclose(reused.image, alone.image, atol=1e-4)
     for own, expected in zip(reused.losses, alone.losses, strict=True):
         assert own == pytest.approx(expected, rel=1e-5)
     assert reused.manifest["terms"] == alone.manifest["terms"]
@@ -246,5 +246,5 @@ def test_a_term_that_no_longer_looks_at_the_start_is_another_computation(vgg, ph
     plan = sk.Reuse()
     run_last(vgg, photo, plan, follows=follows)()
     reused, alone = (run_last(vgg, photo, one, follows=not follows)() for one in (plan, None))
-    np.testing.assert_allclose(reused.image, alone.image, atol=1e-6)
+    np.testing.assert_allclose(reused.image, alone.image, atol=1e-4)
     assert reused.losses[-1] == pytest.approx(alone.losses[-1], rel=1e-5)

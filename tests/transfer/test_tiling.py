@@ -370,7 +370,7 @@ def test_pixels_are_not_seen_at_once(small, image):
     _, values, _ = tiled(image)
     np.testing.assert_allclose(values["smooth"], values["smooth_2"], rtol=1e-6)
     gradients = tiled.term_gradients(image)
-    assert gap(gradients["smooth"], gradients["smooth_2"]) < 1e-6
+    assert gap(gradients["smooth"], gradients["smooth_2"]) < 1e-5
     assert max(near.seen) == (2, TILE**2 // SHAPE[1] + 4, SHAPE[1], 3)
     assert set(far.seen) == {image.shape}
 
