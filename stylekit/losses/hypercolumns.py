@@ -23,8 +23,7 @@ def nearest_neighbors(queries, keys, key_weights=None):
     """Return the nearest key of each query by centred cosine distance.
 
     Each set is centred by its own mean, so that what all queries share, such as the brightness of
-    a photograph, does not decide. The search is exact, and takes as many queries at a time as
-    make `SCORES` distances.
+    a photograph, does not decide. The search is exact, in blocks of `SCORES` distances.
 
     Parameters
     ----------
@@ -45,25 +44,38 @@ def nearest_neighbors(queries, keys, key_weights=None):
     Kolkin, Kucera, Paris, Sykora, Shechtman, Shakhnarovich: Neural Neighbor Style Transfer, 2022,
     section 3.2. The weights are ours.
     """
-    queries, keys = centred(queries), ops.transpose(centred(keys))
-    weights = None if key_weights is None else ops.cast(key_weights, keys.dtype)
-    rows = max(1, SCORES // keys.shape[1])
-    found, closest = [], []
-    for first in range(0, queries.shape[0], rows):
-        closeness = ops.matmul(queries[first : first + rows], keys)
-        if weights is not None:
-            closeness = (closeness - 1) / weights
-        index = ops.argmax(closeness, axis=1)
-        found.append(ops.cast(index, "int32"))
-        closest.append(ops.take_along_axis(closeness, index[:, None], axis=1)[:, 0])
-    closest = ops.concatenate(closest)
-    return ops.concatenate(found), 1 - closest if weights is None else -closest
+    rows = math.isqrt(SCORES)
+    means = [ops.mean(full_precision(one), axis=0, keepdims=True) for one in (queries, keys)]
+    found, distances = [], []
+    for query in _blocks(queries, rows):
+        query = _directions(query, means[0])
+        index = distance = None
+        for number, key in enumerate(_blocks(keys, rows)):
+            first = number * rows
+            apart = 1 - ops.matmul(query, ops.transpose(_directions(key, means[1])))
+            if key_weights is not None:
+                weights = ops.convert_to_tensor(key_weights[first : first + rows])
+                apart = apart / ops.cast(weights, apart.dtype)
+            near = ops.argmin(apart, axis=1)
+            closest = ops.take_along_axis(apart, near[:, None], axis=1)[:, 0]
+            near = ops.cast(near, "int32") + first
+            if number:
+                closer = closest < distance
+                near, closest = ops.where(closer, near, index), ops.minimum(closest, distance)
+            index, distance = near, closest
+        found.append(index)
+        distances.append(distance)
+    return ops.concatenate(found), ops.concatenate(distances)
 
 
-def centred(rows):
-    """Return rows ``[N, C]`` less their mean, of length 1; a row that is the mean is zero."""
-    rows = full_precision(rows)
-    rows = rows - ops.mean(rows, axis=0, keepdims=True)
+def _blocks(rows, count: int):
+    for first in range(0, rows.shape[0], count):
+        yield full_precision(rows[first : first + count])
+
+
+def _directions(rows, mean):
+    """Return rows ``[N, C]`` less a mean, of length 1; a row that is the mean is zero."""
+    rows = rows - mean
     length = ops.sqrt(ops.sum(ops.square(rows), axis=1, keepdims=True))
     return rows / ops.maximum(length, EPSILON)
 

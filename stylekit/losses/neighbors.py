@@ -244,6 +244,7 @@ class NeighborStyleLoss(Loss):
         columns = hypercolumns([queries.pop(layer) for layer in layers], factors)
         here = [ops.convert_to_numpy(covers[offer.number][layers[0]]).ravel() for offer in offers]
         matched = ops.stack([_nearest_of_all(picture, keys, here) for picture in columns])
+        del columns, keys  # as large as the targets each
         sums = {layer: sum(cover[layer] for cover in covers) for layer in layers}
         targets, norm, first = {}, 0.0, 0
         for layer, factor in zip(layers, factors, strict=True):

@@ -71,7 +71,7 @@ class Level:
         self._first = image if render is None else first
         self._number, self._round = number, round
         self._taken = 0
-        self._planned = planned
+        self._planned: Planned | None = planned
         self.objective = self._step = None
         self._terms = transfer.terms.values()
         self._jit_compile = transfer.jit_compile
@@ -214,5 +214,6 @@ class Level:
         return self._carry["best"]
 
     def release(self) -> None:
-        """Let go of what the next step would need: many pictures."""
+        """Let go of what the next step would need: many pictures, and the objective's trace."""
+        self._planned = self.objective = self._step = None
         self._carry = {name: self._carry[name] for name in ("finite", "good", "best")}

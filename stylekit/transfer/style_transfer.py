@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -255,10 +256,15 @@ class StyleTransfer:
                         plan_at(shape), shape, base_shape, picture, record.notes, rounds[level]
                     )
                 )
-        for level, planned in objectives.items():
+        for level in list(objectives):
+            planned = objectives.pop(level)
             shape, count = levels[level]
             base = resized(start, shape)
-            image = image if run is None else run.image
+            if run is not None:
+                image = run.image
+                run.release()
+                run = before = None
+                gc.collect()  # a trace refers to itself
             resumed = state is not None and level == state.level
             if resumed:
                 image = state.image

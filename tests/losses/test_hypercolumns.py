@@ -6,9 +6,9 @@ from scipy.spatial.distance import cdist
 from stylekit.losses import Canvas, hypercolumns
 from stylekit.losses.hypercolumns import (
     CellGrid,
+    _directions,
     block_means,
     block_size,
-    centred,
     nearest_neighbors,
     resized,
 )
@@ -27,7 +27,9 @@ class TestNearestNeighbors:
         np.testing.assert_array_equal(index, expected.argmin(1))
         np.testing.assert_allclose(distance, expected.min(1), rtol=1e-9, atol=1e-12)
 
-    def test_weights_divide_distances(self, rng):
+    @pytest.mark.parametrize("scores", [50, 2**24])
+    def test_weights_divide_distances(self, scores, rng, monkeypatch):
+        monkeypatch.setattr(hypercolumns, "SCORES", scores)
         queries, keys = rng.normal(size=(40, 4)), rng.normal(size=(30, 4))
         weights = rng.uniform(0.1, 1, 30)
         expected = cdist(queries - queries.mean(0), keys - keys.mean(0), "cosine") / weights
@@ -43,7 +45,7 @@ class TestNearestNeighbors:
 
     @pytest.mark.parametrize("rows", [np.ones((4, 3)), np.zeros((1, 3))])
     def test_constant_rows_have_a_neighbour(self, rows):
-        assert np.isfinite(centred(tf.constant(rows))).all()
+        assert np.isfinite(_directions(tf.constant(rows), rows.mean(0))).all()
         index, distance = nearest_neighbors(tf.constant(rows), tf.constant(rows))
         assert (index.numpy() >= 0).all()
         np.testing.assert_allclose(distance, 1)

@@ -1,3 +1,5 @@
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -566,6 +568,21 @@ class TestPyramid:
         )
         assert [step.level for step in steps] == [0, 0, 0, 2]
         assert sorted(mean.prepared) == [(12, 16), SHAPE]
+
+    def test_a_level_s_trace_is_given_back_before_the_next_is_painted(self, photo, vgg):
+        canvases = []
+
+        class Watched(Mean):
+            def prepare(self, canvas):
+                canvases.append(weakref.ref(canvas))
+                return super().prepare(canvas)
+
+        transfer = sk.StyleTransfer([Watched()], extractor=vgg)
+        alive = [
+            [canvas() is not None for canvas in canvases]
+            for _ in transfer.iterate(photo, 6, pyramid=sk.Pyramid([16, 24, 32]))
+        ]
+        assert alive == [[True] * 3] * 2 + [[False, True, True]] * 2 + [[False, False, True]] * 3
 
     def test_one_level_is_none(self, transfer, photo):
         assert_same(transfer.run(photo, 4, pyramid=sk.Pyramid([32])), transfer.run(photo, 4))
