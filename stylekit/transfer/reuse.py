@@ -70,7 +70,6 @@ class _ReusedObjective(Objective):
             and tuple(shape) == canvas.shape
             and tuple(base_shape or shape) == canvas.base_shape
             and precision == self.precision
-            and (round > 0) == (canvas.round > 0)  # all further rounds share an objective
             and list(terms) == list(self.terms)
             and all(map(_alike, terms.values(), self.terms.values()))
         )

@@ -248,14 +248,12 @@ class StyleTransfer:
         objectives: dict[int, Planned] = {}
         for level, (shape, count) in enumerate(levels):
             if (count or level == last) and (state is None or level >= state.level):
-                before = objectives.get(level - 1)
-                objectives[level] = (
-                    before
-                    if before is not None and rounds[level] > 1  # a trace serves all rounds
-                    else self._planned(
+                if rounds[level] and level - 1 in objectives:  # a trace serves all rounds
+                    objectives[level] = objectives[level - 1]
+                else:
+                    objectives[level] = self._planned(
                         plan_at(shape), shape, base_shape, picture, record.notes, rounds[level]
                     )
-                )
         for level in list(objectives):
             planned = objectives.pop(level)
             shape, count = levels[level]
@@ -263,8 +261,9 @@ class StyleTransfer:
             if run is not None:
                 image = run.image
                 run.release()
-                run = before = None
-                gc.collect()  # a trace refers to itself
+                run = None
+                if not rounds[level]:
+                    gc.collect()  # the trace of another size, which refers to itself
             resumed = state is not None and level == state.level
             if resumed:
                 image = state.image
