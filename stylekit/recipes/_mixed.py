@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
-from stylekit.transfer import Result, StyleTransfer, TransferError
+from stylekit.transfer import Pyramid, Result, StyleTransfer, TransferError
 from stylekit.transfer.checkpoint import as_checkpoint
 
 
@@ -27,7 +27,8 @@ def run_mixed(
     ----------
     first : StyleTransfer
     last : (StyleTransfer, int), optional
-        And its steps, in [0, steps], at the full size; the rest are the first's.
+        And its steps, in [0, steps], at the full size; the rest are the first's. Where the pyramid
+        has further rounds, they are one more.
     start, update_mask, pyramid, callbacks, checkpoint
         See `StyleTransfer.run`.
     steps : int
@@ -62,19 +63,22 @@ def run_mixed(
         laid = first.run(start, before, pyramid=pyramid, **options)
         if laid.stopped_by != "steps":
             return laid
-        level = len(laid.manifest["levels"])
+        # A first level without steps makes the other a further round.
+        again = pyramid is not None and pyramid.sizes[-2:] == pyramid.sizes[-1:] * 2
+        pyramid = Pyramid(pyramid.sizes[-2:], [0, 1]) if again else None
+        level = len(laid.manifest["levels"]) - again
         parts = [_Part(one, steps, before, level, laid.seconds) for one in callbacks]
-        options |= {"callbacks": parts, "checkpoint": files[1]}
+        options |= {"callbacks": parts, "checkpoint": files[1], "pyramid": pyramid}
         try:
             done = transfer.run(laid.image, taken, **options)
         except KeyboardInterrupt:  # before its first step
             return dataclasses.replace(laid, stopped_by="interrupted")
         except TransferError as error:
-            error.result = _joined(laid, error.result)
+            error.result = _joined(laid, error.result, level)
             raise
         if whole is not None and not whole.keep and done.stopped_by == "steps":
             whole.remove()
-        return _joined(laid, done)
+        return _joined(laid, done, level)
     finally:
         for one in callbacks:
             if hasattr(one, "close"):
@@ -109,8 +113,7 @@ class _Part:
         return dataclasses.replace(step, **whole)
 
 
-def _joined(laid: Result, done: Result) -> Result:
-    level = len(laid.manifest["levels"])
+def _joined(laid: Result, done: Result, level: int) -> Result:
     return dataclasses.replace(
         done,
         losses=laid.losses[:-1] + done.losses,

@@ -35,6 +35,20 @@ def test_the_last_steps_are_the_other_networks(mixed, other):
     assert "max" in both.manifest["before"]["extractor"]
 
 
+def test_by_neighbours_it_is_one_more_round(mixed, other, monkeypatch):
+    seen, prepare = [], sk.NeighborStyleLoss.prepare
+
+    def watched(self, canvas):
+        targets = prepare(self, canvas)
+        seen.append(("average" in repr(canvas.extractor), canvas.round))
+        return targets
+
+    monkeypatch.setattr(sk.NeighborStyleLoss, "prepare", watched)
+    result = mixed(steps=12, pyramid=1, finish=(other, 4), style_loss="neighbors")
+    assert seen[-5:] == [(False, 0), (False, 1), (False, 2), (False, 3), (True, 1)]
+    assert result.levels == [0] * 2 + [1] * 2 + [2] * 2 + [3] * 2 + [4] * 5
+
+
 def test_layers_and_weights_are_each_networks_own(photo, coffee):
     class Own(sk.VGG19):
         style_layers = ("block1_conv1",)
