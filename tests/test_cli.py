@@ -605,6 +605,7 @@ class TestMasks:
         )
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_image(folder, weights):
     line = [sys.executable, "-m", "stylekit", "transfer", "photo.jpg", "style.png"]
     line += ["-o", "out.png", "--size", "64", "--steps", "100000", "--no-progress", *LAYERS]

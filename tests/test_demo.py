@@ -174,6 +174,7 @@ def test_a_run_that_breaks_off_is_a_plain_error(demo, monkeypatch):
     assert files("stylekit-demo") == {"astronaut.png", "night.png", "meadow.png"}
 
 
+@pytest.mark.slow
 def test_progress_and_no_connection(tmp_path):
     """In a fresh home: nothing is there that an earlier download has left."""
     code = (

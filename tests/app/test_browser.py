@@ -29,7 +29,10 @@ CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
 DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no Chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no Chromium"),
+]
 
 LIMITS = Limits(upload_bytes=300_000, pixels=1_000_000, side=128, steps=400, jobs=2)
 PATIENCE = 120

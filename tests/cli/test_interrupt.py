@@ -91,6 +91,7 @@ def test_another_s_way_with_the_signal_is_left_as_it_is(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_at_any_moment_of_the_start_there_is_no_traceback(pictures):
     environment = {
         name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"

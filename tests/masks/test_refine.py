@@ -8,6 +8,9 @@ from PIL import Image
 from stylekit._checks import InputError, InputTypeError, SetupError
 from stylekit.masks.refine import estimate_foreground, guided, matte
 
+# The first import of pymatting in an environment compiles it, which takes a minute.
+needs_pymatting = pytest.mark.slow
+
 
 @pytest.fixture
 def picture(rng):
@@ -137,6 +140,7 @@ class TestGuided:
 
 
 class TestMatte:
+    @needs_pymatting
     @pytest.mark.parametrize(("method", "share"), [("cf", 0.15), ("knn", 0.45)])
     def test_finds_the_soft_edge_of_a_displaced_mask(self, disc, method, share):
         pytest.importorskip("pymatting")
@@ -146,6 +150,7 @@ class TestMatte:
         assert np.abs(found - alpha).max() < 0.25
         assert np.abs(found - alpha).mean() < share * np.abs(mask - alpha).mean()
 
+    @needs_pymatting
     def test_known_pixels_are_exact_and_the_border_is_no_edge(self, rng):
         pytest.importorskip("pymatting")
         mask = np.zeros((40, 60))
@@ -155,6 +160,7 @@ class TestMatte:
         assert (found[:, 35:] == 0).all()
         assert ((found[:, 25:35] > 0) & (found[:, 25:35] < 1)).any()
 
+    @needs_pymatting
     def test_a_thin_part_keeps_a_core(self, rng):
         pytest.importorskip("pymatting")
         mask = np.zeros((60, 60))
@@ -178,6 +184,7 @@ class TestMatte:
         with pytest.raises(InputError, match=rf"too small.*{shape[1]}x{shape[0]}.*masks.guided"):
             matte(rng.random((*shape, 3)), mask, method=method)
 
+    @needs_pymatting
     @pytest.mark.parametrize("method", ["cf", "knn"])
     def test_takes_the_smallest(self, method, rng):
         pytest.importorskip("pymatting")
@@ -232,7 +239,10 @@ class TestEstimateForeground:
             estimate_foreground(picture, np.ones((4, 4)))
 
 
-@pytest.mark.parametrize("function", [guided, matte, estimate_foreground])
+    @needs_pymatting
+@pytest.mark.parametrize(
+    "function", [guided, pytest.param(matte, marks=needs_pymatting), estimate_foreground]
+)
 def test_a_callable_mask_is_given_the_picture(function, disc):
     if function is matte:
         pytest.importorskip("pymatting")

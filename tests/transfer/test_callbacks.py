@@ -397,6 +397,7 @@ class Reader(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
+@pytest.mark.slow
 class TestInAKernel:
     @pytest.fixture
     def read(self, tmp_path):

@@ -447,6 +447,7 @@ class TestRefusals:
             Checkpoint(tmp_path, every=0)
 
 
+@pytest.mark.slow
 def test_python_of_the_page_about_it_runs(folder, monkeypatch):
     root = Path(__file__).parents[2]
     page = (root / "docs" / "howto" / "resume.md").read_text(encoding="utf-8")
@@ -470,6 +471,7 @@ def test_python_of_the_page_about_it_runs(folder, monkeypatch):
     assert seen.value == min(row["total"] for row in result.losses)
 
 
+@pytest.mark.slow
 def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path):
     script = Path(__file__).with_name("killed_run.py")
     line = [sys.executable, str(script), str(tmp_path), "0"]
