@@ -239,7 +239,6 @@ class TestEstimateForeground:
             estimate_foreground(picture, np.ones((4, 4)))
 
 
-    @needs_pymatting
 @pytest.mark.parametrize(
     "function", [guided, pytest.param(matte, marks=needs_pymatting), estimate_foreground]
 )
