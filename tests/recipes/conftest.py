@@ -36,7 +36,13 @@ def optimizer():
 
 
 @pytest.fixture(scope="module")
-def options(vgg, optimizer):
+def plan():
+    """One trace for all runs of a module that differ in pictures and weights alone."""
+    return sk.Reuse()
+
+
+@pytest.fixture(scope="module")
+def options(vgg, optimizer, plan):
     """Gram matrices of shallow layers of a random network, the content's own size, few steps."""
     return MappingProxyType(
         {
@@ -45,6 +51,7 @@ def options(vgg, optimizer):
             "steps": 6,
             "variation": 0,
             "extractor": vgg,
+            "plan": plan,
             "optimizer": optimizer,
             "style_layers": ("block1_conv1", "block2_conv1"),
             "content_layers": ("block2_conv1",),

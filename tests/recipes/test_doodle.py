@@ -30,7 +30,7 @@ def style():
 
 
 @pytest.fixture
-def quick(vgg, optimizer, style):
+def quick(vgg, optimizer, plan, style):
     """`doodle` on shallow layers of a random network: red above is to be light as blue below."""
 
     def run(color_map=None, style_map=None, **options):
@@ -39,7 +39,7 @@ def quick(vgg, optimizer, style):
         if style_map is None:
             style_map = upper_and_lower(STYLE_SHAPE, BLUE, RED)
         defaults = {"size": None, "steps": 6, "pyramid": 1, "extractor": vgg, **LAYERS}
-        defaults["optimizer"] = optimizer
+        defaults |= {"optimizer": optimizer, "plan": plan}
         return sk.recipes.doodle(color_map, style, style_map, **(defaults | options))
 
     return run

@@ -53,18 +53,11 @@ def test_or_the_background_is(run, photo, coffee, seer, either):
 
 
 def test_a_mask_is_a_subject_too(run, photo, coffee, left, seer, tmp_path):
-    expected = run(photo, coffee, "cat", segmenter=seer, refine=as_seen).image
+    expected = run(photo, coffee, "cat", segmenter=seer, refine=as_seen, steps=1).image
     path = tmp_path / "left.png"
     Image.fromarray(np.uint8(255 * left)).save(path)
-    for subject in (
-        left,
-        left > 0,
-        np.kron(left, np.ones((2, 2))),
-        lambda p: left,
-        path,
-        str(path),
-    ):
-        np.testing.assert_array_equal(run(photo, coffee, subject).image, expected)
+    for subject in (np.kron(left, np.ones((2, 2))), lambda p: left, str(path)):
+        np.testing.assert_array_equal(run(photo, coffee, subject, steps=1).image, expected)
 
 
 def test_update_is_stylize_under_the_mask(run, photo, coffee, left, options):

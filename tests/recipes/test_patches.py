@@ -31,12 +31,12 @@ def maps():
 
 
 @pytest.fixture
-def quick(vgg, optimizer):
+def quick(vgg, optimizer, plan):
     """`patches` by Gram matrices of a random network, at the content's size."""
 
     def run(content, style, *maps, **options):
         defaults = {"size": None, "steps": 5, "variation": 0, "patch": 20, "extractor": vgg}
-        defaults |= {"optimizer": optimizer, "style_loss": "gram"}
+        defaults |= {"optimizer": optimizer, "plan": plan, "style_loss": "gram"}
         return patches(content, style, *maps, **(defaults | LAYERS | options))
 
     return run

@@ -7,10 +7,10 @@ from stylekit.recipes import reconstruct
 
 
 @pytest.fixture
-def quick(vgg, optimizer):
+def quick(vgg, optimizer, plan):
     def run(content, **options):
         defaults = {"size": None, "steps": 8, "extractor": vgg, "layers": "conv1_1"}
-        defaults["optimizer"] = optimizer
+        defaults |= {"optimizer": optimizer, "plan": plan}
         return reconstruct(content, **defaults | options)
 
     return run

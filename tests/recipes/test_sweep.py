@@ -15,9 +15,8 @@ from stylekit.recipes import Cell, Sweep
 from stylekit.recipes._grid import Axis, axes_of, label_of
 
 
-@pytest.fixture(scope="module")
-def quick(options):
-    """`sweep` on shallow layers of a random network, without a bar."""
+def sweep_with(options):
+    """Return `sweep` on shallow layers of a random network, without a bar."""
 
     def run(content, style, grid, **others):
         shared = options | {"steps": 3, "progress": False}
@@ -25,6 +24,18 @@ def quick(options):
         return sk.sweep(content, style, grid, **(shared | others))
 
     return run
+
+
+@pytest.fixture(scope="module")
+def quick(options):
+    """A small sweep that shares its trace with those of other tests."""
+    return sweep_with(options)
+
+
+@pytest.fixture
+def alone(options):
+    """A small sweep with the plan that it has by default."""
+    return sweep_with({name: value for name, value in options.items() if name != "plan"})
 
 
 @pytest.fixture(scope="module")
@@ -80,31 +91,32 @@ class TestRuns:
     def test_a_cell_is_what_stylize_gives(self, swept, options, photo, rocket):
         cell = swept.cells[5]
         assert cell.labels == {"style": "rocket", "strength": "0.9"}
-        result = sk.stylize(photo, rocket, strength=0.9, **(options | {"steps": 3}))
+        plain = options | {"steps": 3, "plan": sk.Plan()}
+        result = sk.stylize(photo, rocket, strength=0.9, **plain)
         np.testing.assert_allclose(cell.image, result.image, atol=1e-4)
         assert cell.result.manifest["terms"] == result.manifest["terms"]
 
-    def test_one_trace_a_set_of_layers(self, quick, photo, coffee, rocket, traces):
+    def test_one_trace_a_set_of_layers(self, alone, photo, coffee, rocket, traces):
         layers = [("conv1_1",), ("conv1_1", "conv2_1"), {"conv1_1": 1, "conv2_1": 7}]
-        grid = {"style": [coffee, rocket], "style_layers": layers, "strength": [0.3, 0.6]}
-        swept = quick(photo, None, grid, steps=2)
+        grid = {"style": [coffee, rocket], "style_layers": layers}
+        swept = alone(photo, None, grid, steps=2)
         assert len(traces) == 2
-        assert len({cell.image.tobytes() for cell in swept.cells}) == 12
+        assert len({cell.image.tobytes() for cell in swept.cells}) == 6
 
-    def test_one_trace_for_all_weights(self, quick, photo, coffee, traces):
-        swept = quick(photo, coffee, {"variation": [0.1, 2], "strength": [0.3, 0.6]}, steps=2)
+    def test_one_trace_for_all_weights(self, alone, photo, coffee, traces):
+        swept = alone(photo, coffee, {"variation": [0.1, 2], "strength": [0.3, 0.6]}, steps=2)
         assert len(traces) == 1
         assert len({cell.image.tobytes() for cell in swept.cells}) == 4
 
     def test_neighbours_are_matched_for_each_cell_and_traced_once(
-        self, quick, options, photo, coffee, rocket, traces
+        self, alone, options, photo, coffee, rocket, traces
     ):
         few = {"style_loss": "neighbors", "steps": 6}
-        swept = quick(photo, None, {"style": [coffee, rocket], "strength": [0.3, 0.6]}, **few)
+        swept = alone(photo, None, {"style": [coffee, rocket], "strength": [0.6]}, **few)
         assert len(traces) == 1  # of all rounds and cells
-        assert len({cell.image.tobytes() for cell in swept.cells}) == 4
-        alone = sk.stylize(photo, rocket, strength=0.6, **(options | few))
-        np.testing.assert_allclose(swept.cells[3].image, alone.image, atol=1e-4)
+        assert len({cell.image.tobytes() for cell in swept.cells}) == 2
+        one = sk.stylize(photo, rocket, strength=0.6, **(options | few | {"plan": sk.Plan()}))
+        np.testing.assert_allclose(swept.cells[1].image, one.image, atol=1e-4)
 
     def test_the_last_parameter_varies_fastest(self, swept):
         assert [cell.number for cell in swept.cells] == [1, 2, 3, 4, 5, 6]
@@ -154,8 +166,7 @@ class TestRuns:
 
 class TestJudging:
     def test_is_the_same_for_every_cell(self, quick, photo, coffee, vgg):
-        grid = {"style_layers": [("conv1_1",), ("conv2_1",)], "variation": [0, 5]}
-        swept = quick(photo, coffee, grid, strength=0.8)
+        swept = quick(photo, coffee, {"style_layers": [("conv1_1",), ("conv2_1",)]}, strength=0.8)
         for cell in swept.cells:
             of_photo = style_distance(coffee, photo, extractor=vgg)
             expected = style_distance(coffee, cell.image, extractor=vgg) / of_photo

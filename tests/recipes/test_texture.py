@@ -7,10 +7,10 @@ from stylekit.recipes import texture
 
 
 @pytest.fixture
-def quick(vgg, optimizer):
+def quick(vgg, optimizer, plan):
     def run(style, **options):
         defaults = {"size": 32, "steps": 8, "extractor": vgg, "style_layers": ["conv1_1"]}
-        defaults["optimizer"] = optimizer
+        defaults |= {"optimizer": optimizer, "plan": plan}
         return texture(style, **defaults | options)
 
     return run
