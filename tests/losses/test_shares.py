@@ -15,6 +15,7 @@ PAIRS = (
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content", "style"), PAIRS)
 def test_no_style_layer_carries_under_5_or_over_60_percent(data_dir, content, style):
     photo = sk.read_image(data_dir / "images" / "content" / f"{content}.jpg", 256)
