@@ -46,9 +46,6 @@ out of flat skies and raises the style loss by under 1 %; 10 begins to soften br
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 """Gatys et al. 2016, section 3."""
 
-NEIGHBOR_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
-"""The first convolution of each block that Kolkin et al. 2022 use; they take all to conv4_3."""
-
 CONTENT_LAYERS = ("block4_conv2",)
 """Gatys et al. 2016, section 3; the Keras and TensorFlow tutorials take block5_conv2."""
 

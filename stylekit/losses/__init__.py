@@ -1,6 +1,6 @@
 """The terms of an objective, and the bases for one's own."""
 
-from stylekit.losses.base import Loss, StatisticLoss
+from stylekit.losses.base import Loss
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import ContentLoss, PixelLoss
 from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss
@@ -8,6 +8,8 @@ from stylekit.losses.neighbors import NeighborStyleLoss
 from stylekit.losses.palette import PaletteLoss
 from stylekit.losses.patch import PatchStyleLoss
 from stylekit.losses.region import Region
+from stylekit.losses.statistic import StatisticLoss
+from stylekit.losses.tileable import TileableLoss
 from stylekit.losses.variation import TotalVariationLoss
 from stylekit.losses.windows import WindowGramStyleLoss
 
@@ -24,6 +26,7 @@ __all__ = [
     "PixelLoss",
     "Region",
     "StatisticLoss",
+    "TileableLoss",
     "TotalVariationLoss",
     "WindowGramStyleLoss",
 ]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
 
 from stylekit import functional
 from stylekit._checks import choice, fail
-from stylekit._defaults import CONTENT_LAYERS
 from stylekit.image import as_batch, picture_hash, resize
-from stylekit.losses.base import Loss, layer_tuple, per_picture, weight_shares, weight_tuple
+from stylekit.losses.base import (
+    LayersLike,
+    optional_layers,
+    weight_config,
+    weight_shares,
+    weight_tuple,
+)
 from stylekit.losses.canvas import Canvas, MaskLike
 from stylekit.losses.region import Region
+from stylekit.losses.tileable import TileableLoss
 
 
-class ContentLoss(Loss):
+class ContentLoss(TileableLoss):
     """Keeps what a network sees in a picture: squared error of feature maps.
 
     Parameters
@@ -24,7 +29,7 @@ class ContentLoss(Loss):
     reference : path, PIL image or array
         The content, of the picture's aspect ratio; a batch ``[B, H, W, 3]`` holds one a picture.
     layers : sequence of str, or mapping of str to float
-        Default: conv4_2. A mapping holds the layers' weights, too.
+        Default: the extractor's own content layers. A mapping holds the layers' weights, too.
     layer_weights : sequence of float or mapping, optional
         One a layer, at least 0. Default: equal.
     mask : array [H, W], path, PIL image or callable, optional
@@ -53,7 +58,7 @@ class ContentLoss(Loss):
         self,
         reference,
         *,
-        layers: Sequence[str] = CONTENT_LAYERS,
+        layers: LayersLike = None,
         layer_weights=None,
         mask: MaskLike | None = None,
         error: str = "mse",
@@ -63,33 +68,33 @@ class ContentLoss(Loss):
     ) -> None:
         super().__init__(weight=weight, name=name)
         self.reference = as_batch(reference, "content")
-        self.layers = layer_tuple(layers)
+        self.layers = optional_layers(layers)
         self.layer_weights = weight_tuple(layer_weights, layers)
         self.region = Region(mask)
         self.error = choice(error, "error", ("mse", "rmse", "half_sse"))
         self.normalize = choice(normalize, "normalize", ("relative", "none"))
 
+    def layers_of(self, extractor):
+        """Return the layers, by default the content layers; see `Loss.layers_of`."""
+        return tuple(extractor.content_layers) if self.layers is None else self.layers
+
     def prepare(self, canvas):
         """Return by layer the reference's features, the mask, and a weight."""
         image = reference_at(self.reference, canvas)
-        masks = self.region.prepare(canvas, self.layers)
+        layers = self.layers_of(canvas.extractor)
+        masks = self.region.prepare(canvas, layers)
         features = canvas.extract(image, masks)
-        weights = weight_shares(self.layers, self.layer_weights)
+        weights = weight_shares(layers, self.layer_weights)
         return {
             layer: {"feature": features[layer], "mask": masks[layer], "weight": weights[layer]}
             for layer in masks
         }
 
-    def compute(self, image, features, targets):
-        """Return the weighted mean over layers of the errors; see `Loss.compute`."""
-        value = self.value(self.means(features, targets), targets)
-        return per_picture(value, ops.shape(image)[0])
-
     def means(self, features, targets):
-        """Return the mean squares of the errors and of the reference; see `Loss`."""
+        """Return the mean squares of the errors and of the reference; see `TileableLoss`."""
         means = {}
-        for layer in self.layers:
-            if layer in targets and layer in features:
+        for layer in targets:
+            if layer in features:
                 feature, mask = targets[layer]["feature"], targets[layer]["mask"]
                 _check_batch(features[layer], feature)
                 feature = functional.full_precision(feature)
@@ -100,7 +105,7 @@ class ContentLoss(Loss):
         return means
 
     def value(self, means, targets):
-        """Return the weighted mean over layers of the errors; see `Loss`."""
+        """Return the weighted mean over layers of the errors; see `TileableLoss`."""
         value = 0.0
         for layer in means:
             error = self._error(means[layer], targets[layer]["feature"], targets[layer]["mask"])
@@ -122,12 +127,11 @@ class ContentLoss(Loss):
         config: dict[str, Any] = {"reference": picture_hash(self.reference)}
         config |= self.region.get_config("mask")
         config |= {"error": self.error, "normalize": self.normalize}
-        if len(set(self.layer_weights)) > 1:
-            config["layer_weights"] = list(self.layer_weights)
+        config |= weight_config(self.layer_weights)
         return config | super().get_config()
 
 
-class PixelLoss(Loss):
+class PixelLoss(TileableLoss):
     """Keeps the colours of a picture where they are: mean squared error of the pixels.
 
     Parameters

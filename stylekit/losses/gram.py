@@ -9,27 +9,30 @@ from keras import ops
 
 from stylekit import functional
 from stylekit._checks import InputTypeError, choice, explain, fail, number
-from stylekit._defaults import STYLE_LAYERS
-from stylekit.losses.base import (
-    Loss,
-    StatisticLoss,
-    layer_tuple,
-    per_picture,
-    weight_tuple,
-    weighted_mean,
-)
+from stylekit.losses.base import LayersLike, per_picture, weight_shares
 from stylekit.losses.canvas import MaskLike
 from stylekit.losses.packed import pack_masks, packed_gram_errors
 from stylekit.losses.region import Region
+from stylekit.losses.statistic import StatisticLoss
+from stylekit.losses.tileable import TileableLoss
 
 
 class GramStyleLoss(StatisticLoss):
-    """Brings the Gram matrices of the image to those of a style picture.
+    """Brings the Gram matrices of the image, or of a region, to those of a style picture.
+
+    The Gram matrix of mask m is ``G = sum_p m_p f_p f_p^T / sum_p m_p``; without a mask m is 1. The
+    value is the mean over layers of ``(sum m / N)^a |G - A|^2 / |A|^2``, so that the force on a
+    pixel does not depend on the region's area, and a mask of 0.5 is half a weight.
 
     Parameters
     ----------
     style : path, PIL image or array
         It keeps its own size and aspect ratio.
+    mask : array [H, W], path, PIL image or callable, optional
+        Where the style goes, in [0, 1]; of the picture's size. A callable is given the picture.
+        Default: everywhere.
+    style_mask : array [h, w], path, PIL image or callable, optional
+        Where the style is taken, of the style picture's own size. Default: everywhere.
     layers, layer_weights
         See `StatisticLoss`.
     normalize : str
@@ -39,6 +42,12 @@ class GramStyleLoss(StatisticLoss):
         Factor of the term beside its weight, at least 0, as the region scripts have it.
     style_scale : float
         Size of the style picture relative to its own: above 1 the strokes grow.
+    mask_mode : str
+        ``"simple"``, ``"inside"`` or ``"all"``: how masks follow the network; see `Canvas.mask`.
+    area_exponent : float
+        The exponent a, in [0, 1]; 0 is the plain form of the region scripts.
+    small_regions : str
+        ``"error"`` or ``"skip_layer"``, where a mask weighs less than one cell of a layer.
     weight, name
         See `Loss`. A weight near 8 suits a content weight of 1.
 
@@ -46,20 +55,29 @@ class GramStyleLoss(StatisticLoss):
     ----------
     Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks, CVPR 2016,
     eq. 3-5. We divide by the number of positions and, by default, by the target's norm.
+    Gatys, Ecker, Bethge, Hertzmann, Shechtman: Controlling Perceptual Factors in Neural Style
+    Transfer, CVPR 2017, eq. 4, with m for the square of their guide. Multiplying features by the
+    mask would weigh them by m^2; here a soft border loses nothing.
     """
 
     is_mean = True
+    only_prepared = StatisticLoss.only_prepared
     _reference_name = "style"
 
     def __init__(
         self,
         style,
+        mask: MaskLike | None = None,
+        style_mask: MaskLike | None = None,
         *,
-        layers: Sequence[str] = STYLE_LAYERS,
+        layers: LayersLike = None,
         layer_weights=None,
         normalize: str = "relative",
         intensity: float = 1.0,
         style_scale: float = 1.0,
+        mask_mode: str = "simple",
+        area_exponent: float = 1.0,
+        small_regions: str = "error",
         weight: float = 1.0,
         name: str | None = None,
     ) -> None:
@@ -73,6 +91,11 @@ class GramStyleLoss(StatisticLoss):
         )
         self.normalize = choice(normalize, "normalize", functional.GRAM_SCALINGS)
         self.intensity = number(intensity, "intensity", low=0)
+        self.region = Region(mask, "mask", mode=mask_mode, small_regions=small_regions)
+        self.reference_region = Region(
+            style_mask, "style mask", mode=mask_mode, small_regions=small_regions
+        )
+        self.area_exponent = number(area_exponent, "area_exponent", low=0, high=1)
 
     def statistic(self, feature, mask):
         """Return `functional.masked_gram_matrix`."""
@@ -89,66 +112,26 @@ class GramStyleLoss(StatisticLoss):
     def get_config(self):
         """Return the settings; see `Loss.get_config`."""
         config = super().get_config() | {"normalize": self.normalize}
-        return config | ({"intensity": self.intensity} if self.intensity != 1 else {})
+        if self.intensity != 1:
+            config["intensity"] = self.intensity
+        if self.region.mask is not None or self.reference_region.mask is not None:
+            config |= {"mask_mode": self.region.mode, "area_exponent": self.area_exponent}
+            config["small_regions"] = self.region.small_regions
+        return config
 
 
 class MaskedGramStyleLoss(GramStyleLoss):
-    """Brings the Gram matrices of a region to those of a style picture, or of a region of it.
-
-    The Gram matrix of mask m is ``G = sum_p m_p f_p f_p^T / sum_p m_p``; the value is the mean
-    over layers of ``(sum m / N)^a |G - A|^2 / |A|^2``, so that the force on a pixel does not
-    depend on the region's area, and a mask of 0.5 is half a weight.
+    """`GramStyleLoss` of a region: the form that requires the mask.
 
     Parameters
     ----------
-    style : path, PIL image or array
-    mask : array [H, W], path, PIL image or callable
-        Where the style goes, in [0, 1]; of the picture's size. A callable is given the picture.
-    style_mask : array [h, w], path, PIL image or callable, optional
-        Where the style is taken, of the style picture's own size. Default: everywhere.
-    mask_mode : str
-        ``"simple"``, ``"inside"`` or ``"all"``: how masks follow the network; see `Canvas.mask`.
-    area_exponent : float
-        The exponent a, in [0, 1]; 0 is the plain form of the region scripts.
-    small_regions : str
-        ``"error"`` or ``"skip_layer"``, where a mask weighs less than one cell of a layer.
-    layers, layer_weights, normalize, intensity, style_scale, weight, name
+    style, mask, style_mask, **options
         See `GramStyleLoss`.
-
-    References
-    ----------
-    Gatys, Ecker, Bethge, Hertzmann, Shechtman: Controlling Perceptual Factors in Neural Style
-    Transfer, CVPR 2017, eq. 4, with m for the square of their guide. Multiplying features by the
-    mask would weigh them by m^2; here a soft border loses nothing.
     """
 
     def __init__(
-        self,
-        style,
-        mask: MaskLike,
-        style_mask: MaskLike | None = None,
-        *,
-        layers: Sequence[str] = STYLE_LAYERS,
-        layer_weights=None,
-        normalize: str = "relative",
-        intensity: float = 1.0,
-        style_scale: float = 1.0,
-        mask_mode: str = "simple",
-        area_exponent: float = 1.0,
-        small_regions: str = "error",
-        weight: float = 1.0,
-        name: str | None = None,
+        self, style, mask: MaskLike, style_mask: MaskLike | None = None, **options
     ) -> None:
-        super().__init__(
-            style,
-            layers=layers,
-            layer_weights=layer_weights,
-            normalize=normalize,
-            intensity=intensity,
-            style_scale=style_scale,
-            weight=weight,
-            name=name,
-        )
         if mask is None:
             raise InputTypeError(
                 explain(
@@ -158,20 +141,10 @@ class MaskedGramStyleLoss(GramStyleLoss):
                     hint="use GramStyleLoss for the whole picture",
                 )
             )
-        self.region = Region(mask, "mask", mode=mask_mode, small_regions=small_regions)
-        self.reference_region = Region(
-            style_mask, "style mask", mode=mask_mode, small_regions=small_regions
-        )
-        self.area_exponent = number(area_exponent, "area_exponent", low=0, high=1)
-
-    def get_config(self):
-        """Return the settings; see `Loss.get_config`."""
-        config = super().get_config()
-        config |= {"mask_mode": self.region.mode, "area_exponent": self.area_exponent}
-        return config | {"small_regions": self.region.small_regions}
+        super().__init__(style, mask, style_mask, **options)
 
 
-class GradientMaskStyleLoss(Loss):
+class GradientMaskStyleLoss(TileableLoss):
     """Several styles, each under a soft mask, such as the two ends of a ramp.
 
     "Gradient mask" means a ramp, a mask with values between 0 and 1; it has nothing to do with
@@ -196,7 +169,7 @@ class GradientMaskStyleLoss(Loss):
         regions,
         *,
         region_names: Sequence[str] | None = None,
-        layers: Sequence[str] = STYLE_LAYERS,
+        layers: LayersLike = None,
         layer_weights=None,
         normalize: str = "relative",
         style_scale: float = 1.0,
@@ -207,14 +180,13 @@ class GradientMaskStyleLoss(Loss):
         name: str | None = None,
     ) -> None:
         super().__init__(weight=weight, name=name)
-        self.layers = layer_tuple(layers)
         self.regions = tuple(
             MaskedGramStyleLoss(
                 style,
                 mask,
                 style_mask,
-                layers=self.layers,
-                layer_weights=weight_tuple(layer_weights, layers),
+                layers=layers,
+                layer_weights=layer_weights,
                 normalize=normalize,
                 intensity=intensity,
                 style_scale=style_scale,
@@ -226,6 +198,7 @@ class GradientMaskStyleLoss(Loss):
         )
         if not self.regions:
             fail("a gradient mask has no regions", expected="(style, mask) pairs")
+        self.layers = self.regions[0].layers
         numbers = map(str, range(1, len(self.regions) + 1))
         names = tuple(numbers if region_names is None else region_names)
         if len(names) != len(self.regions):
@@ -240,20 +213,23 @@ class GradientMaskStyleLoss(Loss):
 
     @property
     def parts(self):
-        """The regions' terms; see `Loss.parts`."""
+        """The regions' terms; see `TileableLoss.parts`."""
         return self.regions
 
     def prepare(self, canvas):
         """Return by layer the masks, packed, and the targets of the regions that it serves."""
         prepared = [region.prepare(canvas) for region in self.regions]
+        layers = self.layers_of(canvas.extractor)
+        weights = weight_shares(layers, self.regions[0].layer_weights)
         targets = {}
-        for layer in self.layers:
+        for layer in layers:
             served = [k for k, one in enumerate(prepared) if layer in one]
             if served:
                 ones = [prepared[k].pop(layer) for k in served]
                 grams = [one["statistic"] for one in ones]
                 factors = [self.regions[k].factor(g) for k, g in zip(served, grams, strict=True)]
-                shares = ops.cast(ops.stack([one["share"] for one in ones]), factors[0].dtype)
+                shares = weights[layer] * ops.stack([one["share"] for one in ones])
+                shares = ops.cast(shares, factors[0].dtype)
                 masks = [ops.convert_to_numpy(one["mask"])[0, ..., 0] for one in ones]
                 targets[layer] = {
                     "masks": pack_masks(np.stack(masks)),
@@ -264,11 +240,10 @@ class GradientMaskStyleLoss(Loss):
 
     def compute(self, image, features, targets):
         """Return the sum over regions of the weighted mean over layers; see `Loss.compute`."""
-        values = {}
+        value = 0.0
         for layer, target in targets.items():
             errors = packed_gram_errors(features[layer], target["masks"], target["grams"])
-            values[layer] = ops.sum(target["factors"] * errors, axis=0)
-        value = weighted_mean(values, self.layers, self.regions[0].layer_weights)
+            value += ops.sum(target["factors"] * errors, axis=0)
         return per_picture(value, ops.shape(image)[0])
 
     def get_config(self):

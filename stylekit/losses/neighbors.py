@@ -8,6 +8,7 @@ one level of the pyramid is painted.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +16,16 @@ import numpy as np
 from keras import ops
 
 from stylekit._checks import choice, fail, integer, number
-from stylekit._defaults import NEIGHBOR_LAYERS
 from stylekit.functional import EPSILON, full_precision, masked_mean
 from stylekit.image import as_image, picture_hash
-from stylekit.losses.base import Loss, layer_tuple, per_picture, weight_tuple
+from stylekit.losses.base import (
+    LayersLike,
+    optional_layers,
+    per_picture,
+    weight_config,
+    weight_tuple,
+    weights_by_layer,
+)
 from stylekit.losses.canvas import Canvas, MaskLike
 from stylekit.losses.hypercolumns import (
     CELL,
@@ -30,6 +37,7 @@ from stylekit.losses.hypercolumns import (
     resized,
 )
 from stylekit.losses.region import Region
+from stylekit.losses.tileable import TileableLoss
 
 FINE_SAMPLE = 4
 """Where each layer is matched on its own, one in so many candidates is kept: by default 4096, which
@@ -41,8 +49,12 @@ FADE = 0.25
 
 DISTANCES = ("squared", "cosine")
 
+DEEPEST_STRIDE = 8
+"""Pixels between the cells of the deepest layer that neighbours are matched by: conv4_1's. Deeper
+ones move large shapes of the style, and quality was judged without them."""
 
-class NeighborStyleLoss(Loss):
+
+class NeighborStyleLoss(TileableLoss):
     """Brings each place of the image to the most similar place of a style picture.
 
     The hypercolumns of a query picture, ``alpha * start + (1 - alpha) * content``, are matched
@@ -67,7 +79,8 @@ class NeighborStyleLoss(Loss):
     style_weights : sequence of float, optional
         One a style, above 0: how much it is preferred, and its weight in the loss. Default: 1.
     layers, layer_weights
-        See `StatisticLoss`. Default: conv1_1, conv2_1, conv3_1 and conv4_1.
+        See `StatisticLoss`. Default: the extractor's style layers, as far as their cells are
+        `DEEPEST_STRIDE` pixels or less: of VGG19 conv1_1, conv2_1, conv3_1 and conv4_1.
     alpha : float
         Share of the image so far in the query, in [0, 1]; the rest is the content. Smaller values
         keep more structure, larger ones follow the strokes painted so far.
@@ -117,7 +130,7 @@ class NeighborStyleLoss(Loss):
         style_mask: MaskLike | None = None,
         *,
         style_weights: Sequence[float] | None = None,
-        layers: Sequence[str] | Mapping[str, float] = NEIGHBOR_LAYERS,
+        layers: LayersLike = None,
         layer_weights: Sequence[float] | Mapping[str, float] | None = None,
         alpha: float = 0.75,
         distance: str = "squared",
@@ -152,15 +165,25 @@ class NeighborStyleLoss(Loss):
             1.0 if one is None else number(one, "a style weight", low=0, open_low=True)
             for one in weights
         )
-        weighed = zip(layer_tuple(layers), weight_tuple(layer_weights, layers), strict=True)
-        # A layer of no weight matches nothing.
-        self.layers, self.layer_weights = zip(*(one for one in weighed if one[1]), strict=True)
+        self.layers = optional_layers(layers)
+        self.layer_weights = weight_tuple(layer_weights, layers)
         self.alpha = number(alpha, "alpha", low=0, high=1)
         self.distance = choice(distance, "distance", DISTANCES)
         self.is_mean = self.distance == "squared"
         self.turned, self.mirrored = bool(turned), bool(mirrored)
         self.candidates = integer(candidates, "candidates", low=1)
         self.style_scale = number(style_scale, "style_scale", low=0, open_low=True)
+
+    def layers_of(self, extractor):
+        """Return the layers, by default the shallow style layers; see `Loss.layers_of`."""
+        if self.layers is not None:
+            return self.layers
+        strides = {
+            layer: math.prod(window.stride for window in extractor.windows(layer))
+            for layer in extractor.style_layers
+        }
+        shallow = tuple(layer for layer, stride in strides.items() if stride <= DEEPEST_STRIDE)
+        return shallow or tuple(strides)
 
     def prepare(self, canvas: Canvas):
         """Match the level's picture with the styles; see `Loss.prepare`.
@@ -173,12 +196,16 @@ class NeighborStyleLoss(Loss):
             is the value of a single key, ``"columns"``, or ``"layers"`` in further rounds, and
             there is ``"amount"``, too: the share of what is matched together in the value.
         """
-        grid = CellGrid(canvas, self.layers)
+        named = weights_by_layer(self.layers_of(canvas.extractor), self.layer_weights)
+        weights = {layer: one for layer, one in named.items() if one}  # 0 matches nothing
+        layers = list(weights)
+        grid = CellGrid(canvas, layers)
         covers = [
             {layer: weight * mask for layer, mask in _mask(grid, region).items()}
             for region, weight in zip(self.regions, self.style_weights, strict=True)
         ]
-        offers = [offer for k in range(len(self.styles)) for offer in self._offers(canvas, k)]
+        each = range(len(self.styles))
+        offers = [offer for k in each for offer in self._offers(canvas, k, layers)]
         self._check(offers)
         query = canvas.start
         if not canvas.round and canvas.picture is not None:
@@ -186,18 +213,18 @@ class NeighborStyleLoss(Loss):
         queries = grid.maps(query)
         for offer in offers:
             offer.look()
-        weights = dict(zip(self.layers, self.layer_weights, strict=True))
-        groups = [[layer] for layer in self.layers] if canvas.round else [self.layers]
+        groups = [[layer] for layer in layers] if canvas.round else [layers]
         most = max(1, self.candidates // FINE_SAMPLE) if canvas.round else self.candidates
         targets: dict[str, Any] = {}
-        for layers in groups:
-            within = {layer: weights[layer] for layer in layers}
-            targets |= self._match(queries, covers, offers, within, most)
+        for group in groups:
+            within = {layer: weights[layer] for layer in group}
+            share = sum(within.values()) / sum(weights.values())
+            targets |= self._match(queries, covers, offers, within, share, most)
         if self.distance == "squared":
             return targets
         return {"layers" if canvas.round else "columns": targets}
 
-    def _offers(self, canvas, number: int) -> list[_Offer]:
+    def _offers(self, canvas, number: int, layers: Sequence[str]) -> list[_Offer]:
         """Return what a style and its copies offer."""
         style, region = self.styles[number], self.style_regions[number]
         mask = region.mask
@@ -211,8 +238,8 @@ class NeighborStyleLoss(Loss):
                 for one in (style, mask)
             )
             beside = canvas.beside(picture, self.style_scale)
-            beside.check_size(self.layers)
-            grid = CellGrid(beside, self.layers)
+            beside.check_size(layers)
+            grid = CellGrid(beside, layers)
             offers.append(_Offer(number, grid, None if where is None else grid.mask(where)))
         return offers
 
@@ -231,9 +258,12 @@ class NeighborStyleLoss(Loss):
             )
 
     def _match(
-        self, queries, covers, offers, weights: Mapping[str, float], most: int
+        self, queries, covers, offers, weights: Mapping[str, float], share: float, most: int
     ) -> dict[str, Any]:
-        """Return the targets of layers that are matched together among so many candidates."""
+        """Return the targets of layers that are matched together among so many candidates.
+
+        Their value has a share in that of all.
+        """
         layers = list(weights)
         factors = []
         for layer, weight in weights.items():
@@ -255,7 +285,6 @@ class NeighborStyleLoss(Loss):
             norm += factor**2 * float(ops.mean(ops.sum(squares, axis=-1)))
             targets[layer] = {"feature": feature, "mask": sums[layer], "factor": factor}
             first += depth
-        share = sum(weights.values()) / sum(self.layer_weights)
         for layer, target in targets.items():
             amount = share * float(ops.mean(sums[layer]))
             if self.distance == "squared":
@@ -267,9 +296,8 @@ class NeighborStyleLoss(Loss):
 
     def compute(self, image, features, targets):
         """Return the relative squared error, or the cosine distance; see `Loss.compute`."""
-        batch = ops.shape(image)[0]
         if self.distance == "squared":
-            return per_picture(self.value(self.means(features, targets), targets), batch)
+            return super().compute(image, features, targets)
         ((how, targets),) = targets.items()
         groups = [[layer] for layer in targets] if how == "layers" else [list(targets)]
         value = 0.0
@@ -280,20 +308,20 @@ class NeighborStyleLoss(Loss):
             mask, amount = (targets[layers[0]][key] for key in ("mask", "amount"))
             distance = 1 - _cosine(hypercolumns(own, factors), hypercolumns(wanted, factors))
             value += ops.cast(amount, distance.dtype) * masked_mean(distance, mask)[:, 0]
-        return per_picture(value, batch)
+        return per_picture(value, ops.shape(image)[0])
 
     def means(self, features, targets):
-        """Return the squared errors summed over channels, by layer; see `Loss`."""
+        """Return the squared errors summed over channels, by layer; see `TileableLoss`."""
         means = {}
-        for layer in self.layers:
-            if layer in targets and layer in features:
+        for layer in targets:
+            if layer in features:
                 wanted = full_precision(targets[layer]["feature"])
                 error = ops.square(_in_cells(features[layer], wanted) - wanted)
                 means[layer] = ops.sum(masked_mean(error, targets[layer]["mask"]), axis=-1)
         return means
 
     def value(self, means, targets):
-        """Return the sum over layers by their factors; see `Loss`."""
+        """Return the sum over layers by their factors; see `TileableLoss`."""
         return sum(
             (
                 ops.cast(targets[layer]["factor"], mean.dtype) * mean
@@ -311,8 +339,7 @@ class NeighborStyleLoss(Loss):
         config |= {"style_weights": list(self.style_weights), "alpha": self.alpha}
         config |= {"distance": self.distance, "turned": self.turned, "mirrored": self.mirrored}
         config |= {"candidates": self.candidates, "style_scale": self.style_scale}
-        if len(set(self.layer_weights)) > 1:
-            config["layer_weights"] = list(self.layer_weights)
+        config |= weight_config(self.layer_weights)
         return config | super().get_config()
 
 

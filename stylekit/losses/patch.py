@@ -11,7 +11,7 @@ from keras import ops
 from stylekit._checks import fail, integer, number
 from stylekit.functional import EPSILON, full_precision
 from stylekit.image import as_image, picture_hash
-from stylekit.losses.base import Loss, layer_tuple, weight_tuple
+from stylekit.losses.base import Loss, layer_tuple, weight_config, weight_shares, weight_tuple
 from stylekit.losses.canvas import Canvas
 
 PATCH_LAYERS = ("block3_conv1", "block4_conv1")
@@ -131,6 +131,7 @@ class PatchStyleLoss(Loss):
             _check_shape(self.image_map, canvas.mask_shape, "image_map")
         beside = canvas.beside(self.style, self.style_scale)
         features = beside.extract(beside.image, self.layers)
+        weights = weight_shares(self.layers, self.layer_weights)
         targets = {}
         for layer in self.layers:
             patches = full_precision(feature_patches(features[layer], self.patch))[0]
@@ -140,6 +141,7 @@ class PatchStyleLoss(Loss):
                 "keys": patches / ops.maximum(length, EPSILON),
                 "length": length,
                 "energy": ops.mean(ops.square(patches)),
+                "weight": weights[layer],
                 "map": self._map_pieces(canvas, self.image_map, layer, self.stride),
                 "style_map": self._map_pieces(beside, self.style_map, layer),
             }
@@ -147,17 +149,16 @@ class PatchStyleLoss(Loss):
 
     def compute(self, image, features, targets):
         """Return the weighted mean over layers; see `Loss.compute`."""
-        total = ops.zeros(ops.shape(image)[:1], dtype="float32")
-        for layer, layer_weight in zip(self.layers, self.layer_weights, strict=True):
-            target = targets[layer]
+        total = 0.0
+        for layer, target in targets.items():
             patches = full_precision(feature_patches(features[layer], self.patch, self.stride))
             found = self.nearest(patches, target)
             wanted = ops.take(target["keys"], found, axis=0)
             wanted = wanted * ops.take(target["length"], found, axis=0)
             error = ops.mean(ops.square(patches - wanted), axis=(1, 2))
             error = error / (target["energy"] + EPSILON)
-            total = total + layer_weight * ops.cast(error, "float32")
-        return total / sum(self.layer_weights)
+            total += ops.cast(target["weight"], error.dtype) * error
+        return total
 
     def nearest(self, patches, target: dict[str, Any]):
         """Return which of the style's patches each patch of a layer is drawn to.
@@ -208,8 +209,7 @@ class PatchStyleLoss(Loss):
             for key, channels in (("image_map", self.image_map), ("style_map", self.style_map)):
                 config[key] = picture_hash(np.moveaxis(channels, -1, 0)[..., None])
             config["map_weight"] = self.map_weight
-        if len(set(self.layer_weights)) > 1:
-            config["layer_weights"] = list(self.layer_weights)
+        config |= weight_config(self.layer_weights)
         config |= {"patch": self.patch, "stride": self.stride, "seed": self.seed}
         config |= {"usage_penalty": self.usage_penalty, "style_scale": self.style_scale}
         return config | super().get_config()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from stylekit import functional
 from stylekit._checks import choice, number
-from stylekit.losses.base import Loss
+from stylekit.losses.tileable import TileableLoss
 
 CHANNELS = ("rgb", "chroma")
 
 
-class TotalVariationLoss(Loss):
+class TotalVariationLoss(TileableLoss):
     """Keeps neighbouring pixels alike: `functional.total_variation`.
 
     One of the chroma beside one of the colours takes out coloured noise and fringes, and leaves

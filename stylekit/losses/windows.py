@@ -8,7 +8,6 @@ grid shows. Along an axis of `length` cells, `count` windows of `size` cells beg
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,16 @@ from keras import ops
 
 from stylekit import functional
 from stylekit._checks import fail
-from stylekit._defaults import STYLE_LAYERS
 from stylekit._gradient import own_gradient
 from stylekit.image import as_image, picture_hash
-from stylekit.losses.base import Loss, layer_tuple, weight_tuple
+from stylekit.losses.base import (
+    LayersLike,
+    Loss,
+    optional_layers,
+    weight_config,
+    weight_shares,
+    weight_tuple,
+)
 from stylekit.losses.window_match import check_settings, match_windows
 
 LEAST_CELLS = 8
@@ -205,7 +210,7 @@ class WindowGramStyleLoss(Loss):
         content_map,
         style_map,
         *,
-        layers: Sequence[str] = STYLE_LAYERS,
+        layers: LayersLike = None,
         layer_weights=None,
         patch: int = 128,
         overlap: float = 0.5,
@@ -222,7 +227,7 @@ class WindowGramStyleLoss(Loss):
         self.content_map = as_image(content_map, "content_map")
         self.style_map = as_image(style_map, "style_map")
         _check_size(self.style_map, self.style.shape[:2], "style_map")
-        self.layers = layer_tuple(layers)
+        self.layers = optional_layers(layers)
         self.layer_weights = weight_tuple(layer_weights, layers)
         self.settings = {
             "patch": patch,
@@ -241,7 +246,9 @@ class WindowGramStyleLoss(Loss):
         """Return by layer the windows' weights, target Gram matrices, and shares over ``|A|^2``."""
         _check_size(self.content_map, canvas.base_shape, "content_map")
         places = self.match()
-        sizes = {layer: size for layer in self.layers if (size := self._window_size(canvas, layer))}
+        layers = self.layers_of(canvas.extractor)
+        weights = weight_shares(layers, self.layer_weights)
+        sizes = {layer: size for layer in layers if (size := self._window_size(canvas, layer))}
         beside = canvas.beside(self.style)
         features = beside.extract(beside.image, sizes)
         targets = {}
@@ -267,21 +274,18 @@ class WindowGramStyleLoss(Loss):
                 "rows": ops.convert_to_tensor(rows, "float32"),
                 "columns": ops.convert_to_tensor(columns, "float32"),
                 "gram": gram,
-                "factor": ops.convert_to_tensor(share, "float32") / norm,
+                "factor": weights[layer] * ops.cast(share, norm.dtype) / norm,
             }
         return targets
 
     def compute(self, image, features, targets):
         """Return the weighted mean over layers of the windows' errors; see `Loss.compute`."""
-        total = ops.zeros(ops.shape(image)[:1], dtype="float32")
-        for layer, layer_weight in zip(self.layers, self.layer_weights, strict=True):
-            if layer in targets:
-                target = targets[layer]
-                grams = window_gram_matrices(features[layer], target["rows"], target["columns"])
-                error = ops.sum(ops.square(grams - target["gram"]), axis=(-1, -2))
-                value = ops.sum(error * target["factor"], axis=(-1, -2))
-                total = total + layer_weight * value
-        return total / sum(self.layer_weights)
+        total = ops.zeros(ops.shape(image)[:1], dtype=functional.full_precision(image).dtype)
+        for layer, target in targets.items():
+            grams = window_gram_matrices(features[layer], target["rows"], target["columns"])
+            error = ops.sum(ops.square(grams - target["gram"]), axis=(-1, -2))
+            total = total + ops.sum(error * target["factor"], axis=(-1, -2))
+        return total
 
     def get_config(self):
         """Return the settings; see `Loss.get_config`."""
@@ -290,8 +294,7 @@ class WindowGramStyleLoss(Loss):
             "content_map": picture_hash(self.content_map),
             "style_map": picture_hash(self.style_map),
         }
-        if len(set(self.layer_weights)) > 1:
-            config["layer_weights"] = list(self.layer_weights)
+        config |= weight_config(self.layer_weights)
         return config | self.settings | super().get_config()
 
     def _window_size(self, canvas, layer):

@@ -113,5 +113,5 @@ def _value(term: Loss, image: np.ndarray, extractor: FeatureExtractor) -> float:
     """Return a term's value at a picture."""
     canvas = Canvas(extractor, image.shape[:2])
     batch = ops.convert_to_tensor(as_batch(image))
-    features = canvas.extract(batch, term.layers)
+    features = canvas.extract(batch, term.layers_of(extractor))
     return float(term.compute(batch, features, term.prepare(canvas))[0])

@@ -14,7 +14,6 @@ from stylekit._defaults import STRENGTH, STYLE_LOSS
 from stylekit.features import VGG19, FeatureExtractor, ReflectPadding
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss, TotalVariationLoss
-from stylekit.losses.base import layer_tuple
 from stylekit.masks import MatchedRegions
 from stylekit.recipes._colors import Source, finished
 from stylekit.recipes._mixed import run_mixed
@@ -94,11 +93,9 @@ def paint(
     narrowest = min(min(one.shape[:2]) for one in pictures) * levels.sizes[0] // longer
 
     def transfer(network: FeatureExtractor) -> StyleTransfer:
-        of_content = content_layers or network.content_layers
-        of_style = style_layers or how.layers(network)
-        read = (*layer_tuple(of_content), *layer_tuple(of_style))
-        terms: list[Loss] = [ContentLoss(photo, layers=of_content, weight=1 - strength)]
-        terms += how.terms(parts, how.factor(network) * strength, of_style)
+        terms: list[Loss] = [ContentLoss(photo, layers=content_layers, weight=1 - strength)]
+        terms += how.terms(parts, how.factor(network) * strength, style_layers)
+        read = [layer for term in terms for layer in term.layers_of(network)]
         smoothing = how.variation(network) if variation is None else variation
         if smoothing:
             smoothing *= strength

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +18,8 @@ from stylekit._defaults import (
     STEPS,
 )
 from stylekit.features import FeatureExtractor
-from stylekit.losses import Loss, NeighborStyleLoss
+from stylekit.losses import Loss, NeighborStyleLoss, StatisticLoss
+from stylekit.losses.base import LayersLike
 from stylekit.transfer import Pyramid
 
 COARSEST = 64
@@ -29,9 +30,6 @@ ROUNDS = 3
 
 LEVEL_SHARE, LAST_SHARE = 2.0, 1.0
 """Shares of the steps of each coarse level, and of the full size and each round there."""
-
-DEEPEST_STRIDE = 8
-"""Pixels between the cells of the deepest layer that neighbours are matched by: conv4_1's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +61,8 @@ class StylePart:
         return 1.0 if self.mask is None else float(self.mask.mean())
 
 
-Terms = Callable[[Sequence[StylePart], float, Sequence[str]], list[Loss]]
-"""From the parts, the weight of all style and the layers to the style terms."""
+Terms = Callable[[Sequence[StylePart], float, LayersLike], list[Loss]]
+"""From the parts, the weight of all style and its layers, or None, to the style terms."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +76,6 @@ class Method:
     steps : int
     pyramid : callable
         From the longer side in pixels and a number of levels, or None, to a `Pyramid`.
-    layers : callable
-        From an extractor to the style's layers.
     factor, variation : callable
         From an extractor to the weights of style and total variation at strength 1.
     """
@@ -87,7 +83,6 @@ class Method:
     terms: Terms
     steps: int
     pyramid: Callable[[int, int | None], Pyramid]
-    layers: Callable[[FeatureExtractor], Sequence[str]]
     factor: Callable[[FeatureExtractor], float]
     variation: Callable[[FeatureExtractor], float]
 
@@ -99,7 +94,8 @@ def method(style_loss: Any, gram: Terms) -> Method:
     ----------
     style_loss : str or callable
         ``"neighbors"``, ``"gram"``, or a class or function that takes ``(style, *, mask,
-        style_mask, layers, weight)`` and returns a `Loss`; it is called once a style.
+        style_mask, layers, weight)`` and returns a `Loss`; it is called once a style. A class
+        derived from `StatisticLoss` is given the style as its reference.
     gram : callable
         The recipe's own Gram terms.
 
@@ -113,7 +109,6 @@ def method(style_loss: Any, gram: Terms) -> Method:
             neighbor_terms,
             NEIGHBOR_STEPS,
             neighbor_pyramid,
-            neighbor_layers,
             lambda network: NEIGHBOR_FACTOR,
             lambda network: NEIGHBOR_VARIATION,
         )
@@ -136,13 +131,12 @@ def method(style_loss: Any, gram: Terms) -> Method:
         lambda longer, levels: Pyramid.halving(
             longer, levels_of(longer) if levels is None else levels
         ),
-        lambda network: network.style_layers,
         lambda network: GRAM_FACTOR * network.style_factor,
         lambda network: network.variation,
     )
 
 
-def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
+def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
     """Return the one term in which each place takes its nearest neighbour of all styles."""
     parts = [part for part in parts if part.weight]
     if not parts:
@@ -160,19 +154,6 @@ def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: Sequence[s
     ]
 
 
-def neighbor_layers(network: FeatureExtractor) -> Sequence[str]:
-    """Return a network's style layers, as far as their cells are `DEEPEST_STRIDE` pixels or less.
-
-    Deeper ones move large shapes of the style, and quality was judged without them.
-    """
-    strides = {
-        layer: math.prod(window.stride for window in network.windows(layer))
-        for layer in network.style_layers
-    }
-    shallow = [layer for layer, stride in strides.items() if stride <= DEEPEST_STRIDE]
-    return shallow or network.style_layers
-
-
 def levels_of(longer: int) -> int:
     """Return how many levels, each half the next, bring a side to 64 to 127 pixels."""
     return max(1, (longer // COARSEST).bit_length())
@@ -188,6 +169,9 @@ def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
 
 def _terms_of(loss: Callable[..., Loss]) -> Terms:
     """Return the terms of a user's own loss, one a style."""
+    own = isinstance(loss, type) and issubclass(loss, StatisticLoss)
+    parameters = inspect.signature(loss).parameters if own else {}
+    source = "reference_mask" if "reference_mask" in parameters else "style_mask"
 
     def terms(parts, weight, layers):
         made = []
@@ -195,7 +179,7 @@ def _terms_of(loss: Callable[..., Loss]) -> Terms:
             one = loss(
                 part.style,
                 mask=part.mask,
-                style_mask=part.style_mask,
+                **{source: part.style_mask},
                 layers=layers,
                 weight=weight * part.weight,
             )

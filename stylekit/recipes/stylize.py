@@ -11,7 +11,8 @@ from stylekit._checks import fail, number
 from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
 from stylekit.features import FeatureExtractor
 from stylekit.image import as_image
-from stylekit.losses import GramStyleLoss, Loss, MaskedGramStyleLoss
+from stylekit.losses import GramStyleLoss, Loss
+from stylekit.losses.base import LayersLike
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._colors import prepared
@@ -69,7 +70,7 @@ def stylize(
             and follows textures without clear strokes.
         A class or function
             ``(style, *, mask, style_mask, layers, weight) -> Loss``, called once a style. Masks
-            are arrays, or None for everywhere.
+            are arrays, or None for everywhere; layers are names, or None for the extractor's own.
     steps : int, optional
         Evaluations of the gradient, at least 0. Default: 60 for neighbours, else 300.
     style_weights : sequence of float, optional
@@ -192,25 +193,14 @@ def stylize(
     )
 
 
-def _gram_terms(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
+def _gram_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
     """Return a Gram loss a style."""
     return [
-        GramStyleLoss(one.style, layers=layers, weight=weight * one.weight)
-        if one.mask is None and one.style_mask is None
-        else MaskedGramStyleLoss(
-            one.style,
-            _everywhere if one.mask is None else one.mask,
-            one.style_mask,
-            layers=layers,
-            weight=weight * one.weight,
+        GramStyleLoss(
+            one.style, one.mask, one.style_mask, layers=layers, weight=weight * one.weight
         )
         for one in parts
     ]
-
-
-def _everywhere(picture: np.ndarray) -> np.ndarray:
-    """Return a mask of a whole picture."""
-    return np.ones(picture.shape[:2], "float32")
 
 
 def _one_each(value, styles, name):

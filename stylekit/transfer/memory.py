@@ -11,7 +11,7 @@ import numpy as np
 
 from stylekit._checks import integer
 from stylekit.features import FeatureExtractor
-from stylekit.losses import Canvas, ContentLoss, Loss, NeighborStyleLoss
+from stylekit.losses import Canvas, ContentLoss, Loss, NeighborStyleLoss, TileableLoss
 from stylekit.losses.hypercolumns import CELL, SCORES
 from stylekit.transfer.objective import named_terms, read_by
 from stylekit.transfer.optimizers import as_optimizer
@@ -132,7 +132,7 @@ def estimate_memory(
     state = mover.pictures() if hasattr(mover, "pictures") else UNKNOWN_OPTIMIZER
     pictures = PICTURES + parameters.pictures(shape) * state + parameters.working
 
-    layers = read_by(terms)
+    layers = read_by(terms, extractor)
     features, targets, weights = 0.0, 0.0, 0
     if layers:
         Canvas(extractor, shape).check_size(layers)
@@ -142,9 +142,11 @@ def estimate_memory(
         features = batch * max(map(_held, pieces))
     for term in terms:
         if isinstance(term, ContentLoss):
-            maps = Piece(extractor.model(term.layers, precision), shape).maps()
-            targets += batch * sum(maps.get(extractor.resolve(name), 0) for name in term.layers)
-        targets += sum(getattr(part, "reference", np.empty(0)).nbytes for part in term.parts)
+            read = term.layers_of(extractor)
+            maps = Piece(extractor.model(read, precision), shape).maps()
+            targets += batch * sum(maps.get(extractor.resolve(name), 0) for name in read)
+        parts = term.parts if isinstance(term, TileableLoss) else (term,)
+        targets += sum(getattr(part, "reference", np.empty(0)).nbytes for part in parts)
         if isinstance(term, NeighborStyleLoss):
             targets += batch * _matching(term, extractor, shape)
     if pyramid is not None:
@@ -165,8 +167,9 @@ def _matching(term: NeighborStyleLoss, extractor: FeatureExtractor, shape) -> fl
 
     The candidates' grid is as large as the picture's where the style is as large.
     """
-    network = extractor.model(term.layers)
-    depth = sum(network.output[extractor.resolve(name)].shape[-1] for name in term.layers)
+    layers = term.layers_of(extractor)
+    network = extractor.model(layers)
+    depth = sum(network.output[extractor.resolve(name)].shape[-1] for name in layers)
     cells = math.prod(shape) / CELL**2
     return GRIDS * 4 * depth * cells + 4 * SCORES
 

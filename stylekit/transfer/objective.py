@@ -99,7 +99,8 @@ class Objective:
         )
         if start is not None:
             self.canvas.begin(start, round)
-        self._layers = read_by(self.terms.values())
+        self._reads = {name: term.layers_of(extractor) for name, term in self.terms.items()}
+        self._layers = read_by(self.terms.values(), extractor)
         self.canvas.check_size(self._layers)
         # The network of all terms is built here: inside a traced function, setting its weights
         # would become part of the trace, and the network stay random.
@@ -316,7 +317,7 @@ class Objective:
         features = self.canvas.extract(image, self._layers)
         values = {}
         for name, term in self.terms.items():
-            read = {layer: features[layer] for layer in term.layers}
+            read = {layer: features[layer] for layer in self._reads[name]}
             value = term.compute(image, read, self.targets[name])
             values[name] = self._checked_value(name, value, image.shape[0])
         return values
@@ -396,9 +397,9 @@ def either(condition, one, other):
     return tf.where(condition[:, None, None, None], one, other)
 
 
-def read_by(losses: Iterable[Loss]) -> tuple[str, ...]:
-    """Return the layers that terms read, each once."""
-    return tuple(dict.fromkeys(name for loss in losses for name in loss.layers))
+def read_by(losses: Iterable[Loss], extractor: FeatureExtractor) -> tuple[str, ...]:
+    """Return the layers that terms read of an extractor, each once."""
+    return tuple(dict.fromkeys(name for loss in losses for name in loss.layers_of(extractor)))
 
 
 def check_backend() -> None:

@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from stylekit.functional import EPSILON
-from stylekit.losses import Loss
+from stylekit.losses import Loss, TileableLoss
 from stylekit.losses.base import per_picture
 from stylekit.transfer.objective import Objective
 from stylekit.transfer.tiles import Tile
 
 
 class PartedObjective(Objective):
-    """`Objective` whose terms that are means (`Loss.is_mean`) can be taken tile by tile.
+    """`Objective` whose terms that are means (`TileableLoss.is_mean`) can be taken tile by tile.
 
     Their targets are a tuple of those of the term's parts.
     """
@@ -53,6 +53,7 @@ class PartedObjective(Objective):
             By term, for each of its parts: the means by layer.
         """
         result: dict[str, list[dict]] = {}
+        extractor = self.canvas.extractor
         for name in names:
             result[name] = []
             parts = self.terms[name].parts, self.targets[name], self._masses[name]
@@ -65,7 +66,8 @@ class PartedObjective(Objective):
                     for layer, target in targets.items()
                     if layer in features
                 }
-                seen = {layer: features[layer] for layer in part.layers if layer in features}
+                read = part.layers_of(extractor)
+                seen = {layer: features[layer] for layer in read if layer in features}
                 means = part.means(seen, own).items()
                 result[name].append(
                     {k: tile.weigh(m, k, own[k].get("mask"), masses[k]) for k, m in means}
@@ -81,7 +83,11 @@ class PartedObjective(Objective):
 
 def is_mean(term: Loss) -> bool:
     """Return whether tiles can take a term."""
-    return bool(term.layers) and all(part.is_mean for part in term.parts)
+    return (
+        isinstance(term, TileableLoss)
+        and term.layers != ()
+        and all(part.is_mean for part in term.parts)
+    )
 
 
 def mass(mask) -> float | None:

@@ -124,7 +124,7 @@ class Recompute(Plan):
     def check(self, losses, extractor, precision="float32"):
         """Raise `InputError` if the network cannot be cut, or tiled up to there."""
         cut = cut_of(extractor, self.layer)
-        first, behind = split(extractor, read_by(losses), cut)
+        first, behind = split(extractor, read_by(losses, extractor), cut)
         for layer in (*first, *((cut,) if behind else ())):
             extractor.check_windows(layer)
         if behind:
@@ -177,7 +177,7 @@ class Tiles(Plan):
         """Raise `InputError` if a term is no mean, or a layer sees the whole picture."""
         for name, term in named_terms(losses).items():
             check_term(name, term)
-        for layer in read_by(losses):
+        for layer in read_by(losses, extractor):
             extractor.check_windows(layer)
 
     def pieces(self, extractor, layers, shape, precision="float32"):

@@ -39,7 +39,7 @@ class RecomputedObjective(PartedObjective):
     recompute : True or str
         The cut: the layer up to which nothing is kept. True: the first one with at most a
         sixteenth of the picture's cells, which in VGG19 is ``"block2_pool"``. A term that is no
-        mean (`Loss.is_mean`) is shown the whole feature maps that it reads, and they are kept.
+        mean (`TileableLoss.is_mean`) is shown the whole feature maps that it reads: they are kept.
     tile : int
         Most pixels of a tile's side.
 
@@ -69,7 +69,12 @@ class RecomputedObjective(PartedObjective):
         super().__init__(losses, extractor, shape, **options)
         self._prepared()
         first, self._rest = split(extractor, self._layers, self._cut)
-        whole = {name for t in self.terms.values() if not is_mean(t) for name in t.layers}
+        whole = {
+            layer
+            for name, layers in self._reads.items()
+            if not is_mean(self.terms[name])
+            for layer in layers
+        }
         self._maps = [name for name in first if name in whole]
         self._maps += [self._cut] if self._rest else []
         self._first = tuple(dict.fromkeys((*first, *self._maps)))
@@ -94,7 +99,7 @@ class RecomputedObjective(PartedObjective):
                 pairs = zip(means[name], own, strict=True)
                 value = self._value(name, [first | rest for first, rest in pairs], batch)
             else:
-                read = {layer: features[layer] for layer in term.layers}
+                read = {layer: features[layer] for layer in self._reads[name]}
                 value = term.compute(image, read, self.targets[name])
             values[name] = self._checked_value(name, value, batch)
         return values
@@ -103,8 +108,9 @@ class RecomputedObjective(PartedObjective):
         """Return the means that a term's parts take behind the cut."""
         behind = {layer: features[layer] for layer in self._rest}
         pairs = zip(self.terms[name].parts, self.targets[name], strict=True)
+        extractor = self.canvas.extractor
         return [
-            part.means({k: behind[k] for k in part.layers if k in behind}, targets)
+            part.means({k: behind[k] for k in part.layers_of(extractor) if k in behind}, targets)
             for part, targets in pairs
         ]
 

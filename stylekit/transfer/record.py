@@ -80,7 +80,7 @@ class Record:
             "size": list(start.shape[1:3]),
             "levels": [{"size": list(shape), "steps": count} for shape, count in levels],
             "terms": {
-                name: {"type": type(term).__name__, **term.get_config()}
+                name: {"type": type(term).__name__, **_layers(term, transfer), **term.get_config()}
                 for name, term in transfer.terms.items()
             },
             "extractor": repr(transfer.extractor),
@@ -235,7 +235,7 @@ class Record:
 
 def _identity(manifest: dict[str, Any], transfer, start) -> dict[str, Any]:
     """Return what makes a run this one: its manifest, with all that sets the bits of its result."""
-    layers = read_by(transfer.terms.values())
+    layers = read_by(transfer.terms.values(), transfer.extractor)
     network = transfer.extractor.model(layers, transfer.precision).weights if layers else ()
     optimizer = as_optimizer(transfer.optimizer)
     run = {name: value for name, value in manifest.items() if name not in ("versions", "device")}
@@ -263,3 +263,8 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _layers(term, transfer) -> dict[str, Any]:
+    layers = list(term.layers_of(transfer.extractor))
+    return {"layers": layers} if layers else {}

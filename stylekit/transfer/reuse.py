@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from stylekit.losses import Loss
+from stylekit.losses import Loss, TileableLoss
 from stylekit.transfer.objective import Objective, named_terms
 from stylekit.transfer.plan import Plan
 from stylekit.transfer.targets import assign, form
@@ -15,7 +15,7 @@ class Reuse(Plan):
     """`Plan` for many runs: a run whose terms are like an earlier one's needs no new trace.
 
     Terms are alike if they have the same names and classes in the same order, and differ in their
-    weights and in what `Loss.only_prepared` names (pictures, masks, layer weights) alone. The
+    weights and in what `TileableLoss.only_prepared` names (pictures, masks, layer weights). The
     network, the precision and the picture's size must be the same, too. Given to one run after
     another, never to two at once.
 
@@ -95,8 +95,9 @@ class _ReusedObjective(Objective):
 
 def _alike(one: Loss, other: Loss) -> bool:
     """Return whether two terms compute the same from their targets."""
+    free = one.only_prepared if isinstance(one, TileableLoss) else ()
     settings = [
-        {k: v for k, v in vars(term).items() if k not in ("_weight", *term.only_prepared)}
+        {k: v for k, v in vars(term).items() if k not in ("_weight", *free)}
         for term in (one, other)
     ]
     return (

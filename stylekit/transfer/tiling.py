@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from stylekit._checks import fail, integer
 from stylekit.features import FeatureExtractor
-from stylekit.losses import Canvas, Loss, StatisticLoss
+from stylekit.losses import Canvas, Loss, StatisticLoss, TileableLoss
 from stylekit.transfer.bands import Band, Bands
 from stylekit.transfer.objective import named_terms
 from stylekit.transfer.parts import PartedObjective, is_mean, mass, pulled_back
@@ -46,8 +46,8 @@ class TiledObjective(PartedObjective):
     Notes
     -----
     A term without layers is taken in bands of as many pixels as a tile if it says how far it sees
-    (`Loss.reach`), else of the whole image at once. The feature maps of a content are held whole;
-    of a style, however large, the statistics alone.
+    (`TileableLoss.reach`), else of the whole image at once. The feature maps of a content are held
+    whole; of a style, however large, the statistics alone.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class TiledObjective(PartedObjective):
 
     def _evaluate(self, values, weights, render=None, only=None):
         names = [name for name in self.terms if only in (None, name)]
-        tiled = [name for name in names if self.terms[name].layers]
+        tiled = [name for name in names if self._reads[name]]
         banded = [name for name in names if name in self._banded]
         weights = dict(zip(self.terms, tf.unstack(weights), strict=True))
         batch = values.shape[0]
@@ -232,18 +232,20 @@ class TiledCanvas(Canvas):
 
 
 def _in_bands(term: Loss) -> bool:
-    return not term.layers and term.reach is not None
+    return isinstance(term, TileableLoss) and term.layers == () and term.reach is not None
 
 
 def check_term(name: str, term: Loss) -> None:
     """Raise `InputError` if tiles cannot take a term."""
     if _in_bands(term):
         integer(term.reach, f"the reach of the term {name!r}", low=0)
-    if not term.layers or is_mean(term):
+    if term.layers == () or is_mean(term):
         return
     hint = "take the picture as a whole, at a smaller size"
     if isinstance(term, StatisticLoss):
         hint += ", or set is_mean = True if the statistic is a mask-weighted mean"
+    elif not isinstance(term, TileableLoss):
+        hint += ", or derive the class from stylekit.losses.TileableLoss"
     fail(
         f"the term {name!r} cannot be taken tile by tile",
         expected="a term that is made of means over positions, as ContentLoss and GramStyleLoss",

@@ -12,7 +12,7 @@ import numpy as np
 from strength import PAIRS
 
 import stylekit as sk
-from stylekit.losses.base import STYLE_LAYERS
+from stylekit._defaults import STYLE_LAYERS
 
 
 def main():

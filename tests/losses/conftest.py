@@ -43,7 +43,7 @@ def evaluate():
         targets = term.prepare(canvas)
         with tf.GradientTape() as tape:
             tape.watch(image)
-            features = canvas.extract(image, term.layers)
+            features = canvas.extract(image, term.layers_of(canvas.extractor))
             value = term.compute(image, features, targets)
         gradient = tape.gradient(value, image, unconnected_gradients="zero")
         return value.numpy(), gradient.numpy()

@@ -7,8 +7,9 @@ import tensorflow as tf
 import stylekit as sk
 from stylekit import functional
 from stylekit._checks import InputError, InputTypeError
+from stylekit._defaults import STYLE_LAYERS
 from stylekit.image import picture_hash, resize
-from stylekit.losses.base import STYLE_LAYERS, layer_tuple, weight_tuple
+from stylekit.losses.base import layer_tuple, weight_tuple
 
 LAYERS = ("block1_conv1", "block2_conv1")
 
@@ -33,7 +34,6 @@ def ramp(shape=(48, 40)):
 def test_a_loss_needs_compute_alone(photo, canvas_of, evaluate):
     term = Brightness()
     assert term.layers == ()
-    assert not term.is_mean
     assert term.prepare(canvas_of(photo)) is None
     value, gradient = evaluate(term, canvas_of(photo), photo)
     np.testing.assert_allclose(value, [photo.mean()], rtol=1e-5)
@@ -278,14 +278,17 @@ def test_layer_weights_weigh_the_mean_over_layers(photo, style, canvas_of, evalu
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1, 2, 3], "do not match the layers: expected 2, received 3"),
+        (
+            [1, 2, 3],
+            "do not match the layers: expected 2, for block1_conv1, block2_conv1, received 3",
+        ),
         ([], "do not match the layers"),
         ({"block1_conv1": 1}, "expected block1_conv1, block2_conv1, received block1_conv1"),
         ({"block1_conv1": 1, "conv2_1": 1}, "received block1_conv1, conv2_1"),
         ([1, -1], "a layer weight is out of range"),
         ([1, np.nan], "a layer weight is out of range"),
         ([0, 0], "every layer weight is zero"),
-        (5, "do not match the layers: expected 2, received 1"),
+        (5, "do not match the layers: expected 2, .*received 1"),
     ],
 )
 def test_layer_weights_that_do_not_fit_are_an_error(weights, message, style):
@@ -298,9 +301,10 @@ def test_layer_weights_of_another_type_are_a_type_error(style):
         ChannelMean(style, layers=LAYERS, layer_weights=["1", "2"])
 
 
-def test_layers_default_to_the_papers(style):
-    assert ChannelMean(style).layers == STYLE_LAYERS
-    assert ChannelMean(style).layer_weights == (1,) * 5
+def test_layers_default_to_those_of_the_extractor(style, extractor):
+    assert ChannelMean(style).layers_of(extractor) == STYLE_LAYERS
+    compact = sk.CompactVGG()
+    assert ChannelMean(style).layers_of(compact) == tuple(compact.style_layers)
 
 
 def test_one_layer_may_be_given_by_its_name():
@@ -309,7 +313,7 @@ def test_one_layer_may_be_given_by_its_name():
     assert weight_tuple(None, ("a", "b")) == (1.0, 1.0)
 
 
-@pytest.mark.parametrize("layers", [(), None, 3, ["conv1_1", 3]])
+@pytest.mark.parametrize("layers", [(), 3, ["conv1_1", 3]])
 def test_layers_that_are_none_are_an_error(layers, style):
     with pytest.raises(InputTypeError, match="layers are wrong: expected one layer name or more"):
         ChannelMean(style, layers=layers)
@@ -356,7 +360,7 @@ def test_a_configuration_holds_hashes_and_settings_only(style):
 
 
 def test_what_is_as_by_default_is_left_out_of_a_configuration(style):
-    assert list(ChannelMean(style).get_config()) == ["reference", "layers", "weight"]
+    assert list(ChannelMean(style).get_config()) == ["reference", "weight"]
 
 
 # Means, which tiles combine
@@ -396,6 +400,33 @@ def test_the_means_of_one_layer_after_the_other(photo, style, canvas_of):
     np.testing.assert_allclose([term.value(means, targets)], [expected], rtol=1e-6)
 
 
-def test_a_term_is_its_only_part():
-    term = Brightness()
+def test_a_term_is_its_only_part(style):
+    term = ChannelMean(style)
     assert term.parts == (term,)
+
+
+def test_what_is_said_of_a_statistic_does_not_hold_for_one_that_is_mixed_in():
+    class Centred:
+        def statistic(self, feature, mask):
+            return feature - tf.reduce_mean(feature, (1, 2), keepdims=True)
+
+    class Both(Centred, sk.GramStyleLoss):
+        pass
+
+    class Declared(Both):
+        is_mean = True
+
+    assert [one.is_mean for one in (sk.GramStyleLoss, Both, Declared)] == [True, False, True]
+
+
+def test_what_prepare_alone_reads_may_be_read_by_another_method():
+    class Config(sk.GramStyleLoss):
+        def get_config(self):
+            return super().get_config()
+
+    class Nearby(sk.GramStyleLoss):
+        def distance(self, statistic, target):
+            return self.reference_scale * super().distance(statistic, target)
+
+    assert Config.only_prepared == sk.GramStyleLoss.only_prepared == sk.StatisticLoss.only_prepared
+    assert Nearby.only_prepared == ()

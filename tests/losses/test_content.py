@@ -7,7 +7,7 @@ import tensorflow as tf
 from stylekit import ContentLoss, PixelLoss
 from stylekit._checks import InputError
 from stylekit.image import picture_hash, resize
-from stylekit.losses.content import CONTENT_LAYERS, reference_at
+from stylekit.losses.content import reference_at
 
 LAYERS = ("block1_conv2", "block2_conv1")
 
@@ -76,7 +76,7 @@ def test_the_content_itself_costs_nothing(error, normalize, photo, canvas_of, ev
 
 def test_the_default_is_dimensionless_mse_of_conv4_2(photo, image, canvas_of, evaluate, extractor):
     term = ContentLoss(photo)
-    assert term.layers == CONTENT_LAYERS == ("block4_conv2",)
+    assert term.layers_of(extractor) == ("block4_conv2",)
     value, _ = evaluate(term, canvas_of(photo), image)
     maps = [features(extractor, x, "block4_conv2") for x in (image, photo)]
     np.testing.assert_allclose(value, [formula(*maps, None, "mse", "relative")], rtol=1e-4)
@@ -194,7 +194,7 @@ def test_a_number_of_pictures_that_is_not_known_is_no_error(loss, photo, canvas_
     targets = term.prepare(canvas)
 
     def compute(image):
-        return term.compute(image, canvas.extract(image, term.layers), targets)
+        return term.compute(image, canvas.extract(image, term.layers_of(canvas.extractor)), targets)
 
     traced = tf.function(compute, input_signature=[tf.TensorSpec([None, 48, 40, 3])])
     np.testing.assert_allclose(traced(np.stack([photo] * 2)), [0, 0], atol=1e-9)

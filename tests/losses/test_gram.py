@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from stylekit import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss, functional
 from stylekit._checks import InputError, InputTypeError
+from stylekit._defaults import STYLE_LAYERS
 from stylekit.image import picture_hash, resize
-from stylekit.losses.base import STYLE_LAYERS
 
 LAYERS = ("block1_conv1", "block2_conv1")
 SHAPE, STYLE_SHAPE = (48, 40), (32, 52)
@@ -353,7 +353,7 @@ def test_a_masked_style_without_a_mask_is_an_error(style):
         {"mask_mode": "outside"},
         {"small_regions": "skip"},
         {"weight": -1},
-        {"layer_weights": [1]},
+        {"layers": LAYERS, "layer_weights": [1]},
     ],
     ids=lambda options: next(iter(options)),
 )

@@ -36,7 +36,8 @@ def begun(network, picture, start=None, *, round=0, **options):
 def value_of(loss, canvas, image):
     image = tf.constant(np.asarray(image, "float32")[None])
     targets = loss.prepare(canvas)
-    return float(loss.compute(image, canvas.extract(image, loss.layers), targets)[0])
+    features = canvas.extract(image, loss.layers_of(canvas.extractor))
+    return float(loss.compute(image, features, targets)[0])
 
 
 def farthest(features, candidates):
@@ -174,7 +175,7 @@ class TestMatching:
         for k in range(2):
             canvas.begin(pictures[k : k + 1], 0)
             one = loss.prepare(canvas)
-            for layer in loss.layers:
+            for layer in loss.layers_of(canvas.extractor):
                 np.testing.assert_allclose(
                     both[layer]["feature"][k], one[layer]["feature"][0], atol=1e-4
                 )
@@ -290,3 +291,16 @@ class TestBadInput:
         assert config["masks"][0] and config["masks"][1] is None
         assert config["turned"] is True
         assert config["distance"] == "squared"
+
+
+def test_the_default_layers_go_no_deeper_than_cells_of_8_pixels(style):
+    class Own(sk.VGG19):
+        style_layers = ("block2_conv2", "block4_conv4", "block4_pool", "block5_conv1")
+
+    class Deep(sk.VGG19):
+        style_layers = ("block5_conv1",)
+
+    term, compact = sk.NeighborStyleLoss(style), sk.CompactVGG()
+    assert term.layers_of(Own(None)) == ("block2_conv2", "block4_conv4")
+    assert term.layers_of(Deep(None)) == ("block5_conv1",)  # there is nothing else
+    assert term.layers_of(compact) == tuple(compact.style_layers)

@@ -7,12 +7,12 @@ import pytest
 
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
-from stylekit._defaults import GRAM_FACTOR, NEIGHBOR_FACTOR, NEIGHBOR_LAYERS, NEIGHBOR_VARIATION
+from stylekit._defaults import GRAM_FACTOR, NEIGHBOR_FACTOR, NEIGHBOR_VARIATION
 from stylekit.image import as_image
 from stylekit.losses import NeighborStyleLoss
 from stylekit.recipes import _paint
 from stylekit.recipes._paint import CHROMA
-from stylekit.recipes._styles import neighbor_layers, neighbor_pyramid
+from stylekit.recipes._styles import neighbor_pyramid
 
 SHAPE = (24, 32)
 
@@ -95,7 +95,7 @@ class TestNeighbors:
             smooth = NEIGHBOR_VARIATION / 4
             expected = [0.75, NEIGHBOR_FACTOR / 4, smooth, CHROMA * smooth]
             assert [term.weight for term in asked.terms] == pytest.approx(expected)
-            assert asked.style.layers == NEIGHBOR_LAYERS
+            assert asked.style.layers is None
             assert asked.steps == 60
 
     def test_one_style(self, ask, photo, coffee):
@@ -187,18 +187,6 @@ class TestNeighbors:
         assert asked.style.layers == tuple(layers)
         assert asked.style.layer_weights == (1, 3)
 
-    def test_a_networks_own_layers_go_no_deeper_than_cells_of_8_pixels(self):
-        class Own(sk.VGG19):
-            style_layers = ("block2_conv2", "block4_conv4", "block4_pool", "block5_conv1")
-
-        class Deep(sk.VGG19):
-            style_layers = ("block5_conv1",)
-
-        assert list(neighbor_layers(Own(None))) == ["block2_conv2", "block4_conv4"]
-        assert list(neighbor_layers(Deep(None))) == ["block5_conv1"]  # there is nothing else
-        compact = sk.CompactVGG()
-        assert list(neighbor_layers(compact)) == list(compact.style_layers)
-
 
 class TestLevels:
     @pytest.mark.parametrize(
@@ -267,7 +255,7 @@ class TestOwn:
         (style, *places, layers, weight), (_, mask, style_mask, *_) = calls
         np.testing.assert_array_equal(style, as_image(coffee, size=32))
         assert places == [None, None]
-        assert layers == sk.VGG19.style_layers
+        assert layers is None
         assert weight == pytest.approx(0.75 * full)
         np.testing.assert_array_equal(mask, left)
         np.testing.assert_array_equal(style_mask, source)
@@ -275,6 +263,20 @@ class TestOwn:
         assert [type(term) for term in asked.terms[1:3]] == [Mean, Mean]
         assert asked.steps == 300
         assert asked.pyramid.sizes == (32,)
+
+    def test_a_statistic_of_one_method(self, ask, photo, coffee, left):
+        class Mean(sk.StatisticLoss):
+            def statistic(self, feature, mask):
+                return sk.functional.masked_mean(feature, mask)
+
+        source = upper((26, 32))
+        asked = ask(
+            sk.stylize, photo, coffee, style_loss=Mean, mask=left, style_mask=source, strength=0.5
+        )
+        term = asked.terms[1]
+        assert type(term) is Mean
+        np.testing.assert_array_equal(term.region.mask, left)
+        np.testing.assert_array_equal(term.reference_region.mask, source)
 
     def test_of_every_recipe_of_a_content(self, ask, photo, coffee, rocket, left, maps):
         calls = []

@@ -209,7 +209,7 @@ def test_layer_weights_count_by_the_cosine_too(match):
         assert own == pytest.approx(expected, rel=1e-4)
 
 
-class Last(sk.Loss):
+class Last(sk.losses.TileableLoss):
     """Reads the start where it is told to, and refuses its argument before that."""
 
     only_prepared = ("fits", "follows")

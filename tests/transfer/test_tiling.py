@@ -325,7 +325,7 @@ def test_a_level_below_the_final_one_leaves_layers_out(style, small, image):
 # Terms that need no network
 
 
-class Smooth(sk.Loss):
+class Smooth(sk.losses.TileableLoss):
     """The distance to the mean of the pixels around."""
 
     reach = 2
