@@ -158,8 +158,7 @@ class TestStart:
 
 class TestResume:
     # In the second level, at its end, and in both further rounds.
-    @pytest.mark.parametrize("index", [5, 7, 9, 11])
-    @pytest.mark.parametrize("masked", [False, True])
+    @pytest.mark.parametrize(("index", "masked"), [(5, True), (7, False), (9, True), (11, False)])
     def test_the_targets_are_those_of_a_run_in_one_go(self, follow, photo, tmp_path, index, masked):
         mask = np.tile(np.linspace(-1, 2, 32, dtype="float32").clip(0, 1), (24, 1))
         options = {"pyramid": PYRAMID, "update_mask": mask if masked else None}
@@ -175,8 +174,7 @@ class TestResume:
         np.testing.assert_array_equal(result.best, whole.best)
         assert result.losses == whole.losses
 
-    @pytest.mark.parametrize("index", [5, 9])
-    def test_of_nearest_neighbours(self, photo, style, compact, tmp_path, index):
+    def test_of_nearest_neighbours(self, photo, style, compact, tmp_path):
         def run(**options):
             terms = [
                 sk.ContentLoss(photo, layers=compact.content_layers),
@@ -186,7 +184,7 @@ class TestResume:
             return transfer.run(photo, 12, pyramid=PYRAMID, **options)
 
         alone = run()
-        run(checkpoint=tmp_path, callbacks=[lambda step: step.index == index])
+        run(checkpoint=tmp_path, callbacks=[lambda step: step.index == 9])
         resumed = run(checkpoint=tmp_path)
         np.testing.assert_array_equal(resumed.image, alone.image)
         assert resumed.losses == alone.losses
