@@ -11,8 +11,8 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,6 +36,16 @@ class FileError(StylekitError, OSError):
 
 class SetupError(StylekitError, RuntimeError):
     """An installation or process set-up that cannot do what was asked (a backend, an extra)."""
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Add a note to any error: in whose code it was raised, such as ``"in loss 'mean', ..."``."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(where)
+        raise
 
 
 def explain(problem: str, *, expected: str = "", received: Any = "", hint: str = "") -> str:

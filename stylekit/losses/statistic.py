@@ -9,7 +9,7 @@ from typing import Any
 from keras import ops
 
 from stylekit import functional
-from stylekit._checks import number
+from stylekit._checks import naming, number
 from stylekit.image import as_image, picture_hash
 from stylekit.losses.base import (
     LayersLike,
@@ -105,7 +105,8 @@ class StatisticLoss(TileableLoss):
         layers = self.layers_of(canvas.extractor)
         masks = self.region.prepare(canvas, layers)
         reference_masks = self.reference_region.prepare(beside, masks)
-        statistics = beside.statistics(self.statistic, reference_masks)
+        with naming(f"in method {type(self).__name__}.statistic"):
+            statistics = beside.statistics(self.statistic, reference_masks)
         weights = weight_shares(layers, self.layer_weights)
         targets = {}
         for layer, statistic in statistics.items():
@@ -121,11 +122,12 @@ class StatisticLoss(TileableLoss):
 
     def means(self, features, targets):
         """Return the statistics by layer, as far as the features go; see `TileableLoss`."""
-        return {
-            layer: self.statistic(features[layer], targets[layer]["mask"])
-            for layer in targets
-            if layer in features
-        }
+        with naming(f"in method {type(self).__name__}.statistic"):
+            return {
+                layer: self.statistic(features[layer], targets[layer]["mask"])
+                for layer in targets
+                if layer in features
+            }
 
     def value(self, means, targets):
         """Return the weighted mean over layers of the distances; see `TileableLoss`."""

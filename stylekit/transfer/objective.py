@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from stylekit._checks import InputError, InputTypeError, SetupError, choice, explain, fail
+from stylekit._checks import InputError, InputTypeError, SetupError, choice, explain, fail, naming
 from stylekit.features import FeatureExtractor
 from stylekit.image import as_batch
 from stylekit.losses import Canvas, Loss
@@ -167,7 +167,8 @@ class Objective:
         return Canvas(extractor, shape, **options)
 
     def _prepare(self, term: Loss):
-        return term.prepare(self.canvas)
+        with naming(f"in method {type(term).__name__}.prepare"):
+            return term.prepare(self.canvas)
 
     @property
     def weights(self):
@@ -316,11 +317,17 @@ class Objective:
     def _terms(self, image, seen) -> dict[str, Any]:
         features = self.canvas.extract(image, self._layers)
         values = {}
-        for name, term in self.terms.items():
+        for name in self.terms:
             read = {layer: features[layer] for layer in self._reads[name]}
-            value = term.compute(image, read, self.targets[name])
-            values[name] = self._checked_value(name, value, image.shape[0])
+            values[name] = self._computed(name, image, read, self.targets[name])
         return values
+
+    def _computed(self, name: str, image, features, targets):
+        """Return a term's value, checked."""
+        term = self.terms[name]
+        with naming(f"in loss {name!r}, method {type(term).__name__}.compute"):
+            value = term.compute(image, features, targets)
+            return self._checked_value(name, value, image.shape[0])
 
     def _checked_value(self, name: str, value, batch: int):
         value = tf.cast(value, self.dtype)

@@ -103,8 +103,7 @@ class TiledObjective(PartedObjective):
             image = values if render is None else render(values)
             terms = {}
             for name in (name for name in names if name not in tiled + banded):
-                value = self.terms[name].compute(image, {}, self.targets[name])
-                terms[name] = self._checked_value(name, value, batch)
+                terms[name] = self._computed(name, image, {}, self.targets[name])
             total = weighed(terms)
             scaled = total * self._scale
         gradient = tape.gradient(scaled, image)
@@ -158,7 +157,7 @@ class TiledObjective(PartedObjective):
             key: band.cut(value) if key in term.per_cell and value is not None else value
             for key, value in self.targets[name].items()
         }
-        value = self._checked_value(name, term.compute(rows, {}, targets), rows.shape[0])
+        value = self._computed(name, rows, {}, targets)
         if whole is None:
             return value * (band.rows / self.canvas.shape[0])
         share = tf.reduce_sum(tf.cast(targets["mask"], tf.float64)) / whole

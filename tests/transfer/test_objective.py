@@ -359,3 +359,36 @@ class TestPrecision:
         gradient, slope = half(noisy)[2].numpy(), full(noisy)[2].numpy()
         assert np.isfinite(gradient).all()
         assert np.linalg.norm(gradient - slope) < tolerance * np.linalg.norm(slope)
+
+
+class TestNotes:
+    """An error in a user's method says whose it is."""
+
+    def notes(self, term, vgg, photo):
+        with pytest.raises(ZeroDivisionError) as error:
+            sk.Objective([sk.TotalVariationLoss(), term], vgg, photo.shape[:2])(photo[None])
+        return error.value.__notes__
+
+    def test_compute(self, vgg, photo):
+        class Broken(sk.Loss):
+            def compute(self, image, features, targets):
+                return 1 / 0
+
+        assert self.notes(Broken(name="mine"), vgg, photo) == [
+            "in loss 'mine', method Broken.compute"
+        ]
+
+    def test_prepare(self, vgg, photo):
+        class Broken(sk.TotalVariationLoss):
+            def prepare(self, canvas):
+                return 1 / 0
+
+        assert self.notes(Broken(name="other"), vgg, photo) == ["in method Broken.prepare"]
+
+    def test_statistic(self, vgg, photo):
+        class Broken(sk.StatisticLoss):
+            def statistic(self, feature, mask):
+                return 1 / 0
+
+        notes = self.notes(Broken(photo, layers="conv1_1"), vgg, photo)
+        assert notes == ["in method Broken.statistic", "in method Broken.prepare"]
