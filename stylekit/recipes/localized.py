@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stylekit import blend as blends
-from stylekit._checks import choice, fail, number
+from stylekit._checks import choice, fail, naming, number
 from stylekit._defaults import SIZE
 from stylekit.image import as_image, picture_hash
 from stylekit.masks import Segmenter, feather, find_subject, resize
@@ -33,7 +33,7 @@ def localized(
     style_subject=None,
     same_mask: bool = False,
     method: str = "update",
-    blend: str | None = None,
+    blend: str | Callable[..., np.ndarray] | None = None,
     size: int | None = SIZE,
     style_scale: float = 1.0,
     **options,
@@ -73,9 +73,11 @@ def localized(
             The whole picture is painted, and what is to be kept is laid over it.
         ``"revert"``
             The style is held to the mask, but all pixels may move; those outside are put back.
-    blend : str, optional
-        ``"paste"``, ``"seam"`` or ``"poisson"``: how the last two put the parts together, by the
-        functions of `stylekit.blend`. Default: ``"seam"``.
+    blend : str or callable, optional
+        How the last two put the parts together: ``"paste"``, ``"seam"`` or ``"poisson"``, by the
+        functions of `stylekit.blend`; or a function of your own,
+        ``(photo, stylised, mask, *, feather) -> picture``, where the mask ``[H, W]`` says where
+        the stylised picture goes, and `feather` is `feather_radius`. Default: ``"seam"``.
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the content's own. The
         picture is segmented at this size.
@@ -114,7 +116,8 @@ def localized(
     choice(method, "method", METHODS)
     number(feather_radius, "feather_radius", low=0)
     if blend is not None:
-        choice(blend, "blend", BLENDS)
+        if not callable(blend):
+            choice(blend, "blend", BLENDS)
         if method == "update":
             fail(
                 "method 'update' has nothing to blend",
@@ -156,12 +159,28 @@ def localized(
     )
     record = {"method": method, "keep": keep, "mask": picture_hash(where)}
     if method != "update":
-        record["blend"] = blend = blend or "seam"
+        blend = blend or "seam"
+        join = blend if callable(blend) else BLENDS[blend]
+        record["blend"] = getattr(join, "__name__", type(join).__name__)
         # The blends soften the edge themselves, each where it puts it.
         images = {
-            name: BLENDS[blend](photo, getattr(result, name), where, feather=feather_radius)
+            name: _joined(join, photo, getattr(result, name), where, feather_radius)
             for name in ("image", "best")
         }
         result = dataclasses.replace(result, **images)
     result.manifest["localized"] = record
     return result
+
+
+def _joined(join, photo, stylised, where, feather_radius) -> np.ndarray:
+    """Return what a blend makes, checked."""
+    name = getattr(join, "__name__", type(join).__name__)
+    with naming(f"in blend {name!r}"):
+        image = as_image(join(photo, stylised, where, feather=feather_radius), "a blend's picture")
+    if image.shape != photo.shape:
+        fail(
+            f"the blend {name!r} returned a picture of another shape",
+            expected=list(photo.shape),
+            received=list(image.shape),
+        )
+    return image

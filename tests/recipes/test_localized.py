@@ -162,3 +162,29 @@ class TestRefusals:
     def test_options(self, run, photo, coffee, left, others, words):
         with pytest.raises(InputError, match=words):
             run(photo, coffee, left, **others)
+
+
+def test_a_blend_may_be_a_function(run, photo, coffee, left):
+    seen = []
+
+    def half(photo, stylised, mask, *, feather):
+        seen.append((mask, feather))
+        return (photo + stylised) / 2
+
+    options = {"method": "superimpose", "feather_radius": 2.0, "steps": 1}
+    painted = run(
+        photo, coffee, left, blend=lambda photo, stylised, mask, feather: stylised, **options
+    )
+    result = run(photo, coffee, left, blend=half, **options)
+    np.testing.assert_allclose(result.image, (photo + painted.image) / 2, atol=1e-6)
+    assert result.manifest["localized"]["blend"] == "half"
+    np.testing.assert_array_equal(seen[0][0], 1 - left)
+    assert seen[0][1] == 2.0
+
+
+def test_a_blend_of_another_shape_is_an_error_that_names_it(run, photo, coffee, left):
+    def cropped(photo, stylised, mask, *, feather):
+        return stylised[1:]
+
+    with pytest.raises(InputError, match="the blend 'cropped' returned a picture of another shape"):
+        run(photo, coffee, left, method="revert", blend=cropped, steps=0)
