@@ -1,9 +1,18 @@
 """Networks that turn pictures into feature maps."""
 
 from stylekit.features.compact import CompactVGG
-from stylekit.features.extractor import FeatureExtractor, Window
+from stylekit.features.extractor import FeatureExtractor
+from stylekit.features.geometry import Grid, Window
 from stylekit.features.keras_extractor import KerasExtractor
 from stylekit.features.reflected import ReflectPadding
 from stylekit.features.vgg19 import VGG19
 
-__all__ = ["VGG19", "CompactVGG", "FeatureExtractor", "KerasExtractor", "ReflectPadding", "Window"]
+__all__ = [
+    "VGG19",
+    "CompactVGG",
+    "FeatureExtractor",
+    "Grid",
+    "KerasExtractor",
+    "ReflectPadding",
+    "Window",
+]

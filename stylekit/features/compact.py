@@ -10,7 +10,8 @@ import keras
 
 from stylekit._checks import weights_file
 from stylekit.features.convolution import FrozenConv2D, FrozenMaxPooling2D
-from stylekit.features.extractor import FeatureExtractor, Window, ordered
+from stylekit.features.extractor import FeatureExtractor, Networks, ordered
+from stylekit.features.geometry import Window
 from stylekit.features.vgg19 import MEAN
 from stylekit.features.weights import read_convolutions
 
@@ -78,7 +79,7 @@ class CompactVGG(FeatureExtractor):
 
     def __init__(self, weights: str | os.PathLike | None = None) -> None:
         self.weights = WEIGHTS if weights is None else weights_file(weights, "weights=")
-        self._models: dict[tuple, keras.Model] = {}
+        self._models = Networks()
 
     # What it paints for conv5_1, which another network taught it, takes from what it paints for the
     # other layers; and conv4_1 alone, unlike conv3_1, leaves the strokes their place.

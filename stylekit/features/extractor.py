@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
+import bisect
+import itertools
+import math
 import re
 from collections.abc import Iterable
 
@@ -12,33 +14,22 @@ from keras import ops
 
 from stylekit._checks import InputTypeError, did_you_mean, explain, fail
 from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS, VARIATION
+from stylekit.features.geometry import Grid, Window
 from stylekit.features.graph import staged
 
 # The literature counts block and convolution (conv4_2) and names the ReLU after it (relu4_2);
 # a Keras convolution carries its ReLU, so that all three names mean one tensor.
 _LITERATURE_NAME = re.compile(r"(?:conv|relu)(\d+)_(\d+)")
 
+_LONG = 2**20
+"""A picture's side in pixels beside which a receptive field is small."""
 
-@dataclasses.dataclass(frozen=True)
-class Window:
-    """The spatial extent of one operation of a network.
 
-    Attributes
-    ----------
-    size : int
-        Side of its window in cells of its input (dilation included).
-    stride : int
-        Step between windows.
-    padding : str
-        ``"same"`` (ceil of the quotient) or ``"valid"`` (floor).
-    border : ((int, int), (int, int))
-        Cells that are added first: above and below, left and right.
-    """
+class Networks(dict):
+    """Networks that an extractor has built and keeps. Its copies, also pickled ones, are empty."""
 
-    size: int
-    stride: int = 1
-    padding: str = "same"
-    border: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    def __reduce__(self):
+        return Networks, ()
 
 
 class FeatureExtractor(abc.ABC):
@@ -113,10 +104,34 @@ class FeatureExtractor(abc.ABC):
 
     @abc.abstractmethod
     def windows(self, layer: str) -> tuple[Window, ...]:
-        """Return the spatial operations from the picture to `layer`, in order."""
+        """Return the spatial operations from the picture to `layer`, in order.
+
+        Masks follow them. In a network with branches they are those of the branch that sees most.
+        """
+
+    def grid(self, layer: str, length: int, axis: int) -> Grid:
+        """Return the cells of `layer` along one axis of a picture.
+
+        Parameters
+        ----------
+        layer : str
+        length : int
+            The picture's height or width in pixels.
+        axis : int
+            0 for the height, 1 for the width.
+
+        Returns
+        -------
+        Grid
+            Of all branches that lead to the layer. Default: that of `windows`.
+        """
+        grid = Grid(length)
+        for window in self.windows(layer):
+            grid = grid.through(window, axis)
+        return grid
 
     def check_windows(self, layer: str) -> None:
-        """Raise `InputError` if a cell of `layer` sees what `windows` does not tell."""
+        """Raise `InputError` unless `grid` holds for `layer`: tiles would be wrong without."""
         self.resolve(layer)
 
     def resolve(self, layer: str) -> str:
@@ -168,7 +183,7 @@ class FeatureExtractor(abc.ABC):
         """
         for window in self.windows(layer):
             mask = _bordered(mask, window.border)
-            if window.stride > 1 or (window.padding == "valid" and window.size > 1):
+            if window.stride != 1 or (window.padding == "valid" and window.size != 1):
                 mask = ops.average_pool(
                     mask,
                     window.size,
@@ -178,21 +193,23 @@ class FeatureExtractor(abc.ABC):
                 )
         return mask
 
+    def stride(self, layer: str) -> tuple[int, int]:
+        """Return the height and width of a cell of `layer` in pixels."""
+        strides = [[window.along(axis)[1] for window in self.windows(layer)] for axis in (0, 1)]
+        return math.prod(strides[0]), math.prod(strides[1])
+
     def receptive_field(self, layer: str) -> int:
-        """Return the side, in pixels, of the square that one cell of `layer` sees."""
-        side, step = 1, 1
-        for window in self.windows(layer):
-            side += (window.size - 1) * step
-            step *= window.stride
-        return side
+        """Return the longer side, in pixels, of the rectangle that one cell of `layer` sees."""
+        return max(self.grid(layer, _LONG, axis).field for axis in (0, 1))
 
     def smallest_size(self, layer: str) -> int:
-        """Return the smallest side, in pixels, of a picture that has a cell at `layer`."""
-        side = 1
-        for window in reversed(self.windows(layer)):
-            side = (side - 1) * window.stride + (window.size if window.padding == "valid" else 1)
-            side = max(1, side - min(map(sum, window.border)))
-        return side
+        """Return the smallest side, in pixels, of a square picture that has a cell at `layer`."""
+
+        def has_cells(side):
+            return all(self.grid(layer, side, axis).cells for axis in (0, 1))
+
+        enough = next(side for side in (2**k for k in itertools.count()) if has_cells(side))
+        return bisect.bisect_left(range(enough), True, key=has_cells)
 
 
 def _bordered(mask, border):

@@ -1,13 +1,225 @@
-"""What is asked of a Keras model's graph: to be cut in stages, and how far its layers see."""
+"""The graph of a Keras model: its operations one by one, what they see, and its stages."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import keras
 
 from stylekit._checks import InputError, explain
+from stylekit.features.geometry import Grid, Window, union
+from stylekit.features.reach import window_of
+
+_CELL = Window()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Node:
+    """A feature map of a network.
+
+    Attributes
+    ----------
+    tensor : keras.KerasTensor
+    operation : keras.Operation
+        What computes it.
+    inputs : tuple of Node
+        What it is computed from.
+    window : Window
+        What the operation sees of its inputs; of one whose reach is not known, a single cell.
+    path : tuple of Window
+        The spatial operations from the picture, along the branch that sees most.
+    unknown : str
+        The first operation on the way whose reach is not known, or an empty string.
+    """
+
+    tensor: keras.KerasTensor
+    operation: keras.Operation | None = None
+    inputs: tuple[Node, ...] = ()
+    window: Window = _CELL
+    path: tuple[Window, ...] = ()
+    unknown: str = ""
+
+
+class Graph:
+    """A model that begins at a picture, nested models taken apart into their layers.
+
+    Layers are shared with the model, not copied, and its own graph is left as it is.
+
+    Parameters
+    ----------
+    image : keras.KerasTensor
+        An input, ``[B, H, W, 3]``.
+    windows : mapping of str or type to Window
+        By a layer's name or class; these come before what `window_of` knows.
+
+    Attributes
+    ----------
+    nodes : dict of str to Node
+        By name, from the picture down: each layer and each function of `keras.ops`. Layer ``b`` of
+        the nested model ``a`` is ``"a.b"``; further calls of layer ``c`` are ``"c-2"``, ``"c-3"``.
+    declared : set of str and type
+        The keys of `windows` that apply to a layer.
+    """
+
+    def __init__(
+        self, image: keras.KerasTensor, windows: Mapping[str | type, Window] | None = None
+    ) -> None:
+        self.image = image
+        self.nodes: dict[str, Node] = {}
+        self.declared: set[str | type] = set()
+        self._windows = windows or {}
+        self._names: set[str] = set()
+        self._made = {id(image): Node(image)}
+
+    def extend(self, model: keras.Model, inputs: Sequence, prefix: str = ""):
+        """Call a functional model on tensors of the graph, and return its outputs.
+
+        The names of its layers begin with the prefix.
+        """
+        # The one private function of Keras in use; setup.cfg has a version above.
+        return model._run_through_graph(
+            list(inputs), operation_fn=lambda one: functools.partial(self._call, one, prefix)
+        )
+
+    def way(self, name: str) -> list[Node]:
+        """Return a node and all those that it is computed from, from the picture down."""
+        found: dict[int, Node] = {}
+        new = [self.nodes[name]]
+        while new:
+            node = new.pop()
+            if id(node.tensor) not in found:
+                found[id(node.tensor)] = node
+                new += node.inputs
+        return [node for key, node in self._made.items() if key in found]
+
+    def grids(self, length: int, axis: int) -> dict[str, Grid]:
+        """Return the grid of each node for a picture's length; see `FeatureExtractor.grid`."""
+        grids: dict[int, Grid] = {}
+        for key, node in self._made.items():
+            before = [grids[id(one.tensor)] for one in node.inputs]
+            grid = union(before) if before else Grid(length)
+            grids[key] = grid.through(node.window, axis)
+        return {name: grids[id(node.tensor)] for name, node in self.nodes.items()}
+
+    def _call(self, operation: keras.Operation, prefix: str, *args, **kwargs):
+        name = self._free(prefix + operation.name)
+        given = _tensors((args, kwargs))
+        inner = None if kwargs.get("training") else functional(operation, given)
+        if inner is None:
+            outputs = Call(operation, (args, kwargs), name)(given)
+            self._note(_tensors(outputs), operation, given, prefix, args, kwargs, name)
+        else:
+            outputs = self.extend(inner, given, name + ".")
+        if isinstance(outputs, keras.KerasTensor):
+            self.nodes[name] = self._made[id(outputs)]
+        return outputs
+
+    def _note(self, outputs, operation, given, prefix, args, kwargs, name) -> None:
+        window = self._declared(prefix + operation.name, operation)
+        window = window or window_of(operation, args, kwargs)
+        inputs = tuple(self._made[id(tensor)] for tensor in given)
+        widest = max((one.path for one in inputs), key=_area)
+        unknown = [one.unknown for one in inputs if one.unknown]
+        if window is None:
+            unknown.append(f"{type(operation).__name__} {name!r}")
+        elif window != _CELL:
+            widest = (*widest, window)
+        for tensor in outputs:
+            self._made[id(tensor)] = Node(
+                tensor, operation, inputs, window or _CELL, widest, next(iter(unknown), "")
+            )
+
+    def _declared(self, name: str, operation: keras.Operation) -> Window | None:
+        for key, window in self._windows.items():
+            if name == key or (isinstance(key, type) and isinstance(operation, key)):
+                self.declared.add(key)
+                return window
+        return None
+
+    def _free(self, name: str) -> str:
+        names = itertools.chain([name], (f"{name}-{k}" for k in itertools.count(2)))
+        free = next(one for one in names if one not in self._names)
+        self._names.add(free)
+        return free
+
+
+class Call(keras.layers.Layer):
+    """One call of an operation of another graph.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+    arguments : (args, kwargs)
+        Of the call, with tensors of that graph.
+    name : str
+    """
+
+    def __init__(self, operation: keras.Operation, arguments, name: str) -> None:
+        policy = getattr(operation, "dtype_policy", None)
+        super().__init__(name=name, dtype=policy, autocast=False)
+        self.operation = operation
+        flat = keras.tree.flatten(arguments)
+
+        def filled(tensors):
+            tensors = iter(tensors)
+            new = [next(tensors) if isinstance(one, keras.KerasTensor) else one for one in flat]
+            return keras.tree.pack_sequence_as(arguments, new)
+
+        self._filled = filled
+
+    def call(self, tensors):
+        """Return what the operation makes of some tensors in the place of those of its call."""
+        args, kwargs = self._filled(tensors)
+        return self.operation(*args, **kwargs)
+
+    def compute_output_spec(self, tensors):
+        """Return shapes and dtypes as `call` would."""
+        args, kwargs = self._filled(tensors)
+        return self.operation.compute_output_spec(*args, **kwargs)
+
+
+def functional(operation, inputs: Sequence | None = None) -> keras.Model | None:
+    """Return a model as a plain functional one, or None if it is none, or computes otherwise.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+    inputs : sequence of keras.KerasTensor, optional
+        What it is called with: None if it would not take them as they are.
+    """
+    if not isinstance(operation, keras.Model) or not getattr(operation, "inputs", None):
+        return None
+    sequence = isinstance(operation, keras.Sequential)
+    plain = keras.Model(operation.inputs, operation.outputs[0] if sequence else operation.output)
+    if type(operation).call not in (type(plain).call, keras.Sequential.call):
+        return None
+    if inputs is not None and not (
+        len(inputs) == len(plain.inputs)
+        and all(len(x.shape) == len(y.shape) for x, y in zip(inputs, plain.inputs, strict=True))
+        and all(is_float(y) for y in plain.inputs)
+    ):
+        return None
+    return plain
+
+
+def is_float(tensor) -> bool:
+    """Return whether a tensor has a floating dtype."""
+    return keras.backend.is_float_dtype(tensor.dtype)
+
+
+def _tensors(structure) -> list:
+    return [x for x in keras.tree.flatten(structure) if isinstance(x, keras.KerasTensor)]
+
+
+def _area(path: tuple[Window, ...]) -> int:
+    """Return how many pixels a cell sees along a path."""
+    field = [Grid(2**20), Grid(2**20)]
+    for window in path:
+        field = [grid.through(window, axis) for axis, grid in enumerate(field)]
+    return field[0].field * field[1].field
 
 
 def staged(
@@ -36,17 +248,3 @@ def staged(
             raise InputError(explain(problem, hint=hint)) from error
         x = outputs[names[last - 1]]
     return tuple(stages)
-
-
-def sees_all(layer: keras.Layer) -> bool:
-    """Return whether a cell of a layer depends on the whole of its input, as in a global pooling.
-
-    Parameters
-    ----------
-    layer : keras.Layer
-        Of a functional model whose input is of free size.
-    """
-    for output in keras.tree.flatten(layer.output):
-        if len(output.shape) != 4 or None not in output.shape[1:3]:
-            return True
-    return isinstance(layer, keras.layers.GroupNormalization)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
-from keras import ops
 
-from stylekit._checks import InputTypeError, explain, fail
-from stylekit.features.extractor import FeatureExtractor, Window, ordered
-from stylekit.features.graph import sees_all, staged
+from stylekit._checks import InputError, InputTypeError, did_you_mean, explain, fail
+from stylekit.features.extractor import FeatureExtractor, Networks, ordered
+from stylekit.features.geometry import Window
+from stylekit.features.graph import Graph, functional, is_float, staged
+
+_PREPROCESS = "preprocess."
+"""What the names of the operations of `preprocess` begin with in error messages."""
 
 
 class KerasExtractor(FeatureExtractor):
@@ -18,44 +22,50 @@ class KerasExtractor(FeatureExtractor):
     Parameters
     ----------
     model : keras.Model
-        A functional model with one image input of free size and channels last.
+        A functional model with one image input of free size, channels last and of floating dtype.
     preprocess : callable, optional
-        From ``[B, H, W, 3]`` RGB in [0, 1] to what the model wants, in `keras.ops`. Default: the
+        From ``[B, H, W, 3]`` RGB in [0, 1] to what the model expects, in `keras.ops`. Default: the
         picture as it is.
+    windows : mapping of str or type to Window, optional
+        What layers see, by name or by class. ``Window(1)`` is a layer that computes each cell from
+        that cell alone. Needed for tiles, and for layers whose reach stylekit does not know, such
+        as ``Lambda`` and layers of your own. A class stands for the classes derived from it, too.
+
+    Raises
+    ------
+    InputTypeError
+        If `model` is not a functional model, or `windows` is not such a mapping.
+    InputError
+        If the model or `preprocess` cannot take pictures, or `windows` names no layer.
 
     Notes
     -----
-    A layer's receptive field is taken along the branch that sees most. Masks follow convolutions,
-    poolings and zero padding; at a layer behind other changes of size, such as upsampling,
-    `pool_mask` is an error.
+    Layers have the model's names, functions of `keras.ops` those that Keras gave them. Layer ``b``
+    of a nested model ``a`` is ``"a.b"``. Layer ``c`` is its first call if it is called several
+    times; the others are ``"c-2"`` and so on.
+
+    Masks follow convolutions, poolings, padding and cropping. At a layer behind other changes of
+    size, such as upsampling, `pool_mask` raises. Tiles compute what the whole picture would, or
+    raise `InputError`, naming the layer, where an operation of unknown reach is on the way.
+
+    Copies, also deep ones, share the Keras model.
     """
 
-    def __init__(self, model: keras.Model, preprocess: Callable | None = None) -> None:
-        if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-            raise InputTypeError(
-                explain(
-                    "the model cannot be used",
-                    expected="a functional keras.Model",
-                    received=type(model).__name__,
-                )
-            )
-        if isinstance(model, keras.Sequential):  # whose layers leave the input out
-            model = keras.Model(model.inputs, model.outputs)
-        self._model = model
-        self._preprocess = preprocess
-        self._producers = {id(x): a for a in model.layers for x in keras.tree.flatten(a.output)}
-        self._models: dict[tuple, keras.Model] = {}
-        self._paths: dict[str, tuple[Window, ...]] = {}
-        self.layer_names = tuple(
-            layer.name
-            for layer in model.layers
-            if not isinstance(layer, keras.layers.InputLayer)
-            and isinstance(layer.output, keras.KerasTensor)
-            and len(layer.output.shape) == 4
-        )
+    def __init__(
+        self,
+        model: keras.Model,
+        preprocess: Callable | None = None,
+        *,
+        windows: Mapping[str | type, Window] | None = None,
+    ) -> None:
+        self._network = _Network(model, preprocess, _checked(windows))
+        self.layer_names = self._network.layer_names
+        self._models = Networks()
+        self._grids = Networks()
 
     def __repr__(self) -> str:
-        return f"KerasExtractor({self._model.name!r}, {self._model.count_params()} parameters)"
+        model = self._network.model
+        return f"KerasExtractor({model.name!r}, {model.count_params()} parameters)"
 
     def model(self, layers, dtype="float32"):
         """Return the model cut after the deepest of `layers`; see `FeatureExtractor.model`.
@@ -66,49 +76,47 @@ class KerasExtractor(FeatureExtractor):
             If `dtype` is not the dtype policy that the model was built with.
         """
         names = ordered(self, layers)
-        if (names, dtype) not in self._models:
-            for name in names:
-                policy = self._model.get_layer(name).dtype_policy.name
-                if policy != dtype:
-                    fail(
-                        f"layer {name!r} computes in another precision",
-                        expected=dtype,
-                        received=policy,
-                        hint="build the model under that dtype policy",
-                    )
-            self._models[names, dtype] = self._preprocessed(self._cut(names), dtype)
-        return self._models[names, dtype]
+        for name in names:
+            self._check_precision(name, dtype)
+        return self._cut(names)
 
     def stages(self, layers, cuts, dtype="float32"):
         """Return the network in stages; see `FeatureExtractor.stages`."""
         names = ordered(self, (*layers, *cuts))
-        self.model(names, dtype)  # which checks the precision
-        first, *rest = staged(self._cut(names), names, ordered(self, cuts))
-        return self._preprocessed(first, dtype), *rest
-
-    def _cut(self, names) -> keras.Model:
-        outputs = {name: self._model.get_layer(name).output for name in names}
-        return keras.Model(self._model.inputs, outputs)
-
-    def _preprocessed(self, model: keras.Model, dtype: str) -> keras.Model:
-        image = keras.Input((None, None, 3), dtype=keras.DTypePolicy(dtype).variable_dtype)
-        return keras.Model(image, model(self._preprocess(image) if self._preprocess else image))
+        return staged(self.model(names, dtype), names, ordered(self, cuts))
 
     def windows(self, layer):
-        """Return the spatial operations to `layer`; see `FeatureExtractor.windows`."""
-        return self._path(self._model.get_layer(self.resolve(layer)))
+        """Return the operations of the branch that sees most; see `FeatureExtractor.windows`."""
+        return self._network.graph.nodes[self.resolve(layer)].path
+
+    def grid(self, layer, length, axis):
+        """Return the cells along an axis; see `FeatureExtractor.grid`."""
+        if (length, axis) not in self._grids:
+            self._grids[length, axis] = self._network.graph.grids(length, axis)
+        return self._grids[length, axis][self.resolve(layer)]
 
     def check_windows(self, layer):
-        """Raise `InputError` if `windows` is not all; see `FeatureExtractor.check_windows`."""
+        """Raise `InputError` unless `grid` holds; see `FeatureExtractor.check_windows`."""
         name = self.resolve(layer)
-        for before in self._ways(self._model.get_layer(name)):
-            if sees_all(before):
-                fail(
-                    f"a cell of layer {name!r} sees the whole picture",
-                    expected="convolutions, poolings and what works on each cell alone",
-                    received=f"{type(before).__name__} {before.name!r} on the way",
-                )
-        self.pool_mask(ops.zeros((1, *[2 * self.receptive_field(name)] * 2, 1)), name)
+        unknown = self._network.graph.nodes[name].unknown
+        if unknown:
+            fail(
+                f"layer {name!r} cannot be computed in tiles, or with Recompute",
+                expected="operations that are known to see a bounded part of the picture",
+                received=f"{unknown} on the way",
+                hint="compute the picture as a whole, or choose layers before that one; if it does "
+                "see a bounded part, give KerasExtractor windows={...} for it",
+            )
+        side = self.receptive_field(name) + self.smallest_size(name)
+        shape = side, side + 1
+        found = tuple(self.grid(name, length, axis).cells for axis, length in enumerate(shape))
+        if found != self._cells(name, shape):
+            fail(
+                f"the windows of the layers before {name!r} do not fit",
+                expected=f"{self._cells(name, shape)} cells of {shape} pixels",
+                received=found,
+                hint="correct the windows= of KerasExtractor",
+            )
 
     def pool_mask(self, mask, layer):
         """Take a mask to `layer`; see `FeatureExtractor.pool_mask`.
@@ -116,60 +124,179 @@ class KerasExtractor(FeatureExtractor):
         Raises
         ------
         InputError
-            If something on the way changes the size that is no convolution, pooling or padding.
+            If an operation on the way changes the size and its window is not known.
         """
         pooled = super().pool_mask(mask, layer)
         name = self.resolve(layer)
-        model = self.model((name,), self._model.get_layer(name).dtype_policy.name)
-        shape = model.compute_output_shape((1, *mask.shape[1:3], 3))[name][1:3]
-        if tuple(pooled.shape[1:3]) != tuple(shape):
+        expected, found = self._cells(name, mask.shape[1:3]), tuple(pooled.shape[1:3])
+        if found != expected:
             fail(
                 f"a mask cannot follow the network to layer {name!r}",
-                expected=f"{tuple(shape)} cells",
-                received=f"{tuple(pooled.shape[1:3])} by its convolutions, poolings and paddings",
+                expected=f"{expected} cells",
+                received=f"{found} by its convolutions, poolings, paddings and croppings",
                 hint="use this layer without a mask, or derive from FeatureExtractor",
             )
         return pooled
 
-    def _path(self, layer) -> tuple[Window, ...]:
-        # Remembered: the paths of a residual network double at every sum.
-        if layer.name not in self._paths:
-            self._paths[layer.name] = self._walk(layer)
-        return self._paths[layer.name]
+    def _cut(self, names: tuple[str, ...]) -> keras.Model:
+        if names not in self._models:
+            graph = self._network.graph
+            outputs = {name: graph.nodes[name].tensor for name in names}
+            self._models[names] = keras.Model(graph.image, outputs)
+        return self._models[names]
 
-    def _ways(self, layer) -> dict:
-        """Return a layer and all those on the way to it, each once."""
-        found, new = {}, [layer]
-        while new:
-            layer = new.pop()
-            if layer not in found and not isinstance(layer, keras.layers.InputLayer):
-                found[layer] = None
-                new += [self._producers[id(x)] for x in keras.tree.flatten(layer.input)]
-        return found
+    def _cells(self, name: str, shape) -> tuple[int, int]:
+        return tuple(self._cut((name,)).compute_output_shape((1, *shape, 3))[name][1:3])
 
-    def _walk(self, layer) -> tuple[Window, ...]:
-        if isinstance(layer, keras.layers.InputLayer):
-            return ()
-        inputs = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
-        if not all(id(x) in self._producers for x in inputs):
-            fail(
-                f"the way to layer {layer.name!r} cannot be followed",
-                expected="layers that are used once",
-                received="a layer that is used several times",
+    def _check_precision(self, name: str, dtype: str) -> None:
+        for node in reversed(self._network.graph.way(name)):
+            operation: Any = node.operation
+            policy = getattr(operation, "dtype_policy", None)
+            named = node.tensor is self._network.graph.nodes[name].tensor
+            if policy is not None and policy.name != dtype and (named or operation.weights):
+                fail(
+                    f"layer {name!r} computes in another precision",
+                    expected=dtype,
+                    received=policy.name,
+                    hint="build the model under that dtype policy",
+                )
+
+
+class _Network:
+    """The graph from a picture to a model's layers; it never changes, so that copies share it."""
+
+    def __init__(
+        self, model: keras.Model, preprocess: Callable | None, windows: Mapping[str | type, Window]
+    ) -> None:
+        plain = functional(model)
+        if plain is None:
+            raise InputTypeError(
+                explain(
+                    "the model cannot be used",
+                    expected="a functional keras.Model",
+                    received=type(model).__name__,
+                )
             )
-        paths = [self._path(self._producers[id(x)]) for x in inputs]
-        before = max(paths, key=lambda path: sum(window.size for window in path))
-        if isinstance(layer, keras.layers.ZeroPadding2D):
-            return (*before, Window(1, border=layer.padding))
-        size = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-        if size is None:
-            return before
-        dilation = getattr(layer, "dilation_rate", (1, 1))[0]
-        return (
-            *before,
-            Window(
-                size=(size[0] - 1) * dilation + 1,
-                stride=layer.strides[0],
-                padding=layer.padding,
-            ),
+        self.model, self._preprocess, self._windows = model, preprocess, windows
+        _check_input(plain)
+        double = any(weight.dtype == "float64" for weight in plain.weights)
+        image = keras.Input((None, None, 3), dtype="float64" if double else "float32")
+        self.graph = Graph(image, windows)
+        x = image if preprocess is None else self._preprocessed(preprocess, image)
+        _check_picture(x, plain.inputs[0], preprocess)
+        before = len(self.graph.nodes)
+        self.graph.extend(plain, [x])
+        self.layer_names = tuple(
+            name
+            for name, node in [*self.graph.nodes.items()][before:]
+            if len(node.tensor.shape) == 4
+        )
+        for key in windows.keys() - self.graph.declared:
+            fail(
+                f"windows= has no layer {key!r}",
+                hint=did_you_mean(str(key), self.graph.nodes)
+                or "its layers are " + ", ".join(self.layer_names),
+            )
+
+    def __reduce__(self):
+        return _Network, (self.model, self._preprocess, self._windows)
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def _preprocessed(self, preprocess: Callable, image: keras.KerasTensor) -> keras.KerasTensor:
+        given = keras.Input(image.shape[1:], dtype=image.dtype)
+        try:
+            made = preprocess(given)
+            if not isinstance(made, keras.KerasTensor):
+                raise TypeError(f"it returned {type(made).__name__}")
+            network = keras.Model(given, made)
+        except Exception as error:
+            first = str(error).strip().partition("\n")[0].rstrip(".")
+            raise InputError(
+                explain(
+                    "preprocess cannot be part of the network",
+                    expected="a function from a tensor [B, H, W, 3] to a tensor",
+                    received=f"{type(error).__name__}, {first}",
+                    hint="write it with keras.ops, without NumPy",
+                )
+            ) from error
+        return self.graph.extend(network, [image], _PREPROCESS)
+
+
+def _checked(windows) -> dict[str | type, Window]:
+    windows = {} if windows is None else windows
+    if not isinstance(windows, Mapping) or not all(
+        isinstance(key, (str, type)) and isinstance(value, Window) for key, value in windows.items()
+    ):
+        raise InputTypeError(
+            explain(
+                "windows cannot be used",
+                expected='a mapping from layers to windows, such as {"noise": Window(1)}',
+                received=repr(windows),
+            )
+        )
+    return dict(windows)
+
+
+def _check_input(model: keras.Model) -> None:
+    """Raise `InputError` if a model's input cannot be a picture of any size."""
+    free = "build it with an input of shape (None, None, 3)"
+    if len(model.inputs) != 1:
+        fail(
+            "the model has several inputs",
+            expected="one picture [B, H, W, 3]",
+            received=[f"{x.name} {tuple(x.shape)}" for x in model.inputs],
+            hint="build a model of the picture alone",
+        )
+    x = model.inputs[0]
+    shape = tuple(x.shape)
+    if not is_float(x):
+        fail(
+            "the model takes integers, through which no gradient passes",
+            expected="an input of dtype float32",
+            received=x.dtype,
+            hint="build it with a floating input, and scale the picture in preprocess",
+        )
+    if len(shape) != 4:
+        fail("the model takes no pictures", expected="[B, H, W, 3]", received=shape, hint=free)
+    if shape[1] is not None and shape[2] is None and shape[3] is None:
+        fail(
+            "the model has its channels first",
+            expected="channels last, [B, H, W, 3]",
+            received=shape,
+            hint="build it with data_format='channels_last'",
+        )
+    if shape[1:3] != (None, None):
+        fail(
+            "the model takes pictures of one size",
+            expected="(None, None, None, 3)",
+            received=shape,
+            hint=free + "; for keras.applications, with include_top=False",
+        )
+
+
+def _check_picture(x, expected: keras.KerasTensor, preprocess: Callable | None) -> None:
+    """Raise `InputError` if a model does not take a picture, or what is made of it."""
+    if not is_float(x):
+        fail(
+            "preprocess returns integers, through which no gradient passes",
+            expected="a floating dtype",
+            received=x.dtype,
+            hint="remove the cast",
+        )
+    channels = expected.shape[-1]
+    if preprocess is None and channels not in (None, 3):
+        fail(
+            "the model does not take RGB pictures",
+            expected="an input of 3 channels",
+            received=f"{channels}",
+            hint="build it for RGB, or convert the picture in preprocess",
+        )
+    if len(x.shape) != 4 or channels not in (None, x.shape[-1]):
+        fail(
+            "preprocess does not return what the model takes",
+            expected=str(tuple(expected.shape)),
+            received=tuple(x.shape),
+            hint="return a tensor of the shape of the model's input",
         )

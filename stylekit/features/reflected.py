@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterable
 
 import keras
 from keras import ops
 
 from stylekit._checks import InputTypeError, explain, fail, integer
-from stylekit.features.extractor import FeatureExtractor, Window
+from stylekit.features.extractor import FeatureExtractor, Networks
+from stylekit.features.geometry import Window
 
 _MARGIN = ":margin"
 
@@ -46,12 +49,14 @@ class ReflectPadding(FeatureExtractor):
             )
         self.extractor = extractor
         self.pixels = integer(pixels, "pixels", low=1)
+        side = (self.pixels, self.pixels)
+        self._border = Window(1, border=(side, side))
         self.layer_names = tuple(
             name for own in extractor.layer_names for name in (own + _MARGIN, own)
         )
         self.style_layers, self.content_layers = extractor.style_layers, extractor.content_layers
         self.style_factor, self.variation = extractor.style_factor, extractor.variation
-        self._models: dict[tuple, keras.Model] = {}
+        self._models = Networks()
 
     def __repr__(self) -> str:
         return f"ReflectPadding({self.extractor!r}, pixels={self.pixels})"
@@ -107,14 +112,22 @@ class ReflectPadding(FeatureExtractor):
     def windows(self, layer):
         """Return the spatial operations; see `FeatureExtractor.windows`."""
         name = self.resolve(layer)
-        if not name.endswith(_MARGIN):
-            return self.extractor.windows(name)
-        side = (self.pixels, self.pixels)
         inner = self.extractor.windows(name.removesuffix(_MARGIN))
-        return (Window(1, border=(side, side)), *inner)
+        return (self._border, *inner) if name.endswith(_MARGIN) else inner
+
+    def grid(self, layer, length, axis):
+        """Return the cells along an axis; see `FeatureExtractor.grid`."""
+        name = self.resolve(layer)
+        inner = name.removesuffix(_MARGIN)
+        if name == inner:
+            return self.extractor.grid(inner, length, axis)
+        grid = self.extractor.grid(inner, length + 2 * self.pixels, axis)
+        return dataclasses.replace(
+            grid, before=grid.before + self.pixels, after=grid.after - self.pixels
+        )
 
     def check_windows(self, layer):
-        """Raise `InputError` if a cell sees what `windows` does not tell."""
+        """Raise `InputError` unless `grid` holds; see `FeatureExtractor.check_windows`."""
         self.extractor.check_windows(self.resolve(layer).removesuffix(_MARGIN))
 
     def smallest_size(self, layer):
@@ -132,17 +145,15 @@ class ReflectPadding(FeatureExtractor):
             inner = name.removesuffix(_MARGIN)
             feature = features[inner]
             if name == inner:
-                stride = 1
-                for window in self.extractor.windows(inner):
-                    stride *= window.stride
-                if self.pixels % stride:
+                strides = self.extractor.stride(inner)
+                if any(self.pixels % stride for stride in strides):
                     fail(
                         f"the reflection does not fit the cells of layer {inner!r}",
-                        expected=f"a multiple of {stride} pixels",
+                        expected=f"a multiple of {math.lcm(*strides)} pixels",
                         received=self.pixels,
                     )
-                cells = self.pixels // stride
-                feature = feature[:, cells:-cells, cells:-cells]
+                rows, columns = (self.pixels // stride for stride in strides)
+                feature = feature[:, rows:-rows, columns:-columns]
             result[name] = feature
         return result
 

@@ -12,7 +12,8 @@ from keras import ops
 from stylekit._checks import choice, weights_file
 from stylekit._defaults import VGG19_BLOCKS
 from stylekit.features.convolution import FrozenConv2D
-from stylekit.features.extractor import FeatureExtractor, Window, ordered
+from stylekit.features.extractor import FeatureExtractor, Networks, ordered
+from stylekit.features.geometry import Window
 from stylekit.features.weights import Download, locate, read_convolutions
 
 IMAGENET = Download(
@@ -65,8 +66,8 @@ class VGG19(FeatureExtractor):
         self.weights = weights
         if weights is not None and weights != "imagenet":
             self.weights = weights_file(weights, "weights=")
-        self._models: dict[tuple, keras.Model] = {}
-        self._tensors: dict[str, dict[str, keras.KerasTensor]] = {}
+        self._models = Networks()
+        self._tensors = Networks()
 
     def __repr__(self) -> str:
         name = self.weights.name if isinstance(self.weights, Path) else self.weights

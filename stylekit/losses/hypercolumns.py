@@ -161,10 +161,7 @@ class CellGrid:
     def __init__(self, canvas: Canvas, layers: Sequence[str]) -> None:
         self.canvas = canvas
         self.layers = tuple(layers)
-        strides = {
-            layer: math.prod(window.stride for window in canvas.extractor.windows(layer))
-            for layer in layers
-        }
+        strides = {layer: max(canvas.extractor.stride(layer)) for layer in layers}
         # No coarser than the coarsest layer: tiles begin at multiples of its stride.
         side = min(CELL, max(strides.values()))
         self._blocks = {layer: max(1, side // stride) for layer, stride in strides.items()}

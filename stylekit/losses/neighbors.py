@@ -8,7 +8,6 @@ one level of the pyramid is painted.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -178,10 +177,7 @@ class NeighborStyleLoss(TileableLoss):
         """Return the layers, by default the shallow style layers; see `Loss.layers_of`."""
         if self.layers is not None:
             return self.layers
-        strides = {
-            layer: math.prod(window.stride for window in extractor.windows(layer))
-            for layer in extractor.style_layers
-        }
+        strides = {layer: max(extractor.stride(layer)) for layer in extractor.style_layers}
         shallow = tuple(layer for layer, stride in strides.items() if stride <= DEEPEST_STRIDE)
         return shallow or tuple(strides)
 

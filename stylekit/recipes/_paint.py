@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -149,7 +148,7 @@ def without_frame(
     narrowest : int
         Shorter side, in pixels, of the smallest picture that the network is to see.
     """
-    strides = [math.prod(one.stride for one in network.windows(layer)) for layer in layers]
+    strides = [side for layer in layers for side in network.stride(layer)]
     fits = narrowest > REFLECTION and not any(REFLECTION % stride for stride in strides)
     return ReflectPadding(network, REFLECTION) if fits else network
 

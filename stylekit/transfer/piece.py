@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 
@@ -34,10 +35,10 @@ class Piece:
 
     def maps(self) -> dict[str, int]:
         """Return the bytes of each feature map of one picture, by layer."""
-        return {
-            layer.name: math.prod(spec.shape) * tf.as_dtype(spec.dtype).size
-            for layer, spec in self._layers()
-        }
+        sizes: collections.Counter[str] = collections.Counter()
+        for layer, spec in self._layers():
+            sizes[layer.name] += math.prod(spec.shape) * tf.as_dtype(spec.dtype).size
+        return dict(sizes)
 
     def working(self) -> int:
         """Return the bytes that the neediest convolution of one picture takes while it is taken."""
@@ -59,6 +60,6 @@ class Piece:
             given = self.network.inputs[0]
             given = keras.KerasTensor((1, *self.shape, given.shape[-1]), dtype=given.dtype)
             probe = keras.Model(self.network.inputs, [layer.output for layer in layers])
-            for layer, spec in zip(layers, probe.compute_output_spec(given), strict=True):
+            for layer, specs in zip(layers, probe.compute_output_spec(given), strict=True):
                 if layer.name not in self.without:
-                    yield layer, spec
+                    yield from ((layer, spec) for spec in keras.tree.flatten(specs))

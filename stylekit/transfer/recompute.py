@@ -93,15 +93,14 @@ class RecomputedObjective(PartedObjective):
         if self._rest:
             features |= self.canvas.following(features[self._cut], self._rest)
         values, batch = {}, image.shape[0]
-        for name, term in self.terms.items():
+        for name in self.terms:
             if name in means:
                 own = self._means_behind(name, features)
                 pairs = zip(means[name], own, strict=True)
-                value = self._value(name, [first | rest for first, rest in pairs], batch)
+                values[name] = self._value(name, [first | rest for first, rest in pairs], batch)
             else:
                 read = {layer: features[layer] for layer in self._reads[name]}
-                value = term.compute(image, read, self.targets[name])
-            values[name] = self._checked_value(name, value, batch)
+                values[name] = self._computed(name, image, read, self.targets[name])
         return values
 
     def _means_behind(self, name: str, features) -> list[dict]:
@@ -212,10 +211,10 @@ def cut_of(extractor: FeatureExtractor, recompute: bool | str) -> str:
         return extractor.resolve(recompute)
     smallest, most = None, 1
     for layer in extractor.layer_names:
-        stride = math.prod(window.stride for window in extractor.windows(layer))
+        stride = math.prod(extractor.stride(layer))
         if stride > most:
             smallest, most = layer, stride
-        if most >= 4:
+        if most >= 16:
             break
     if smallest is None:
         problem = "no layer of the network is smaller than the picture"

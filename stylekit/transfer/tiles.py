@@ -15,34 +15,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import tensorflow as tf
 
-from stylekit.features import FeatureExtractor
-from stylekit.features.extractor import Window
+from stylekit.features import FeatureExtractor, Grid
 from stylekit.functional import full_precision
 from stylekit.losses.hypercolumns import CELL, block_size
-
-
-@dataclasses.dataclass(frozen=True)
-class Grid:
-    """The cells of a layer along one axis of a picture.
-
-    Attributes
-    ----------
-    cells : int
-    stride : int
-        Pixels from one cell to the next.
-    before, after : int
-        Pixels that a cell sees beyond its own: cell i sees those from ``i * stride - before`` to
-        ``(i + 1) * stride + after``. A cell of a network that skips pixels may see less: below 0.
-    """
-
-    cells: int
-    stride: int
-    before: int
-    after: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,25 +46,7 @@ class Span:
     cells: dict[str, int]
 
 
-def grid(windows: Iterable[Window], length: int, axis: int) -> Grid:
-    """Return the cells that a network's operations make of `length` pixels along axis 0 or 1."""
-    cells, stride, before, field = length, 1, 0, 1
-    for window in windows:
-        cells += sum(window.border[axis])
-        before += window.border[axis][0] * stride
-        if window.padding == "same":
-            count = -(-cells // window.stride)
-            padding = max(0, (count - 1) * window.stride + window.size - cells)
-            before += padding // 2 * stride
-        else:
-            count = (cells - window.size) // window.stride + 1
-        field += (window.size - 1) * stride
-        stride *= window.stride
-        cells = count
-    return Grid(cells, stride, before, field - before - stride)
-
-
-def spans(grids: Mapping[str, Grid], length: int, tile: int) -> tuple[Span, ...]:
+def spans(grids: Mapping[str, Grid], length: int, tile: int, smallest: int = 1) -> tuple[Span, ...]:
     """Return the tiles along one axis, in order: those alike, and the last one if it differs.
 
     Parameters
@@ -97,6 +58,8 @@ def spans(grids: Mapping[str, Grid], length: int, tile: int) -> tuple[Span, ...]
     tile : int
         Most pixels of a tile, rounded down to S, but at least S. The last one has those, too, that
         are left over at the border.
+    smallest : int
+        Fewest pixels of a window, such as the smallest picture that the network takes.
     """
     # Targets may have cells of CELL pixels, where a layer's own are finer.
     step = math.lcm(CELL, *(g.stride for g in grids.values()))
@@ -118,7 +81,7 @@ def spans(grids: Mapping[str, Grid], length: int, tile: int) -> tuple[Span, ...]
     result = []
     for cells, alike in itertools.groupby(tiles, key=lambda one: one[-1]):
         first, low, high, _ = zip(*alike, strict=True)
-        needed = max(b - a for a, b in zip(low, high, strict=True))
+        needed = max(smallest, *(b - a for a, b in zip(low, high, strict=True)))
         window = length - (length - needed) // step * step
         result.append(Span(first, tuple(min(a, length - window) for a in low), window, cells))
     return tuple(result)
@@ -138,13 +101,15 @@ class Tiling:
     """
 
     def __init__(self, extractor: FeatureExtractor, layers, shape, tile: int) -> None:
-        windows = {layer: extractor.windows(layer) for layer in layers}
+        layers = tuple(layers)
         self.grids = tuple(
-            {layer: grid(path, length, axis) for layer, path in windows.items()}
+            {layer: extractor.grid(layer, length, axis) for layer in layers}
             for axis, length in enumerate(shape)
         )
+        smallest = max(map(extractor.smallest_size, layers))
         self.spans = tuple(
-            spans(grids, length, tile) for grids, length in zip(self.grids, shape, strict=True)
+            spans(grids, length, tile, smallest)
+            for grids, length in zip(self.grids, shape, strict=True)
         )
 
     def rows(self) -> Iterator[list[Tile]]:

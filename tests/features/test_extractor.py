@@ -1,10 +1,20 @@
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
 from stylekit._checks import InputError, InputTypeError
-from stylekit.features import VGG19, FeatureExtractor, KerasExtractor, Window
+from stylekit.features import (
+    VGG19,
+    CompactVGG,
+    FeatureExtractor,
+    KerasExtractor,
+    ReflectPadding,
+    Window,
+)
 
 ODD_SIZES = [(64, 64), (65, 67), (63, 61), (70, 33)]
 
@@ -207,8 +217,8 @@ def test_a_model_is_cut_after_the_deepest_layer(small, rng):
     assert not names & {"dilated", "strided", "vector", "scores"}
     found = cut(picture)
     assert list(found) == ["valid", "pool"]
-    whole = keras.Model(small._model.input, small._model.get_layer("pool").output)
-    np.testing.assert_allclose(found["pool"], whole(picture), rtol=1e-5)
+    deeper = small.model(["pool", "strided"])(picture)
+    np.testing.assert_allclose(found["pool"], deeper["pool"], rtol=1e-5)
 
 
 def test_a_model_is_built_once(small):
@@ -284,13 +294,7 @@ def transposed():
     return keras.Model(image, layers.Conv2DTranspose(2, 3, strides=2, name="deep")(image))
 
 
-def nested():
-    image = keras.Input((None, None, 3))
-    inner = keras.Sequential([keras.Input((None, None, 3)), layers.MaxPooling2D(2)])
-    return keras.Model(image, layers.Conv2D(2, 3, padding="same", name="deep")(inner(image)))
-
-
-@pytest.mark.parametrize("make", [upsampling, transposed, nested])
+@pytest.mark.parametrize("make", [upsampling, transposed])
 def test_a_mask_is_refused_behind_what_it_cannot_follow(make):
     extractor = KerasExtractor(make())
     assert extractor.model(["deep"])(np.zeros((1, 20, 20, 3), "float32"))["deep"].shape[0] == 1
@@ -298,9 +302,269 @@ def test_a_mask_is_refused_behind_what_it_cannot_follow(make):
         extractor.pool_mask(np.ones((1, 20, 20, 1), "float32"), "deep")
 
 
-def test_a_layer_used_twice_is_refused():
+# Functions, nested models, layers that are called several times
+
+
+def free(name="vgg16", layer=None):
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="first")(image)
+    x = layers.MaxPooling2D(2, name="pool")(x)
+    x = x if layer is None else layer(x)
+    return keras.Model(image, layers.Conv2D(4, 3, name="last")(x), name=name)
+
+
+def ordinary():
+    """Arithmetic, functions, preprocessing, a nested model, and a sequence of layers."""
+    image = keras.Input((None, None, 3))
+    x = keras.applications.vgg16.preprocess_input(image * 255.0)
+    x = ops.relu(free()(x)) * 2 - 1
+    x = x + ops.max(x, axis=-1, keepdims=True)
+    inner = keras.Sequential([keras.Input((None, None, 4)), layers.MaxPooling2D(2, name="pool")])
+    inner.name = "inner"
+    return keras.Model(image, layers.Conv2D(2, 3, padding="same", name="deep")(inner(x)))
+
+
+def test_an_ordinary_functional_model_is_taken_as_it_is(rng):
+    model = ordinary()
+    extractor = KerasExtractor(model)
+    picture = rng.random((1, 33, 40, 3)).astype("float32")
+    found = extractor.model(["deep", "vgg16.pool", "vgg16"])(picture)
+    np.testing.assert_array_equal(found["deep"], model(picture))
+    assert found["vgg16.pool"].shape == (1, 16, 20, 4)
+    assert found["vgg16"].shape == (1, 14, 18, 4)
+    assert extractor.receptive_field("deep") == 1 + 2 + 1 + 2 * 2 + 2 + 4 * 2
+    extractor.check_windows("deep")
+
+
+def test_masks_follow_nested_models(rng):
+    extractor = KerasExtractor(ordinary())
+    pooled = extractor.pool_mask(np.ones((1, 33, 40, 1), "float32"), "deep")
+    np.testing.assert_array_equal(pooled, np.ones((1, 7, 9, 1)))
+
+
+def test_a_models_own_graph_is_left_as_it_is():
+    model = ordinary()
+    extractor = KerasExtractor(model)
+    extractor.stages(["deep"], ["vgg16.pool"])
+    assert len(keras.Model(model.input, model.get_layer("deep").output).layers) > 1
+    assert KerasExtractor(model).layer_names == extractor.layer_names
+
+
+def test_stages_begin_within_a_nested_model(rng):
+    extractor = KerasExtractor(ordinary())
+    first, second = extractor.stages(["vgg16.first", "deep"], ["vgg16.pool"])
+    picture = rng.random((1, 33, 40, 3)).astype("float32")
+    deep = second(first(picture)["vgg16.pool"])["deep"]
+    np.testing.assert_array_equal(deep, extractor.model(["deep"])(picture)["deep"])
+
+
+def test_each_call_of_a_layer_has_a_name():
     image = keras.Input((None, None, 3))
     shared = layers.Conv2D(3, 3, padding="same", name="shared")
-    extractor = KerasExtractor(keras.Model(image, layers.ReLU(name="out")(shared(shared(image)))))
-    with pytest.raises(InputError, match=r"the way to layer 'out' cannot be followed.*used once"):
-        extractor.windows("out")
+    model = keras.Model(image, layers.ReLU(name="out")(shared(shared(image))))
+    extractor = KerasExtractor(model)
+    assert extractor.layer_names == ("shared", "shared-2", "out")
+    assert [extractor.receptive_field(name) for name in extractor.layer_names] == [3, 5, 5]
+    picture = np.random.default_rng(0).random((1, 8, 8, 3)).astype("float32")
+    found = extractor.model(extractor.layer_names)(picture)
+    np.testing.assert_array_equal(found["shared-2"], shared(found["shared"]))
+    assert len(extractor.model(["out"]).weights) == 2
+
+
+def test_a_layer_of_a_nested_model_is_suggested():
+    with pytest.raises(InputError, match=r"no layer 'last'.*[Dd]id you mean .*vgg16\.last"):
+        KerasExtractor(ordinary()).resolve("last")
+
+
+# What cannot work
+
+
+def of_input(*shape, dtype="float32"):
+    image = keras.Input(shape, dtype=dtype)
+    return keras.Model(image, layers.ReLU(name="out")(ops.cast(image, "float32") * 2))
+
+
+def of_two():
+    one, other = keras.Input((None, None, 3)), keras.Input((None, None, 3))
+    return keras.Model([one, other], layers.Add(name="out")([one, other]))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: of_input(None, None, 3, dtype="uint8"), "integers.*float32.*received uint8"),
+        (lambda: of_input(None, None, 3, dtype="int32"), "integers.*float32.*received int32"),
+        (lambda: of_input(3, None, None), r"channels first.*expected channels last.*\(None, 3, No"),
+        (lambda: of_input(None, None, 1), "RGB pictures.*of 3 channels, received 1.* in preproc"),
+        (lambda: of_input(None, None, 4), "RGB pictures.*of 3 channels, received 4.* in preproc"),
+        (lambda: of_input(224, 224, 3), r"one size.*received \(None, 224, 224, 3\).*include_top"),
+        (lambda: of_input(None, 64, 3), r"one size.*received \(None, None, 64, 3\)"),
+        (lambda: of_input(None, 3), r"takes no pictures.*received \(None, None, 3\)"),
+        (of_two, "several inputs.*expected one picture.*received"),
+    ],
+)
+def test_a_model_that_takes_no_pictures_is_refused(make, words):
+    with pytest.raises(InputError, match=words):
+        KerasExtractor(make())
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "words"),
+    [
+        (lambda x: np.asarray(x) / 2, "expected a function .*received ValueError.*without NumPy"),
+        (lambda x: None, "received TypeError, it returned NoneType"),
+        (lambda x: ops.cast(x * 255, "uint8"), "returns integers.*received uint8"),
+        (lambda x: x[..., :1], r"not return what.*None, 3\), received \(None, None, None, 1\)"),
+        (lambda x: x[0], r"does not return what.*received \(None, None, 3\)"),
+        (lambda x: keras.Input((None, None, 3)), "preprocess cannot be part of the network"),
+    ],
+)
+def test_a_preprocess_that_is_no_part_of_a_network_is_refused(preprocess, words):
+    with pytest.raises(InputError, match=words):
+        KerasExtractor(of_input(None, None, 3), preprocess)
+
+
+def test_preprocess_may_make_what_the_model_takes(rng):
+    model = of_input(None, None, 1)
+    extractor = KerasExtractor(model, lambda x: ops.mean(x, axis=-1, keepdims=True))
+    picture = rng.random((1, 5, 6, 3)).astype("float32")
+    found = extractor.model(["out"])(picture)["out"]
+    np.testing.assert_allclose(found, 2 * picture.mean(-1, keepdims=True), rtol=1e-5)
+    extractor.check_windows("out")
+
+
+# Operations of unknown reach
+
+
+class Centred(layers.Layer):
+    def call(self, x):
+        return x - ops.mean(x, axis=(1, 2), keepdims=True)
+
+
+class Scaled(layers.Conv2D):
+    """Derived from a layer that is known."""
+
+
+def behind(operation):
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="before")(image)
+    return keras.Model(image, layers.ReLU(name="out")(operation(x)))
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        (layers.Lambda(lambda x: x * 2, name="twice"), "Lambda 'twice'"),
+        (Centred(name="centred"), "Centred 'centred'"),
+        (Scaled(4, 3, padding="same", name="scaled"), "Scaled 'scaled'"),
+        (lambda x: ops.roll(x, 40, axis=1), "Roll 'roll.*'"),
+        (layers.GroupNormalization(2, name="group"), "GroupNormalization 'group'"),
+        (layers.UpSampling2D(name="up"), "UpSampling2D 'up'"),
+        (lambda x: x * ops.mean(x, axis=(1, 2), keepdims=True), "Mean 'mean.*'"),
+        (lambda x: free("inner", Centred(name="c"))(x[..., :3]), r"Centred 'inner\.c'"),
+    ],
+)
+def test_an_operation_of_unknown_reach_is_named(operation, name):
+    extractor = KerasExtractor(behind(operation))
+    extractor.check_windows("before")
+    with pytest.raises(InputError, match=f"'out' cannot be computed in tiles.*{name}"):
+        extractor.check_windows("out")
+
+
+@pytest.mark.parametrize("key", ["centred", Centred, layers.Layer])
+def test_a_reach_can_be_declared(key):
+    extractor = KerasExtractor(behind(Centred(name="centred")), windows={key: Window(5)})
+    extractor.check_windows("out")
+    assert extractor.receptive_field("out") == (7 if key is not layers.Layer else 13)
+
+
+def test_a_declared_window_must_fit_the_layers_size():
+    half = layers.Lambda(lambda x: x[:, ::2, ::2], name="half")
+    KerasExtractor(behind(half), windows={"half": Window(1, 2)}).check_windows("out")
+    with pytest.raises(InputError, match=r"windows .* before 'out' do not fit.*cells"):
+        KerasExtractor(behind(half), windows={"half": Window(1)}).check_windows("out")
+
+
+def test_windows_that_cannot_be_used():
+    model = behind(Centred(name="centred"))
+    with pytest.raises(InputError, match=r"has no layer 'centre'\. Did you mean centred"):
+        KerasExtractor(model, windows={"centre": Window(1)})
+    with pytest.raises(InputTypeError, match="mapping from layers to windows"):
+        KerasExtractor(model, windows={"centred": 1})
+
+
+# Geometry of each axis, and of branches
+
+
+def test_height_and_width_have_their_own_geometry():
+    image = x = keras.Input((None, None, 3))
+    for k in range(3):
+        x = layers.Conv2D(2, (1, 15), padding="same", name=f"wide{k}")(x)
+    x = layers.Conv2D(2, (3, 5), strides=(2, 1), dilation_rate=1, name="strided")(x)
+    extractor = KerasExtractor(keras.Model(image, x))
+    assert extractor.receptive_field("wide2") == 43
+    assert [extractor.grid("wide2", 100, axis).field for axis in (0, 1)] == [1, 43]
+    assert extractor.stride("strided") == (2, 1)
+    assert extractor.smallest_size("strided") == 5
+    pooled = extractor.pool_mask(np.ones((1, 21, 30, 1), "float32"), "strided")
+    assert pooled.shape == (1, 10, 26, 1)
+
+
+def crossed():
+    """One branch sees further up and left, the other down and right."""
+    image = keras.Input((None, None, 3))
+    up = layers.ZeroPadding2D(((6, 0), (4, 0)))(image)
+    up = layers.Conv2D(2, (7, 5), name="up")(up)
+    down = layers.ZeroPadding2D(((0, 8), (0, 2)))(image)
+    down = layers.Conv2D(2, (9, 3), name="down")(down)
+    return keras.Model(image, layers.Add(name="sum")([up, down]))
+
+
+def test_branches_are_compared_as_fields():
+    extractor = KerasExtractor(crossed())
+    height, width = (extractor.grid("sum", 50, axis) for axis in (0, 1))
+    assert (height.before, height.after, width.before, width.after) == (6, 8, 4, 2)
+
+
+# Copies
+
+
+def halved(x):
+    return x / 2
+
+
+def makers():
+    return {
+        "vgg19": lambda: VGG19(weights=None),
+        "compact": CompactVGG,
+        "keras": lambda: KerasExtractor(ordinary(), halved, windows={"deep": Window(3)}),
+        "reflected": lambda: ReflectPadding(CompactVGG(), 8),
+    }
+
+
+@pytest.mark.parametrize("copied", ["deepcopy", "copy", "pickle"])
+@pytest.mark.parametrize("kind", makers())
+def test_a_copy_computes_the_same(kind, copied, rng):
+    extractor = makers()[kind]()
+    extractor.style_layers = ("mine",)
+    picture = rng.random((1, 40, 44, 3)).astype("float32")
+    layer = extractor.layer_names[4]
+    expected = extractor.model([layer])(picture)[layer]
+    other = {
+        "deepcopy": copy.deepcopy,
+        "copy": copy.copy,
+        "pickle": lambda one: pickle.loads(pickle.dumps(one)),
+    }[copied](extractor)
+    assert repr(other) == repr(extractor)
+    assert other.style_layers == ("mine",)
+    assert other.windows(layer) == extractor.windows(layer)
+    np.testing.assert_array_equal(other.model([layer])(picture)[layer], expected)
+
+
+def test_a_copy_of_a_network_with_a_layer_of_ones_own():
+    class Own(layers.Layer):
+        def call(self, x):
+            return x + 1
+
+    extractor = KerasExtractor(behind(Own(name="own")), windows={Own: Window(1)})
+    copy.deepcopy(extractor).check_windows("out")

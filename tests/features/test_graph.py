@@ -3,9 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from stylekit._checks import InputError
 from stylekit.features import VGG19, KerasExtractor
-from stylekit.features.graph import sees_all
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_bfloat16"])
@@ -52,31 +50,3 @@ def test_a_model_of_double_precision_is_given_the_picture_in_it(rng):
     picture = rng.random((1, 5, 4, 3))
     found = KerasExtractor(keras.Model(image, x)).model(["out"], "float64")(picture)["out"]
     np.testing.assert_allclose(found, picture @ kernel[0, 0], rtol=1e-14, atol=1e-14)
-
-
-@pytest.mark.parametrize(
-    ("layer", "expected"),
-    [
-        (layers.Conv2D(3, 3), False),
-        (layers.BatchNormalization(), False),
-        (layers.LayerNormalization(), False),
-        (layers.MaxPooling2D(), False),
-        (layers.GlobalAveragePooling2D(), True),
-        (layers.GlobalMaxPooling2D(keepdims=True), True),
-        (layers.GroupNormalization(3), True),
-    ],
-)
-def test_which_layers_see_all(layer, expected):
-    layer(keras.Input((None, None, 3)))
-    assert sees_all(layer) == expected
-
-
-def test_a_cell_that_sees_the_whole_picture_is_told():
-    image = keras.Input((None, None, 3))
-    x = layers.Conv2D(4, 3, padding="same", name="before")(image)
-    y = layers.GlobalAveragePooling2D(keepdims=True, name="squeeze")(x)
-    y = layers.Multiply(name="scaled")([x, layers.Dense(4, name="excite")(y)])
-    extractor = KerasExtractor(keras.Model(image, y))
-    extractor.check_windows("before")
-    with pytest.raises(InputError, match=r"'scaled' sees the whole picture.* on the way"):
-        extractor.check_windows("scaled")

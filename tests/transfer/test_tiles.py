@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 import stylekit as sk
-from stylekit.features import Window
-from stylekit.transfer.tiles import Tiling, grid, spans
+from stylekit.features import Grid, Window
+from stylekit.transfer.tiles import Tiling, spans
 
 POOL = Window(2, 2, "valid")
 NETWORKS = {
@@ -37,6 +37,13 @@ def seen(windows, length, axis=0):
     return cells
 
 
+def grid(windows, length, axis):
+    found = Grid(length)
+    for window in windows:
+        found = found.through(window, axis)
+    return found
+
+
 def grids_of(network, length, axis=0):
     return {layer: grid(path, length, axis) for layer, path in NETWORKS[network].items()}
 
@@ -55,8 +62,8 @@ def test_a_grid_tells_what_a_cell_sees(network, length, axis):
 
 def test_the_halo_of_vgg19_is_that_of_its_receptive_field():
     vgg = sk.VGG19(weights=None)
-    found = grid(vgg.windows("conv5_1"), 640, 0)
-    assert found.before + found.stride + found.after == vgg.receptive_field("conv5_1") == 156
+    found = vgg.grid("conv5_1", 640, 0)
+    assert found.field == vgg.receptive_field("conv5_1") == 156
     middle = spans({"conv5_1": found}, 640, 128)[0]
     assert middle.starts == (0, 128, 256, 384, 512)
     assert middle.windows == (0, 48, 176, 304, 352)  # 80 before, but for the borders

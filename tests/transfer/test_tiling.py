@@ -8,10 +8,11 @@ from skimage import data, transform
 import stylekit as sk
 from stylekit import functional
 from stylekit._checks import InputError
+from stylekit.features import Grid
 from stylekit.losses import Canvas, PaletteLoss
 from stylekit.losses.patch import PatchStyleLoss
 from stylekit.transfer import objective as objective_module
-from stylekit.transfer import tiles
+from stylekit.transfer.recompute import RecomputedObjective
 from stylekit.transfer.tiling import TiledCanvas, TiledObjective
 
 SHAPE = (53, 46)
@@ -152,6 +153,45 @@ def test_in_double_precision_too(network, shape, double, photo, style, masks, im
     agree(*pair, image, 1e-12)
 
 
+def wide(x, options):
+    for _ in range(3):
+        x = layers.Conv2D(4, (1, 15), padding="same", **options)(x)
+    return x
+
+
+def crossed(x, options):
+    """One branch sees further up and left, the other down and right."""
+    x = layers.Conv2D(4, 3, strides=(2, 1), padding="same", **options)(x)
+    up = layers.ZeroPadding2D(((6, 0), (4, 0)), dtype="float64")(x)
+    down = layers.ZeroPadding2D(((0, 8), (0, 2)), dtype="float64")(x)
+    up, down = (layers.Conv2D(4, k, **options)(y) for k, y in (((7, 5), up), ((9, 3), down)))
+    return ops.maximum(up, down) * 2 - x
+
+
+def cropped(x, options):
+    x = layers.Conv2D(4, 5, padding="same", **options)(x)
+    x = layers.Cropping2D(((6, 3), (0, 5)), dtype="float64")(x)
+    return layers.Conv2D(4, 7, padding="same", **options)(x)
+
+
+def nested(x, options):
+    inner = strided("float64")
+    return layers.Conv2D(4, 3, padding="same", **options)(keras.ops.relu(inner(x)))
+
+
+@pytest.mark.parametrize("make", [wide, crossed, cropped, nested])
+def test_networks_of_every_geometry(make, double, photo, image):
+    picture = keras.Input((None, None, 3), dtype="float64")
+    seed = keras.initializers.HeNormal(seed=0)
+    options = {"dtype": "float64", "kernel_initializer": seed, "activation": "tanh"}
+    x = layers.Activation("linear", name="out", dtype="float64")(make(picture, options))
+    network = sk.KerasExtractor(keras.Model(picture, x))
+    terms = [sk.ContentLoss(photo, layers="out"), sk.GramStyleLoss(photo[::-1], layers="out")]
+    whole = sk.Objective(terms, network, SHAPE, precision="float64")
+    tiled = TiledObjective(terms, network, SHAPE, tile=TILE, precision="float64")
+    agree(tiled, whole, image[:1], 1e-12)
+
+
 def test_vgg19_to_its_deepest_layer_needs_all_of_its_halo(double, monkeypatch):
     # conv5_1 sees 156 pixels: a long picture of few of them.
     shape = (243, 16)
@@ -163,7 +203,8 @@ def test_vgg19_to_its_deepest_layer_needs_all_of_its_halo(double, monkeypatch):
         sk.TotalVariationLoss(weight=0.1),
     ]
     image = np.random.default_rng(0).random((1, *shape, 3))
-    vgg, true_grid = sk.VGG19(weights=None), tiles.grid
+    vgg = sk.VGG19(weights=None)
+    true_grid = vgg.grid
 
     def whole(precision):
         return sk.Objective(terms, vgg, shape, precision=precision)(image)[2]
@@ -176,11 +217,11 @@ def test_vgg19_to_its_deepest_layer_needs_all_of_its_halo(double, monkeypatch):
     slope = whole("float64")
     assert gap(tiled("float64")(image)[2], slope) < 1e-10
 
-    def shorter(windows, length, axis):
-        found = true_grid(windows, length, axis)
-        return tiles.Grid(found.cells, found.stride, min(found.before, 64), min(found.after, 64))
+    def shorter(layer, length, axis):
+        found = true_grid(layer, length, axis)
+        return Grid(found.cells, found.stride, min(found.before, 64), min(found.after, 64))
 
-    monkeypatch.setattr(tiles, "grid", shorter)
+    monkeypatch.setattr(vgg, "grid", shorter)
     assert gap(tiled("float64")(image)[2], slope) > 1e-9
 
 
@@ -423,6 +464,11 @@ def test_a_reference_is_taken_tile_by_tile(small, photo, style):
 # What cannot be
 
 
+class Centred(layers.Layer):
+    def call(self, x):
+        return x - ops.mean(x, axis=(1, 2), keepdims=True)
+
+
 def squeezed(x):
     return layers.Multiply()([x, layers.GlobalAveragePooling2D(keepdims=True)(x)])
 
@@ -448,18 +494,29 @@ def test_a_term_that_is_no_mean_is_named(photo, style, small):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (squeezed, "sees the whole picture.*GlobalAveragePooling2D.*on the way"),
-        (layers.GroupNormalization(groups=1), "sees the whole picture.*GroupNormalization"),
-        (layers.UpSampling2D(), "cannot follow the network"),
+        (squeezed, "GlobalAveragePooling2D 'global"),
+        (layers.GroupNormalization(groups=1), "GroupNormalization 'group"),
+        (layers.UpSampling2D(), "UpSampling2D 'up"),
+        (layers.Lambda(lambda x: ops.roll(x, 40, 1), name="rolled"), "Lambda 'rolled'"),
+        (Centred(name="centred"), "Centred 'centred'"),
     ],
 )
-def test_a_network_whose_cells_see_the_whole_picture(make, words, photo):
+def test_a_layer_of_unknown_reach_is_named(make, words, photo):
+    """In every way to tiles; the whole picture is evaluated as before."""
     image = keras.Input((None, None, 3))
     x = layers.Conv2D(4, 3, padding="same")(image)
-    model = keras.Model(image, layers.ReLU(name="out")(make(x)))
-    term = sk.ContentLoss(photo, layers="out")
-    with pytest.raises(InputError, match=words):
-        TiledObjective([term], sk.KerasExtractor(model), SHAPE, tile=TILE)
+    x = layers.MaxPooling2D(4, name="out")(make(x))
+    network = sk.KerasExtractor(keras.Model(image, x))
+    terms = [sk.ContentLoss(photo, layers="out")]
+    for make in (
+        lambda: TiledObjective(terms, network, SHAPE, tile=TILE),
+        lambda: RecomputedObjective(terms, network, SHAPE, tile=TILE),
+        lambda: sk.Tiles(TILE).check(terms, network),
+        lambda: sk.Recompute().check(terms, network),
+    ):
+        with pytest.raises(InputError, match=f"cannot be computed in tiles.*{words}"):
+            make()
+    sk.Objective(terms, network, SHAPE)
 
 
 @pytest.mark.parametrize("tile", [0, 2.5])
