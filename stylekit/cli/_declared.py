@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._defaults import NEIGHBOR_STEPS, STEPS, STYLE_LOSS
+from stylekit._defaults import NEIGHBOR_STEPS, STEPS
 from stylekit.cli._help import Panel
 from stylekit.cli._network import ExtractorName
 from stylekit.cli._values import complete_layers, one_of, within
+
+STYLE_LOSSES = ("neighbors", "gram")
 
 LARGEST = 16384
 """Longer side in pixels, at most: a square of it is more than a picture file is read with."""
@@ -37,16 +39,6 @@ class PrecisionName(enum.StrEnum):
     float32 = "float32"
     mixed_float16 = "mixed_float16"
     mixed_bfloat16 = "mixed_bfloat16"
-
-
-class StyleLossName(enum.StrEnum):
-    """How the style is taken over."""
-
-    neighbors = "neighbors"
-    gram = "gram"
-
-
-DEFAULT_STYLE_LOSS = StyleLossName(STYLE_LOSS)
 
 
 class KeepColorsName(enum.StrEnum):
@@ -94,11 +86,14 @@ def _steps(**options: Any) -> Any:
 Steps = Annotated[int, _steps()]
 StepsByMethod = Annotated[int | None, _steps(show_default=f"{NEIGHBOR_STEPS}, or {STEPS} by gram")]
 StyleLoss = Annotated[
-    StyleLossName,
+    str,
     typer.Option(
+        metavar="METHOD",
         rich_help_panel=Panel.picture,
+        autocompletion=one_of(*STYLE_LOSSES),
         help="The method: neighbors paints each place as the most similar place of STYLE; gram "
-        "takes over the textures of STYLE, and keeps more of CONTENT.",
+        "takes over the textures of STYLE, and keeps more of CONTENT; MODULE:NAME is a loss of "
+        "your own.",
     ),
 ]
 StyleScale = Annotated[

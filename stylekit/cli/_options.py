@@ -14,14 +14,15 @@ from typing import Any
 import typer
 
 from stylekit._checks import FileError, InputError, check_place, fail
-from stylekit._defaults import NEIGHBOR_STEPS, SIZE, STEPS, STRENGTH
+from stylekit._defaults import NEIGHBOR_STEPS, SIZE, STEPS, STRENGTH, STYLE_LOSS
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
 from stylekit.cli._callbacks import Latest, Resumption
-from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName, StyleLossName
+from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName
 from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
 from stylekit.cli._network import ExtractorName, check_weights_file, network, parsed_finish
 from stylekit.cli._plan import parsed_plan, plan
+from stylekit.cli._plugin import checked, resolved
 from stylekit.cli._values import keep_apart, layer_names
 
 
@@ -214,7 +215,7 @@ class PaintOptions(RunOptions):
     """Options of the commands that paint over a content picture."""
 
     steps: declared.StepsByMethod = None  # type: ignore[assignment]
-    style_loss: declared.StyleLoss = declared.DEFAULT_STYLE_LOSS
+    style_loss: declared.StyleLoss = STYLE_LOSS
     strength: declared.Strength = STRENGTH
     keep_colors: declared.KeepColors = None
     content_layers: declared.ContentLayers = None
@@ -224,11 +225,11 @@ class PaintOptions(RunOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.steps is None:
-            by_gram = self.style_loss is StyleLossName.gram
-            self.steps = STEPS if by_gram else NEIGHBOR_STEPS
+            self.steps = NEIGHBOR_STEPS if self.style_loss == "neighbors" else STEPS
 
     def check(self) -> None:
         """Refuse what can be refused before a picture is read."""
+        checked(self.style_loss, "--style-loss", declared.STYLE_LOSSES)
         if self.finish:
             parsed_finish(self.finish, self.steps)
         self.layers(content_layers=self.content_layers)
@@ -243,7 +244,7 @@ class PaintOptions(RunOptions):
         """Return the options as the recipes take them; this loads TensorFlow."""
         given = super().arguments() | {
             "strength": self.strength,
-            "style_loss": self.style_loss.value,
+            "style_loss": resolved(self.style_loss, "--style-loss"),
             "pyramid": self.pyramid,
             "keep_colors": self.keep_colors and self.keep_colors.value,
         }

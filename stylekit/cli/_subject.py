@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import InputError, SetupError, absent, choice, explain
+from stylekit._checks import InputError, SetupError, absent, choice, explain, fail
 from stylekit.cli._app import load_tensorflow
 from stylekit.cli._help import Panel
+from stylekit.cli._plugin import loaded
 from stylekit.cli._values import complete_classes
 
 
@@ -70,6 +71,15 @@ Names = Annotated[
         help="The classes that the network knows, with commas, in its order.",
     ),
 ]
+Seer = Annotated[
+    str | None,
+    typer.Option(
+        "--segmenter",
+        metavar="MODULE:NAME",
+        rich_help_panel=Panel.subject,
+        help="A segmenter of your own for --class, in place of --model.",
+    ),
+]
 Refine = Annotated[
     Refinement | None,
     typer.Option(
@@ -94,6 +104,7 @@ class Subject:
     model: Path | None
     names: str | None
     refine: Refinement | None
+    segmenter: str | None = None
 
     def __post_init__(self) -> None:
         given = [
@@ -114,7 +125,11 @@ class Subject:
                     hint="" if given else "the quickest is --box left,top,right,bottom",
                 )
             )
-        if self.classes:
+        if self.segmenter and not self.classes:
+            fail("--segmenter has nothing to find", expected="--class with it", received="none")
+        if self.segmenter and self.model:
+            fail("--segmenter and --model exclude each other", hint="give one of them")
+        if self.classes and not self.segmenter:
             check_network(self.model, self.names, self.classes)
 
     def given(self, picture: Any) -> Any:
@@ -136,7 +151,7 @@ class Subject:
             Refinement.crf: masks.crf,
             Refinement.matte: masks.matte,
         }
-        seer = segmenter(self.model, self.names) if self.classes else None
+        seer = segmenter(self.model, self.names, self.segmenter) if self.classes else None
         return {"segmenter": seer, "refine": ways[self.refine]}
 
     def find(self, picture: Any) -> Any:
@@ -181,9 +196,11 @@ def _split(names: str | None) -> list[str] | None:
     return [name.strip() for name in names.split(",")] if names else None
 
 
-def segmenter(model: Path | None, names: str | None) -> Any:
-    """Return the DeepLab model that was asked for; this loads TensorFlow."""
+def segmenter(model: Path | None, names: str | None, own: str | None = None) -> Any:
+    """Return the segmenter or the DeepLab model that was asked for; this loads TensorFlow."""
     load_tensorflow()
+    if own:
+        return loaded(own, "--segmenter")
     from stylekit.masks import DeepLab
 
     return DeepLab(model, names=_split(names))

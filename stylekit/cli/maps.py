@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +9,11 @@ import typer
 
 from stylekit._checks import InputError, explain
 from stylekit._defaults import MIN_SHARE
+from stylekit.cli import _declared as declared
 from stylekit.cli._help import Panel
 from stylekit.cli._options import PaintOptions, RunOptions, with_options
-from stylekit.cli._values import complete_layers, within
+from stylekit.cli._plugin import checked, resolved
+from stylekit.cli._values import complete_layers, one_of, within
 from stylekit.cli.techniques import ContentArgument, StyleArgument, check_maps
 
 ContentMap = Annotated[
@@ -61,12 +62,8 @@ MinShare = Annotated[
 ]
 
 
-class DoodleLoss(enum.StrEnum):
-    """How a doodle's regions take over those of the painting."""
-
-    patches = "patches"
-    neighbors = "neighbors"
-    gram = "gram"
+DOODLE_LOSSES = ("patches", *declared.STYLE_LOSSES)
+"""How a doodle's regions take over those of the painting."""
 
 
 @with_options
@@ -170,12 +167,14 @@ def doodle(
     merge: Merge = None,
     min_share: MinShare = MIN_SHARE,
     style_loss: Annotated[
-        DoodleLoss,
+        str,
         typer.Option(
+            metavar="METHOD",
+            autocompletion=one_of(*DOODLE_LOSSES),
             help="The method: patches spreads over all of a region of STYLE; neighbors and gram "
-            "are faster."
+            "are faster; MODULE:NAME is a loss of your own.",
         ),
-    ] = DoodleLoss.patches,
+    ] = "patches",
     patch_layers: Annotated[
         str | None,
         typer.Option(
@@ -192,6 +191,7 @@ def doodle(
 
     What has a colour in MAP is painted as what has the same colour in STYLE_MAP.
     """
+    checked(style_loss, "--style-loss", DOODLE_LOSSES)
     run.layers(patch_layers=patch_layers)
     check_maps((doodle_map, None, "map"), (style, style_map, "style"))
     options = run.arguments() | run.layers(patch_layers=patch_layers)
@@ -206,7 +206,7 @@ def doodle(
             keep=keep or (),
             merge=merge or (),
             min_share=min_share,
-            style_loss=style_loss.value,
+            style_loss=resolved(style_loss, "--style-loss"),
             **options,
         ),
         doodle_map,

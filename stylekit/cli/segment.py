@@ -19,6 +19,7 @@ from stylekit.cli._subject import (
     Model,
     Names,
     Refine,
+    Seer,
     Subject,
     check_network,
     segmenter,
@@ -44,6 +45,7 @@ def segment(
     model: Model = None,
     names: Names = None,
     refine: Refine = None,
+    seer: Seer = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -72,12 +74,12 @@ def segment(
                     hint="name a file with --out, such as -o mask.png",
                 )
             )
-        if not box and (plot or not out):
+        if not (box or seer) and (plot or not out):
             check_network(model, names)
         image = as_image(photo, "photo")
         found = None
         if out or box:
-            found = Subject(None, box, classes, model, names, refine).find(image)
+            found = Subject(None, box, classes, model, names, refine, seer).find(image)
             told = f"{found.mean():.1%} of the picture"
             typer.echo(f"{write_image(out, found)}: {told}" if out else told)
         if plot or not out:
@@ -87,7 +89,7 @@ def segment(
                     resize(found, image.shape[:2]) >= 0.5, ("background", "subject")
                 )
             else:
-                seen = segmenter(model, names)(image)
+                seen = segmenter(model, names, seer)(image)
                 for name, share in seen.names_present.items():
                     typer.echo(f"{share:6.1%}  {name}")
             if plot:
@@ -104,6 +106,7 @@ def portrait(
     model: Model = None,
     names: Names = None,
     refine: Refine = None,
+    seer: Seer = None,
     radius: Annotated[
         float,
         within(
@@ -122,6 +125,6 @@ def portrait(
         keep_apart(out, [photo, mask])
         check_writable(out)
         image = as_image(photo, "photo")
-        found = Subject(mask, box, classes, model, names, refine).find(image)
+        found = Subject(mask, box, classes, model, names, refine, seer).find(image)
         result = blend.portrait(image, found, radius=radius or None)
         typer.echo(f"{write_image(out, result, like=photo)}")

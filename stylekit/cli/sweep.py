@@ -13,12 +13,14 @@ from stylekit._defaults import (
     MOST_CELLS,
     PREVIEW_SIZE,
     PREVIEW_STEPS,
+    STYLE_LOSS,
     SWEPT_STRENGTHS,
 )
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
 from stylekit.cli._help import Panel
 from stylekit.cli._network import ExtractorName, check_weights_file, network
+from stylekit.cli._plugin import checked, resolved
 from stylekit.cli._values import layer_names, within
 
 
@@ -64,7 +66,7 @@ def sweep(
         ),
     ] = None,
     keep_colors: declared.KeepColors = None,
-    style_loss: declared.StyleLoss = declared.DEFAULT_STYLE_LOSS,
+    style_loss: declared.StyleLoss = STYLE_LOSS,
     size: declared.Size = PREVIEW_SIZE,
     steps: declared.Steps = PREVIEW_STEPS,
     style_layers: Annotated[
@@ -102,6 +104,7 @@ def sweep(
     """
     with plain_errors():
         check_weights_file(weights_file, extractor)
+        checked(style_loss, "--style-loss", declared.STYLE_LOSSES)
         grid: dict[str, Any] = {
             "style": styles,
             "style_layers": _layers(style_layers, "--style-layers"),
@@ -124,7 +127,7 @@ def sweep(
             steps=steps,
             extractor=network(extractor, weights_file, pooling.value),
             keep_colors=keep_colors and keep_colors.value,
-            style_loss=style_loss.value,
+            style_loss=resolved(style_loss, "--style-loss"),
             seed=seed,
             max_cells=max_cells,
             progress=progress,

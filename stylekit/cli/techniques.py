@@ -11,7 +11,7 @@ import typer
 from stylekit._checks import InputError, explain, fail
 from stylekit.cli._help import Panel
 from stylekit.cli._options import PaintOptions, with_options
-from stylekit.cli._subject import Box, Classes, Mask, Model, Names, Refine, Subject
+from stylekit.cli._subject import Box, Classes, Mask, Model, Names, Refine, Seer, Subject
 from stylekit.cli._values import within
 
 ContentArgument = Annotated[Path, typer.Argument(metavar="CONTENT", help="The photograph.")]
@@ -55,6 +55,7 @@ def localized(
     model: Model = None,
     names: Names = None,
     refine: Refine = None,
+    seer: Seer = None,
     feather: Annotated[
         float,
         within(
@@ -95,7 +96,7 @@ def localized(
         )
     photo = as_image(content, "content")
     check_maps((style, None, "style"))
-    where = Subject(mask, box, classes, model, names, refine)
+    where = Subject(mask, box, classes, model, names, refine, seer)
     given = where.given(photo)
     options = run.arguments() | where.how()
     import stylekit as sk

@@ -1,0 +1,80 @@
+"""Objects of the user's own, named on the command line as ``MODULE:NAME``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from stylekit._checks import InputError, did_you_mean, explain, fail
+
+FORM = "MODULE:NAME, such as my_losses:ChannelMean or my_losses.py:ChannelMean"
+
+
+def loaded(text: str, option: str) -> Any:
+    """Return what ``MODULE:NAME`` names, from the current folder or what is installed.
+
+    Parameters
+    ----------
+    text : str
+        The module, or the path of its file, which ends in ``.py``; a colon; and the name in it.
+    option : str
+        What messages call it.
+
+    Raises
+    ------
+    InputError
+        If it has another form, the module cannot be imported, or has no such name.
+    """
+    module_name, colon, name = text.rpartition(":")
+    if not (module_name and colon and name.isidentifier()):
+        fail(f"{option} cannot be read", expected=FORM, received=text)
+    try:
+        module = _module(module_name)
+    except Exception as error:  # whatever the user's own module raises
+        raise InputError(
+            explain(
+                f"{option} {text}: {module_name} cannot be imported",
+                received=f"{type(error).__name__}: {error}",
+                hint="name a module of the current folder or an installed one, or a .py file",
+            )
+        ) from error
+    if not hasattr(module, name):
+        fail(
+            f"{option} {text}: {module_name} has no {name}",
+            hint=did_you_mean(name, [one for one in vars(module) if not one.startswith("_")]),
+        )
+    return getattr(module, name)
+
+
+def checked(text: str, option: str, names: Sequence[str]) -> str:
+    """Return one of some names, or ``MODULE:NAME``; raise `InputError` for anything else."""
+    if text not in names and ":" not in text:
+        fail(
+            f"{option} is unknown",
+            expected=f"{', '.join(names)}, or {FORM}",
+            received=text,
+            hint=did_you_mean(text, names),
+        )
+    return text
+
+
+def resolved(text: str, option: str) -> Any:
+    """Return what ``MODULE:NAME`` names, and any other text as it is."""
+    return loaded(text, option) if ":" in text else text
+
+
+def _module(name: str) -> Any:
+    if not name.endswith(".py"):
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        return importlib.import_module(name)
+    stem = os.path.splitext(os.path.basename(name))[0]
+    spec = importlib.util.spec_from_file_location(stem, name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(stem, module)
+    spec.loader.exec_module(module)
+    return module

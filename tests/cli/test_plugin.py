@@ -1,0 +1,114 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+from typer.testing import CliRunner
+
+import stylekit as sk
+from stylekit import cli
+from stylekit._checks import InputError
+from stylekit.cli._plugin import checked, loaded, resolved
+
+LOSS = """
+from stylekit import StatisticLoss, functional
+
+class Mean(StatisticLoss):
+    def statistic(self, feature, mask):
+        return functional.masked_mean(feature, mask)
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Write a module into the current folder; it is forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def write(name, text):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        (tmp_path / f"{name}.py").write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize("form", ["one_s_losses:Mean", "one_s_losses.py:Mean"])
+def test_a_module_of_the_folder_or_its_file(module, form):
+    module("one_s_losses", LOSS)
+    assert loaded(form, "--style-loss").__name__ == "Mean"
+    assert resolved(form, "--style-loss").__name__ == "Mean"
+    assert resolved("gram", "--style-loss") == "gram"
+
+
+def test_an_installed_module():
+    assert loaded("stylekit.losses:GramStyleLoss", "--style-loss").__name__ == "GramStyleLoss"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gone:Mean", "--style-loss gone:Mean: gone cannot be imported.*No module named 'gone'"),
+        ("gone.py:Mean", "gone.py cannot be imported.*FileNotFoundError"),
+        ("broken:Mean", "broken cannot be imported.*ZeroDivisionError: division by zero"),
+        ("losses:Maen", "losses has no Maen. Did you mean Mean?"),
+        (":Mean", "cannot be read: expected MODULE:NAME"),
+        ("losses:", "cannot be read: expected MODULE:NAME"),
+    ],
+)
+def test_what_cannot_be_had(module, text, message):
+    module("losses", "class Mean:\n    pass\n")
+    module("broken", "1 / 0\n")
+    with pytest.raises(InputError, match=message):
+        loaded(text, "--style-loss")
+
+
+def test_a_name_that_is_unknown():
+    assert checked("gram", "--style-loss", ("neighbors", "gram")) == "gram"
+    assert checked("a:B", "--style-loss", ("neighbors", "gram")) == "a:B"
+    with pytest.raises(InputError, match=r"unknown.*MODULE:NAME.*Did you mean gram"):
+        checked("grem", "--style-loss", ("neighbors", "gram"))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a command in a folder with two pictures."""
+    sk.write_image(tmp_path / "photo.png", sk.image.as_image(data.astronaut(), size=48))
+    sk.write_image(tmp_path / "style.png", sk.image.as_image(data.coffee(), size=48))
+
+    def go(*line):
+        return CliRunner().invoke(cli.app, [str(word) for word in line])
+
+    return go
+
+
+def test_a_loss_of_the_users(module, run):
+    module("means", LOSS)
+    line = ["transfer", "photo.png", "style.png", "-o", "out.png", "--size", 32, "--steps", 1]
+    done = run(*line, "--extractor", "compact", "--style-loss", "means:Mean")
+    assert done.exit_code == 0, done.output
+    manifest = json.loads(Image.open("out.png").text["stylekit"])
+    assert manifest["terms"]["mean"]["type"] == "Mean"
+    assert manifest["steps"] == 1
+
+
+def test_a_segmenter_of_the_users(module, run):
+    module(
+        "halves",
+        "import numpy as np\nfrom stylekit.masks import Segmentation\n\n\n"
+        "def left(picture):\n"
+        "    labels = np.zeros(picture.shape[:2], int)\n"
+        "    labels[:, : picture.shape[1] // 2] = 1\n"
+        "    return Segmentation(labels, ('background', 'left'))\n",
+    )
+    own = ("--class", "left", "--segmenter", "halves:left", "--refine", "none")
+    done = run("segment", "photo.png", "-o", "mask.png", *own)
+    assert done.exit_code == 0, done.output
+    mask = sk.masks.as_mask("mask.png")
+    np.testing.assert_array_equal(mask, np.arange(48) < 24 * np.ones((48, 1)))
+    assert "left" in run("segment", "photo.png", *own[2:4]).output
+    done = run("segment", "photo.png", "-o", "mask.png", *own, "--model", "other.tflite")
+    assert "--segmenter and --model exclude each other" in done.output
+    done = run("segment", "photo.png", "-o", "m.png", "--box", "1,1,9,9", *own[2:4])
+    assert "--segmenter has nothing to find" in done.output
