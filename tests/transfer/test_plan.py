@@ -10,6 +10,8 @@ import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
 from stylekit.transfer import RecomputedObjective, TiledObjective
 
+Transfer = functools.partial(sk.StyleTransfer, optimizer=sk.LBFGS(history=2))
+
 
 @pytest.fixture(scope="module")
 def terms(photo, style):
@@ -23,7 +25,7 @@ def plain(terms, vgg, photo):
 
     @functools.cache
     def image(steps):
-        return sk.StyleTransfer(terms, extractor=vgg).run(photo, steps=steps).image
+        return Transfer(terms, extractor=vgg).run(photo, steps=steps).image
 
     return image
 
@@ -39,7 +41,7 @@ def plain(terms, vgg, photo):
     ],
 )
 def test_every_plan_has_the_same_run(terms, vgg, photo, plain, plan, kind, small_tiles):
-    transfer = sk.StyleTransfer(terms, extractor=vgg, plan=plan)
+    transfer = Transfer(terms, extractor=vgg, plan=plan)
     assert type(transfer.objective(photo)) is kind
     result = transfer.run(photo, steps=3)
     np.testing.assert_allclose(result.image, plain(3), atol=1e-3)
@@ -59,8 +61,8 @@ def test_coarse_levels_are_taken_as_a_whole(terms, vgg, photo):
     pyramid = sk.Pyramid.halving(max(photo.shape[:2]), 2)
     coarse = max(photo.shape[:2]) // 2
     options = {"steps": 4, "pyramid": pyramid}
-    tiled = sk.StyleTransfer(terms, extractor=vgg, plan=sk.Tiles(coarse)).run(photo, **options)
-    plain = sk.StyleTransfer(terms, extractor=vgg).run(photo, **options)
+    tiled = Transfer(terms, extractor=vgg, plan=sk.Tiles(coarse)).run(photo, **options)
+    plain = Transfer(terms, extractor=vgg).run(photo, **options)
     np.testing.assert_allclose(tiled.image, plain.image, atol=1e-3)
 
 
@@ -102,7 +104,7 @@ class ShortOfAll(Short):
 def test_out_of_memory_goes_on_from_the_last_image_in_less(terms, vgg, photo, plain, at):
     plan, seen = Short(), []
     object.__setattr__(plan, "at", at)
-    transfer = sk.StyleTransfer(terms, extractor=vgg, plan=plan)
+    transfer = Transfer(terms, extractor=vgg, plan=plan)
     result = transfer.run(photo, steps=5, callbacks=[lambda step: seen.append(step.index)])
     assert seen == [0, 1, 2, 3, 4, 5]
     np.testing.assert_allclose(result.image, plain(5), atol=1e-3)
@@ -121,7 +123,7 @@ def test_a_gpus_way_to_say_so_is_heard_and_what_it_had_made_is_let_go(vgg, photo
             made.append(made[0]())
             return super().prepare(canvas)
 
-    result = sk.StyleTransfer([Large(photo)], extractor=vgg).run(photo, steps=1)
+    result = Transfer([Large(photo)], extractor=vgg).run(photo, steps=1)
     assert made[1:] == [None]  # before the next attempt
     assert "went on with Recompute" in " ".join(result.manifest["notes"])
 
@@ -141,7 +143,7 @@ def test_another_error_is_no_shortage(vgg, photo, rows):
     tried = []
     error = sk.transfer.TransferError if rows else tf.errors.NotFoundError
     with pytest.raises(error, match="No algorithm"):
-        sk.StyleTransfer([Wrong(photo)], extractor=vgg).run(photo, 2, callbacks=[callback])
+        Transfer([Wrong(photo)], extractor=vgg).run(photo, 2, callbacks=[callback])
     assert tried == [1]
 
 
@@ -194,9 +196,9 @@ def test_what_a_run_has_traced_goes_with_it(terms, style, vgg, photo, plan, smal
             return super().statistic(feature, mask)
 
     ramp = np.tile(np.linspace(0, 1, photo.shape[1], dtype="float32"), (photo.shape[0], 1))
-    terms.append(Watched(style, layers=["block1_conv1"]))
-    terms.append(sk.GradientMaskStyleLoss([(style, ramp), (style, 1 - ramp)], layers=["conv2_1"]))
-    sk.StyleTransfer(terms, extractor=vgg, plan=plan).run(photo, steps=2)
+    watched = Watched(style, layers=["block1_conv1"])
+    ramps = sk.GradientMaskStyleLoss([(style, ramp), (style, 1 - ramp)], layers=["conv2_1"])
+    Transfer([*terms, watched, ramps], extractor=vgg, plan=plan).run(photo, steps=2)
     gc.collect()
     assert graphs
     assert not any(graph() for graph in graphs)

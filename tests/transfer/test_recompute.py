@@ -65,8 +65,9 @@ def test_value_and_gradient_are_those_of_what_is_kept(recompute, tile, kept, ter
 
 
 def test_in_float32_it_is_near(terms, vgg, image):
+    few = terms[:2]
     found, expected = (
-        kind(terms, vgg, SHAPE)(image)[2] for kind in (RecomputedObjective, sk.Objective)
+        kind(few, vgg, SHAPE)(image)[2] for kind in (RecomputedObjective, sk.Objective)
     )
     assert found.dtype == expected.dtype == "float32"
     assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
@@ -91,15 +92,16 @@ def test_odd_sizes(rng):
 
 
 def test_the_gradient_of_each_term(terms, vgg, image):
-    found = RecomputedObjective(terms, vgg, SHAPE, **EXACT).term_gradients(image)
-    for name, expected in sk.Objective(terms, vgg, SHAPE, **EXACT).term_gradients(image).items():
+    few = [*terms[1:2], terms[-1]]
+    found = RecomputedObjective(few, vgg, SHAPE, **EXACT).term_gradients(image)
+    for name, expected in sk.Objective(few, vgg, SHAPE, **EXACT).term_gradients(image).items():
         gap = np.linalg.norm(found[name] - expected)
         assert gap < CLOSE * np.linalg.norm(expected), name
 
 
 def test_half_precision(terms, vgg, image):
     pair = [
-        kind(terms, vgg, SHAPE, precision="mixed_float16")
+        kind(terms[:2], vgg, SHAPE, precision="mixed_float16")
         for kind in (RecomputedObjective, sk.Objective)
     ]
     found, expected = (objective(image)[2].numpy() for objective in pair)

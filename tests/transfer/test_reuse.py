@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import stylekit as sk
 from stylekit._checks import InputError
 
 LAYERS = ("block1_conv1", "block2_conv1")
+Transfer = functools.partial(sk.StyleTransfer, optimizer=sk.LBFGS(history=1))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def traces(monkeypatch):
     return seen
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(vgg, photo, styles):
     """Run a content, a style and a variation under a plan."""
 
@@ -56,6 +59,13 @@ def run(vgg, photo, styles):
     return go
 
 
+@pytest.fixture(scope="module")
+def first(run):
+    """A plan, and the result of the run that it has traced."""
+    plan = sk.Reuse()
+    return plan, run(plan)
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -66,14 +76,11 @@ def run(vgg, photo, styles):
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_one_trace_and_the_same_result(run, traces, other):
-    plan = sk.Reuse()
-    run(plan)
-    assert len(traces) == 1
-    reused = run(plan, **other)
-    assert len(traces) == 1
+def test_one_trace_and_the_same_result(run, first, traces, other):
+    reused = run(first[0], **other)
+    assert not traces
     alone = run(**other)
-    assert len(traces) == 2
+    assert len(traces) == 1
     np.testing.assert_allclose(reused.image, alone.image, atol=1e-4)
     assert reused.losses[-1] == pytest.approx(alone.losses[-1], rel=1e-5)
     assert reused.manifest["terms"] == alone.manifest["terms"]
@@ -90,14 +97,13 @@ def test_one_trace_and_the_same_result(run, traces, other):
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_another_computation_is_traced_anew(run, traces, other):
-    plan = sk.Reuse()
-    first = run(plan)
+def test_another_computation_is_traced_anew(run, first, traces, other):
+    plan, result = first
     run(plan, **other)
-    assert len(traces) == 2
+    assert len(traces) == 1
     again = run(plan)
-    assert len(traces) == 2
-    np.testing.assert_array_equal(again.image, first.image)
+    assert len(traces) == 1
+    np.testing.assert_array_equal(again.image, result.image)
 
 
 def test_a_keras_optimizer_begins_anew(run):
@@ -111,7 +117,7 @@ def test_an_update_mask_is_that_of_its_run(vgg, photo, styles):
     left[:, :16] = 1
     for mask in (left, 1 - left):
         terms = [sk.GramStyleLoss(styles[0], layers=LAYERS)]
-        transfer = sk.StyleTransfer(terms, extractor=vgg, plan=plan)
+        transfer = Transfer(terms, extractor=vgg, plan=plan)
         image = transfer.run(photo, steps=3, update_mask=mask).image
         np.testing.assert_array_equal(image[mask == 0], photo[mask == 0])
         assert np.abs(image - photo)[mask == 1].max() > 0.01
@@ -131,7 +137,7 @@ class Shifted(sk.Loss):
 def test_what_a_loss_reads_while_it_computes_is_its_own(vgg, photo):
     plan = sk.Reuse()
     values = [
-        sk.StyleTransfer([Shifted(target)], extractor=vgg, plan=plan)
+        Transfer([Shifted(target)], extractor=vgg, plan=plan)
         .run(photo, steps=0)
         .losses[-1]["shifted"]
         for target in (0.0, 1.0)
@@ -146,8 +152,7 @@ def test_a_region_left_out_at_a_layer_is_another_computation(vgg, photo, styles)
     for mask in (np.ones((24, 32), np.float32), small):
         term = sk.MaskedGramStyleLoss(styles[0], mask, layers=LAYERS, small_regions="skip_layer")
         reused, alone = (
-            sk.StyleTransfer([term], extractor=vgg, plan=one).run(photo, steps=0)
-            for one in (plan, None)
+            Transfer([term], extractor=vgg, plan=one).run(photo, steps=0) for one in (plan, None)
         )
         assert reused.losses[-1] == pytest.approx(alone.losses[-1])
         assert reused.manifest["notes"] == alone.manifest["notes"]
@@ -156,7 +161,7 @@ def test_a_region_left_out_at_a_layer_is_another_computation(vgg, photo, styles)
 ROUNDS = sk.Pyramid([32, 32, 32], [2, 1, 1])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def match(vgg, photo, styles):
     """Run a content, nearest neighbours of a style and a variation over three rounds."""
 
@@ -170,6 +175,14 @@ def match(vgg, photo, styles):
         return transfer.run(content, 8, pyramid=ROUNDS, callbacks=callbacks)
 
     return go
+
+
+@pytest.fixture(scope="module")
+def first_match(match):
+    """A plan that has traced a run."""
+    plan = sk.Reuse()
+    match(plan)
+    return plan
 
 
 LEFT = np.zeros((24, 32), np.float32)
@@ -188,13 +201,11 @@ LEFT[:, :16] = 1
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_neighbours_are_matched_anew_and_traced_once(match, traces, other):
-    plan = sk.Reuse()
-    match(plan)
-    assert len(traces) == 1  # of all rounds
-    reused = match(plan, **other)
-    assert len(traces) == 1
+def test_neighbours_are_matched_anew_and_traced_once(match, first_match, traces, other):
+    reused = match(first_match, **other)
+    assert not traces
     alone = match(**other)
+    assert len(traces) == 1  # of all rounds
     np.testing.assert_allclose(reused.image, alone.image, atol=1e-4)
     for own, expected in zip(reused.losses, alone.losses, strict=True):
         assert own == pytest.approx(expected, rel=1e-5)
@@ -229,7 +240,7 @@ class Last(sk.losses.TileableLoss):
 
 
 def run_last(vgg, photo, plan, **options):
-    transfer = sk.StyleTransfer([Last(**options)], extractor=vgg, plan=plan)
+    transfer = Transfer([Last(**options)], extractor=vgg, plan=plan)
     return lambda **others: transfer.run(photo, 4, pyramid=sk.Pyramid([16, 32]), **others)
 
 
