@@ -188,8 +188,9 @@ class TestRuns:
             NeighborStyleLoss(painting).prepare(canvas)
         assert canvas.follows
 
-    @pytest.mark.parametrize("round", [0, 1])
-    @pytest.mark.parametrize("plan", [sk.Tiles(32), sk.Recompute("block1_conv1"), sk.Recompute()])
+    @pytest.mark.parametrize(
+        ("plan", "round"), [(sk.Tiles(32), 0), (sk.Tiles(32), 1), (sk.Recompute(), 1)]
+    )
     def test_tiles_compute_the_same(self, network, photo, painting, plan, round, monkeypatch):
         monkeypatch.setattr("stylekit.transfer.plan.TILE", 32)
         content = np.ascontiguousarray(photo[:61, :43])  # rows and columns are left over
@@ -212,7 +213,8 @@ class TestRuns:
     def test_a_run_comes_nearer_to_the_style(self, network, photo, painting):
         pyramid = sk.Pyramid([32, 64, 64, 64])
         losses = [NeighborStyleLoss(painting)]
-        result = sk.StyleTransfer(losses, extractor=network).run(photo, 24, pyramid=pyramid)
+        transfer = sk.StyleTransfer(losses, extractor=network, optimizer=sk.LBFGS(history=2))
+        result = transfer.run(photo, 24, pyramid=pyramid)
         for level in range(4):
             totals = [
                 row["total"]
@@ -221,16 +223,17 @@ class TestRuns:
             ]
             assert totals[-1] < totals[0]
 
-    @pytest.mark.parametrize("tone", [0.0, 0.5, 1.0])
+    @pytest.mark.parametrize("tone", [0.0, 0.5])
     def test_a_constant_style_gives_finite_numbers(self, network, photo, tone):
-        style = np.full((40, 40, 3), tone, "float32")
-        transfer = sk.StyleTransfer([NeighborStyleLoss(style)], extractor=network)
+        losses = [NeighborStyleLoss(np.full((40, 40, 3), tone, "float32"))]
+        transfer = sk.StyleTransfer(losses, extractor=network, optimizer=sk.LBFGS(history=2))
         result = transfer.run(photo, 6, pyramid=sk.Pyramid([64, 64]))
         assert np.isfinite([row["total"] for row in result.losses]).all()
         assert np.isfinite(result.image).all()
 
     def test_a_style_equal_to_the_content_changes_little(self, network, photo):
-        transfer = sk.StyleTransfer([NeighborStyleLoss(photo)], extractor=network)
+        losses = [NeighborStyleLoss(photo)]
+        transfer = sk.StyleTransfer(losses, extractor=network, optimizer=sk.LBFGS(history=2))
         result = transfer.run(photo, 9, pyramid=sk.Pyramid([64, 64, 64]))
         assert np.abs(result.image - photo).mean() < 0.01
 

@@ -130,7 +130,7 @@ def alone(options, photo, coffee, other):
 
 
 # In the first part, at the border, and in the second.
-@pytest.mark.parametrize(("at", "keep"), [(1, True), (4, False), (5, False), (5, True)])
+@pytest.mark.parametrize(("at", "keep"), [(1, True), (4, False), (5, True)])
 def test_it_goes_on_where_it_was_left(mixed, other, alone, tmp_path, at, keep):
     kept = Checkpoint(tmp_path / "run", keep=keep)
     alone, alone_seen = alone
