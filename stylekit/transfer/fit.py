@@ -89,10 +89,13 @@ class FitMemory(Plan):
             if free is None:
                 return Plan(), optimizer
             limit = SHARE * free
-        best = None
+        best, refused = None, ""
         for mover in _optimizers(optimizer):
             for plan in PLANS:
-                if not _takes(plan, losses, extractor, precision):
+                try:
+                    plan.check(losses, extractor, precision)
+                except InputError as error:
+                    refused = f". {plan} cannot be used: {error}".rstrip(".")
                     continue
                 need = estimate_memory(
                     shape,
@@ -117,7 +120,7 @@ class FitMemory(Plan):
                     "the run does not fit in the memory",
                     expected=f"{in_units(MARGIN * need.total)} or more for {width}x{height} pixels",
                     received=in_units(limit),
-                    hint="give it more, or take a smaller size",
+                    hint=f"give it more, or take a smaller size{refused}",
                 )
             )
         if tell:
@@ -149,14 +152,6 @@ def free_memory() -> int | None:
     except OSError:  # no limit of its own
         return free
     return min(free, int(most) - int(used)) if most.strip().isdecimal() else free
-
-
-def _takes(plan: Plan, losses, extractor, precision: str) -> bool:
-    try:
-        plan.check(losses, extractor, precision)
-    except InputError:
-        return False
-    return True
 
 
 def _optimizers(given: Any):

@@ -222,8 +222,9 @@ class Objective:
             From (carry, weights) to (carry, row). The carry holds ``values``, ``state``,
             ``finite`` (whether all so far was), ``good`` (the last image whose loss was finite),
             and ``best`` with ``best_total``. The row holds what was at the values given: ``image``,
-            ``total``, ``terms`` and ``gradient_finite``. Images are clipped to [0, 1], losses and
-            gradients are those of the image before that.
+            ``total``, ``terms``, ``gradient_finite`` and ``stuck``, whether the total is above 0
+            and its gradient 0 everywhere. Images are clipped to [0, 1], losses and gradients are
+            those of the image before that.
         """
         # Another rendering captures its mask, and a Keras optimizer has variables of its own run.
         key = None
@@ -239,6 +240,7 @@ class Objective:
                 row["total"], row["terms"], gradient = self._evaluate(values, weights, render)
                 row["image"] = shown(values, render)
                 row["gradient_finite"] = tf.reduce_all(tf.math.is_finite(gradient))
+                row["stuck"] = tf.reduce_all(gradient == 0) & tf.reduce_all(row["total"] > 0)
                 return row["total"], gradient
 
             values, state = optimizer.step(evaluate, carry["values"], carry["state"])

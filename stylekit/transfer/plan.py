@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stylekit._checks import InputError, InputTypeError, explain, integer
+from stylekit._checks import InputError, InputTypeError, SetupError, explain, integer
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss
 from stylekit.transfer.objective import Objective, named_terms, read_by
@@ -226,13 +226,20 @@ class Planned:
             self.step_down(error)
 
     def step_down(self, shortage: Exception) -> None:
-        """Take the next plan that suffices, or raise what was raised if there is none."""
+        """Take the next plan that suffices, or raise what was raised if there is none.
+
+        Raises
+        ------
+        SetupError
+            If a plan that needs less memory cannot take the terms or the network; it names them.
+        """
         self.objective = None  # it would be in the way
-        plan = self._plan
+        plan, refused = self._plan, ""
         while (plan := plan.less()) is not None:
             try:
                 self.objective = self._make(plan)
-            except InputError:  # a plan that cannot take the terms
+            except InputError as error:
+                refused = f"{plan} cannot be used: {error}"
                 continue
             except Exception as error:
                 release(error)
@@ -240,4 +247,7 @@ class Planned:
             self._note(f"the memory did not suffice for {self._plan}: went on with {plan}")
             self._plan = plan
             return
+        if refused:
+            problem = f"the memory does not hold the run with {self._plan}, and {refused}"
+            raise SetupError(problem) from shortage
         raise shortage

@@ -125,8 +125,7 @@ class Record:
                 f"the first {self.steps} steps were taken with {was}, the others with {here}: "
                 "the result may differ in its last bits from an uninterrupted run's"
             )
-            self.notes.append(note)
-            warnings.warn(f"{note[0].upper()}{note[1:]}.", stacklevel=3)
+            self._warn(note)
         return [
             Step(i, self._steps, row["level"], row["seconds"], row)
             for i, row in enumerate(self.rows)
@@ -180,9 +179,19 @@ class Record:
 
     def step(self, index: int, level: int, row: dict[str, Any]) -> Step:
         """Keep a row and return it as a `Step`."""
+        if index == 0 and row["stuck"]:
+            self._warn(
+                "the gradient is zero everywhere at the start, though the total is "
+                f"{float(np.mean(row['total'])):.3g}, so that the image cannot change: look in the "
+                "network and in the losses for what passes no gradient, such as a cast to integers"
+            )
         self.rows.append(self.kept(level, row))
         self.image = row["image"]
         return Step(index, self._steps, level, self.rows[-1]["seconds"], row)
+
+    def _warn(self, note: str) -> None:
+        self.notes.append(note)
+        warnings.warn(f"{note[0].upper()}{note[1:]}.", stacklevel=4)
 
     def kept(self, level: int, row: dict[str, Any]) -> dict[str, Any]:
         """Return what is kept of a row, with its level and the time."""

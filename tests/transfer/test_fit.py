@@ -70,6 +70,17 @@ def test_a_network_that_cannot_be_cut_is_tiled(photo):
     assert plan == sk.Tiles(1024)
 
 
+def test_a_layer_that_tiles_cannot_take_is_named(photo):
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Lambda(lambda x: x * 2, name="twice")(image)
+    network = sk.KerasExtractor(keras.Model(image, keras.layers.MaxPooling2D(4, name="out")(x)))
+    terms = [sk.GramStyleLoss(photo, layers=["out"])]
+    assert settled("30GB", terms, network, size=512)[0] == sk.Plan()
+    words = r"does not fit.*Tiles\(size=256\) cannot be used: layer 'out'.*Lambda 'twice'"
+    with pytest.raises(SetupError, match=words):
+        settled("80MB", terms, network, size=512)
+
+
 def test_without_a_limit_it_is_what_is_free(compact_terms, compact, monkeypatch):
     monkeypatch.setattr(fit, "free_memory", lambda: None)
     assert settled(None, compact_terms, compact) == (sk.Plan(), None)

@@ -2,6 +2,7 @@ import functools
 import gc
 import weakref
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -165,6 +166,19 @@ def test_a_term_that_cannot_be_tiled_is_not_what_is_wrong(style, vgg, photo):
 
     with pytest.raises(sk.SetupError, match="the memory does not hold the run"):
         sk.StyleTransfer([Whole()], extractor=vgg).run(photo, steps=2)
+
+
+def test_a_layer_that_tiles_cannot_take_is_named():
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Lambda(lambda x: x * 2, name="twice")(image)
+    network = sk.KerasExtractor(keras.Model(image, keras.layers.MaxPooling2D(4, name="out")(x)))
+    plan = Short()
+    object.__setattr__(plan, "at", "targets")
+    large = np.zeros((520, 520, 3), "float32")
+    transfer = sk.StyleTransfer([sk.ContentLoss(large, layers="out")], extractor=network, plan=plan)
+    words = r"memory does not hold .* with Short\(\), and Tiles\(size=128\).*out.*Lambda 'twice'"
+    with pytest.raises(sk.SetupError, match=words):
+        transfer.run(large, steps=1)
 
 
 def test_plans_step_down_to_small_tiles():

@@ -1,3 +1,4 @@
+import warnings
 import weakref
 
 import keras
@@ -867,6 +868,32 @@ class TestRefusals:
 
         with pytest.raises(InputError, match="wrong shape"):
             sk.StyleTransfer([Wrong()], extractor=vgg).run(photo, 2)
+
+
+class TestNoGradient:
+    @staticmethod
+    def network(operation):
+        image = keras.Input((None, None, 3))
+        x = keras.layers.Conv2D(4, 3, name="out")(operation(image))
+        return sk.KerasExtractor(keras.Model(image, x))
+
+    def test_a_network_that_passes_none_is_told(self, photo):
+        network = self.network(lambda x: ops.cast(ops.cast(x * 255, "int32"), "float32"))
+        transfer = sk.StyleTransfer([sk.ContentLoss(photo, layers="out")], extractor=network)
+        with pytest.warns(UserWarning, match=r"gradient is zero everywhere .* the image cannot"):
+            result = transfer.run(1 - photo, 2)
+        assert any("gradient is zero" in note for note in result.manifest["notes"])
+        with pytest.warns(UserWarning, match="gradient is zero everywhere"):
+            next(iter(transfer.iterate(1 - photo, 2)))
+
+    def test_an_optimum_is_no_reason_to_warn(self, photo):
+        transfer = sk.StyleTransfer(
+            [sk.ContentLoss(photo, layers="out")], extractor=self.network(lambda x: x)
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            assert transfer.run(photo, 2).losses[0]["total"] == 0
+            transfer.run(1 - photo, 2)
 
 
 class TestWhatReviewFound:
