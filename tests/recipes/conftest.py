@@ -59,7 +59,7 @@ def options(vgg, optimizer, plan):
     )
 
 
-@pytest.fixture(params=["gram", "neighbors"])
+@pytest.fixture(params=["gram", pytest.param("neighbors", marks=pytest.mark.slow)])
 def either(request):
     """The option that chooses the style loss: a test that takes it holds for both."""
     return {"style_loss": request.param}

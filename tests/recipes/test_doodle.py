@@ -162,6 +162,7 @@ def test_bad_input(options, message, quick):
         quick(**options)
 
 
+@pytest.mark.slow
 def test_a_real_doodle(data_dir):
     folder = data_dir / "images" / "doodle"
     names = ("Landscape_sem.png", "Renoir.jpg", "Renoir_sem.png")

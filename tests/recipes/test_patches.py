@@ -164,6 +164,7 @@ def test_maps_of_another_size_are_errors_before_anything_is_resized(quick, photo
         quick(photo, coffee, maps[0], "nowhere.png")
 
 
+@pytest.mark.slow
 def test_parts_of_a_real_painting_take_the_style_of_their_own_part(data_dir):
     folder = data_dir / "images" / "regions"
     style, style_map = folder / "Gogh.jpg", folder / "Gogh_sem.png"

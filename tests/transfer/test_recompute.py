@@ -50,7 +50,12 @@ BEHIND = {
 
 # At every cut a tile that leaves a remainder; one without, and one of the whole, at one cut each.
 @pytest.mark.parametrize(
-    ("recompute", "tile"), [*((cut, 13) for cut in BEHIND), (True, 8), ("conv1_2", 1000)]
+    ("recompute", "tile"),
+    [
+        *((cut, 13) for cut in BEHIND),
+        pytest.param(True, 8, marks=pytest.mark.slow),
+        pytest.param("conv1_2", 1000, marks=pytest.mark.slow),
+    ],
 )
 def test_value_and_gradient_are_those_of_what_is_kept(recompute, tile, kept, terms, vgg, image):
     behind = BEHIND[recompute]
