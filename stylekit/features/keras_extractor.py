@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import keras
 
@@ -149,17 +148,19 @@ class KerasExtractor(FeatureExtractor):
         return tuple(self._cut((name,)).compute_output_shape((1, *shape, 3))[name][1:3])
 
     def _check_precision(self, name: str, dtype: str) -> None:
+        # A function has no policy of its own: that of the last layer before it is meant.
         for node in reversed(self._network.graph.way(name)):
-            operation: Any = node.operation
-            policy = getattr(operation, "dtype_policy", None)
-            named = node.tensor is self._network.graph.nodes[name].tensor
-            if policy is not None and policy.name != dtype and (named or operation.weights):
+            policy = getattr(node.operation, "dtype_policy", None)
+            if policy is None:
+                continue
+            if policy.name != dtype:
                 fail(
                     f"layer {name!r} computes in another precision",
                     expected=dtype,
                     received=policy.name,
                     hint="build the model under that dtype policy",
                 )
+            return
 
 
 class _Network:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import keras
+import numpy as np
 
 from stylekit.features.geometry import Window
 
@@ -36,6 +37,9 @@ _WINDOWED = {
     *("Conv", "Conv2D", "DepthwiseConv", "DepthwiseConv2D", "FrozenConv2D"),
     *("SeparableConv", "SeparableConv2D"),
 }
+
+_SETTINGS = ("scale", "offset", "mean", "variance", "x_min", "x_max")
+"""What an operation keeps of the values that it combines a picture with."""
 
 _CHANNELS = {-1, 3}
 """The axis of channels in ``[B, H, W, C]``."""
@@ -116,7 +120,7 @@ def _is_pointwise(activation) -> bool:
         return True
     if isinstance(activation, keras.Operation):
         return window_of(activation, (), {}) == Window(1)
-    module, name = (getattr(activation, key, "") for key in ("__module__", "__name__"))
+    module, name = (str(getattr(activation, key, "")) for key in ("__module__", "__name__"))
     return module.split(".")[0] == "keras" and hasattr(keras.activations, name)
 
 
@@ -126,7 +130,7 @@ def _works_on_cells(operation, args, kwargs) -> bool:
     axes = axes if isinstance(axes, (tuple, list)) else (axes,)
     shared = getattr(operation, "shared_axes", (1, 2)) or ()  # PReLU's own numbers for each cell
     given = [*keras.tree.flatten((args, dict(kwargs)))]
-    given += [getattr(operation, key, None) for key in ("scale", "offset", "mean", "variance")]
+    given += [getattr(operation, key, None) for key in _SETTINGS]
     return (
         _CHANNELS.issuperset(axes)
         and {1, 2}.issubset(shared)
@@ -139,14 +143,16 @@ def _is_the_same_everywhere(value) -> bool:
     """Return whether a value that a picture is combined with has one cell."""
     if isinstance(value, keras.KerasTensor):
         return len(value.shape) == 4
-    shape = getattr(value, "shape", ())
+    shape = value.shape if hasattr(value, "shape") else np.shape(value)
     return math.prod(shape[:-1]) == 1
 
 
 def _cuts_channels(key) -> bool:
     """Return whether an index ``x[key]`` selects channels alone."""
     key = list(key) if isinstance(key, (tuple, list)) else [key]
+    if not all(isinstance(one, (slice, int, type(...))) for one in key):
+        return False
     if Ellipsis in key:
         place = key.index(Ellipsis)
         key[place : place + 1] = [slice(None)] * (5 - len(key))
-    return all(one == slice(None) for one in key[:3]) and isinstance(key[-1], (slice, int))
+    return all(one == slice(None) for one in key[:3])
