@@ -37,6 +37,7 @@ from .transfer import CSVLogger as CSVLogger
 from .transfer import Display as Display
 from .transfer import EarlyStopping as EarlyStopping
 from .transfer import FitMemory as FitMemory
+from .transfer import FourierPixels as FourierPixels
 from .transfer import LaplacianPyramid as LaplacianPyramid
 from .transfer import Mix as Mix
 from .transfer import Noise as Noise

@@ -33,12 +33,15 @@ class Latest:
         )
 
 
-class Resumption:
-    """A callback that says from where a run goes on."""
+def resumption() -> Any:
+    """Return a callback that says after which step a run goes on; this loads TensorFlow."""
+    import stylekit as sk
 
-    def __call__(self, step: Any) -> None:
-        """Do nothing: a step that is taken now is no news."""
+    class Resumption(sk.transfer.Callback):
+        """Says which steps need not be taken again."""
 
-    def resume(self, steps: list[Any]) -> None:
-        """Say which steps need not be taken again."""
-        typer.echo(f"Goes on after step {steps[-1].index} of {steps[-1].steps}", err=True)
+        def resume(self, steps: list[Any]) -> None:
+            """Say it."""
+            typer.echo(f"Goes on after step {steps[-1].index} of {steps[-1].steps}", err=True)
+
+    return Resumption()

@@ -17,7 +17,7 @@ from stylekit._checks import FileError, InputError, check_place, fail
 from stylekit._defaults import NEIGHBOR_STEPS, SIZE, STEPS, STRENGTH, STYLE_LOSS
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
-from stylekit.cli._callbacks import Latest, Resumption
+from stylekit.cli._callbacks import Latest, resumption
 from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName
 from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
 from stylekit.cli._network import ExtractorName, check_weights_file, network, parsed_finish
@@ -113,7 +113,7 @@ class RunOptions:
         if self.variation is not None:  # else the network's own, or the recipe's
             given["variation"] = self.variation
         if self.checkpoint:
-            callbacks.append(Resumption())
+            callbacks.append(resumption())
             given["checkpoint"] = self.kept_state()
         return given | self.layers(style_layers=self.style_layers)
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 
 from stylekit.transfer import Pyramid, Result, StyleTransfer, TransferError
+from stylekit.transfer.callbacks import Callback, as_callbacks, close, name_of
 from stylekit.transfer.checkpoint import as_checkpoint
 
 
@@ -52,7 +53,7 @@ def run_mixed(
     transfer, taken = last
     # Weights, sizes or masks unfit for the last network are told before the first has worked.
     transfer.objective(start)
-    callbacks = list(callbacks)
+    callbacks = as_callbacks(callbacks)
     before = steps - taken
     whole = None if checkpoint is None else as_checkpoint(checkpoint)
     files = (None, None) if whole is None else whole.parts()
@@ -80,18 +81,16 @@ def run_mixed(
             whole.remove()
         return _joined(laid, done, level)
     finally:
-        for one in callbacks:
-            if hasattr(one, "close"):
-                one.close()
+        close(callbacks)
 
 
-class _Part:
+class _Part(Callback):
     """A callback that is shown a part of a run as steps of the whole, and not closed with it."""
 
     def __init__(self, callback, steps, index=0, level=0, seconds=0.0, ends=math.inf) -> None:
         self._callback, self._steps, self._ends = callback, steps, ends
         self._index, self._level, self._seconds = index, level, seconds
-        self.__name__ = getattr(callback, "__name__", type(callback).__name__)
+        self.__name__ = name_of(callback)
 
     def __call__(self, step):
         if step.index == self._ends:
@@ -101,7 +100,7 @@ class _Part:
     def resume(self, steps):
         """Show the steps of the part that were taken before the run was resumed."""
         shown = [self._whole(step) for step in steps if step.index != self._ends]
-        return bool(shown) and hasattr(self._callback, "resume") and self._callback.resume(shown)
+        return bool(shown) and self._callback.resume(shown)
 
     def _whole(self, step):
         whole = {

@@ -1,6 +1,7 @@
 """The optimisation: from terms and an extractor to an image."""
 
 from stylekit.transfer.callbacks import (
+    Callback,
     CSVLogger,
     Display,
     EarlyStopping,
@@ -14,7 +15,7 @@ from stylekit.transfer.initial import Mix, Noise, Start, StyleStatistics, Underp
 from stylekit.transfer.memory import Memory, estimate_memory
 from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import LBFGS, KerasOptimizer, Optimizer
-from stylekit.transfer.parameters import LaplacianPyramid, Parameters, Pixels
+from stylekit.transfer.parameters import FourierPixels, LaplacianPyramid, Parameters, Pixels
 from stylekit.transfer.plan import Plan, Recompute, Tiles
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.recompute import RecomputedObjective
@@ -27,10 +28,12 @@ from stylekit.transfer.timelapse import Timelapse
 __all__ = [
     "LBFGS",
     "CSVLogger",
+    "Callback",
     "Checkpoint",
     "Display",
     "EarlyStopping",
     "FitMemory",
+    "FourierPixels",
     "KerasOptimizer",
     "LaplacianPyramid",
     "Memory",

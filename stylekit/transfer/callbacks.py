@@ -1,25 +1,29 @@
-"""What may watch a run: callables that take a `Step` and stop the run by returning true.
-
-A callback with a `close` method has it called when the run ends, however it ends. One with a
-`resume` method has it called before the first step of a run that goes on from a checkpoint, with
-the steps so far: they have their losses, and no image. What it returns is what it would have
-returned for the last of them. One object may serve one run after another: step 0 begins anew.
-"""
+"""Callbacks: what watches a run, and may stop it."""
 
 from __future__ import annotations
 
 import csv
 import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm import TqdmWarning
 
-from stylekit._checks import SetupError, check_place, explain, integer, number, unwritable
+from stylekit._checks import (
+    InputTypeError,
+    SetupError,
+    check_place,
+    explain,
+    integer,
+    naming,
+    number,
+    unwritable,
+)
 from stylekit.image import check_writable, write_image
-from stylekit.transfer.result import Step
+from stylekit.transfer.plugin import described
+from stylekit.transfer.result import Step, as_picture
 
 with warnings.catch_warnings():
     # In a notebook without ipywidgets tqdm falls back to text, which needs no warning.
@@ -27,7 +31,117 @@ with warnings.catch_warnings():
     from tqdm.auto import tqdm
 
 
-class ProgressBar:
+class Callback:
+    """Watches a run, and may stop it. All hooks default to doing nothing.
+
+    A plain function from a `Step` is a callback, too. One object may serve one run after another:
+    step 0 begins anew.
+    """
+
+    def __call__(self, step: Step) -> Any:
+        """Look at a step; return true to stop the run after it."""
+
+    def resume(self, steps: list[Step]) -> Any:
+        """Look at the steps so far, before the first one of a run that a checkpoint continues.
+
+        The steps have their losses and no image. Return what the last of them returned: true for a
+        run that was stopped.
+        """
+
+    def close(self) -> None:
+        """Do what is left when the run ends, however it ends.
+
+        An error here is a warning: the run has its result all the same.
+        """
+
+
+class _Function(Callback):
+    """A plain function as a callback."""
+
+    def __init__(self, function: Callable[[Step], Any]) -> None:
+        self._function = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    def __call__(self, step):
+        return self._function(step)
+
+
+def as_callbacks(callbacks: Iterable[Callback | Callable[[Step], Any]]) -> list[Callback]:
+    """Return callbacks as a list of objects with all hooks.
+
+    Raises
+    ------
+    InputTypeError
+        If they are not an iterable, or one is neither a `Callback` nor a function.
+    """
+    if not isinstance(callbacks, Iterable):
+        raise InputTypeError(
+            explain(
+                "the callbacks cannot be used",
+                expected="a list of functions or Callback objects",
+                received=described(callbacks),
+            )
+        )
+    return [_as_callback(one) for one in callbacks]
+
+
+def _as_callback(value) -> Callback:
+    if isinstance(value, Callback):
+        return value
+    # Of another object these would never be called.
+    hooks = [name for name in ("resume", "close") if hasattr(value, name)]
+    if isinstance(value, type) or not callable(value) or hooks:
+        received = described(value)
+        raise InputTypeError(
+            explain(
+                "a callback cannot be used",
+                expected="a function from a Step, or an object of a class derived from "
+                "stylekit.transfer.Callback",
+                received=f"{received} with {' and '.join(hooks)}" if hooks else received,
+            )
+        )
+    return _Function(value)
+
+
+def name_of(callback: Callback) -> str:
+    """Return the name under which a callback stops a run."""
+    return getattr(callback, "__name__", type(callback).__name__)
+
+
+def show(callbacks: Iterable[Callback], step: Step) -> str | None:
+    """Show each callback a step; return the name of the first that stops the run."""
+    return _first(callbacks, "__call__", step)
+
+
+def resume(callbacks: Iterable[Callback], steps: list[Step]) -> str | None:
+    """Show each callback the steps so far; return the name of the first that stops the run."""
+    return _first(callbacks, "resume", steps)
+
+
+def _first(callbacks: Iterable[Callback], method: str, seen) -> str | None:
+    stoppers = []
+    for callback in callbacks:
+        with naming(f"in callback {name_of(callback)}, method {method}"):
+            if getattr(callback, method)(seen):
+                stoppers.append(callback)
+    return name_of(stoppers[0]) if stoppers else None
+
+
+def close(callbacks: Iterable[Callback]) -> None:
+    """Close each callback; an error or Ctrl-C there is a warning, and costs no result."""
+    for callback in callbacks:
+        try:
+            callback.close()
+        except (Exception, KeyboardInterrupt) as error:
+            what = str(error) or type(error).__name__
+            warnings.warn(
+                f"The callback {name_of(callback)} failed in close: {what}. The run has its result "
+                "all the same.",
+                stacklevel=2,
+            )
+
+
+class ProgressBar(Callback):
     """A bar in the terminal or the notebook, with the total loss.
 
     Parameters
@@ -56,7 +170,7 @@ class ProgressBar:
             self._bar = None
 
 
-class Display:
+class Display(Callback):
     """The image so far, in place, in a Jupyter notebook.
 
     Parameters
@@ -85,14 +199,14 @@ class Display:
         """Show the image, if it is its turn."""
         if step.index == 0 or step.index % self.every == 0 or step.index == step.steps:
             image = step.image if step.image.ndim == 3 else np.concatenate(list(step.image), 1)
-            picture = Image.fromarray(np.uint8(image * 255 + 0.5))
+            picture = as_picture(image)
             if step.index == 0 or self._handle is None:
                 self._handle = self._show(picture, display_id=True)
             else:
                 self._handle.update(picture)
 
 
-class SaveEvery:
+class SaveEvery(Callback):
     """The image so far, to a file of its own every few steps.
 
     Parameters
@@ -123,7 +237,7 @@ class SaveEvery:
                 write_image(self.path.with_name(name), image)
 
 
-class CSVLogger:
+class CSVLogger(Callback):
     """The losses, a row a step, readable while the run goes on.
 
     Parameters
@@ -169,7 +283,7 @@ class CSVLogger:
             self._file = None
 
 
-class EarlyStopping:
+class EarlyStopping(Callback):
     """Stops a run whose total no longer falls.
 
     Parameters
@@ -200,7 +314,7 @@ class EarlyStopping:
         return [self(step) for step in steps][-1]
 
 
-class TimeLimit:
+class TimeLimit(Callback):
     """Stops a run when its time is over; its result is the image so far.
 
     Parameters

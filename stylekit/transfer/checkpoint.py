@@ -16,7 +16,7 @@ import numpy as np
 
 from stylekit._checks import FileError, InputError, InputTypeError, explain, integer, unwritable
 
-FORMAT = 1
+FORMAT = 2
 """Of the file; another one cannot be read."""
 
 DAMAGE = (
@@ -39,6 +39,8 @@ class State:
         Steps of the level so far.
     used, weights : list of float
         The terms' weights of the last step, and those of the next.
+    settled : dict
+        The optimizer and the plan of each level that were settled on, by their `repr`.
     notes : list of str
         See `Canvas.notes`.
     seconds : float
@@ -58,6 +60,7 @@ class State:
     taken: int
     used: list[float]
     weights: list[float]
+    settled: dict[str, Any]
     notes: list[str]
     seconds: float
     setup: dict[str, str]
@@ -191,8 +194,9 @@ class Checkpoint:
                 os.fsync(file.fileno())
             os.replace(self._unfinished, self.path)
         except OSError as error:
-            self._unfinished.unlink(missing_ok=True)
             raise unwritable(f"the checkpoint {self.path}", error) from error
+        finally:  # also after Ctrl-C
+            self._unfinished.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete the files of the run, if there are any; the folder stays."""

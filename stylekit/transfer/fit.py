@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +74,34 @@ class FitMemory(Plan):
             object.__setattr__(self, "limit", in_bytes(self.limit))
 
     def settle(
-        self, losses, extractor, shape, *, optimizer=None, tell=True, precision="float32", **options
+        self,
+        losses,
+        extractor,
+        shape,
+        *,
+        optimizer=None,
+        tell=True,
+        precision="float32",
+        known=None,
+        **options,
     ):
         """Return the plan and the optimizer; see `Plan.settle`.
+
+        Parameters
+        ----------
+        known : (str, str), optional
+            The `repr` of the plan and of the optimizer that a checkpoint names: these are returned,
+            whatever memory is free.
 
         Raises
         ------
         SetupError
             If nothing fits in a limit that was given.
         """
+        for mover in _optimizers(optimizer):
+            for plan in (*PLANS, *downwards(PLANS[-1])):
+                if known == (repr(plan), repr(as_optimizer(mover))):
+                    return plan, mover
         limit = self.limit
         if limit is None:
             free = free_memory()
@@ -132,6 +151,13 @@ class FitMemory(Plan):
             return
         changed = "" if mover is given else f" and {as_optimizer(mover)}"
         self.say(f"Memory: about {in_units(need.total)}{but}, with {plan}{changed}")
+
+
+def downwards(plan: Plan | None) -> Iterator[Plan]:
+    """Yield a plan, and those that a run takes where its memory does not suffice."""
+    while plan is not None:
+        yield plan
+        plan = plan.less()
 
 
 def free_memory() -> int | None:

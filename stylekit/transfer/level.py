@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from stylekit._checks import FileError, explain
+from stylekit._checks import FileError, explain, naming
 from stylekit.transfer.checkpoint import State
 from stylekit.transfer.optimizers import as_optimizer
-from stylekit.transfer.parameters import Pixels, shown
+from stylekit.transfer.parameters import rendering, shown
 from stylekit.transfer.plan import Planned
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import NonFiniteLossError
@@ -44,26 +44,24 @@ class Level:
         self, transfer, planned: Planned, optimizer, image, base, mask, number: int, round: int = 0
     ) -> None:
         tensor = tf.constant
-        optimizer = as_optimizer(optimizer, transfer.parameters.bounds)
-        self._optimizer = optimizer
         self._bounds = transfer.parameters.bounds
-        parameters = transfer.parameters
-        values, context = parameters.prepare(
-            tensor(image), tensor(base), None if mask is None else tensor(mask)
-        )
-        render = (
-            None
-            if type(parameters) is Pixels and context is None
-            else lambda values: parameters.image(values, context)
+        self._optimizer = as_optimizer(optimizer, self._bounds)
+        values, render = rendering(
+            transfer.parameters,
+            tensor(image),
+            tensor(base),
+            None if mask is None else tensor(mask),
         )
         first = shown(values, render)
+        with naming(f"in optimizer {type(self._optimizer).__name__}, method init"):
+            state = self._optimizer.init(values)
         self._carry = {
             "values": values,
-            "state": optimizer.init(values),
+            "state": state,
             "finite": tensor(True),
             "good": first,
             "best": first,
-            "best_total": tf.fill(first.shape[:1], float("inf")),
+            "best_total": _no_total(first),
         }
         self._render = render
         self._start = image
@@ -120,10 +118,9 @@ class Level:
         # Another weight makes another objective: totals before and after do not compare.
         # A new dictionary: the old one may be kept for a checkpoint.
         carry = self._carry
-        total = tf.fill(carry["best_total"].shape, float("inf"))
-        self._carry = {**carry, "best_total": total}
-        if hasattr(self._optimizer, "forget"):
-            self._carry["state"] = self._optimizer.forget(carry["state"])
+        with naming(f"in optimizer {type(self._optimizer).__name__}, method reset"):
+            state = self._optimizer.reset(carry["state"])
+        self._carry = {**carry, "best_total": _no_total(carry["best"]), "state": state}
 
     def _weights(self) -> list[float]:
         return [term.weight for term in self._terms]
@@ -217,3 +214,9 @@ class Level:
         """Let go of what the next step would need: many pictures, and the objective's trace."""
         self._planned = self.objective = self._step = None
         self._carry = {name: self._carry[name] for name in ("finite", "good", "best")}
+
+
+def _no_total(images):
+    """Return totals ``[B]`` that every other one is below."""
+    # Not infinity, at which `tf.debugging.enable_check_numerics` would end the run.
+    return tf.fill(images.shape[:1], images.dtype.max)

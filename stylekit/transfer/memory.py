@@ -15,7 +15,7 @@ from stylekit.losses import Canvas, ContentLoss, Loss, NeighborStyleLoss, Tileab
 from stylekit.losses.hypercolumns import CELL, SCORES
 from stylekit.transfer.objective import named_terms, read_by
 from stylekit.transfer.optimizers import as_optimizer
-from stylekit.transfer.parameters import Parameters, Pixels
+from stylekit.transfer.parameters import Parameters, as_parameters
 from stylekit.transfer.piece import Piece
 from stylekit.transfer.plan import Plan
 from stylekit.transfer.pyramid import Pyramid
@@ -41,9 +41,6 @@ PICTURES = 6.5
 GRIDS = 5.0
 """Grids of hypercolumns while neighbours are matched: of picture and style their layers and the
 columns, and the matched ones."""
-
-UNKNOWN_OPTIMIZER = 8.0
-"""Copies of the picture that a user's own optimizer holds at its peak: a guess."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,9 +125,8 @@ def estimate_memory(
     plan = Plan() if plan is None else plan
     picture = batch * math.prod(shape) * 3 * 4
     mover = as_optimizer(optimizer)
-    parameters = Pixels() if parameters is None else parameters
-    state = mover.pictures() if hasattr(mover, "pictures") else UNKNOWN_OPTIMIZER
-    pictures = PICTURES + parameters.pictures(shape) * state + parameters.working
+    parameters = as_parameters(parameters)
+    pictures = PICTURES + parameters.pictures(shape) * mover.memory() + parameters.working
 
     layers = read_by(terms, extractor)
     features, targets, weights = 0.0, 0.0, 0

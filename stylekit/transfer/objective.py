@@ -21,6 +21,7 @@ from stylekit.losses import Canvas, Loss
 from stylekit.losses.canvas import LevelNotBegunError
 from stylekit.transfer.optimizers import LBFGS
 from stylekit.transfer.parameters import clip, shown
+from stylekit.transfer.plugin import tracing
 from stylekit.transfer.targets import as_variables, assign, form
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -235,15 +236,31 @@ class Objective:
 
         def step(carry, weights):
             row: dict[str, Any] = {}
+            others: list[Exception] = []  # of the losses or the parametrisation
 
             def evaluate(values):
-                row["total"], row["terms"], gradient = self._evaluate(values, weights, render)
-                row["image"] = shown(values, render)
+                try:
+                    row["total"], row["terms"], gradient = self._evaluate(values, weights, render)
+                    row["image"] = shown(values, render)
+                except Exception as error:
+                    others.append(error)
+                    raise
                 row["gradient_finite"] = tf.reduce_all(tf.math.is_finite(gradient))
                 row["stuck"] = tf.reduce_all(gradient == 0) & tf.reduce_all(row["total"] > 0)
                 return row["total"], gradient
 
-            values, state = optimizer.step(evaluate, carry["values"], carry["state"])
+            advice = "Keep state in the tensors that `init` returns and `step` passes on."
+            with tracing("optimizer", optimizer, "step", advice, others):
+                values, state = optimizer.step(evaluate, carry["values"], carry["state"])
+                if not row:
+                    fail("`step` did not evaluate", hint="call `evaluate(x)` once in each step")
+                if values.shape != carry["values"].shape:
+                    fail(
+                        "`step` returned values of another shape",
+                        expected=list(carry["values"].shape),
+                        received=list(values.shape),
+                    )
+                tf.nest.assert_same_structure(carry["state"], state, check_types=False)
             loss_finite = carry["finite"] & tf.reduce_all(tf.math.is_finite(row["total"]))
             better = row["total"] < carry["best_total"]
             return {
@@ -412,7 +429,7 @@ def read_by(losses: Iterable[Loss], extractor: FeatureExtractor) -> tuple[str, .
 
 
 def check_backend() -> None:
-    """Raise `SetupError` unless Keras runs on TensorFlow."""
+    """Raise `SetupError` unless Keras runs on TensorFlow, and TensorFlow eagerly."""
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise SetupError(
@@ -422,5 +439,13 @@ def check_backend() -> None:
                 received=backend,
                 hint="set the environment variable KERAS_BACKEND=tensorflow before Keras is "
                 "imported, or remove the backend from ~/.keras/keras.json",
+            )
+        )
+    if not tf.executing_eagerly():
+        raise SetupError(
+            explain(
+                "style transfer needs TensorFlow's eager execution, which is disabled",
+                hint="remove tf.compat.v1.disable_eager_execution() or disable_v2_behavior(), or "
+                "call stylekit in a process of its own, and outside of tf.function",
             )
         )

@@ -42,8 +42,10 @@ class Record:
         See `Canvas.notes`.
     stopped_by : str
         See `Result`.
-    plan : Plan
-        That the run has settled on.
+    optimizer : str
+        The `repr` of the one that the run has settled on.
+    plans : dict of str
+        The `repr` of the plan by which each size was evaluated last, by ``"WxH"``.
     """
 
     def __init__(self, transfer, steps: int, checkpoint=None) -> None:
@@ -58,7 +60,8 @@ class Record:
         self.level: Any = None
         self.notes: list[str] = []
         self.stopped_by = "steps"
-        self.plan = transfer.plan
+        self.optimizer = repr(as_optimizer(transfer.optimizer))
+        self.plans: dict[str, str] = {}
         self._checkpoint = None if checkpoint is None else as_checkpoint(checkpoint)
         self._run: dict[str, Any] = {}
         # What a checkpoint would hold: how many rows, and the level's state after them.
@@ -69,6 +72,11 @@ class Record:
     def steps(self) -> int:
         """Steps taken so far."""
         return max(0, len(self.rows) - 1)
+
+    @property
+    def plan(self) -> str:
+        """The plan of the final size."""
+        return self.plans[size_name(self._start.shape[1:3])]
 
     def begin(self, start, mask, levels, start_name: str | None) -> State | None:
         """Note what the run starts from; return the state that it goes on from, if there is one."""
@@ -84,7 +92,7 @@ class Record:
                 for name, term in transfer.terms.items()
             },
             "extractor": repr(transfer.extractor),
-            "optimizer": repr(as_optimizer(transfer.optimizer)),
+            "optimizer": self.optimizer,
             "parameters": repr(transfer.parameters),
             "precision": transfer.precision,
             "plan": repr(transfer.plan),
@@ -156,7 +164,7 @@ class Record:
     def _setup(self) -> dict[str, str]:
         """Return what the last bits depend on beside the run."""
         threads = tf.config.threading.get_intra_op_parallelism_threads() or _processors()
-        return versions() | {"device": device(), "threads": str(threads), "plan": repr(self.plan)}
+        return versions() | {"device": device(), "threads": str(threads), "plan": self.plan}
 
     def _write(self) -> None:
         if self._kept is None or self._kept[0] == self._written:
@@ -168,6 +176,7 @@ class Record:
             self._run,
             State(
                 level=rows[-1]["level"],
+                settled={"optimizer": self.optimizer, "plans": self.plans},
                 notes=list(dict.fromkeys(self.notes)),
                 seconds=time.perf_counter() - self._began,
                 setup=self._setup(),
@@ -214,6 +223,8 @@ class Record:
             for row in ({"total": row["total"], **row["terms"]} for row in self.rows)
         ]
         ending = {
+            "optimizer": self.optimizer,
+            "plan": self.plan,
             "steps": self.steps,
             "stopped_by": stopped_by,
             "seconds": round(seconds, 2),
@@ -253,11 +264,17 @@ def _identity(manifest: dict[str, Any], transfer, start) -> dict[str, Any]:
         "order": ", ".join(run["terms"]),  # of the sum
         "network": _digest(np.asarray(variable) for variable in network),
     }
-    if hasattr(optimizer, "get_config"):
-        run["optimizer settings"] = optimizer.get_config()
+    run["optimizer settings"] = optimizer.get_config()
+    run["parameters settings"] = transfer.parameters.get_config()
     # Objects of no name of their own have an address in it, and Keras counts its models.
     text = re.sub(r" at 0x[0-9a-f]+", "", json.dumps(run, default=repr))
     return json.loads(re.sub(r"_\d+(?=')", "", text))
+
+
+def size_name(shape) -> str:
+    """Return a size (H, W) as text: ``"WxH"``."""
+    height, width = shape
+    return f"{width}x{height}"
 
 
 def _digest(arrays) -> str:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from stylekit._checks import StylekitError, choice, fail, unwritable
 from stylekit.image import check_writable, write_image
+from stylekit.image.arrays import quantise
 from stylekit.transfer.figure import draw
 
 
@@ -165,7 +166,7 @@ class Result:
         if self.image.ndim != 3:
             return None
         buffer = io.BytesIO()
-        Image.fromarray(np.uint8(self.image * 255 + 0.5)).save(buffer, "PNG")
+        as_picture(self.image).save(buffer, "PNG")
         return buffer.getvalue()
 
     def __repr__(self) -> str:
@@ -209,6 +210,11 @@ class NonFiniteLossError(TransferError):
     def image(self) -> np.ndarray:
         """The last good image."""
         return self.result.image
+
+
+def as_picture(image: np.ndarray) -> Image.Image:
+    """Return an image ``[H, W, 3]`` as one of PIL; values outside [0, 1] are clipped."""
+    return Image.fromarray(quantise(np.clip(image, 0, 1), 8))
 
 
 def unbatched(value: np.ndarray):

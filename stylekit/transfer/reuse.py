@@ -37,6 +37,9 @@ class Reuse(Plan):
         default_factory=list, init=False, repr=False, compare=False
     )
 
+    def __getstate__(self):
+        return {"_kept": []}  # traces can be neither copied nor pickled
+
     def objective(self, losses, extractor, shape, **options):
         """Return an earlier objective with these terms, or a new one; see `Plan.objective`."""
         for kept in self._kept:

@@ -12,18 +12,18 @@ from stylekit._checks import InputTypeError, SetupError, choice, explain, fail, 
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.losses import Loss
 from stylekit.masks import operations
+from stylekit.transfer.callbacks import Callback, as_callbacks, close, resume, show
+from stylekit.transfer.fit import downwards
 from stylekit.transfer.initial import Start, resized, start_of
 from stylekit.transfer.level import Level
 from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
 from stylekit.transfer.optimizers import as_optimizer
-from stylekit.transfer.parameters import Parameters, Pixels
+from stylekit.transfer.parameters import Parameters, as_parameters
 from stylekit.transfer.plan import Plan, Planned
 from stylekit.transfer.pyramid import Pyramid
-from stylekit.transfer.record import Record
+from stylekit.transfer.record import Record, size_name
 from stylekit.transfer.result import Result, Step, TransferError
 from stylekit.transfer.shortage import out_of_memory
-
-Callback = Callable[[Step], Any]
 
 
 class StyleTransfer:
@@ -36,9 +36,10 @@ class StyleTransfer:
     extractor : FeatureExtractor, optional
         Default: `VGG19` with ImageNet weights.
     optimizer : optional
-        `LBFGS` (default), any `keras.optimizers.Optimizer`, or an object with `init` and `step`.
+        `LBFGS` (default), any `keras.optimizers.Optimizer`, or an `Optimizer` of your own.
     parameters : Parameters
-        What is optimised. Default: the pixels.
+        What is optimised: `Pixels` (default), `LaplacianPyramid`, `FourierPixels`, or a
+        parametrisation of your own.
     precision : str
         ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``; see `Objective`.
     plan : Plan, optional
@@ -55,7 +56,7 @@ class StyleTransfer:
     InputError, InputTypeError
         If there are no terms, two have one name, or an argument is of the wrong kind.
     SetupError
-        If Keras runs on another backend than TensorFlow.
+        If Keras runs on another backend than TensorFlow, or eager execution is disabled.
 
     Examples
     --------
@@ -91,7 +92,7 @@ class StyleTransfer:
             )
         as_optimizer(optimizer)
         self.optimizer = optimizer
-        self.parameters = Pixels() if parameters is None else parameters
+        self.parameters = as_parameters(parameters)
         self.precision = choice(precision, "precision", PRECISIONS)
         self.plan = Plan() if plan is None else plan
         if not isinstance(self.plan, Plan):
@@ -110,7 +111,7 @@ class StyleTransfer:
         image, picture = start_of(initial, self.terms.values(), self.seed)
         shape = image.shape[1:3]
         plan, _ = self._settle(shape, len(image), self.optimizer)
-        objective = self._planned(plan, shape, shape, picture, []).objective
+        objective = self._planned(plan, shape, shape, picture, Record(self, 0)).objective
         objective.begin(image)
         return objective
 
@@ -121,7 +122,7 @@ class StyleTransfer:
         *,
         update_mask=None,
         pyramid: Pyramid | None = None,
-        callbacks: Iterable[Callback] = (),
+        callbacks: Iterable[Callback | Callable[[Step], Any]] = (),
         checkpoint=None,
     ) -> Result:
         """Optimise an image.
@@ -137,7 +138,7 @@ class StyleTransfer:
             Where the image may change, in [0, 1]; elsewhere it stays bit-identical to the start.
         pyramid : Pyramid, optional
             Coarse-to-fine levels. Default: the start's own size alone.
-        callbacks : iterable of callables
+        callbacks : iterable of Callback or callable
             Each is given every `Step`; a true return value stops the run.
         checkpoint : path or Checkpoint, optional
             A folder that keeps the run's state, written every 50 steps and when it is stopped or
@@ -147,7 +148,8 @@ class StyleTransfer:
         Returns
         -------
         Result
-            Also when the run is interrupted (Ctrl-C, the notebook's stop button).
+            Also when the run is interrupted (Ctrl-C, the notebook's stop button). A second
+            interrupt gives up writing the checkpoint, not the result.
 
         Raises
         ------
@@ -160,13 +162,19 @@ class StyleTransfer:
             If a loss becomes NaN or infinite; it holds the last good image.
         TransferError
             If a callback or the device fails; it holds the image so far.
+
+        Warns
+        -----
+        UserWarning
+            If a callback fails in `close`, or an optimizer or a parametrisation keeps state where
+            it is lost.
         """
-        callbacks = list(callbacks)
+        callbacks = as_callbacks(callbacks)
         record = Record(self, steps, checkpoint)
         try:
             try:
                 for step in self._steps(initial, steps, update_mask, pyramid, record, callbacks):
-                    if stopper := _stopper(callbacks, lambda one, step=step: one(step)):
+                    if stopper := show(callbacks, step):
                         record.stopped_by = stopper
                         record.seen()
                         break
@@ -174,8 +182,12 @@ class StyleTransfer:
                 if record.image is None:
                     raise
                 record.stopped_by = "interrupted"
-            record.check()
-            record.end()
+            try:
+                record.check()
+                record.end()
+            except KeyboardInterrupt:  # once more: the last checkpoint is given up, not the image
+                record.check()
+                record.notes.append("interrupted before the last checkpoint was written")
             return record.result(record.stopped_by)
         except TransferError:
             raise
@@ -192,11 +204,12 @@ class StyleTransfer:
                 raise
             record.check()
             message = f"the run broke off at step {record.steps}: {error}"
-            raise TransferError(message, record.result(type(error).__name__)) from error
+            failure = TransferError(message, record.result(type(error).__name__))
+            for note in getattr(error, "__notes__", ()):
+                failure.add_note(note)
+            raise failure from error
         finally:
-            for callback in callbacks:
-                if hasattr(callback, "close"):
-                    callback.close()
+            close(callbacks)
 
     def iterate(
         self,
@@ -207,18 +220,32 @@ class StyleTransfer:
         pyramid: Pyramid | None = None,
         checkpoint=None,
     ) -> Iterator[Step]:
-        """Yield the steps of a run, from step 0, the start, to the last image.
+        """Yield the steps of a run, one more than `steps`.
 
-        The same loop as `run`, opened: what it does with a step is the caller's, who may leave it
-        at any time. Parameters and errors are those of `run`; a checkpoint is written every few
-        steps alone, and a resumed run begins with the step after it.
+        The same loop as `run`, opened: the caller decides what is done with each step, and may
+        leave the loop at any time. ``steps=2`` yields three: step 0, the start with its losses, and
+        steps 1 and 2, the images after one and two evaluations of the gradient. The image of
+        step `steps` is the one that `run` returns.
+
+        Parameters and errors are those of `run`. The checkpoint is written every few steps only,
+        and a resumed run begins with the step after the last one that was written.
+
+        Yields
+        ------
+        Step
         """
         record = Record(self, steps, checkpoint)
         yield from self._steps(initial, steps, update_mask, pyramid, record)
         record.end()
 
     def _steps(
-        self, initial, steps, update_mask, pyramid, record: Record, callbacks: Sequence = ()
+        self,
+        initial,
+        steps,
+        update_mask,
+        pyramid,
+        record: Record,
+        callbacks: Sequence[Callback] = (),
     ) -> Iterator[Step]:
         steps = integer(steps, "steps", low=0)
         start, picture = start_of(initial, self.terms.values(), self.seed)
@@ -229,15 +256,18 @@ class StyleTransfer:
         state = record.begin(start, mask, levels, name)
         image, index, run = start, 0, None
         batch = len(start)
-        plan, optimizer = self._settle(base_shape, batch, self.optimizer, pyramid=pyramid)
+        # A resumed run takes what it began with, whatever memory is free now.
+        settled = {"optimizer": "", "plans": {}} if state is None else state.settled
+        kept = settled["optimizer"], settled["plans"]
+        plan, optimizer = self._settle(base_shape, batch, self.optimizer, kept, pyramid=pyramid)
+        record.optimizer = repr(as_optimizer(optimizer))
         if plan is not self.plan:
-            record.plan = plan
-            record.notes.append(f"plan: {plan}, {as_optimizer(optimizer)}")
+            record.notes.append(f"plan: {plan}, {record.optimizer}")
 
         def plan_at(shape):
             # A coarse level may have one that is faster; the optimizer is the whole run's.
             final = tuple(shape) == tuple(base_shape)
-            return plan if final else self._settle(shape, batch, optimizer, tell=False)[0]
+            return plan if final else self._settle(shape, batch, optimizer, kept, tell=False)[0]
 
         if not steps:  # nothing is to change: at the coarse levels there is nothing to do
             levels = levels[-1:]
@@ -252,7 +282,7 @@ class StyleTransfer:
                     objectives[level] = objectives[level - 1]
                 else:
                     objectives[level] = self._planned(
-                        plan_at(shape), shape, base_shape, picture, record.notes, rounds[level]
+                        plan_at(shape), shape, base_shape, picture, record, rounds[level]
                     )
         for level in list(objectives):
             planned = objectives.pop(level)
@@ -280,8 +310,7 @@ class StyleTransfer:
                 run.restore(state)
                 past = record.resume(state, run)
                 index = len(past)
-                watching = [callback for callback in callbacks if hasattr(callback, "resume")]
-                if stopper := _stopper(watching, lambda one, past=past: one.resume(past)):
+                if stopper := resume(callbacks, past):
                     record.stopped_by = stopper
                     return
             record.level = run
@@ -291,8 +320,10 @@ class StyleTransfer:
                 record.seen()
                 index += 1
 
-    def _settle(self, shape, batch: int, optimizer, **options) -> tuple[Plan, Any]:
-        return self.plan.settle(
+    def _settle(self, shape, batch: int, optimizer, kept=("", {}), **options) -> tuple[Plan, Any]:
+        """Return the plan and the optimizer; those that a checkpoint has kept, if it has."""
+        known = kept[1].get(size_name(shape)), kept[0]
+        plan, optimizer = self.plan.settle(
             list(self.terms.values()),
             self.extractor,
             tuple(shape),
@@ -300,11 +331,13 @@ class StyleTransfer:
             precision=self.precision,
             batch=batch,
             parameters=self.parameters,
+            known=known,
             **options,
         )
+        return next((one for one in downwards(plan) if repr(one) == known[0]), plan), optimizer
 
     def _planned(
-        self, plan: Plan, shape, base_shape, picture, notes: list[str], round: int = 0
+        self, plan: Plan, shape, base_shape, picture, record: Record, round: int = 0
     ) -> Planned:
         def make(plan: Plan) -> Objective:
             objective = plan.objective(
@@ -316,10 +349,11 @@ class StyleTransfer:
                 precision=self.precision,
                 round=round,
             )
-            notes.extend(objective.canvas.notes)
+            record.notes.extend(objective.canvas.notes)
+            record.plans[size_name(shape)] = repr(plan)
             return objective
 
-        return Planned(plan, make, notes.append)
+        return Planned(plan, make, record.notes.append)
 
     def _update_mask(self, mask, shape, picture):
         if callable(mask):
@@ -327,9 +361,3 @@ class StyleTransfer:
                 fail("a callable update mask needs a picture", hint="give the mask as an array")
             mask = mask(picture)
         return None if mask is None else operations.as_mask(mask, shape, name="update mask")
-
-
-def _stopper(callbacks: Sequence[Callback], show: Callable[[Any], Any]) -> str | None:
-    """Show each callback what there is to see; return the name of the first that stops the run."""
-    stoppers = [callback for callback in callbacks if show(callback)]
-    return getattr(stoppers[0], "__name__", type(stoppers[0]).__name__) if stoppers else None

@@ -10,10 +10,11 @@ import numpy as np
 from stylekit._checks import FileError, fail, integer, number
 from stylekit.image import check_animation, fit_shape, resize, write_animation
 from stylekit.image.arrays import quantise
+from stylekit.transfer.callbacks import Callback
 from stylekit.transfer.result import Step
 
 
-class Timelapse:
+class Timelapse(Callback):
     """A callback that makes an animation of a run, written when the run ends, however it ends.
 
     Frames lie the closer the earlier the step, as a run changes most in the beginning. Until the

@@ -92,7 +92,7 @@ def measure(size, history, dtype, repeat):
         "seconds": min(steps) - min(evaluations),
         "peak": most,
         "pictures": most * 2**20 / (4 * x.shape.num_elements()),
-        "told": optimizer.pictures(),
+        "told": optimizer.memory(),
     }
 
 

@@ -70,7 +70,7 @@ def test_layers_and_weights_are_each_networks_own(photo, coffee):
 def test_callbacks_see_one_run(mixed, other):
     seen, closed = [], []
 
-    class Watch:
+    class Watch(sk.transfer.Callback):
         def __call__(self, step):
             seen.append((step.index, step.steps, step.level, step.seconds))
 
@@ -161,7 +161,7 @@ def test_a_checkpoint_of_a_plain_run_is_another_runs(mixed, other, tmp_path):
         mixed(steps=7, finish=(other, 3), checkpoint=tmp_path)
 
 
-class Watch:
+class Watch(sk.transfer.Callback):
     """What a callback sees of a run in one or several goes."""
 
     def __init__(self):

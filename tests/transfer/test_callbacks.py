@@ -13,8 +13,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 import stylekit as sk
-from stylekit._checks import FileError, InputError, SetupError
-from stylekit.transfer import EarlyStopping, Step, TransferError
+from stylekit._checks import FileError, InputError, InputTypeError, SetupError
+from stylekit.transfer import Callback, EarlyStopping, Step, TransferError
 from stylekit.transfer import callbacks as module
 
 SHAPE = (8, 10)
@@ -52,7 +52,7 @@ def breaks_at(index, error=BrokenError):
     return callback
 
 
-class Watcher:
+class Watcher(Callback):
     """Notes what it was given and when it was closed."""
 
     def __init__(self):
@@ -89,6 +89,96 @@ class TestClose:
             transfer.run(photo, -1, callbacks=[watcher])
         assert watcher.closed == 1
         assert watcher.seen == []
+
+    @pytest.mark.parametrize("error", [BrokenError("no room"), KeyboardInterrupt()], ids=repr)
+    def test_what_fails_there_costs_no_result(self, error, transfer, photo):
+        class Fails(Callback):
+            def close(self):
+                raise error
+
+        watcher = Watcher()
+        with pytest.warns(UserWarning, match=r"callback Fails failed in close: (no room|Keyb)"):
+            result = transfer.run(photo, 3, callbacks=[Fails(), watcher])
+        assert result.steps == 3
+        assert watcher.closed == 1
+
+    def test_what_fails_there_hides_no_other_error(self, transfer, photo):
+        class Fails(Callback):
+            def close(self):
+                raise BrokenError("no room")
+
+        with (
+            pytest.warns(UserWarning, match="no room"),
+            pytest.raises(TransferError, match="enough") as caught,
+        ):
+            transfer.run(photo, 4, callbacks=[Fails(), breaks_at(2)])
+        assert caught.value.result.steps == 2
+
+
+class TestWhatIsGiven:
+    def test_hooks_default_to_nothing(self, transfer, photo, tmp_path):
+        result = transfer.run(photo, 2, callbacks=[Callback()], checkpoint=tmp_path)
+        assert result.stopped_by == "steps"
+
+    def test_a_class_of_ones_own_needs_what_it_needs(self, transfer, photo):
+        class Closing(Callback):
+            closed = 0
+
+            def close(self):
+                self.closed += 1
+
+        closing = Closing()
+        transfer.run(photo, 1, callbacks=(one for one in [closing]))
+        assert closing.closed == 1
+
+    @pytest.mark.parametrize(
+        ("callbacks", "words"),
+        [
+            (print, "a list of functions or Callback objects, received builtin"),
+            ([None], "received NoneType"),
+            ([3], "a function from a Step"),
+            ([sk.ProgressBar], r"the class ProgressBar itself; write ProgressBar\(\.\.\.\)"),
+        ],
+        ids=["function", "none", "number", "class"],
+    )
+    def test_others(self, callbacks, words, transfer, photo):
+        with pytest.raises(InputTypeError, match=words):
+            transfer.run(photo, 1, callbacks=callbacks)
+
+    @pytest.mark.parametrize("hook", ["resume", "close"])
+    def test_a_hook_that_would_never_be_called(self, hook, transfer, photo):
+        class Duck:
+            def __call__(self, step):
+                pass
+
+        setattr(Duck, hook, lambda self: None)
+        with pytest.raises(
+            InputTypeError, match=rf"stylekit\.transfer\.Callback.*Duck with {hook}"
+        ):
+            transfer.run(photo, 1, callbacks=[Duck()])
+
+
+class TestErrorsNameTheCallback:
+    def test_a_function(self, transfer, photo):
+        with pytest.raises(TransferError, match="enough") as caught:
+            transfer.run(photo, 4, callbacks=[breaks_at(2)])
+        for error in (caught.value, caught.value.__cause__):
+            assert error.__notes__ == ["in callback callback, method __call__"]
+
+    @pytest.mark.parametrize("method", ["__call__", "resume"])
+    def test_an_object(self, method, transfer, photo, tmp_path):
+        class Fails(Callback):
+            pass
+
+        def fails(self, seen):
+            raise BrokenError("enough")
+
+        setattr(Fails, method, fails)
+        stop = lambda step: step.index == 1  # noqa: E731
+        transfer.run(photo, 3, callbacks=[stop], checkpoint=tmp_path)
+        with pytest.raises(TransferError) as caught:
+            transfer.run(photo, 3, callbacks=[Fails()], checkpoint=tmp_path)
+        assert caught.value.__notes__ == [f"in callback Fails, method {method}"]
 
 
 def test_a_step_that_stops_the_run_is_seen_by_all(transfer, photo):
@@ -362,6 +452,12 @@ class TestDisplay:
         assert [cell for cell, _ in shown] == [0, 0, 0, 0]  # steps 0, 3, 6, 7
         np.testing.assert_array_equal(shown[0][1], np.uint8(photo * 255 + 0.5))
         np.testing.assert_array_equal(shown[-1][1], np.uint8(result.image * 255 + 0.5))
+
+    def test_values_outside_the_unit_interval_are_clipped(self, shown):
+        image = np.full((1, *SHAPE, 3), -0.3, np.float32)
+        image[..., 0] = 1.2
+        sk.Display()(step(0, 1, image=image))
+        np.testing.assert_array_equal(shown[0][1], np.full((*SHAPE, 3), [255, 0, 0], np.uint8))
 
     def test_each_run_in_a_place_of_its_own(self, shown, transfer, photo):
         display = sk.Display()

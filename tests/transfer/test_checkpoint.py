@@ -17,13 +17,20 @@ from keras import ops
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError
-from stylekit.transfer import NonFiniteLossError, Parameters, TransferError, record
+from stylekit.transfer import (
+    Callback,
+    NonFiniteLossError,
+    Optimizer,
+    Parameters,
+    TransferError,
+    record,
+)
 from stylekit.transfer.checkpoint import Checkpoint
 
 PYRAMID = sk.Pyramid([16, 32], [1, 2])  # 3 steps, then 6
 
 
-class Descent:
+class Descent(Optimizer):
     """One's own optimizer, quickly traced; its state is nested, and of several types."""
 
     def init(self, x):
@@ -113,7 +120,7 @@ class TestResume:
         class Change(Parameters):
             """What is added to where the level started."""
 
-            def prepare(self, image, base, update_mask):
+            def prepare(self, image):
                 return tf.zeros_like(image), {"start": image}
 
             def image(self, values, context):
@@ -170,6 +177,21 @@ class TestResume:
         resumed = make().run(photo, 6, checkpoint=folder, callbacks=[seen.append])
         assert [step.index for step in seen] == [4, 5, 6]
         assert_same(resumed, alone)
+
+    @pytest.mark.parametrize("where", ["os.fsync", "os.replace", "numpy.lib.format.write_array"])
+    def test_ctrl_c_again_while_the_state_is_written(self, where, make, photo, folder, monkeypatch):
+        def again(*arguments, **options):
+            raise KeyboardInterrupt
+
+        alone = make().run(photo, 6)
+        with monkeypatch.context() as patch:
+            patch.setattr(where, again)
+            result = make().run(photo, 6, checkpoint=folder, callbacks=[interrupt_at(4)])
+        assert result.stopped_by == "interrupted"
+        assert result.losses == alone.losses[:5]
+        assert result.manifest["notes"] == ["interrupted before the last checkpoint was written"]
+        assert list(folder.iterdir()) == []
+        assert_same(make().run(photo, 6, checkpoint=folder), alone)
 
     def test_ctrl_c_before_a_resumed_runs_first_step(self, make, photo, folder, monkeypatch):
         alone = make().run(photo, 6)
@@ -299,10 +321,7 @@ class TestCallbacks:
             assert_same(run(checkpoint=folder), alone)
 
     def test_steps_so_far_have_losses_and_no_image(self, make, photo, folder):
-        class Watch:
-            def __call__(self, step):
-                pass
-
+        class Watch(Callback):
             def resume(self, steps):
                 self.steps = steps
 
@@ -404,8 +423,8 @@ class TestRefusals:
             make().run(photo, 6, checkpoint=stopped.parent)
 
     def test_another_format(self, stopped, make, photo, monkeypatch):
-        monkeypatch.setattr("stylekit.transfer.checkpoint.FORMAT", 2)
-        with pytest.raises(FileError, match="another version of stylekit: expected format 2"):
+        monkeypatch.setattr("stylekit.transfer.checkpoint.FORMAT", 3)
+        with pytest.raises(FileError, match="another version of stylekit: expected format 3"):
             make().run(photo, 6, checkpoint=stopped.parent)
 
     def test_what_a_killed_run_left_unfinished_is_cleared_away(self, stopped, make, photo):

@@ -110,8 +110,34 @@ def test_a_run_is_that_of_its_plan_and_says_so(compact_terms, compact, photo):
     same = sk.StyleTransfer(compact_terms, plan=expected, **options).run(photo, 2)
     np.testing.assert_array_equal(result.image, same.image)
     assert any(note.startswith(f"plan: {expected}") for note in result.manifest["notes"])
-    assert result.manifest["plan"] == f"FitMemory(limit={limit})"
+    assert result.manifest["plan"] == repr(expected)
+    assert result.manifest["optimizer"] == repr(optimizer)
+    assert optimizer.history < 10
     assert repr(expected) in said[0]
+
+
+@pytest.mark.parametrize("free", [10**6, 10**12])
+def test_a_resumed_run_takes_what_it_began_with(
+    free, compact_terms, compact, photo, monkeypatch, tmp_path
+):
+    """However much memory is free then, at each size."""
+    pyramid = sk.Pyramid([16, 32], [1, 2])
+
+    def run(free, **options):
+        monkeypatch.setattr(fit, "free_memory", lambda: free)
+        transfer = sk.StyleTransfer(compact_terms, extractor=compact, plan=sk.FitMemory())
+        return transfer.run(photo, 6, pyramid=pyramid, **options)
+
+    need = sk.estimate_memory(photo.shape[:2], compact, compact_terms).total
+    alone = run(int(fit.MARGIN * need / fit.SHARE) - 1)
+    assert "history=5" in alone.manifest["optimizer"]
+    stop = lambda step: step.index == 3  # noqa: E731
+    run(int(fit.MARGIN * need / fit.SHARE) - 1, checkpoint=tmp_path, callbacks=[stop])
+    resumed = run(free, checkpoint=tmp_path)
+    np.testing.assert_array_equal(resumed.image, alone.image)
+    assert resumed.losses == alone.losses
+    for name in ("plan", "optimizer", "notes"):
+        assert resumed.manifest[name] == alone.manifest[name]
 
 
 def test_a_coarse_level_has_its_own_plan(compact_terms, compact, photo, monkeypatch):

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 from scipy.optimize import minimize
 
+import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
-from stylekit.transfer import LBFGS, KerasOptimizer
+from stylekit.transfer import LBFGS, KerasOptimizer, Optimizer
 from stylekit.transfer.optimizers import (
     _correction,
     _dot,
@@ -356,6 +357,12 @@ class TestSettings:
             ({"max_step": -1}, InputError, "max_step.*above 0"),
             ({"history_dtype": "bfloat"}, InputError, "history_dtype.*Did you mean bfloat16"),
             ({"history_dtype": "float16"}, InputError, "history_dtype.*None, 'float32'"),
+            ({"bounds": (1, 0)}, InputError, r"bounds of LBFGS.*low < high.*\(1, 0\)"),
+            ({"bounds": (0, 0)}, InputError, "low < high"),
+            ({"bounds": (0, float("nan"))}, InputError, "low < high"),
+            ({"bounds": (0, 1, 2)}, InputError, "two numbers"),
+            ({"bounds": "values"}, InputTypeError, "bounds of LBFGS.*values"),
+            ({"bounds": (0, "1")}, InputTypeError, "two numbers"),
         ],
     )
     def test_bad_ones(self, options, error, words):
@@ -432,7 +439,7 @@ class TestHistory:
         x, state = tf.constant(points[0]), optimizer.init(tf.constant(points[0]))
         for _ in range(6):
             x, state = optimizer.step(first, x, state)
-        fresh, forgetful = optimizer.init(x), optimizer.forget(state)
+        fresh, forgetful = optimizer.init(x), optimizer.reset(state)
         y = x
         for _ in range(8):
             x, forgetful = optimizer.step(second, x, forgetful)
@@ -440,7 +447,7 @@ class TestHistory:
             np.testing.assert_array_equal(x, y)
 
 
-class TestPictures:
+class TestMemory:
     @pytest.mark.parametrize(("option", "width"), [(None, 3000), ("bfloat16", 6000)])
     def test_as_many_as_a_step_holds(self, option, width):
         gc.collect()  # what is left of other tests
@@ -463,7 +470,7 @@ class TestPictures:
             x.numpy()
             added = memory("VmHWM") - before
             found.append((held + added) / (4 * x.shape.num_elements()))
-        assert 0.6 * optimizer.pictures() < max(found) < optimizer.pictures() + 0.4
+        assert 0.6 * optimizer.memory() < max(found) < optimizer.memory() + 0.4
 
     @pytest.mark.parametrize(
         ("make", "expected"),
@@ -476,7 +483,7 @@ class TestPictures:
     )
     def test_of_keras(self, make, expected):
         optimizer = as_optimizer(make())
-        assert optimizer.pictures() == pytest.approx(expected, abs=0.1)
+        assert optimizer.memory() == pytest.approx(expected, abs=0.1)
         drive(optimizer, quadratic([1, 10], [0.3, 0.7]), np.zeros((1, 2)), 2)  # and is not built
 
 
@@ -558,6 +565,15 @@ class TestKerasOptimizer:
     def test_repr(self):
         assert repr(KerasOptimizer(keras.optimizers.SGD(0.25))) == "SGD(learning_rate=0.25)"
 
+    def test_a_wrapper_that_scales_the_loss_is_refused(self):
+        wrapper = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.25))
+        with pytest.raises(InputTypeError, match=r"LossScaleOptimizer.*inner_optimizer"):
+            as_optimizer(wrapper)
+
+    def test_a_class_is_refused(self):
+        with pytest.raises(InputTypeError, match=r"the class SGD itself; write SGD\(\.\.\.\)"):
+            KerasOptimizer(keras.optimizers.SGD)
+
 
 class TestAsOptimizer:
     def test_default(self):
@@ -568,7 +584,7 @@ class TestAsOptimizer:
         assert isinstance(as_optimizer(optimizer), KerasOptimizer)
 
     def test_ones_own(self):
-        class Still:
+        class Still(Optimizer):
             def init(self, x):
                 return ()
 
@@ -577,8 +593,160 @@ class TestAsOptimizer:
 
         still = Still()
         assert as_optimizer(still) is still
+        assert repr(still) == "Still()"
+        state = {"count": tf.zeros(())}
+        assert still.reset(state) is state
+        assert still.memory() == 8
 
-    @pytest.mark.parametrize("optimizer", ["adam", 0.1, keras.optimizers.Adam, object()])
+    def test_both_methods_are_needed(self):
+        class Half(Optimizer):
+            def init(self, x):
+                return ()
+
+        with pytest.raises(TypeError, match="step"):
+            Half()
+
+    class Duck:
+        """Has the methods, and not the class."""
+
+        def init(self, x):
+            return ()
+
+        def step(self, evaluate, x, state):
+            return x, state
+
+    @pytest.mark.parametrize(
+        "optimizer",
+        [
+            *("adam", 0.1, object(), Duck()),
+            *(keras.optimizers.Adam, LBFGS, KerasOptimizer, Optimizer),
+        ],
+        ids=repr,
+    )
     def test_others(self, optimizer):
         with pytest.raises(InputTypeError, match=r"optimizer cannot be used.*init and step"):
             as_optimizer(optimizer)
+
+
+class TestOnesOwn:
+    """What goes wrong in an optimizer of one's own is told, and names it."""
+
+    class Descent(Optimizer):
+        def __init__(self, rate=1.0):
+            self.rate = rate
+
+        def init(self, x):
+            return {"count": tf.zeros((), tf.int32)}
+
+        def step(self, evaluate, x, state):
+            _, gradient = evaluate(x)
+            return x - self.rate * gradient, {"count": state["count"] + 1}
+
+    def run(self, optimizer, photo, *terms, **options):
+        terms = terms or (sk.PixelLoss(1 - photo),)
+        transfer = sk.StyleTransfer(terms, extractor=sk.VGG19(weights=None), optimizer=optimizer)
+        return transfer.run(photo, 3, **options)
+
+    def test_settings_are_the_public_attributes(self, photo):
+        optimizer = self.Descent(0.5)
+        optimizer._own, optimizer.picture = 3, photo
+        assert optimizer.get_config() == {"rate": 0.5}
+        assert self.run(optimizer, photo).manifest["optimizer"] == "Descent(rate=0.5)"
+
+    def test_a_run_with_other_settings_is_another_run(self, photo, tmp_path):
+        stop = lambda step: step.index == 1  # noqa: E731
+        self.run(self.Descent(0.5), photo, checkpoint=tmp_path, callbacks=[stop])
+        with pytest.raises(InputError, match=r"rate 1\.0, received .*rate 0\.5"):
+            self.run(self.Descent(1.0), photo, checkpoint=tmp_path)
+
+    def changed(self, photo, change):
+        class Stateful(self.Descent):
+            def __init__(self):
+                self.count, self.seen, self.by_name = 0, [], {}
+                self.sums = np.zeros(2)
+
+            def step(self, evaluate, x, state):
+                change(self, x)
+                _, gradient = evaluate(x)
+                return x - gradient, state
+
+        return self.run(Stateful(), photo)
+
+    @pytest.mark.parametrize(
+        ("name", "change"),
+        [
+            ("count", lambda self, x: setattr(self, "count", self.count + 1)),
+            ("last", lambda self, x: setattr(self, "last", x)),
+            ("seen", lambda self, x: self.seen.append(x)),
+            ("by_name", lambda self, x: self.by_name.update(x=x)),
+            ("sums", lambda self, x: self.sums.__iadd__(1)),
+        ],
+    )
+    def test_state_that_the_trace_would_freeze_is_told(self, name, change, photo):
+        with pytest.warns(UserWarning, match=rf"Stateful changed self\.{name} in step.*`init`"):
+            self.changed(photo, change)
+
+    def test_no_warning_without(self, photo, recwarn):
+        self.changed(photo, lambda self, x: None)
+        for optimizer in (LBFGS(2), keras.optimizers.Adam(0.1)):
+            self.run(optimizer, photo)
+        assert not [one for one in recwarn if "traced" in str(one.message)]
+
+    @pytest.mark.parametrize("method", ["init", "step"])
+    def test_an_error_names_the_object_and_the_method(self, method, photo):
+        class Broken(self.Descent):
+            pass
+
+        def fails(*arguments):
+            raise ZeroDivisionError("by nothing")
+
+        setattr(Broken, method, fails)
+        with pytest.raises(ZeroDivisionError) as caught:
+            self.run(Broken(), photo)
+        assert caught.value.__notes__ == [f"in optimizer Broken, method {method}"]
+
+    def test_an_error_in_reset(self, photo):
+        class Broken(self.Descent):
+            def reset(self, state):
+                raise ZeroDivisionError("by nothing")
+
+        term = sk.PixelLoss(1 - photo)
+
+        def change(step):
+            term.weight = 2
+
+        with pytest.raises(sk.transfer.TransferError, match="step 0: by nothing") as caught:
+            self.run(Broken(), photo, term, callbacks=[change])
+        assert caught.value.__notes__ == ["in optimizer Broken, method reset"]
+        np.testing.assert_array_equal(caught.value.result.image, photo)
+
+    def test_an_error_of_a_loss_is_not_the_optimizers(self, photo):
+        class Broken(sk.Loss):
+            def compute(self, image, features, targets):
+                raise ZeroDivisionError("by nothing")
+
+        with pytest.raises(ZeroDivisionError) as caught:
+            self.run(self.Descent(), photo, Broken())
+        assert not any("optimizer" in note for note in getattr(caught.value, "__notes__", ()))
+
+    @pytest.mark.parametrize(
+        ("step", "error", "words"),
+        [
+            (lambda self, evaluate, x, state: (x, state), InputError, "did not evaluate"),
+            (
+                lambda self, evaluate, x, state: (evaluate(x)[1][:, :3], state),
+                InputError,
+                r"another shape: expected \[1, 24, 32, 3\], received \[1, 3, 32, 3\]",
+            ),
+            (lambda self, evaluate, x, state: (evaluate(x)[1], {}), ValueError, "structure"),
+        ],
+        ids=["no evaluation", "values", "state"],
+    )
+    def test_a_step_that_returns_something_else(self, step, error, words, photo):
+        class Odd(self.Descent):
+            pass
+
+        Odd.step = step
+        with pytest.raises(error, match=words) as caught:
+            self.run(Odd(), photo)
+        assert "in optimizer Odd, method step" in caught.value.__notes__

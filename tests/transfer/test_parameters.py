@@ -5,8 +5,14 @@ import tensorflow as tf
 
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
-from stylekit.transfer import LaplacianPyramid, NonFiniteLossError, Parameters, Pixels
-from stylekit.transfer.parameters import clip
+from stylekit.transfer import (
+    FourierPixels,
+    LaplacianPyramid,
+    NonFiniteLossError,
+    Parameters,
+    Pixels,
+)
+from stylekit.transfer.parameters import clip, rendering
 
 
 @pytest.fixture
@@ -22,16 +28,19 @@ def soft(rng):
     return mask
 
 
-def rendered(image, base, mask):
-    values, context = Pixels().prepare(
-        tf.constant(image), tf.constant(base), None if mask is None else tf.constant(mask)
+def rendered(image, base, mask, parameters=None):
+    values, render = rendering(
+        parameters or Pixels(),
+        tf.constant(image),
+        tf.constant(base),
+        None if mask is None else tf.constant(mask),
     )
-    return values, context, Pixels().image(values, context).numpy()
+    return values, render, (values if render is None else render(values)).numpy()
 
 
 def test_without_a_mask_the_values_are_the_image(base):
-    values, context, image = rendered(base, 1 - base, None)
-    assert context is None
+    values, render, image = rendered(base, 1 - base, None)
+    assert render is None
     np.testing.assert_array_equal(values, base)
     np.testing.assert_array_equal(image, base)
 
@@ -59,8 +68,8 @@ def test_an_image_out_of_reach_stays_within_the_masks_share(base, soft):
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
 def test_outside_is_bit_identical_and_inside_within_limits(value, base, soft):
-    _, context, _ = rendered(base, base, soft)
-    image = Pixels().image(tf.fill(base.shape, value), context).numpy()
+    _, render, _ = rendered(base, base, soft)
+    image = render(tf.fill(base.shape, value)).numpy()
     np.testing.assert_array_equal(image[:, 0], base[:, 0])
     np.testing.assert_allclose(image[:, 1], value, atol=1e-7)
     np.testing.assert_allclose(image, base + soft * (value - base), atol=1e-6)
@@ -69,10 +78,10 @@ def test_outside_is_bit_identical_and_inside_within_limits(value, base, soft):
 
 
 def test_the_gradient_is_the_mask(base, soft):
-    values, context, _ = rendered(base, base, soft)
+    values, render, _ = rendered(base, base, soft)
     with tf.GradientTape() as tape:
         tape.watch(values)
-        total = tf.reduce_sum(Pixels().image(values, context))
+        total = tf.reduce_sum(render(values))
     gradient = tape.gradient(total, values)
     np.testing.assert_array_equal(gradient, np.broadcast_to(soft, base.shape))
 
@@ -87,7 +96,7 @@ def test_bounds():
 
 def test_a_parametrisation_needs_both_methods():
     class Half(Parameters):
-        def prepare(self, image, base, update_mask):
+        def prepare(self, image):
             return image, None
 
     with pytest.raises(TypeError, match="image"):
@@ -101,13 +110,9 @@ def test_repr():
 class TestLaplacianPyramid:
     SIZES = ((1, 1), (1, 7), (5, 6), (24, 32), (33, 64), (37, 51))
 
-    def prepared(self, image, levels=8, base=None, mask=None, scale=1.0):
+    def prepared(self, image, levels=8, scale=1.0):
         parameters = LaplacianPyramid(levels, scale)
-        base = image if base is None else base
-        values, context = parameters.prepare(
-            tf.constant(image), tf.constant(base), None if mask is None else tf.constant(mask)
-        )
-        return parameters, values, context
+        return parameters, *parameters.prepare(tf.constant(image))
 
     @pytest.mark.parametrize("levels", [1, 2, 3, 8])
     @pytest.mark.parametrize("shape", SIZES)
@@ -200,9 +205,9 @@ class TestLaplacianPyramid:
 
     def test_under_a_mask(self, base, soft, rng):
         moved = base + soft * (rng.random(base.shape, dtype=np.float32) - base)
-        parameters, values, context = self.prepared(moved, base=base, mask=soft)
-        np.testing.assert_allclose(parameters.image(values, context), moved, rtol=0, atol=1e-6)
-        elsewhere = parameters.image(values + 0.4, context).numpy()
+        values, render, image = rendered(moved, base, soft, LaplacianPyramid())
+        np.testing.assert_allclose(image, moved, rtol=0, atol=1e-6)
+        elsewhere = render(values + 0.4).numpy()
         np.testing.assert_array_equal(elsewhere[:, 0], base[:, 0])  # the mask is 0 there
         assert np.abs(elsewhere - moved)[:, 1:].max() > 0.4
 
@@ -218,46 +223,150 @@ class TestLaplacianPyramid:
             LaplacianPyramid(scale=0)
 
 
-class TestRunsOnAPyramidOfCoefficients:
+class TestFourierPixels:
+    def prepared(self, image, decay=1.0):
+        parameters = FourierPixels(decay)
+        return parameters, *parameters.prepare(tf.constant(image))
+
+    @pytest.mark.parametrize("decay", [0, 1, 1.5])
+    @pytest.mark.parametrize("shape", TestLaplacianPyramid.SIZES)
+    def test_the_image_of_its_coefficients_is_the_image(self, shape, decay, rng):
+        image = rng.random((2, *shape, 3), dtype=np.float32)
+        parameters, values, context = self.prepared(image, decay)
+        assert values.shape == (2, 3, shape[0], shape[1] // 2 + 1, 2)
+        assert values.dtype == tf.float32
+        np.testing.assert_allclose(parameters.image(values, context), image, rtol=0, atol=2e-6)
+
+    def test_double_precision(self, rng):
+        image = rng.random((1, 13, 18, 3))
+        parameters, values, context = self.prepared(image)
+        result = parameters.image(values, context)
+        assert result.dtype == tf.float64
+        np.testing.assert_allclose(result, image, rtol=0, atol=1e-14)
+
+    @pytest.mark.parametrize("shape", [(5, 6), (8, 11), (7, 7)])
+    def test_the_gradient_is_that_of_a_linear_map(self, shape, rng):
+        image = rng.random((1, *shape, 3))
+        parameters, values, context = self.prepared(image)
+        upstream = tf.constant(rng.normal(size=image.shape))
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            result = parameters.image(values, context)
+        gradient = tape.gradient(result, values, upstream)
+        step = tf.constant(rng.normal(size=values.shape))
+        moved = parameters.image(values + step, context) - result
+        expected = tf.reduce_sum(upstream * moved)
+        assert float(tf.reduce_sum(gradient * step)) == pytest.approx(float(expected), rel=1e-12)
+
+    def test_a_coefficient_is_a_wave_of_one_colour(self):
+        parameters, values, context = self.prepared(np.zeros((1, 24, 32, 3)))
+        one = np.zeros(values.shape)
+        one[0, 1, 3, 5, 0] = 1  # red against blue, 3 waves down and 5 along
+        image = parameters.image(tf.constant(one), context).numpy()[0]
+        down, along = np.mgrid[:24, :32]
+        wave = np.cos(2 * np.pi * (3 * down / 24 + 5 * along / 32))
+        np.testing.assert_allclose(image[..., 0], image[0, 0, 0] * wave, atol=1e-12)
+        np.testing.assert_allclose(image[..., 0], -image[..., 2], atol=1e-12)
+        np.testing.assert_allclose(image[..., 1], 0, atol=1e-12)
+
+    @pytest.mark.parametrize("decay", [0.0, 1.0, 2.0])
+    def test_the_effect_of_a_value_falls_with_the_frequency(self, decay):
+        parameters, values, context = self.prepared(np.zeros((1, 32, 32, 3)), decay)
+        norms = []
+        for wave in (2, 4, 8):
+            one = np.zeros(values.shape)
+            one[0, 0, 0, wave, 0] = 1
+            norms.append(np.linalg.norm(parameters.image(tf.constant(one), context)))
+        np.testing.assert_allclose(norms[0] / norms, [1, 2**decay, 4**decay], rtol=1e-6)
+
+    @pytest.mark.parametrize("shape", [(32, 32), (24, 65), (128, 96)])
+    def test_values_of_variance_1_make_colours_of_the_deviations_of_pictures(self, shape, rng):
+        parameters, values, context = self.prepared(np.zeros((1, *shape, 3)))
+        noise = tf.constant(rng.normal(size=(200, *values.shape[1:])))
+        image = parameters.image(noise, context).numpy()
+        axes = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]])
+        axes = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+        deviations = (image @ axes.T).std(axis=(0, 1, 2))
+        np.testing.assert_allclose(deviations, [0.46, 0.13, 0.06], rtol=0.1)
+
+    def test_values_of_a_picture_are_of_about_one_size(self, photo):
+        # Of the pixels' own transform those of low frequencies are many times the others.
+        spread = []
+        for decay in (0, 1):
+            _, values, _ = self.prepared(photo[None], decay)
+            size = np.abs(values[0, 0]).max(axis=-1)[1:12, 1:12]
+            spread.append(size[:3, :3].mean() / size[6:, 6:].mean())
+        assert spread[0] > 8
+        assert spread[1] < spread[0] / 3
+
+    def test_under_a_mask(self, base, soft, rng):
+        moved = base + soft * (rng.random(base.shape, dtype=np.float32) - base)
+        values, render, image = rendered(moved, base, soft, FourierPixels())
+        np.testing.assert_allclose(image, moved, rtol=0, atol=2e-6)
+        elsewhere = render(values + 2).numpy()
+        np.testing.assert_array_equal(elsewhere[:, 0], base[:, 0])  # the mask is 0 there
+        assert np.abs(elsewhere - moved)[:, 1:].max() > 0.2
+
+    @pytest.mark.parametrize("shape", [(13, 18), (12, 17), (5, 1)])
+    def test_the_number_of_values(self, shape, rng):
+        image = rng.random((1, *shape, 3), dtype=np.float32)
+        parameters, values, _ = self.prepared(image)
+        assert parameters.pictures(shape) == values.shape.num_elements() / image.size
+
+    def test_arguments(self):
+        assert FourierPixels.bounds is None
+        assert repr(FourierPixels()) == "FourierPixels(decay=1)"
+        with pytest.raises(InputError, match="decay"):
+            FourierPixels(-1)
+
+
+class TestRunsOnCoefficients:
     """Whole runs, without a network but where it matters."""
 
-    def transfer(self, goal, optimizer=None, scale=1.0, **options):
+    def transfer(self, goal, optimizer=None, parameters=None, **options):
         terms = [sk.PixelLoss(goal), sk.TotalVariationLoss(weight=0.01)]
-        options = {"parameters": LaplacianPyramid(scale=scale), **options}
+        options = {"parameters": parameters or LaplacianPyramid(), **options}
         network = sk.VGG19(weights=None)  # of which nothing is read
         return sk.StyleTransfer(terms, extractor=network, optimizer=optimizer, **options)
 
     with_each_optimizer = pytest.mark.parametrize(
-        ("optimizer", "scale"),
-        [(lambda: keras.optimizers.Adam(2e-3), 1), (sk.LBFGS, 1), (sk.LBFGS, 2)],
-        ids=["adam", "lbfgs", "lbfgs-scaled"],
+        ("optimizer", "parameters"),
+        [
+            (lambda: keras.optimizers.Adam(2e-3), LaplacianPyramid()),
+            (sk.LBFGS, LaplacianPyramid()),
+            (sk.LBFGS, LaplacianPyramid(scale=2)),
+            (lambda: keras.optimizers.Adam(0.03), FourierPixels()),
+            (sk.LBFGS, FourierPixels()),
+        ],
+        ids=["adam", "lbfgs", "lbfgs-scaled", "fourier-adam", "fourier-lbfgs"],
     )
 
     @with_each_optimizer
-    def test_it_comes_to_its_goal(self, optimizer, scale, photo):
+    def test_it_comes_to_its_goal(self, optimizer, parameters, photo):
         goal = np.clip(0.9 - 0.8 * photo, 0, 1)
-        result = self.transfer(goal, optimizer(), scale).run(photo, 60)
+        result = self.transfer(goal, optimizer(), parameters).run(photo, 60)
         totals = [row["total"] for row in result.losses]
         assert totals[-1] < 0.3 * totals[0]
-        expected = f"LaplacianPyramid(levels=8, scale={scale})"
-        assert result.manifest["parameters"] == expected
+        assert result.manifest["parameters"] == repr(parameters)
 
     def test_lbfgs_takes_no_wild_first_step_with_a_scale_of_2(self, photo):
         totals = [
-            [row["total"] for row in self.transfer(1 - photo, scale=scale).run(photo, 10).losses]
-            for scale in (1, 2)
+            [row["total"] for row in self.transfer(1 - photo, None, one).run(photo, 10).losses]
+            for one in (LaplacianPyramid(), LaplacianPyramid(scale=2))
         ]
         assert totals[0][1] > 10 * totals[0][0]
         assert max(totals[1]) == totals[1][0]
         assert totals[1][-1] < 0.1 * totals[0][-1]
 
     @with_each_optimizer
-    def test_style_transfer_with_a_network(self, optimizer, scale, photo, compact_terms, compact):
+    def test_style_transfer_with_a_network(
+        self, optimizer, parameters, photo, compact_terms, compact
+    ):
         transfer = sk.StyleTransfer(
             compact_terms,
             extractor=compact,
             optimizer=optimizer(),
-            parameters=LaplacianPyramid(scale=scale),
+            parameters=parameters,
         )
         result = transfer.run(photo, 15, pyramid=sk.Pyramid([16, 32]))
         totals = [row["total"] for row in result.losses]
@@ -266,27 +375,27 @@ class TestRunsOnAPyramidOfCoefficients:
         assert result.image.max() <= 1
 
     @with_each_optimizer
-    def test_outside_the_mask_nothing_changes(self, optimizer, scale, photo):
+    def test_outside_the_mask_nothing_changes(self, optimizer, parameters, photo):
         mask = np.tile(np.linspace(-1, 2, 32, dtype="float32").clip(0, 1), (24, 1))
-        transfer = self.transfer(1 - photo, optimizer(), scale)
+        transfer = self.transfer(1 - photo, optimizer(), parameters)
         result = transfer.run(photo, 12, update_mask=mask, pyramid=sk.Pyramid([16, 32]))
         np.testing.assert_array_equal(result.image[:, :8], photo[:, :8])
         np.testing.assert_array_equal(result.best[:, :8], photo[:, :8])
         assert np.abs(result.image - photo)[:, 24:].mean() > 0.02
 
     @with_each_optimizer
-    def test_a_batch_is_each_picture_alone(self, optimizer, scale, photo):
-        transfer = self.transfer(np.full_like(photo, 0.3), optimizer(), scale)
+    def test_a_batch_is_each_picture_alone(self, optimizer, parameters, photo):
+        transfer = self.transfer(np.full_like(photo, 0.3), optimizer(), parameters)
         other = photo[:, ::-1] ** 2
         both, alone = transfer.run([photo, other], 8).image, transfer.run(other, 8).image
         np.testing.assert_allclose(both[1], alone, atol=1e-4)
 
     @with_each_optimizer
-    def test_a_resumed_run_ends_the_same(self, optimizer, scale, photo, tmp_path):
+    def test_a_resumed_run_ends_the_same(self, optimizer, parameters, photo, tmp_path):
         mask = np.tile(np.linspace(-1, 2, 32, dtype="float32").clip(0, 1), (24, 1))
 
         def run(**options):
-            transfer = self.transfer(1 - photo, optimizer(), scale)
+            transfer = self.transfer(1 - photo, optimizer(), parameters)
             pyramid = sk.Pyramid([16, 32], [1, 2])
             return transfer.run(photo, 9, pyramid=pyramid, update_mask=mask, **options)
 
@@ -336,7 +445,7 @@ class TestWhatIsShown:
     class Beyond(Parameters):
         """Twice the contrast, so that dark and bright leave [0, 1]."""
 
-        def prepare(self, image, base, update_mask):
+        def prepare(self, image):
             return 2 * image - 0.5, None
 
         def image(self, values, context):
@@ -392,3 +501,123 @@ class TestWhatIsShown:
             transfer(Bad(name="bad")).run(photo, 5)
         np.testing.assert_array_equal(caught.value.image, expected)
         np.testing.assert_array_equal(caught.value.result.best, expected)
+
+
+class TestOnesOwn:
+    """The loop applies the mask and clips, whatever a parametrisation does."""
+
+    class Shifted(Parameters):
+        """Knows nothing of a mask, and has no bounds."""
+
+        def prepare(self, image):
+            return image - 0.3, None
+
+        def image(self, values, context):
+            return values + 0.3
+
+    def run(self, parameters, photo, **options):
+        descent = keras.optimizers.SGD(0.9 * photo.size)  # which goes too far
+        transfer = sk.StyleTransfer(
+            [sk.PixelLoss(1 - photo)],
+            extractor=sk.VGG19(weights=None),
+            optimizer=descent,
+            parameters=parameters,
+        )
+        return transfer.run(photo, 3, **options)
+
+    @pytest.mark.parametrize("make", [Shifted, FourierPixels, LaplacianPyramid, Pixels])
+    def test_outside_the_mask_nothing_changes(self, make, photo):
+        mask = np.tile(np.linspace(-1, 2, 32, dtype="float32").clip(0, 1), (24, 1))
+        images = []
+        result = self.run(
+            make(), photo, update_mask=mask, callbacks=[lambda step: images.append(step.image)]
+        )
+        for image in (result.image, result.best, *images):
+            np.testing.assert_array_equal(image[:, :8], photo[:, :8])
+        assert np.abs(result.image - photo)[:, 24:].mean() > 0.02
+
+    def test_without_bounds_everything_stays_within_the_unit_interval(self, photo, tmp_path):
+        parameters = Pixels()
+        parameters.bounds = None
+        seen = []
+        result = self.run(
+            parameters,
+            photo,
+            callbacks=[
+                sk.SaveEvery(tmp_path / "step.png", 1),
+                sk.Timelapse(tmp_path / "run.gif"),
+                seen.append,
+            ],
+        )
+        for image in (result.image, result.best, *(step.image for step in seen)):
+            assert image.min() >= 0
+            assert image.max() <= 1
+        result.save(tmp_path / "out.png")
+        assert (tmp_path / "step-00003.png").exists()
+        assert (tmp_path / "run.gif").exists()
+
+    @pytest.mark.parametrize(
+        ("parameters", "error", "words"),
+        [
+            ("x", InputTypeError, "parameters cannot be used.*Parameters.*received str 'x'"),
+            (Pixels, InputTypeError, "the class Pixels itself"),
+            (object(), InputTypeError, "received object"),
+        ],
+        ids=["text", "class", "object"],
+    )
+    def test_what_is_given_is_checked(self, parameters, error, words, photo):
+        with pytest.raises(error, match=words):
+            self.run(parameters, photo)
+        with pytest.raises(error, match=words):
+            sk.estimate_memory(64, sk.CompactVGG(), [sk.PixelLoss(photo)], parameters=parameters)
+
+    @pytest.mark.parametrize("bounds", [(1, 0), (0, 1, 2), "01", 1.0])
+    def test_bounds_that_are_no_limits(self, bounds, photo):
+        parameters = self.Shifted()
+        parameters.bounds = bounds
+        with pytest.raises((InputError, InputTypeError), match=r"bounds of Shifted.*low < high"):
+            self.run(parameters, photo)
+
+    @pytest.mark.parametrize("method", ["prepare", "image"])
+    def test_an_error_names_the_object_and_the_method(self, method, photo):
+        class Broken(self.Shifted):
+            pass
+
+        def fails(*arguments):
+            raise ZeroDivisionError("by nothing")
+
+        setattr(Broken, method, fails)
+        with pytest.raises(ZeroDivisionError) as caught:
+            self.run(Broken(), photo)
+        assert caught.value.__notes__ == [f"in parametrisation Broken, method {method}"]
+
+    def test_what_methods_return_is_checked(self, photo):
+        class Values(self.Shifted):
+            def prepare(self, image):
+                return image
+
+        class Cut(self.Shifted):
+            def image(self, values, context):
+                return values[:, 1:]
+
+        with pytest.raises(InputTypeError, match=r"`prepare` .*\(values, context\)"):
+            self.run(Values(), photo)
+        with pytest.raises(InputError, match=r"`image` .*wrong shape.*23, 32, 3\]"):
+            self.run(Cut(), photo)
+
+    def test_state_that_the_trace_would_freeze_is_told(self, photo):
+        class Counting(self.Shifted):
+            count = 0
+
+            def image(self, values, context):
+                self.count += 1
+                return values + 0.3
+
+        with pytest.warns(UserWarning, match=r"Counting changed self\.count in image"):
+            self.run(Counting(), photo)
+
+    def test_settings_are_the_public_attributes(self):
+        parameters = self.Shifted()
+        parameters.strength, parameters._own = 0.25, 1
+        assert repr(parameters) == "Shifted(strength=0.25)"
+        assert parameters.get_config() == {"strength": 0.25}

@@ -208,6 +208,11 @@ class TestShow:
             np.testing.assert_array_equal(np.asarray(image), np.uint8(result.image * 255 + 0.5))
         assert batch._repr_png_() is None
 
+    def test_values_outside_the_unit_interval_are_clipped(self, result):
+        beyond = dataclasses.replace(result, image=np.float32([[[-0.3, 0.5, 1.2]]]))
+        with Image.open(io.BytesIO(beyond._repr_png_())) as image:
+            np.testing.assert_array_equal(np.asarray(image), [[[0, 128, 255]]])
+
     def test_repr(self, result, batch):
         text = repr(result)
         total = result.losses[-1]["total"]

@@ -14,7 +14,7 @@ SHAPE, COARSE = (24, 32), (12, 16)
 PYRAMID = sk.Pyramid([16, 32, 32, 32], [2, 2, 1, 1])  # 4, 4, 2 and 2 steps of 12
 
 
-class ToGrey:
+class ToGrey(sk.transfer.Optimizer):
     """An optimizer that halves the distance to mid-grey, whatever the gradient."""
 
     def init(self, x):

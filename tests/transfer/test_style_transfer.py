@@ -1,3 +1,5 @@
+import copy
+import pickle
 import warnings
 import weakref
 
@@ -10,7 +12,7 @@ from PIL import Image
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError, SetupError
-from stylekit.transfer import NonFiniteLossError, Parameters, Start, TransferError
+from stylekit.transfer import NonFiniteLossError, Optimizer, Parameters, Start, TransferError
 
 SHAPE = (24, 32)
 LAYERS = ("block1_conv1", "block2_conv1")
@@ -73,7 +75,7 @@ class Returns(sk.Loss):
         return self.function(ops.mean(image, axis=(1, 2, 3)))
 
 
-class Descent:
+class Descent(Optimizer):
     """One's own optimizer; the state counts the steps."""
 
     def __init__(self, rate):
@@ -152,6 +154,10 @@ class TestRun:
         steps = list(transfer.iterate(photo, 5))
         assert [step.losses for step in steps] == result.losses
         np.testing.assert_array_equal(steps[-1].image, result.image)
+
+    @pytest.mark.parametrize("steps", [0, 2])
+    def test_iterate_yields_the_start_and_each_result(self, steps, plain, photo):
+        assert [step.index for step in plain.iterate(photo, steps)] == list(range(steps + 1))
 
     def test_iterate_may_be_left(self, plain, photo):
         for step in plain.iterate(photo, 1000):
@@ -439,7 +445,7 @@ class TestOptimizers:
 
 class TestParameters:
     class Logits(Parameters):
-        def prepare(self, image, base, update_mask):
+        def prepare(self, image):
             image = tf.clip_by_value(image, 0.01, 0.99)
             return tf.math.log(image / (1 - image)), {"sign": tf.constant(1.0)}
 
@@ -861,6 +867,18 @@ class TestRefusals:
         with pytest.raises(SetupError, match=r"TensorFlow.*jax.*KERAS_BACKEND=tensorflow"):
             sk.StyleTransfer([Mean()], extractor=vgg)
 
+    def test_without_eager_execution(self, vgg, plain, photo):
+        # As after `tf.compat.v1.disable_eager_execution()`, which a process cannot take back.
+        with tf.Graph().as_default():
+            for call in (
+                lambda: sk.StyleTransfer([Mean()], extractor=vgg),
+                lambda: plain.run(photo),
+            ):
+                with pytest.raises(
+                    SetupError, match=r"eager execution.*disabled\. Remove tf\.compat"
+                ):
+                    call()
+
     def test_an_error_before_the_first_step_is_raised_as_it_is(self, photo, vgg):
         class Wrong(sk.Loss):
             def compute(self, image, features, targets):
@@ -894,6 +912,45 @@ class TestNoGradient:
             warnings.simplefilter("error", UserWarning)
             assert transfer.run(photo, 2).losses[0]["total"] == 0
             transfer.run(1 - photo, 2)
+
+
+class TestCopies:
+    """The network's own copies are tested with the networks; here nothing is read of it."""
+
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            *({"optimizer": sk.LBFGS(2)}, {"optimizer": keras.optimizers.Adam(0.02)}),
+            *({"parameters": sk.LaplacianPyramid()}, {"parameters": sk.FourierPixels()}),
+            *({"plan": sk.Reuse()}, {"plan": sk.FitMemory("4GB")}),
+        ],
+        ids=lambda options: type(*options.values()).__name__,
+    )
+    def test_after_a_run(self, options, copied, photo):
+        terms = [sk.PixelLoss(1 - photo), sk.TotalVariationLoss()]
+        transfer = sk.StyleTransfer(terms, extractor=sk.VGG19(weights=None), **options)
+        result = transfer.run(photo, 3)
+        assert_same(copied(transfer).run(photo, 3), result)
+        assert_same(transfer.run(photo, 3), result)
+
+
+@pytest.mark.parametrize("optimizer", [None, keras.optimizers.Adam(0.02)])
+def test_no_number_on_the_way_is_infinite(optimizer, photo, vgg):
+    """Also where the gradient is zero at first, and where a weight changes."""
+    term = sk.PixelLoss(photo)
+
+    def change(step):
+        term.weight = step.index + 1.0
+
+    tf.debugging.enable_check_numerics()
+    try:
+        terms = [term, sk.TotalVariationLoss(weight=0)]
+        transfer = sk.StyleTransfer(terms, extractor=vgg, optimizer=optimizer)
+        assert transfer.run(photo, 3, callbacks=[change]).steps == 3
+        assert transfer.run(1 - photo, 3, callbacks=[change]).steps == 3
+    finally:
+        tf.debugging.disable_check_numerics()
 
 
 class TestWhatReviewFound:
@@ -940,7 +997,7 @@ class TestWhatReviewFound:
 
     def test_lbfgs_with_settings_takes_the_bounds_of_the_parameters(self, photo, vgg):
         class Doubled(Parameters):
-            def prepare(self, image, base, update_mask):
+            def prepare(self, image):
                 return image * 10, {}
 
             def image(self, values, context):

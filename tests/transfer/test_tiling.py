@@ -12,6 +12,7 @@ from stylekit.features import Grid
 from stylekit.losses import Canvas, PaletteLoss
 from stylekit.losses.patch import PatchStyleLoss
 from stylekit.transfer import objective as objective_module
+from stylekit.transfer.parameters import rendering
 from stylekit.transfer.recompute import RecomputedObjective
 from stylekit.transfer.tiling import TiledCanvas, TiledObjective
 
@@ -291,11 +292,11 @@ def test_the_second_pass_waits_for_the_first(style, small, monkeypatch, ancestor
 
 def test_an_optimizer_takes_the_same_steps(terms, small, photo, masks, image):
     def steps(objective):
-        parameters, optimizer = sk.Pixels(), sk.LBFGS(history=2)
+        optimizer = sk.LBFGS(history=2)
         start = tf.constant(image, tf.float32)
         mask = tf.constant(masks[0][None, ..., None])
-        values, context = parameters.prepare(start, start, mask)
-        step = objective.stepper(optimizer, lambda z: parameters.image(z, context), (0.0, 1.0))
+        values, render = rendering(sk.Pixels(), start, start, mask)
+        step = objective.stepper(optimizer, render, (0.0, 1.0))
         carry = {
             "values": values,
             "state": optimizer.init(values),

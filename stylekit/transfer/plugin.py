@@ -1,0 +1,99 @@
+"""What optimizers, parametrisations and callbacks share: settings, and errors that name them."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Container, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+SETTINGS = (bool, int, float, str, tuple, type(None))
+"""Types of the attributes that count as settings."""
+
+
+class Plugin:
+    """Settings of an object that a run is given, for its record and its checkpoint."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings by name. A run is resumed only with equal ones.
+
+        Default: the public attributes that are numbers, strings, tuples or None.
+        """
+        attributes = vars(self).items()
+        return {k: v for k, v in attributes if k[0] != "_" and isinstance(v, SETTINGS)}
+
+    def __repr__(self) -> str:
+        settings = (
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
+            for name, value in self.get_config().items()
+        )
+        return f"{type(self).__name__}({', '.join(settings)})"
+
+
+def described(value) -> str:
+    """Return what a value is, for an error: its type, or that it is a class itself."""
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself; write {value.__name__}(...)"
+    return f"{type(value).__name__} {value!r}" if isinstance(value, str) else type(value).__name__
+
+
+@contextlib.contextmanager
+def tracing(
+    kind: str, plugin: Plugin, method: str, advice: str, known: Container[Exception] = ()
+) -> Iterator[None]:
+    """Name a plug-in in the errors of one of its traced methods, and warn of state that is lost.
+
+    Parameters
+    ----------
+    kind : str
+        "optimizer" or "parametrisation".
+    plugin : Plugin
+    method : str
+    advice : str
+        Where state belongs instead, as a sentence.
+    known : container of Exception
+        Errors of other objects, which it calls.
+
+    Warns
+    -----
+    UserWarning
+        If the method has changed an attribute while it was traced.
+    """
+    name = type(plugin).__name__
+    before = _attributes(plugin)
+    try:
+        yield
+    except Exception as error:
+        if error not in known:
+            error.add_note(f"in {kind} {name}, method {method}")
+        raise
+    if tf.executing_eagerly():  # as under `tf.config.run_functions_eagerly`
+        return
+    after = _attributes(plugin)
+    changed = [k for k, v in after.items() if k not in before or not _equal(v, before[k])]
+    if changed:
+        warnings.warn(
+            f"The {kind} {name} changed {', '.join(f'self.{k}' for k in changed)} in {method}. "
+            f"`{method}` is traced: its Python code runs once for each size, and the attribute is "
+            f"a constant in all steps. {advice}",
+            stacklevel=2,
+        )
+
+
+def _attributes(plugin: Plugin) -> dict[str, Any]:
+    """Return the attributes, with copies of those that may change in place."""
+    kinds = (list, dict, set, np.ndarray)
+    return {k: v.copy() if isinstance(v, kinds) else v for k, v in vars(plugin).items()}
+
+
+def _equal(one, other) -> bool:
+    if isinstance(one, np.ndarray):
+        return isinstance(other, np.ndarray) and np.array_equal(one, other)
+    if isinstance(one, list | set | dict) and type(one) is type(other) and len(one) == len(other):
+        pairs = zip(one, other, strict=True)
+        values = zip(one.values(), other.values(), strict=True) if isinstance(one, dict) else ()
+        return all(a is b for a, b in (*pairs, *values))
+    return one is other
