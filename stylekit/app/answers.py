@@ -70,8 +70,9 @@ class Answers:
             picture = self._picture(sent, examples.STYLES)
             visitor.styles[place] = picture
             answer |= _place(picture)
-        if "show" not in answer and visitor.styles[place] is not None:
-            answer["show"] = shown(visitor.styles[place], VIEW)
+        painting = visitor.styles[place]
+        if "show" not in answer and painting is not None:
+            answer["show"] = shown(painting, VIEW)
         return answer
 
     def region(self, visitor: Visitor, tool: str, drawn: Any) -> dict[str, Any]:

@@ -37,8 +37,8 @@ def state(**told: Any) -> dict[str, Any]:
     **told
         What else the template reads.
     """
-    told = {"show": "", "note": "", "problem": False} | told
-    return told | {"note": html.escape(told["note"])}
+    told = {"show": "", "note": "", "problem": False, **told}
+    return told | {"note": html.escape(str(told["note"]))}
 
 
 def picture(prompt: str, examples: Mapping[str, np.ndarray], most: int, **options) -> gr.HTML:

@@ -112,7 +112,8 @@ def page(answers: Answers) -> gr.Blocks:
                 yield shown, painted.files, _curve(painted.curve), gr.Button(interactive=True)
 
         def leave(request: gr.Request) -> None:
-            forget(blocks, request.session_hash)
+            if request.session_hash:
+                forget(blocks, request.session_hash)
 
         private: dict[str, Any] = {"api_visibility": "private"}
         quick = private | {"show_progress": "hidden"}

@@ -94,7 +94,7 @@ def shown(image: np.ndarray, size: int | None = None) -> str:
     if size is not None:
         image = as_image(image, size=min(size, max(image.shape[:2])))
     buffer = io.BytesIO()
-    Image.fromarray(np.uint8(image * 255 + 0.5)).save(buffer, "JPEG", quality=88)
+    Image.fromarray((image * 255 + 0.5).astype(np.uint8)).save(buffer, "JPEG", quality=88)
     return data_url(buffer.getvalue(), "image/jpeg")
 
 

@@ -90,7 +90,8 @@ def poisson(
 def _surroundings(region: np.ndarray) -> tuple[slice, slice]:
     """Return the window of a region and of its neighbours."""
     rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
-    return tuple(slice(max(0, found[0] - 1), found[-1] + 2) for found in (rows, columns))
+    high, wide = (slice(max(0, found[0] - 1), found[-1] + 2) for found in (rows, columns))
+    return high, wide
 
 
 def _mixed_source(below: np.ndarray, above: np.ndarray) -> np.ndarray:
@@ -180,8 +181,8 @@ def _system(
             rows.append(number_of[here][both])
             columns.append(number_of[there][both])
     diagonal = np.arange(count)
-    rows, columns = np.concatenate([diagonal, *rows]), np.concatenate([diagonal, *columns])
-    entries = np.full(len(rows), -1.0)
+    places = np.concatenate([diagonal, *rows]), np.concatenate([diagonal, *columns])
+    entries = np.full(len(places[0]), -1.0)
     entries[:count] = neighbours[unknown]
-    matrix = sparse.csr_array((entries, (rows, columns)), shape=(count, count))
+    matrix = sparse.csr_array((entries, places), shape=(count, count))
     return matrix, right[unknown]

@@ -231,13 +231,13 @@ class PaintOptions(RunOptions):
         """Refuse what can be refused before a picture is read."""
         checked(self.style_loss, "--style-loss", declared.STYLE_LOSSES)
         if self.finish:
-            parsed_finish(self.finish, self.steps)
+            parsed_finish(self.finish, self.steps or 0)
         self.layers(content_layers=self.content_layers)
         super().check()
 
     def networks(self) -> tuple[ExtractorName, ...]:
         """Return the names of the networks of the run."""
-        last = (parsed_finish(self.finish, self.steps)[0],) if self.finish else ()
+        last = (parsed_finish(self.finish, self.steps or 0)[0],) if self.finish else ()
         return (*super().networks(), *last)
 
     def arguments(self) -> dict[str, Any]:
@@ -249,7 +249,7 @@ class PaintOptions(RunOptions):
             "keep_colors": self.keep_colors and self.keep_colors.value,
         }
         if self.finish:
-            name, steps = parsed_finish(self.finish, self.steps)
+            name, steps = parsed_finish(self.finish, self.steps or 0)
             given["finish"] = self.network(name), steps
         return given | self.layers(content_layers=self.content_layers)
 

@@ -6,6 +6,7 @@ command knows neither. Where an option does the same, this names the option.
 
 from __future__ import annotations
 
+import functools
 import re
 
 WORDS = (
@@ -52,9 +53,7 @@ WORDS = (
 def spoken(message: str) -> str:
     """Return a message of the library in the words of the command line."""
     for pattern, words in WORDS:
-        message = re.sub(
-            pattern, lambda found, words=words: _cased(found, words), message, flags=re.I
-        )
+        message = re.sub(pattern, functools.partial(_cased, words=words), message, flags=re.I)
     return message
 
 

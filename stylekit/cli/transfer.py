@@ -102,7 +102,7 @@ def _check_count(option: str, given: list | None, styles: int, one_will_do: bool
     if given and len(given) != styles and not (one_will_do and len(given) == 1):
         fail(
             f"the number of {option} differs from the number of styles",
-            expected=f"one, or {styles}" if one_will_do and styles > 1 else styles,
+            expected=f"one, or {styles}" if one_will_do and styles > 1 else str(styles),
             received=len(given),
             hint=f"give {option} once for each style",
         )

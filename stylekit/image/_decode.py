@@ -74,7 +74,7 @@ def _pixels(im: Image.Image, name: str) -> np.ndarray:
     elif im.mode == "La":
         im = im.convert("LA")
     rgb = _profile.to_srgb(im.convert(_OPAQUE.get(im.mode, "RGB")), icc, name)
-    return np.divide(rgb, 255, dtype=np.float32)
+    return np.divide(np.asarray(rgb), 255, dtype=np.float32)
 
 
 def _sixteen_bits(values: np.ndarray, name: str) -> np.ndarray:
@@ -92,7 +92,8 @@ def _sixteen_bits(values: np.ndarray, name: str) -> np.ndarray:
 def _alpha(im: Image.Image) -> np.ndarray | None:
     if not im.has_transparency_data or im.mode.startswith(("I", "F")):
         return None
-    return np.divide(im.convert("RGBA").getchannel("A"), 255, dtype=np.float32)
+    alpha = np.asarray(im.convert("RGBA").getchannel("A"))
+    return np.divide(alpha, 255, dtype=np.float32)
 
 
 @contextmanager
@@ -103,7 +104,7 @@ def _decoding(name: str) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         # Twice the limit is an error in Pillow, and so is its warning under some filters.
         count = re.search(r"\d+", str(error))
-        check_pixel_count(name, int(count.group()) if count else 2 * Image.MAX_IMAGE_PIXELS)
+        check_pixel_count(name, int(count.group()) if count else 2 * (Image.MAX_IMAGE_PIXELS or 0))
         raise
     except UnidentifiedImageError as error:
         raise _checks.FileError(

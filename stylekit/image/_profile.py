@@ -7,6 +7,7 @@ import io
 import struct
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -62,13 +63,13 @@ def values_to_srgb(values: np.ndarray, icc: bytes | None, name: str) -> np.ndarr
     grey = values.shape[-1] == 1
     convert = _converter("L" if grey else "RGB", icc, name)
     rgb = np.repeat(values, 3, axis=-1) if grey else values
-    if convert is None:
+    if convert is None or icc is None:
         return rgb
     curves = _tone_curves(icc)
     if curves is None:
         levels = quantise(values, 8)
         im = Image.fromarray(levels[..., 0] if grey else levels)
-        return np.divide(convert(im), 255, dtype=np.float32)
+        return np.divide(np.asarray(convert(im)), 255, dtype=np.float32)
     # A grey profile has one curve: its light is neutral, so that no matrix is due.
     matrix = (
         np.eye(3) if len(curves) == 1 else np.linalg.solve(_matrix(srgb_profile()), _matrix(icc))
@@ -89,7 +90,7 @@ def _encode(light: np.ndarray) -> np.ndarray:
 
 def _matrix(icc: bytes) -> np.ndarray:
     """Return the matrix from a profile's linear RGB to XYZ (D50)."""
-    core = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile
+    core: Any = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile
     colorants = (core.red_colorant, core.green_colorant, core.blue_colorant)
     return np.array([xyz for xyz, _ in colorants]).T
 
@@ -139,7 +140,7 @@ def _converter(
             ImageCms.ImageCmsProfile(io.BytesIO(icc)) if icc else ImageCms.createProfile("LAB")
         )
         core = getattr(profile, "profile", profile)
-        source = _MODES.get(core.xcolor_space.strip())
+        source: Any = _MODES.get(core.xcolor_space.strip())
         # A grey picture may carry an RGB profile: its three channels are then equal.
         if source != mode and (mode, source) != ("L", "RGB"):
             raise ImageCms.PyCMSError(f"it describes {core.xcolor_space.strip()}, not {mode}")

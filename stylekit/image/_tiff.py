@@ -47,7 +47,7 @@ def read_deep(path: Path) -> Picture | None:
 
     try:
         with tifffile.TiffFile(path) as tiff:
-            page = tiff.pages[0]
+            page: Any = tiff.pages[0]
             grey = page.photometric in (0, 1)
             if page.bitspersample <= 8 or not (grey or page.photometric == 2):
                 return None
@@ -57,7 +57,8 @@ def read_deep(path: Path) -> Picture | None:
             except (KeyError, ValueError) as error:
                 if "imagecodecs" not in str(error):
                     raise
-                return _leave_to_pillow(path, page)
+                _leave_to_pillow(path, page)
+                return None
             return _picture(path, page, samples)
     except _checks.StylekitError:
         raise

@@ -215,7 +215,7 @@ def resample_values(
     result = np.empty((height, width, planes.shape[-1]), np.float32)
     for channel in range(planes.shape[-1]):
         plane = Image.fromarray(np.ascontiguousarray(planes[..., channel]))
-        result[..., channel] = plane.resize((width, height), resampling)
+        result[..., channel] = np.asarray(plane.resize((width, height), resampling))
     np.clip(result, 0, 1, out=result)
     return result.reshape((height, width, *values.shape[2:]))
 

@@ -189,5 +189,5 @@ def _lit(paint, relief, size):
     color = paint / 255
     shadow = color - 0.30 * light * (1 - color * 0.5)
     color = np.where(light > 0, color * (1 - 0.38 * light), shadow)
-    lit = Image.fromarray(np.uint8(np.clip(color, 0, 1) * 255 + 0.5))
+    lit = Image.fromarray((np.clip(color, 0, 1) * 255 + 0.5).astype(np.uint8))
     return np.asarray(lit.resize((size, size), Image.Resampling.LANCZOS), np.float32) / 255

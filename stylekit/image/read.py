@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -136,8 +136,9 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
         return np.stack(images)
     if isinstance(picture, str | os.PathLike | Image.Image):
         return as_image(picture, name)[np.newaxis]
-    final = _is_final(picture)
-    values = picture if final else rgb_values(picture, name, batch=True)
+    values: Any = picture
+    if not _is_final(values):
+        values = rgb_values(values, name, batch=True)
     return values if values.ndim == 4 else values[np.newaxis]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ _FINER = 4  # Letters are drawn as much larger: at their own size they would sta
 
 def contact_sheet(
     pictures: Iterable[PictureLike | Any] | Mapping[str, PictureLike | Any],
-    labels: Iterable[str] | None = None,
+    labels: Iterable[str | Sequence[str]] | None = None,
     columns: int | None = None,
     *,
     size: int = 320,

@@ -90,14 +90,15 @@ def write_image(
         else:
             samples = pixels if alpha is None else np.dstack([pixels, alpha])
             exif = _exif.build(tags, pixels.shape[:2], kind)
-            options: dict[str, Any] = {
+            of_kind: dict[str, dict[str, Any]] = {
                 "JPEG": {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0"},
                 "WEBP": {"quality": quality, "exact": True},  # colours under transparency too
                 "PNG": {"pnginfo": chunks},
                 # Pillow's compressing TIFF writer fails on the Exif directory, and its own would
                 # make question marks of umlauts unless the tags come as a dict.
                 "TIFF": {"tiffinfo": dict(exif)} if exif else {"compression": "tiff_adobe_deflate"},
-            }[kind]
+            }
+            options = of_kind[kind]
             if exif and kind != "TIFF":
                 options["exif"] = exif
             Image.fromarray(quantise(samples, 8)).save(

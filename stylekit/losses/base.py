@@ -149,17 +149,17 @@ def optional_layers(layers) -> tuple[str, ...] | None:
     return None if layers is None else layer_tuple(layers)
 
 
-def layer_tuple(layers: Sequence[str] | str) -> tuple[str, ...]:
+def layer_tuple(layers: Any) -> tuple[str, ...]:
     """Return layer names as a tuple; one name may be given as it is."""
     one = isinstance(layers, str) or not isinstance(layers, Iterable)
-    layers = (layers,) if one else tuple(layers)
-    if not layers or not all(isinstance(layer, str) for layer in layers):
+    names = (layers,) if one else tuple(layers)
+    if not names or not all(isinstance(layer, str) for layer in names):
         raise InputTypeError(
-            explain("layers are wrong", expected="one layer name or more", received=repr(layers))
+            explain("layers are wrong", expected="one layer name or more", received=repr(names))
         )
-    if len(set(layers)) < len(layers):
-        fail("a layer is named twice", expected="each layer once", received=", ".join(layers))
-    return layers
+    if len(set(names)) < len(names):
+        fail("a layer is named twice", expected="each layer once", received=", ".join(names))
+    return names
 
 
 def weight_tuple(weights, layers) -> tuple[float, ...] | None:

@@ -32,7 +32,9 @@ class PaletteLoss(Loss):
     def __init__(self, regions, *, weight: float = 1.0, name: str | None = None) -> None:
         super().__init__(weight=weight, name=name)
         self.masks = [mask for _, mask, _ in regions]
-        self.colors = np.float32([mean_color(style, source) for style, _, source in regions])
+        self.colors = np.array(
+            [mean_color(style, source) for style, _, source in regions], np.float32
+        )
 
     def prepare(self, canvas):
         """Return the masks as weights of means, their shares, and the style's mean colours."""

@@ -81,6 +81,8 @@ class PatchStyleLoss(Loss):
     anew at each evaluation and has no gradient; L-BFGS copes with the jumps.
     """
 
+    layers: tuple[str, ...]
+
     def __init__(
         self,
         style,
@@ -115,7 +117,7 @@ class PatchStyleLoss(Loss):
     def _check_maps(self) -> None:
         if (self.image_map is None) != (self.style_map is None):
             fail("a map is missing", expected="image_map and style_map, or neither")
-        if self.style_map is None:
+        if self.image_map is None or self.style_map is None:
             return
         if self.image_map.shape[-1] != self.style_map.shape[-1]:
             fail(
@@ -206,8 +208,8 @@ class PatchStyleLoss(Loss):
         config: dict[str, Any] = {"style": picture_hash(self.style)}
         if self.image_map is not None:
             # Channel by channel: a picture has no more than four.
-            for key, channels in (("image_map", self.image_map), ("style_map", self.style_map)):
-                config[key] = picture_hash(np.moveaxis(channels, -1, 0)[..., None])
+            for key in ("image_map", "style_map"):
+                config[key] = picture_hash(np.moveaxis(getattr(self, key), -1, 0)[..., None])
             config["map_weight"] = self.map_weight
         config |= weight_config(self.layer_weights)
         config |= {"patch": self.patch, "stride": self.stride, "seed": self.seed}

@@ -229,7 +229,7 @@ class WindowGramStyleLoss(Loss):
         _check_size(self.style_map, self.style.shape[:2], "style_map")
         self.layers = optional_layers(layers)
         self.layer_weights = weight_tuple(layer_weights, layers)
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "patch": patch,
             "overlap": overlap,
             "map_patch": map_patch,

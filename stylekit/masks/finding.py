@@ -72,9 +72,9 @@ def find_subject(
             )
         found = seen.mask(classes)
         if refine is None:
-            seen = crf(picture, seen)
+            better: Any = crf(picture, seen)
             # What little there was of a class may be gone: then what the segmenter said stands.
-            return seen.mask(classes) if {*classes} & {*seen.names_present} else found
+            return better.mask(classes) if {*classes} & {*better.names_present} else found
     return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {name}")
 
 

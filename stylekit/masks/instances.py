@@ -237,7 +237,7 @@ def paste(
         points.append((centres - low) / max(high - low, 1e-6) * cells - 0.5)
     grid = np.meshgrid(*points, indexing="ij")
     values = ndimage.map_coordinates(mask.astype(np.float32), grid, order=1, mode="nearest")
-    return tuple(where), values
+    return (where[0], where[1]), values
 
 
 def _numbered(names: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -62,5 +62,5 @@ def overlay(
                 hint="resize it with stylekit.image.resize(color, picture.shape)",
             )
     else:
-        over = np.float32(rgb_color(color, "color") / 255)
+        over = (rgb_color(color, "color") / 255).astype(np.float32)
     return under + np.float32(strength) * cover[..., np.newaxis] * (over - under)

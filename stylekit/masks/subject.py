@@ -294,7 +294,7 @@ def _surroundings(box: Any, shape: tuple[int, ...]) -> tuple[slice, slice]:
     )
 
 
-def _scribble(mask: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+def _scribble(mask: Any, shape: Any, name: str) -> np.ndarray:
     values = as_mask(mask, shape, name=name)
     if values.max() < 0.5:
         fail(

@@ -101,12 +101,12 @@ def pareto_front(costs: ArrayLike) -> np.ndarray:
     >>> pareto_front([[1, 3], [2, 2], [3, 3], [3, 1]])
     array([ True,  True, False,  True])
     """
-    costs = np.asarray(costs, np.float64)
-    if costs.ndim != 2:
-        fail("costs are wrong", expected="an array [N, K]", received=f"shape {costs.shape}")
-    one, other = costs[:, np.newaxis], costs[np.newaxis]
+    points: np.ndarray = np.asarray(costs, np.float64)
+    if points.ndim != 2:
+        fail("costs are wrong", expected="an array [N, K]", received=f"shape {points.shape}")
+    one, other = points[:, np.newaxis], points[np.newaxis]
     beaten = ((other <= one).all(axis=-1) & (other < one).any(axis=-1)).any(axis=1)
-    return ~beaten & ~np.isnan(costs).any(axis=1)
+    return ~(beaten | np.isnan(points).any(axis=1))
 
 
 def _value(term: Loss, image: np.ndarray, extractor: FeatureExtractor) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def prepared(
     """
     if keep_colors is not None:
         choice(keep_colors, "keep_colors", WAYS)
-    match = BEFORE.get(keep_colors)
+    match = None if keep_colors is None else BEFORE.get(keep_colors)
     return style if match is None else match(style, photo, style_mask, mask)
 
 
@@ -69,7 +69,7 @@ def finished(
     """
     if keep_colors is None:
         return result
-    images = {}
+    images: dict[str, Any] = {}
     content = resize(photo, result.image.shape)  # rounding may make it a pixel smaller
     for name in ("image", "best"):
         painted = getattr(result, name)

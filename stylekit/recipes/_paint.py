@@ -98,7 +98,7 @@ def paint(
         smoothing = how.variation(network) if variation is None else variation
         if smoothing:
             smoothing *= strength
-            chroma = {"channels": "chroma", "name": "chroma_variation"}
+            chroma: dict[str, Any] = {"channels": "chroma", "name": "chroma_variation"}
             terms.append(TotalVariationLoss(weight=smoothing))
             terms.append(TotalVariationLoss(weight=CHROMA * smoothing, **chroma))
         return StyleTransfer(

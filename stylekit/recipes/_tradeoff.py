@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,11 +27,12 @@ def plot(sweep: Sweep):
 
     done = [cell for cell in sweep.cells if not cell.problem]
     front = sweep.pareto
-    figure = plt.figure(figsize=(9, 7), layout="constrained", dpi=110)
+    figure: Any = plt.figure(figsize=(9, 7), layout="constrained", dpi=110)
     above, below = figure.subfigures(2, 1, height_ratios=(3, 1.1))
     axes = above.subplots()
     lines = _lines(sweep, done)
-    colors = [one for k, one in enumerate(plt.get_cmap("tab20").colors) if k not in ORANGE]
+    palette: Any = plt.get_cmap("tab20")
+    colors = [one for k, one in enumerate(palette.colors) if k not in ORANGE]
     colors = colors[::2] + colors[1::2]  # the strong ones first
     for index, (label, cells) in enumerate(lines.items()):
         color = colors[index % len(colors)]

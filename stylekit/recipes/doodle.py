@@ -19,6 +19,7 @@ from stylekit.losses import (
     PatchStyleLoss,
     TotalVariationLoss,
 )
+from stylekit.losses.base import LayersLike
 from stylekit.losses.patch import PATCH_LAYERS
 from stylekit.masks import MatchedRegions, match_regions, resize
 from stylekit.recipes._paint import record_regions, sized_style
@@ -169,7 +170,7 @@ def doodle(
     sources = [resize(mask, painting.shape[:2]) for mask in matched.style]
     pairs = list(zip(masks, sources, strict=True))
 
-    def gram(weight: float, layers: Sequence[str]) -> Loss:
+    def gram(weight: float, layers: LayersLike) -> Loss:
         return GradientMaskStyleLoss(
             [(painting, *pair) for pair in pairs],
             region_names=matched.names,

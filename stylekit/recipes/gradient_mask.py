@@ -8,6 +8,7 @@ from stylekit._checks import InputTypeError, explain, fail, number
 from stylekit._defaults import SIZE
 from stylekit.image import as_image
 from stylekit.losses import GradientMaskStyleLoss, Loss
+from stylekit.losses.base import LayersLike
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._colors import prepared
@@ -92,7 +93,7 @@ def gradient_mask(
         intensity = number(rest[1] if len(rest) > 1 else 1.0, "intensity", low=0)
         parts.append(StylePart(painting, mask, source, intensity))
 
-    def gram(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
+    def gram(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
         regions = [(one.style, one.mask, one.style_mask, one.weight) for one in parts]
         return [GradientMaskStyleLoss(regions, layers=layers, weight=weight)]
 

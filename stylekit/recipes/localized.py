@@ -146,7 +146,7 @@ def localized(
         source = 1 - source if keep == "subject" else source
 
     soft = feather(where, feather_radius)
-    masks = {} if method == "superimpose" else {"mask": soft}
+    masks: dict[str, Any] = {} if method == "superimpose" else {"mask": soft}
     result = stylize(
         photo,
         painting,
@@ -163,7 +163,7 @@ def localized(
         join = blend if callable(blend) else BLENDS[blend]
         record["blend"] = getattr(join, "__name__", type(join).__name__)
         # The blends soften the edge themselves, each where it puts it.
-        images = {
+        images: dict[str, Any] = {
             name: _joined(join, photo, getattr(result, name), where, feather_radius)
             for name in ("image", "best")
         }
@@ -180,7 +180,7 @@ def _joined(join, photo, stylised, where, feather_radius) -> np.ndarray:
     if image.shape != photo.shape:
         fail(
             f"the blend {name!r} returned a picture of another shape",
-            expected=list(photo.shape),
+            expected=f"{list(photo.shape)}",
             received=list(image.shape),
         )
     return image

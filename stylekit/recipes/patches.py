@@ -11,6 +11,7 @@ from stylekit._checks import InputTypeError, explain
 from stylekit._defaults import SIZE, STYLE_LOSS
 from stylekit.image import as_image, resize, with_map
 from stylekit.losses import Loss, WindowGramStyleLoss
+from stylekit.losses.base import LayersLike
 from stylekit.masks import match_regions
 from stylekit.masks import resize as mask_at
 from stylekit.recipes._colors import prepared
@@ -98,7 +99,7 @@ def patches(
         )
     photo = as_image(content, "content", size)
     painting = sized_style(style, photo, style_scale)
-    regions = [(None, None, "")]
+    regions: list[tuple[Any, Any, str]] = [(None, None, "")]
     if content_map is None:
         maps = photo, match_histograms(painting, photo, channel_axis=-1)
     else:
@@ -121,7 +122,7 @@ def patches(
     painting = prepared(painting, photo, keep_colors)
     parts = [StylePart(painting, mask, source, name=name) for mask, source, name in regions]
 
-    def gram(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
+    def gram(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
         return [
             WindowGramStyleLoss(
                 painting,

@@ -8,6 +8,7 @@ from typing import Any
 from stylekit._defaults import MIN_SHARE, SIZE
 from stylekit.image import as_image, with_map
 from stylekit.losses import GradientMaskStyleLoss, Loss
+from stylekit.losses.base import LayersLike
 from stylekit.masks import combine, match_regions, resize
 from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, record_regions, sized_style
@@ -116,7 +117,7 @@ def regions(
         for style, mask, source, name in zip(styles, masks, sources, matched.names, strict=True)
     ]
 
-    def gram(parts: Sequence[StylePart], weight: float, layers: Sequence[str]) -> list[Loss]:
+    def gram(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
         return [
             GradientMaskStyleLoss(
                 [(one.style, one.mask, one.style_mask) for one in parts],

@@ -136,7 +136,7 @@ def sweep(
 
 def _measure(cell: Cell, judge: _Judge) -> None:
     """Measure a cell's result, unless it was cut off."""
-    result = cell.result
+    result: Any = cell.result
     if result.stopped_by == "interrupted":
         cell.problem = f"interrupted at step {result.steps}"
     else:

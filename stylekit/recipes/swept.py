@@ -240,7 +240,7 @@ class Sweep:
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        Image.fromarray(np.uint8(self.sheet() * 255 + 0.5)).save(buffer, "PNG")
+        Image.fromarray((self.sheet() * 255 + 0.5).astype(np.uint8)).save(buffer, "PNG")
         return buffer.getvalue()
 
     def __repr__(self) -> str:
