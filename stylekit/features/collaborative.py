@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from stylekit._checks import weights_file
+from stylekit.features.geometry import Window
 from stylekit.features.keras_extractor import KerasExtractor
 from stylekit.features.weights import read_convolutions
 
@@ -18,10 +19,7 @@ _PROJECTED = (64, 128, 256, 512, 512)
 
 
 class ReflectPadding(keras.layers.ZeroPadding2D):
-    """Adds a cell at each side, not of zeros, but the mirror image of what is beside the border.
-
-    To the geometry of masks one padding is like another.
-    """
+    """Adds a cell at each side, not of zeros, but the mirror image of what is beside the border."""
 
     def call(self, x):
         """Return ``[B, h + 2, w + 2, C]``."""
@@ -69,4 +67,5 @@ def collaborative_student(path: str | os.PathLike, *, projected: bool = False) -
     shapes = {layer.name: tuple(layer.kernel.shape) for layer in layers}
     for name, arrays in read_convolutions(weights_file(Path(path), "path"), shapes).items():
         model.get_layer(name).set_weights(arrays)
-    return KerasExtractor(model)
+    mirrored = Window(1, border=((1, 1), (1, 1)))
+    return KerasExtractor(model, windows={ReflectPadding: mirrored})

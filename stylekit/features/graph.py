@@ -11,7 +11,7 @@ import keras
 
 from stylekit._checks import InputError, explain
 from stylekit.features.geometry import Grid, Window, union
-from stylekit.features.reach import window_of
+from stylekit.features.reach import nominal_window, window_of
 
 _CELL = Window()
 
@@ -28,7 +28,7 @@ class Node:
     inputs : tuple of Node
         What it is computed from.
     window : Window
-        What the operation sees of its inputs; of one whose reach is not known, a single cell.
+        What the operation sees of its inputs; if that is not known, at least.
     path : tuple of Window
         The spatial operations from the picture, along the branch that sees most.
     unknown : str
@@ -125,11 +125,12 @@ class Graph:
         unknown = [one.unknown for one in inputs if one.unknown]
         if window is None:
             unknown.append(f"{type(operation).__name__} {name!r}")
-        elif window != _CELL:
+            window = nominal_window(operation, args, kwargs)
+        if window != _CELL:
             widest = (*widest, window)
         for tensor in outputs:
             self._made[id(tensor)] = Node(
-                tensor, operation, inputs, window or _CELL, widest, next(iter(unknown), "")
+                tensor, operation, inputs, window, widest, next(iter(unknown), "")
             )
 
     def _declared(self, name: str, operation: keras.Operation) -> Window | None:

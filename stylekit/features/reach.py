@@ -61,9 +61,8 @@ def window_of(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Wi
     -------
     Window or None
     """
-    kind = type(operation)
-    name = kind.__name__
-    if kind.__module__.split(".")[0] not in ("keras", "stylekit") or kwargs.get("training"):
+    name = type(operation).__name__
+    if not _is_keras_own(type(operation)) or kwargs.get("training"):
         return None
     if not _is_pointwise(getattr(operation, "activation", None)):
         return None
@@ -75,6 +74,26 @@ def window_of(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Wi
     if name == "Stack":  # of single channels, [B, H, W]
         flat = all(len(x.shape) == 3 for x in keras.tree.flatten((args, dict(kwargs))))
         return Window(1) if flat and operation.axis in _CHANNELS else None
+    return _spatial(name, operation, args, kwargs)
+
+
+def nominal_window(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Window:
+    """Return what an operation that `window_of` does not know sees at least.
+
+    It is that of the class of Keras from which its own is derived, such as a convolution with an
+    activation of one's own; else one cell. Masks follow it, and tiles do not rely on it.
+    """
+    names = (kind.__name__ for kind in type(operation).__mro__ if _is_keras_own(kind))
+    windows = (_spatial(name, operation, args, kwargs) for name in names)
+    return next(filter(None, windows), Window(1))
+
+
+def _is_keras_own(kind: type) -> bool:
+    return kind.__module__.split(".")[0] in ("keras", "stylekit")
+
+
+def _spatial(name: str, operation, args, kwargs) -> Window | None:
+    """Return the window of an operation of a class that combines cells, or None for another."""
     if name == "Pad":
         return _padding_of(operation)
     data_format = getattr(operation, "data_format", None) or keras.config.image_data_format()

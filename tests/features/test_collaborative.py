@@ -54,6 +54,13 @@ def test_the_projections_are_linear_in_their_tap(path, rng):
     np.testing.assert_allclose(features["block2_conv1_aux"], expected, rtol=1e-3, atol=1e-3)
 
 
+def test_masks_and_tiles_follow_the_mirrored_padding(path):
+    student = collaborative_student(path)
+    pooled = student.pool_mask(np.ones((1, 33, 40, 1), "float32"), "conv3_1")
+    np.testing.assert_array_equal(pooled, np.ones((1, 8, 10, 1)))
+    student.check_windows("conv4_1")
+
+
 def test_a_file_that_is_not_the_student(path, tmp_path):
     with pytest.raises(FileError, match="does not exist"):
         collaborative_student(tmp_path / "gone.npz")

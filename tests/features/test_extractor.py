@@ -456,6 +456,7 @@ def behind(operation):
     [
         (layers.Lambda(lambda x: x * 2, name="twice"), "Lambda 'twice'"),
         (Centred(name="centred"), "Centred 'centred'"),
+        (type("Conv", (Centred,), {})(name="of_another"), "Conv 'of_another'"),
         (Scaled(4, 3, padding="same", name="scaled"), "Scaled 'scaled'"),
         (lambda x: ops.roll(x, 40, axis=1), "Roll 'roll.*'"),
         (layers.GroupNormalization(2, name="group"), "GroupNormalization 'group'"),
@@ -468,6 +469,21 @@ def test_an_operation_of_unknown_reach_is_named(operation, name):
     extractor = KerasExtractor(behind(operation))
     extractor.check_windows("before")
     with pytest.raises(InputError, match=f"'out' cannot be computed in tiles.*{name}"):
+        extractor.check_windows("out")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        Scaled(4, 3, strides=2, name="own"),
+        layers.Conv2D(4, 3, strides=2, activation=lambda x: x**2, name="own"),
+    ],
+)
+def test_masks_follow_a_layer_of_ones_own_that_tiles_refuse(operation):
+    extractor = KerasExtractor(behind(operation))
+    pooled = extractor.pool_mask(np.ones((1, 21, 31, 1), "float32"), "out")
+    assert pooled.shape == (1, 10, 15, 1)
+    with pytest.raises(InputError, match="'own'"):
         extractor.check_windows("out")
 
 
