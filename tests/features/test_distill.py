@@ -12,6 +12,8 @@ from stylekit._checks import FileError
 from stylekit.features import distill
 from stylekit.features.student import Student
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

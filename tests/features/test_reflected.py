@@ -47,7 +47,7 @@ def test_a_constant_picture_has_constant_features(inner):
     assert np.ptp(feature, axis=(1, 2)).max() < 1e-3
 
 
-@pytest.mark.parametrize("tile", [24, 32])
+@pytest.mark.parametrize("tile", [24, pytest.param(32, marks=pytest.mark.slow)])
 def test_tiles_and_recomputation_give_the_same(inner, picture, tile):
     network, photo = ReflectPadding(inner), picture[0]
     losses = [

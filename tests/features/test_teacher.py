@@ -7,6 +7,8 @@ from stylekit.features.compact import TAPS, build
 from stylekit.features.student import Student, folded
 from stylekit.features.teacher import Teacher, begin, inherit, teachers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def vgg(tmp_path_factory):
