@@ -621,7 +621,7 @@ class TestAsOptimizer:
             *("adam", 0.1, object(), Duck()),
             *(keras.optimizers.Adam, LBFGS, KerasOptimizer, Optimizer),
         ],
-        ids=repr,
+        ids=lambda one: getattr(one, "__name__", type(one).__name__),
     )
     def test_others(self, optimizer):
         with pytest.raises(InputTypeError, match=r"optimizer cannot be used.*init and step"):
