@@ -75,7 +75,7 @@ def _module(name: str) -> Any:
     stem = os.path.splitext(os.path.basename(name))[0]
     spec = importlib.util.spec_from_file_location(stem, name)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{name} is no module")
+        raise ImportError(f"{name} cannot be loaded as a module")
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(stem, module)
     spec.loader.exec_module(module)

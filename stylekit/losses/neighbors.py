@@ -168,7 +168,7 @@ class NeighborStyleLoss(TileableLoss):
         self.layer_weights = weight_tuple(layer_weights, layers)
         self.alpha = number(alpha, "alpha", low=0, high=1)
         self.distance = choice(distance, "distance", DISTANCES)
-        self.is_mean = self.distance == "squared"
+        self.is_mean = self.is_mean and self.distance == "squared"
         self.turned, self.mirrored = bool(turned), bool(mirrored)
         self.candidates = integer(candidates, "candidates", low=1)
         self.style_scale = number(style_scale, "style_scale", low=0, open_low=True)

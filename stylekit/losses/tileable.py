@@ -9,7 +9,11 @@ from keras import ops
 
 from stylekit.losses.base import Loss, per_picture
 
-MATHEMATICS = {"is_mean": ("compute", "means", "statistic"), "reach": ("compute",)}
+MATHEMATICS = {
+    "is_mean": ("compute", "means", "statistic"),
+    "reach": ("compute",),
+    "parts": ("compute",),
+}
 """Attributes that say something of methods: of another class's they say nothing."""
 
 READS_NOTHING = ("__init__", "prepare", "get_config")

@@ -274,7 +274,7 @@ class WindowGramStyleLoss(Loss):
                 "rows": ops.convert_to_tensor(rows, "float32"),
                 "columns": ops.convert_to_tensor(columns, "float32"),
                 "gram": gram,
-                "factor": weights[layer] * ops.cast(share, norm.dtype) / norm,
+                "factor": ops.cast(weights[layer], norm.dtype) * ops.cast(share, norm.dtype) / norm,
             }
         return targets
 

@@ -223,8 +223,8 @@ class FourierPixels(Parameters):
     of variance 1 make components of variance 1, so that a learning rate means about the same at
     every size.
 
-    There are no bounds: the image may leave [0, 1] during a run, and the losses are those of that
-    image. See `Parameters`. Lucid instead takes a sigmoid of the image, which cannot represent a
+    There are no bounds: the image may leave [0, 1] during a run. Losses are computed before it is
+    clipped; see `Parameters`. Lucid instead takes a sigmoid of the image, which cannot represent a
     given start exactly.
 
     The transform is periodic: opposite borders share the low frequencies.

@@ -430,3 +430,21 @@ def test_what_prepare_alone_reads_may_be_read_by_another_method():
 
     assert Config.only_prepared == sk.GramStyleLoss.only_prepared == sk.StatisticLoss.only_prepared
     assert Nearby.only_prepared == ()
+
+
+def test_what_the_built_in_losses_say_does_not_hold_for_another_value(style):
+    class Rooted(sk.NeighborStyleLoss):
+        def compute(self, image, features, targets):
+            return super().compute(image, features, targets) ** 0.5
+
+    class Halved(sk.GradientMaskStyleLoss):
+        def compute(self, image, features, targets):
+            return super().compute(image, features, targets) / 2
+
+    assert sk.NeighborStyleLoss(style).is_mean
+    assert not Rooted(style).is_mean
+    regions = [(style, ramp()), (style, 1 - ramp())]
+    assert len(sk.GradientMaskStyleLoss(regions).parts) == 2
+    halved = Halved(regions)
+    assert halved.parts == (halved,)
+    assert not halved.is_mean

@@ -392,3 +392,21 @@ class TestNotes:
 
         notes = self.notes(Broken(photo, layers="conv1_1"), vgg, photo)
         assert notes == ["in method Broken.statistic", "in method Broken.prepare"]
+
+
+@pytest.mark.parametrize("kind", ["windows", "patches"])
+def test_in_float64_a_gradient_is_that_of_differences(kind, vgg, photo, rng):
+    if kind == "windows":
+        term = sk.losses.WindowGramStyleLoss(
+            photo[::-1], photo, photo[::-1], layers="conv1_1", patch=16
+        )
+    else:
+        term = sk.losses.PatchStyleLoss(photo[::-1], layers="conv1_1")
+    objective = sk.Objective([term], vgg, photo.shape[:2], precision="float64")
+    image, step = photo[None].astype("float64") ** 2, 1e-7 * rng.normal(size=(1, *photo.shape))
+    total, _, gradient = objective(image)
+    assert total.dtype == "float64"
+    ahead, behind = (float(objective(image + sign * step)[0][0]) for sign in (1, -1))
+    slope = float(np.sum(2 * step * gradient))
+    # A few units of the network switch on the way.
+    assert ahead - behind == pytest.approx(slope, rel=1e-3)
