@@ -16,7 +16,7 @@ from PIL import Image
 
 import stylekit as sk
 from stylekit._defaults import NEIGHBOR_STEPS
-from stylekit.cli.demo import LABELS, pictures, subject
+from stylekit.cli.commands.demo import LABELS, pictures, subject
 from stylekit.image import drawn
 
 FOLDER = Path(__file__).parent / "pictures"

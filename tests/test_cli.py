@@ -18,7 +18,7 @@ import stylekit as sk
 from stylekit import cli
 from stylekit._checks import FileError, InputError
 from stylekit._defaults import NEIGHBOR_FACTOR
-from stylekit.cli.info import bfloat16_flag
+from stylekit.cli.commands.info import bfloat16_flag
 
 LAYERS = ("--style-layers", "conv1_1,conv2_1", "--content-layers", "conv2_1")
 # Traced in less time than the defaults, nearest neighbours in four rounds of L-BFGS.
@@ -558,7 +558,7 @@ class TestMasks:
 
     @pytest.mark.parametrize("also", [(), ("-o", "mask.png")])
     def test_segment_plots_the_subject_in_a_box_without_a_network(self, folder, also, monkeypatch):
-        command = sys.modules["stylekit.cli.segment"]  # the package has a function of the name
+        command = sys.modules["stylekit.cli.commands.segment"]
         monkeypatch.setattr(command, "segmenter", None)
         monkeypatch.setattr(command, "check_network", None)
         line = ["segment", "photo.jpg", "--box", "20,5,70,75", "--plot", "seen.png", *also]

@@ -14,7 +14,7 @@ import stylekit as sk
 from stylekit import cli
 from stylekit.transfer import TransferError
 
-module = importlib.import_module("stylekit.cli.demo")  # the package has the command so named
+module = importlib.import_module("stylekit.cli.commands.demo")
 
 SMALL = ("--size", "64", "--steps", "2")
 NAMES = {

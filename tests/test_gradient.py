@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from stylekit._gradient import own_gradient
-from stylekit.features.convolution import FrozenConv2D, FrozenMaxPooling2D
+from stylekit.features._cpu.convolution import FrozenConv2D, FrozenMaxPooling2D
 from stylekit.functional import gram_matrix, masked_gram_matrix
 from stylekit.losses.packed import pack_masks, packed_gram_errors
 from stylekit.losses.windows import window_gram_matrices, window_weights

@@ -11,7 +11,7 @@ from stylekit import masks
 from stylekit._checks import integer, number
 from stylekit.image import PictureLike, as_image
 from stylekit.masks.operations import mask_of
-from stylekit.masks.refine import estimate_foreground
+from stylekit.masks.refine.matting import estimate_foreground
 
 _RADIUS = 1 / 64  # of the longer side
 _POWER = 8  # of the background's share: mixed pixels, whose colours are guesses, hardly count
@@ -57,7 +57,7 @@ def portrait(
     Notes
     -----
     In linear light, with the mask a and the photograph ``I = a F + (1 - a) G``, the subject's
-    colours F are estimated (`stylekit.masks.refine.estimate_foreground`), which gives those of the
+    colours F are estimated (`stylekit.masks.estimate_foreground`), which gives those of the
     background, ``G = (I - a F) / (1 - a)``. With the disc k and ``w = (1 - a)^8``, a grown by
     `margin`, ``B = (k * w G) / (k * w)`` is a blur that the subject has no part in, and the result
     is ``a F + (1 - a) B``. Deeper in the subject than the disc reaches, B is that of the nearest

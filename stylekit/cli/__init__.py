@@ -5,15 +5,15 @@ Options and files are checked before TensorFlow loads; bad input is one plain se
 
 from stylekit.cli._app import app, main
 from stylekit.cli._help import Chapter, examples
-from stylekit.cli.demo import demo
-from stylekit.cli.info import info
-from stylekit.cli.maps import doodle, patches, regions
-from stylekit.cli.page import page
-from stylekit.cli.segment import portrait, segment
-from stylekit.cli.sweep import sweep
-from stylekit.cli.techniques import gradient_mask, localized
-from stylekit.cli.texture import texture
-from stylekit.cli.transfer import transfer
+from stylekit.cli.commands.demo import demo
+from stylekit.cli.commands.info import info
+from stylekit.cli.commands.maps import doodle, patches, regions
+from stylekit.cli.commands.page import page
+from stylekit.cli.commands.segment import portrait, segment
+from stylekit.cli.commands.sweep import sweep
+from stylekit.cli.commands.techniques import gradient_mask, localized
+from stylekit.cli.commands.texture import texture
+from stylekit.cli.commands.transfer import transfer
 
 app.command(rich_help_panel=Chapter.first, epilog=examples("demo", "demo -o pictures --size 480"))(
     demo

@@ -155,7 +155,7 @@ def one_of(*values: str) -> Callable[[str], list[str]]:
 
 def complete_classes(incomplete: str) -> list[str]:
     """Complete a class of PASCAL VOC, which are the ones that a model has unless it is told."""
-    from stylekit.masks.deeplab import VOC_NAMES
+    from stylekit.masks.segmenters.deeplab import VOC_NAMES
 
     return _begun(VOC_NAMES[1:], incomplete)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from stylekit._checks import weights_file
-from stylekit.features.convolution import FrozenConv2D, FrozenMaxPooling2D
+from stylekit.features._cpu.convolution import FrozenConv2D, FrozenMaxPooling2D
 from stylekit.features.extractor import FeatureExtractor, Networks, ordered
 from stylekit.features.geometry import Window
 from stylekit.features.vgg19 import MEAN
@@ -53,7 +53,7 @@ class CompactVGG(FeatureExtractor):
     Parameters
     ----------
     weights : str, path-like or None
-        An ``.npz`` that `stylekit.features.distill` wrote. None: the bundled one.
+        An ``.npz`` that `stylekit.features.distillation` wrote. None: the bundled one.
 
     Raises
     ------
@@ -69,12 +69,12 @@ class CompactVGG(FeatureExtractor):
     block4_conv2 shares the trunk of block4_conv1, and in the bundled weights its projection, too.
     Every layer has a mean square near 1.
 
-    The bundled weights were made by `stylekit.features.distill` from VGG19 (Simonyan and Zisserman,
-    ICLR 2015) to conv4_1, and for conv5_1 from the published student of Collaborative Distillation
-    (Wang, Li, Wang, Hu, Yang, CVPR 2020): from VGG19's own convolutions, pruned, trained on natural
-    photographs, a few paintings, textures made by code, and images that the network painted itself
-    while it learned; then pruned to its widths, which are those that processors take quickest, and
-    trained on.
+    The bundled weights were made by `stylekit.features.distillation` from VGG19 (Simonyan and
+    Zisserman, ICLR 2015) to conv4_1, and for conv5_1 from the published student of Collaborative
+    Distillation (Wang, Li, Wang, Hu, Yang, CVPR 2020): from VGG19's own convolutions, pruned,
+    trained on natural photographs, a few paintings, textures made by code, and images that the
+    network painted itself while it learned; then pruned to its widths, which are those that
+    processors take quickest, and trained on.
     """
 
     def __init__(self, weights: str | os.PathLike | None = None) -> None:

@@ -11,7 +11,7 @@ from keras import ops
 
 from stylekit._checks import choice, weights_file
 from stylekit._defaults import VGG19_BLOCKS
-from stylekit.features.convolution import FrozenConv2D
+from stylekit.features._cpu.convolution import FrozenConv2D
 from stylekit.features.extractor import FeatureExtractor, Networks, ordered
 from stylekit.features.geometry import Window
 from stylekit.features.weights import Download, locate, read_convolutions

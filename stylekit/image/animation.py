@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from stylekit import _checks
-from stylekit.image._file import as_path, named_format, replacing, scratch_file
+from stylekit.image._formats.file import as_path, named_format, replacing, scratch_file
 from stylekit.image.arrays import quantise, resample_values
 from stylekit.image.read import PictureLike, as_image
 

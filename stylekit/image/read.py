@@ -11,8 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from stylekit import _checks
-from stylekit.image._decode import decode_file, decode_pil
-from stylekit.image._picture import existing_file
+from stylekit.image._formats.decode import decode_file, decode_pil
+from stylekit.image._formats.picture import existing_file
 from stylekit.image.arrays import fit_shape, resample_values, rgb_values
 
 PictureLike: TypeAlias = str | os.PathLike[str] | Image.Image | npt.ArrayLike

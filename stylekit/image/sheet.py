@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from stylekit import _checks
-from stylekit.image._picture import existing_file
+from stylekit.image._formats.picture import existing_file
 from stylekit.image.arrays import fit_shape, resample_values
 from stylekit.image.read import PictureLike, as_image
 

@@ -11,10 +11,12 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from stylekit import _checks
-from stylekit.image import _exif, _profile, _tiff
-from stylekit.image._decode import decode_file, decode_pil
-from stylekit.image._file import as_path, named_format, replacing, scratch_file
-from stylekit.image._picture import existing_file
+from stylekit.image._formats import exif as _exif
+from stylekit.image._formats import profile as _profile
+from stylekit.image._formats import tiff as _tiff
+from stylekit.image._formats.decode import decode_file, decode_pil
+from stylekit.image._formats.file import as_path, named_format, replacing, scratch_file
+from stylekit.image._formats.picture import existing_file
 from stylekit.image.arrays import quantise, resize
 from stylekit.image.read import PictureLike, as_image
 

@@ -3,12 +3,9 @@
 A mask is ``float32 [H, W]`` in [0, 1]; 1 means "here".
 """
 
-from stylekit.masks.colors import ColorMasks, from_colors
-from stylekit.masks.crf import CRFParameters, crf, fit_crf
-from stylekit.masks.deeplab import VOC_NAMES, DeepLab
+from stylekit.masks.color_maps.colors import ColorMasks, from_colors
+from stylekit.masks.color_maps.matching import MatchedRegions, match_regions
 from stylekit.masks.finding import find_subject
-from stylekit.masks.instances import InstanceNetwork
-from stylekit.masks.matching import MatchedRegions, match_regions
 from stylekit.masks.operations import (
     as_mask,
     combine,
@@ -23,8 +20,11 @@ from stylekit.masks.operations import (
 )
 from stylekit.masks.overlay import overlay
 from stylekit.masks.ramps import linear_gradient, radial_gradient
-from stylekit.masks.refine import estimate_foreground, guided, matte
+from stylekit.masks.refine.crf import CRFParameters, crf, fit_crf
+from stylekit.masks.refine.matting import estimate_foreground, guided, matte
 from stylekit.masks.segmentation import Segmentation, Segmenter
+from stylekit.masks.segmenters.deeplab import VOC_NAMES, DeepLab
+from stylekit.masks.segmenters.instances import InstanceNetwork
 from stylekit.masks.subject import subject
 
 __all__ = [

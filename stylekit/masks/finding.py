@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from stylekit._checks import InputTypeError, explain, fail
-from stylekit.masks.crf import crf
-from stylekit.masks.deeplab import DeepLab
 from stylekit.masks.operations import as_mask, resize
+from stylekit.masks.refine.crf import crf
 from stylekit.masks.segmentation import Segmentation, Segmenter
+from stylekit.masks.segmenters.deeplab import DeepLab
 
 Refinement = Callable[[np.ndarray, Any], np.ndarray]
 """From a picture and a mask to a better mask, such as `guided`, `crf` or `matte`."""

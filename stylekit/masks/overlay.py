@@ -8,7 +8,7 @@ import numpy as np
 
 from stylekit._checks import fail, number
 from stylekit.image import PictureLike, as_image
-from stylekit.masks.colors import rgb_color
+from stylekit.masks.color_maps.colors import rgb_color
 from stylekit.masks.operations import mask_of
 
 RED = "#ff2020"

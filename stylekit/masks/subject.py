@@ -16,7 +16,7 @@ from stylekit.image import PictureLike, as_image, fit_shape
 from stylekit.image import resize as resize_picture
 from stylekit.masks.operations import as_mask
 from stylekit.masks.operations import resize as resize_mask
-from stylekit.masks.refine import guided
+from stylekit.masks.refine.matting import guided
 
 _BIN = 4.0  # side of a bin of the colour histograms, in CIELAB units; 2.3 is just noticeable
 _BLUR = 4  # bins by which the first round blurs them, one less a round: shades count as one colour

@@ -7,8 +7,8 @@ from stylekit.recipes.patches import patches
 from stylekit.recipes.reconstruct import reconstruct
 from stylekit.recipes.regions import regions
 from stylekit.recipes.stylize import stylize
-from stylekit.recipes.sweep import sweep
-from stylekit.recipes.swept import Cell, Sweep
+from stylekit.recipes.sweep.result import Cell, Sweep
+from stylekit.recipes.sweep.run import sweep
 from stylekit.recipes.texture import texture
 
 __all__ = [

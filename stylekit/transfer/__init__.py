@@ -7,23 +7,23 @@ from stylekit.transfer.callbacks import (
     EarlyStopping,
     ProgressBar,
     SaveEvery,
+    Timelapse,
     TimeLimit,
 )
 from stylekit.transfer.checkpoint import Checkpoint
-from stylekit.transfer.fit import FitMemory
-from stylekit.transfer.initial import Mix, Noise, Start, StyleStatistics, Underpainting
-from stylekit.transfer.memory import Memory, estimate_memory
+from stylekit.transfer.memory.estimate import Memory, estimate_memory
+from stylekit.transfer.memory.fit import FitMemory
+from stylekit.transfer.memory.plan import Plan, Recompute, Tiles
+from stylekit.transfer.memory.recompute import RecomputedObjective
+from stylekit.transfer.memory.reuse import Reuse
+from stylekit.transfer.memory.tiling import TiledObjective
 from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import LBFGS, KerasOptimizer, Optimizer
 from stylekit.transfer.parameters import FourierPixels, LaplacianPyramid, Parameters, Pixels
-from stylekit.transfer.plan import Plan, Recompute, Tiles
 from stylekit.transfer.pyramid import Pyramid
-from stylekit.transfer.recompute import RecomputedObjective
 from stylekit.transfer.result import NonFiniteLossError, Result, Step, TransferError, device
-from stylekit.transfer.reuse import Reuse
+from stylekit.transfer.starts import Mix, Noise, Start, StyleStatistics, Underpainting
 from stylekit.transfer.style_transfer import StyleTransfer
-from stylekit.transfer.tiling import TiledObjective
-from stylekit.transfer.timelapse import Timelapse
 
 __all__ = [
     "LBFGS",

@@ -9,12 +9,12 @@ import tensorflow as tf
 
 from stylekit._checks import FileError, explain, naming
 from stylekit.transfer.checkpoint import State
+from stylekit.transfer.memory.plan import Planned
+from stylekit.transfer.memory.shortage import release
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import rendering, shown
-from stylekit.transfer.plan import Planned
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import NonFiniteLossError
-from stylekit.transfer.shortage import release
 
 LOOK_EVERY = 5
 """Steps between the host's looks at whether all is finite; each waits for the device."""

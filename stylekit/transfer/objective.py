@@ -22,7 +22,6 @@ from stylekit.losses.canvas import LevelNotBegunError
 from stylekit.transfer.optimizers import LBFGS
 from stylekit.transfer.parameters import clip, shown
 from stylekit.transfer.plugin import tracing
-from stylekit.transfer.targets import as_variables, assign, form
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 """Of a run."""
@@ -449,3 +448,26 @@ def check_backend() -> None:
                 "call stylekit in a process of its own, and outside of tf.function",
             )
         )
+
+
+def as_variables(targets):
+    """Return targets as variables; None stays None."""
+    return tf.nest.map_structure(
+        lambda target: None if target is None else tf.Variable(target, trainable=False), targets
+    )
+
+
+def assign(variables, targets) -> None:
+    """Put targets in the place of others of the same form."""
+    for variable, target in zip(tf.nest.flatten(variables), tf.nest.flatten(targets), strict=True):
+        if target is not None:
+            variable.assign(target)
+
+
+def form(targets) -> Any:
+    """Return the structure of nested targets, and each one's shape and type."""
+    leaves = [
+        None if leaf is None else (tuple(leaf.shape), tf.as_dtype(leaf.dtype))
+        for leaf in tf.nest.flatten(targets)
+    ]
+    return tf.nest.map_structure(lambda leaf: None, targets), leaves

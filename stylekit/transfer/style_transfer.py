@@ -13,17 +13,17 @@ from stylekit.features import VGG19, FeatureExtractor
 from stylekit.losses import Loss
 from stylekit.masks import operations
 from stylekit.transfer.callbacks import Callback, as_callbacks, close, resume, show
-from stylekit.transfer.fit import downwards
-from stylekit.transfer.initial import Start, resized, start_of
 from stylekit.transfer.level import Level
+from stylekit.transfer.memory.fit import downwards
+from stylekit.transfer.memory.plan import Plan, Planned
+from stylekit.transfer.memory.shortage import out_of_memory
 from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Parameters, as_parameters
-from stylekit.transfer.plan import Plan, Planned
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.record import Record, size_name
 from stylekit.transfer.result import Result, Step, TransferError
-from stylekit.transfer.shortage import out_of_memory
+from stylekit.transfer.starts import Start, resized, start_of
 
 
 class StyleTransfer:

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from stylekit import cli
 
-module = importlib.import_module("stylekit.cli.page")  # the package has the command so named
+module = importlib.import_module("stylekit.cli.commands.page")
 
 
 def run(*arguments):

@@ -19,7 +19,7 @@ import numpy as np
 import strength as five  # the benchmark beside this one
 
 import stylekit as sk
-from stylekit.features.collaborative import collaborative_student
+from stylekit.features.distillation.collaborative import collaborative_student
 
 PAIRS = (
     *five.PAIRS,

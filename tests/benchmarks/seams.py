@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 import stylekit as sk
 from stylekit import blend
-from stylekit.masks.deeplab import DeepLab
+from stylekit.masks.segmenters.deeplab import DeepLab
 from stylekit.metrics import leakage, seam_score
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"

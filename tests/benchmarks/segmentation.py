@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from stylekit.image import read_image
-from stylekit.masks.deeplab import DeepLab
+from stylekit.masks.segmenters.deeplab import DeepLab
 
 FILES = (
     "deeplabv3_257_mv_gpu.tflite",

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from stylekit import cli
 
-MODULE = importlib.import_module("stylekit.cli.sweep")  # the package's own name is the command's
+MODULE = importlib.import_module("stylekit.cli.commands.sweep")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import tensorflow as tf
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
 from stylekit.features import ReflectPadding
-from stylekit.transfer.recompute import RecomputedObjective
+from stylekit.transfer.memory.recompute import RecomputedObjective
 
 LAYERS = ("block1_conv1", "block2_conv1", "block4_conv1")
 STRIDES = (1, 2, 8)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from orientations import UPRIGHT
 from skimage import data
 
 from stylekit._checks import InputError, InputTypeError
@@ -166,16 +167,6 @@ def test_resize_refuses_nonsense():
 
 # The six pixels of [[1, 2, 3], [4, 5, 6]] as the EXIF standard's table turns them: the tag names
 # the sides of the scene at which the file's first row and first column lie.
-UPRIGHT = {
-    1: [[1, 2, 3], [4, 5, 6]],  # top, left
-    2: [[3, 2, 1], [6, 5, 4]],  # top, right
-    3: [[6, 5, 4], [3, 2, 1]],  # bottom, right
-    4: [[4, 5, 6], [1, 2, 3]],  # bottom, left
-    5: [[1, 4], [2, 5], [3, 6]],  # left, top
-    6: [[4, 1], [5, 2], [6, 3]],  # right, top
-    7: [[6, 3], [5, 2], [4, 1]],  # right, bottom
-    8: [[3, 6], [2, 5], [1, 4]],  # left, bottom
-}
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)

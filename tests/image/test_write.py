@@ -12,8 +12,8 @@ from skimage import data
 
 from stylekit._checks import FileError, InputError, InputTypeError
 from stylekit.image import as_image, check_writable, read_image, write_image
-from stylekit.image._decode import decode_file
-from stylekit.image._tiff import read_deep
+from stylekit.image._formats.decode import decode_file
+from stylekit.image._formats.tiff import read_deep
 from stylekit.image.write import prepare_folder
 
 SUFFIXES = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "PNG"]

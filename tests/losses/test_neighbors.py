@@ -192,7 +192,7 @@ class TestRuns:
         ("plan", "round"), [(sk.Tiles(32), 0), (sk.Tiles(32), 1), (sk.Recompute(), 1)]
     )
     def test_tiles_compute_the_same(self, network, photo, painting, plan, round, monkeypatch):
-        monkeypatch.setattr("stylekit.transfer.plan.TILE", 32)
+        monkeypatch.setattr("stylekit.transfer.memory.plan.TILE", 32)
         content = np.ascontiguousarray(photo[:61, :43])  # rows and columns are left over
         ramp = np.linspace(0, 1, 43, dtype="float32") * np.ones((61, 1), "float32")
         losses = [NeighborStyleLoss([painting, painting[:, ::-1].copy()], [ramp, 1 - ramp])]

@@ -12,7 +12,7 @@ from stylekit._checks import FileError, InputError, InputTypeError
 from stylekit._defaults import GRAM_FACTOR
 from stylekit.metrics import content_distance, style_distance
 from stylekit.recipes import Cell, Sweep
-from stylekit.recipes._grid import Axis, axes_of, label_of
+from stylekit.recipes.sweep.grid import Axis, axes_of, label_of
 
 
 def sweep_with(options):

@@ -3,7 +3,7 @@ import pytest
 from skimage import data, transform
 
 import stylekit as sk
-from stylekit.transfer import plan
+from stylekit.transfer.memory import plan
 
 SHAPE = (24, 32)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import stylekit as sk
-from stylekit.transfer.figure import DECADES
+from stylekit.transfer.result import DECADES
 
 SHAPE = (24, 32)
 

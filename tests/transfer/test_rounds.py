@@ -8,7 +8,7 @@ from keras import ops
 import stylekit as sk
 from stylekit._checks import InputError
 from stylekit.masks import operations
-from stylekit.transfer.initial import resized
+from stylekit.transfer.starts import resized
 
 SHAPE, COARSE = (24, 32), (12, 16)
 PYRAMID = sk.Pyramid([16, 32, 32, 32], [2, 2, 1, 1])  # 4, 4, 2 and 2 steps of 12

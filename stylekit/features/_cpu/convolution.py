@@ -1,0 +1,78 @@
+"""Convolution and pooling of a network that is not trained, with quicker gradients."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from stylekit._gradient import own_gradient
+from stylekit.features._cpu import winograd
+from stylekit.features._cpu.order import after
+
+
+class FrozenConv2D(keras.layers.Conv2D):
+    """A convolution whose gradient is taken with respect to its input alone.
+
+    Strides and dilation are 1, the padding is ``"same"`` and the kernel's sides are odd. Then the
+    gradient is a convolution of what comes from above, with the kernel turned by 180 degrees and
+    its channels exchanged. On CPUs the library's convolution is two to three times faster, and
+    needs less memory, than its own gradient of a convolution, which computes the same sums. Wide
+    layers take a way that is faster still; see `stylekit.features._cpu.winograd`.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        """Return the convolution, without bias and activation."""
+        # A variable would ask for its own gradient; this one has none.
+        return _convolve(inputs, ops.stop_gradient(kernel))
+
+
+def _slope_of_convolution(upstream, value, x, kernel):
+    with after(upstream):
+        turned = ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
+    return _same(upstream, turned)
+
+
+@own_gradient(_slope_of_convolution)
+def _convolve(x, kernel):
+    return _same(x, kernel)
+
+
+def _same(x, kernel):
+    if winograd.pays(x, kernel):
+        return winograd.convolve(x, kernel)
+    return ops.conv(x, kernel, padding="same", data_format="channels_last")
+
+
+class FrozenMaxPooling2D(keras.layers.MaxPooling2D):
+    """Maximum pooling over 2 x 2 cells whose gradient is elementwise: three times faster on CPUs.
+
+    Where several cells hold the maximum, as in flat areas, each has an equal share of the gradient.
+    """
+
+    def __init__(self, **options) -> None:
+        super().__init__(2, data_format="channels_last", **options)
+
+    def call(self, inputs):
+        """Return ``[B, floor(h / 2), floor(w / 2), C]``."""
+        return _pool(inputs)
+
+
+def _slope_of_pooling(upstream, value, x):
+    batch, height, width, channels = ops.shape(value)
+    odd = [n - 2 * m for n, m in zip(ops.shape(x)[1:3], (height, width), strict=True)]
+    # Slices and paddings of nothing would be copies.
+    even = all(isinstance(n, int) and n == 0 for n in odd)
+    whole = x if even else x[:, : 2 * height, : 2 * width]
+    fours = ops.reshape(whole, (batch, height, 2, width, 2, channels))
+    largest = ops.cast(ops.equal(fours, value[:, :, None, :, None]), x.dtype)
+    count = 4 * ops.average_pool(
+        ops.reshape(largest, ops.shape(whole)), 2, data_format="channels_last"
+    )
+    slope = largest * (upstream / count)[:, :, None, :, None]
+    slope = ops.reshape(slope, ops.shape(whole))
+    return slope if even else ops.pad(slope, ((0, 0), *((0, n) for n in odd), (0, 0)))
+
+
+@own_gradient(_slope_of_pooling)
+def _pool(x):
+    return ops.max_pool(x, 2, data_format="channels_last")

@@ -1,0 +1,1 @@
+"""Training of the bundled networks: ``python -m stylekit.features.distillation``."""

@@ -1,0 +1,239 @@
+"""Distill a compact network from VGG19: ``python -m stylekit.features.distillation --help``.
+
+The student begins as VGG19 itself, pruned to a fraction of its channels; see `teacher.inherit`.
+What style transfer uses is what it has to keep: at each tap the teacher's features, which a linear
+projection P predicts from the student's, their Gram matrices, and the changes of both that a
+transfer makes. The pictures are random crops, and images that the student itself has painted so
+far: an optimizer finds what a network does not see, and there the student has to be corrected (as
+in Ross, Gordon, Bagnell: A Reduction of Imitation Learning to No-Regret Online Learning, AISTATS
+2011).
+
+The idea of a narrow VGG19 with linear projections beside it is of Wang, Li, Wang, Hu, Yang:
+Collaborative Distillation for Ultra-Resolution Universal Style Transfer, CVPR 2020; the start,
+Gram matrices, changes, own paintings and folding are ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from stylekit._checks import StylekitError
+from stylekit.features.distillation.crops import Crops
+from stylekit.features.distillation.student import Student, folded, gradient_of
+from stylekit.features.distillation.teacher import Features, Teacher, begin, teachers
+
+
+class Painter:
+    """Images that the student paints, a few steps of Adam at a time.
+
+    They are painted until the student sees little left to do: what it does not see is then plain.
+
+    Parameters
+    ----------
+    student : Student
+    teacher : Teacher
+    crops : Crops
+    count : int
+        Images in progress.
+    """
+
+    def __init__(self, student: Student, teacher: Teacher, crops: Crops, count: int = 8) -> None:
+        self.student, self.teacher, self.crops = student, teacher, crops
+        self.images = [None] * count
+        self.gradient = gradient_of(student.painting_loss)
+
+    def step(self, rng: np.random.Generator, times: int = 2) -> Features:
+        """Move every image some steps on, and return one of them.
+
+        Returns
+        -------
+        dict
+            Under "image" float32 ``[1, 3, size, size, 3]``, the painted image, its style and its
+            photograph, and the teacher's features of them, float16 ``[1, 3, h, w, C]``, by layer.
+        """
+        for k, one in enumerate(self.images):
+            if one is None or one["age"] >= one["life"]:
+                self.images[k] = self._begin(rng)
+        for _ in range(times):
+            self._move()
+        one = self.images[rng.integers(len(self.images))]
+        seen = self.teacher(one["image"][None])
+        whole = {name: np.concatenate([seen[name], one["seen"][name]]) for name in seen}
+        return {"image": np.stack([one["image"], *one["given"]])[None]} | {
+            name: feature[None] for name, feature in whole.items()
+        }
+
+    def _move(self) -> None:
+        names = ("image", "goals", "kept", "strength")
+        batch = keras.tree.map_structure(
+            lambda *values: ops.convert_to_tensor(np.stack(values)),
+            *({name: one[name] for name in names} for one in self.images),
+        )
+        gradient = self.gradient(*(batch[name] for name in names))
+        for one, slope in zip(self.images, ops.convert_to_numpy(gradient), strict=True):
+            one["age"] += 1
+            one["mean"] = 0.9 * one["mean"] + 0.1 * slope
+            one["square"] = 0.99 * one["square"] + 0.01 * slope**2
+            mean = one["mean"] / (1 - 0.9 ** one["age"])
+            root = np.sqrt(one["square"] / (1 - 0.99 ** one["age"])) + 1e-12
+            rate = one["rate"] * max(1 - one["age"] / one["life"], 0.05)
+            one["image"] = np.clip(one["image"] - rate * mean / root, 0, 1)
+
+    def _begin(self, rng: np.random.Generator) -> dict:
+        given = np.stack([self.crops.draw(rng) for _ in range(2)])
+        grams, kept = self.student.painting(ops.convert_to_tensor(given))
+        return {
+            "given": given,  # the style and the photograph
+            "seen": self.teacher(given),
+            "image": given[1],
+            "goals": {name: ops.convert_to_numpy(gram)[0] for name, gram in grams.items()},
+            "kept": {name: ops.convert_to_numpy(feature)[1] for name, feature in kept.items()},
+            "strength": np.float32(rng.uniform(0.05, 1)),
+            "rate": np.float32(np.exp(rng.uniform(np.log(0.01), np.log(0.06)))),
+            "age": 0,
+            "life": int(rng.integers(40, 200)),
+            "mean": np.zeros_like(given[1]),
+            "square": np.zeros_like(given[1]),
+        }
+
+
+class Ring:
+    """The last pictures, with what the teacher says of them, to be drawn again and again."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self.count, self.store = capacity, 0, {}
+
+    def add(self, arrays: Features) -> None:
+        """Put pictures in, in the place of the oldest."""
+        for name, values in arrays.items():
+            if name not in self.store:
+                self.store[name] = np.empty((self.capacity, *values.shape[1:]), values.dtype)
+            at = np.arange(self.count, self.count + len(values)) % self.capacity
+            self.store[name][at] = values
+        self.count += len(values)
+
+    def draw(self, rng: np.random.Generator, count: int) -> Features:
+        """Return some at random; one may come twice."""
+        at = rng.integers(min(self.count, self.capacity), size=count)
+        return {name: values[at] for name, values in self.store.items()}
+
+
+def distill(options: argparse.Namespace) -> Path:
+    """Train, and write the weights; see `arguments` for the options."""
+    keras.utils.set_random_seed(options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    crops = Crops(options.pictures, options.size, options.exclude)
+    fixed = np.random.default_rng(options.seed)
+    first, held = (np.stack([crops.draw(fixed) for _ in range(48)]) for _ in range(2))
+    teacher = Teacher(teachers(options.teacher, options.deep_teacher), first)
+    truth = teacher(held)
+    weights = options.feature_weight, options.gram_weight, options.change_weight
+    student = Student(teacher.channels, *weights)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, options.steps, alpha=0.01, warmup_target=options.rate, warmup_steps=100
+    )
+    # On JAX what is not compiled runs operation by operation; TensorFlow traces either way.
+    compiled = keras.backend.backend() == "jax"
+    student.compile(keras.optimizers.Adam(rate, clipnorm=1.0), jit_compile=compiled)
+    student.optimizer.build(student.trainable_variables)
+    checkpoint = options.out / "checkpoint.npz"
+    begun = restore(student, checkpoint)
+    if not begun:
+        begin(student, teacher, first, options.start)
+    rng = np.random.default_rng([options.seed, begun])  # a run taken up again sees new crops
+    ring, painter = Ring(options.ring), Painter(student, teacher, crops)
+    bar = tqdm(range(begun, options.steps), initial=begun, total=options.steps, unit="step")
+    began = time.monotonic()
+    with (options.out / "log.csv").open("a", newline="") as file:
+        log = csv.writer(file)
+        if not file.tell():
+            heads = ("features", "gram", "style change", "content change")
+            names = (f"{name} {head}" for name in teacher.channels for head in heads)
+            log.writerow(["step", "seconds", *names])
+        for step in bar:
+            if step % options.paint_every == 0 or not ring.count:
+                ring.add(painter.step(rng))
+            targets = by_kind(ring.draw(rng, options.batch))
+            loss = student.train_on_batch(targets.pop("image"), targets)
+            if step % 20 == 0:
+                bar.set_postfix(loss=f"{float(np.ravel(loss)[0]):.3f}")
+            if (step + 1) % options.every == 0 or step + 1 == options.steps:
+                last = by_kind(ring.draw(rng, 8))
+                changes = student.changes(student.predicted(student(last.pop("image"))), last)
+                errors = student.errors(student.predicted(student(held)), truth)
+                pairs = (errors[name] + changes[name] for name in errors)
+                row = [f"{float(x):.5f}" for pair in pairs for x in pair]
+                log.writerow([step + 1, f"{time.monotonic() - began:.0f}", *row])
+                file.flush()
+                save(student, checkpoint, step + 1)
+    np.savez_compressed(options.out / "compact_vgg.npz", **folded(student, held))
+    return options.out / "compact_vgg.npz"
+
+
+def by_kind(triples: Features) -> Features:
+    """Return ``[n, 3, ...]`` as ``[3 n, ...]``: the images, their styles, their photographs."""
+    return {name: np.concatenate(np.swapaxes(x, 0, 1)) for name, x in triples.items()}
+
+
+def save(student: Student, path: Path, step: int) -> None:
+    """Write all variables, so that a kill at any moment leaves a whole file."""
+    variables = [*student.variables, *student.optimizer.variables]
+    arrays = [ops.convert_to_numpy(variable) for variable in variables]
+    spare = path.with_suffix(".tmp.npz")
+    np.savez(spare, step=step, **{str(k): array for k, array in enumerate(arrays)})
+    os.replace(spare, path)
+
+
+def restore(student: Student, path: Path) -> int:
+    """Read what `save` wrote, if anything; return the step to go on from."""
+    if not path.exists():
+        return 0
+    with np.load(path) as saved:
+        for k, variable in enumerate([*student.variables, *student.optimizer.variables]):
+            variable.assign(saved[str(k)])
+        return int(saved["step"])
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylekit.features.distillation",
+        description="Distill a compact network from VGG19; run again, it goes on where it was.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("out", type=Path, help="folder of the checkpoint, the log and compact_vgg.npz")
+    add("--pictures", type=Path, nargs="+", required=True, help="folders with an equal share each")
+    add("--exclude", nargs="*", default=(), help="patterns of file names, such as '*_mask.png'")
+    add("--teacher", default="imagenet", help="VGG19's weights, as far as the file holds them")
+    add("--deep-teacher", help="a published student's .npz, for conv5_1 where the file has none")
+    add("--start", type=Path, help="an earlier compact_vgg.npz to begin with; default: VGG19's")
+    add("--steps", type=int, default=8000)
+    add("--batch", type=int, default=2, help="triples: an image, its style, its photograph")
+    add("--size", type=int, default=128, help="side of a crop in pixels")
+    add("--rate", type=float, default=1e-3, help="Adam's, at most; it falls along a cosine")
+    add("--feature-weight", type=float, default=1.0)
+    add("--gram-weight", type=float, default=1.0)
+    add("--change-weight", type=float, default=1.0)
+    add("--ring", type=int, default=300, help="triples that are kept, 3 MB each")
+    add("--paint-every", type=int, default=2, help="steps of training to two of painting")
+    add("--every", type=int, default=250, help="steps between checkpoints")
+    add("--seed", type=int, default=0)
+    return parser
+
+
+if __name__ == "__main__":
+    parser = arguments()
+    try:
+        print(distill(parser.parse_args()))
+    except StylekitError as error:
+        parser.exit(2, f"distill: {error}\n")

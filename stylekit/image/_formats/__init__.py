@@ -1,0 +1,1 @@
+"""File formats: decoding, EXIF and ICC profiles, TIFF."""

@@ -1,0 +1,126 @@
+"""From files and PIL images to `Picture`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from stylekit import _checks
+from stylekit.image._formats import exif as _exif
+from stylekit.image._formats import profile as _profile
+from stylekit.image._formats import tiff as _tiff
+from stylekit.image._formats.picture import PILLOW_ERRORS, Picture, check_pixel_count
+from stylekit.image.arrays import rgb_values, upright
+
+# The mode without alpha or palette that keeps all colours; any other becomes RGB.
+_OPAQUE = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK", "LAB": "LAB"}
+
+
+def decode_file(path: Path) -> Picture:
+    """Decode an existing file.
+
+    Raises
+    ------
+    FileError
+        If it is no picture, damaged, or too large.
+    """
+    deep = _tiff.read_deep(path)
+    if deep is not None:
+        return deep
+    with _decoding(str(path)):
+        im = Image.open(path)
+    with im:
+        check_pixel_count(str(path), im.width * im.height)
+        return decode_pil(im, str(path))
+
+
+def decode_pil(im: Image.Image, name: str) -> Picture:
+    """Decode a PIL image, which is not changed.
+
+    Raises
+    ------
+    FileError
+        If its file, where it is not loaded yet, is damaged.
+    InputError
+        If its values are out of range (modes I and F only), or it has no pixels.
+    """
+    if 0 in im.size:
+        _checks.fail(f"{name} is empty", expected="at least one pixel", received=f"{im.size}")
+    with _decoding(name):
+        im.load()
+    tags, orientation = _exif.read(im, name)
+    alpha = _alpha(im)
+    return Picture(
+        upright(_pixels(im, name), orientation),
+        None if alpha is None else upright(alpha, orientation),
+        tags,
+    )
+
+
+def _pixels(im: Image.Image, name: str) -> np.ndarray:
+    icc = im.info.get("icc_profile")
+    if im.mode.startswith(("I", "F")):  # deep grey: I;16, I (32 bits that hold 16), F (floats)
+        values = np.asarray(im)
+        if im.mode == "I":
+            values = _sixteen_bits(values, name)
+        return _profile.values_to_srgb(rgb_values(values, name)[..., :1], icc, name)
+    # By way of the straight form: a plain conversion would keep premultiplied colours, and Pillow
+    # warns of a palette's transparency unless it becomes alpha first.
+    if im.mode in ("P", "PA", "RGBa"):
+        im = im.convert("RGBA")
+    elif im.mode == "La":
+        im = im.convert("LA")
+    rgb = _profile.to_srgb(im.convert(_OPAQUE.get(im.mode, "RGB")), icc, name)
+    return np.divide(np.asarray(rgb), 255, dtype=np.float32)
+
+
+def _sixteen_bits(values: np.ndarray, name: str) -> np.ndarray:
+    low, high = values.min(), values.max()
+    if low < 0 or high > 65535:
+        _checks.fail(
+            f"{name} has values out of range",
+            expected="0 to 65535 for a PIL image of mode I",
+            received=f"{low} to {high}",
+            hint="scale it to an array of floats in [0, 1]",
+        )
+    return values.astype(np.uint16)
+
+
+def _alpha(im: Image.Image) -> np.ndarray | None:
+    if not im.has_transparency_data or im.mode.startswith(("I", "F")):
+        return None
+    alpha = np.asarray(im.convert("RGBA").getchannel("A"))
+    return np.divide(alpha, 255, dtype=np.float32)
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    """Turn what Pillow raises for bad files into `FileError`."""
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        # Twice the limit is an error in Pillow, and so is its warning under some filters.
+        count = re.search(r"\d+", str(error))
+        check_pixel_count(name, int(count.group()) if count else 2 * (Image.MAX_IMAGE_PIXELS or 0))
+        raise
+    except UnidentifiedImageError as error:
+        raise _checks.FileError(
+            _checks.explain(
+                f"{name} is no picture that can be read",
+                expected="PNG, JPEG, WebP, TIFF, BMP or another format that Pillow reads",
+                hint="convert it with another program if it is a picture",
+            )
+        ) from error
+    except PILLOW_ERRORS as error:
+        raise _checks.FileError(
+            _checks.explain(
+                f"{name} is damaged or cut short",
+                received=f"{type(error).__name__}: {error}",
+                hint="fetch the file again, or save it anew from another program",
+            )
+        ) from error

@@ -1,0 +1,81 @@
+"""EXIF data: what is worth carrying from a source to a new file."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from PIL import ExifTags, Image
+
+from stylekit.image._formats.picture import PILLOW_ERRORS
+
+# Description, maker, model, software, date, artist, copyright.
+TEXT_TAGS = (270, 271, 272, 305, 306, 315, 33432)
+
+# Tags that describe the picture rather than the layout of the file it came from: resolution, host,
+# Windows' title to subject, rating.
+_KEPT_TAGS = (*TEXT_TAGS, 282, 283, 296, 316, *range(40091, 40096), 18246, 18249)
+_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+
+_JPEG_LIMIT = 65533  # bytes: one segment of a JPEG file
+
+
+def read(im: Image.Image, name: str) -> tuple[dict[int, Any], int]:
+    """Return the tags worth carrying to another file, and the orientation."""
+    try:
+        exif = im.getexif()
+        tags: dict[int, Any] = {tag: _text(exif[tag]) for tag in _KEPT_TAGS if tag in exif}
+        for ifd in _DIRECTORIES:
+            # One that was set by hand is a dict already, for which get_ifd has no file to read.
+            found = exif[ifd] if isinstance(exif.get(ifd), dict) else exif.get_ifd(ifd)
+            if found:
+                tags[int(ifd)] = {tag: _text(value) for tag, value in found.items()}
+        return tags, exif.get(ExifTags.Base.Orientation, 1)
+    except PILLOW_ERRORS as error:
+        warnings.warn(
+            f"The EXIF data of {name} cannot be read ({error}) and is left aside.", stacklevel=2
+        )
+        return {}, 1
+
+
+def build(tags: dict[int, Any], shape: tuple[int, int], kind: str) -> Image.Exif | None:
+    """Return the tags as EXIF data that is true of the new file, or None if there are none."""
+    if not tags:
+        return None
+    exif = Image.Exif()
+    for tag, value in tags.items():
+        exif[tag] = _utf8(value)
+    exif[ExifTags.Base.Orientation] = 1
+    details = _utf8(tags.get(ExifTags.IFD.Exif, {}))
+    details.pop(ExifTags.IFD.Interop, None)  # may say Adobe RGB
+    details |= {
+        ExifTags.Base.ColorSpace: 1,  # sRGB
+        ExifTags.Base.ExifImageWidth: shape[1],
+        ExifTags.Base.ExifImageHeight: shape[0],
+    }
+    exif[ExifTags.IFD.Exif] = details
+    try:
+        length = len(exif.tobytes())
+        if kind == "JPEG" and length > _JPEG_LIMIT:
+            raise ValueError(f"{length} bytes are too many for JPEG")
+    except Exception as error:  # the tags come from foreign software: any type may be wrong
+        warnings.warn(f"The EXIF data cannot be carried over ({error}).", stacklevel=3)
+        return None
+    return exif
+
+
+def _text(value: Any) -> Any:
+    """Return EXIF text, which Pillow takes for Latin-1, as the UTF-8 that it mostly is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
+def _utf8(value: Any) -> Any:
+    """Encode text beyond ASCII, of which Pillow would make question marks."""
+    if isinstance(value, dict):
+        return {tag: _utf8(item) for tag, item in value.items()}
+    return value.encode() if isinstance(value, str) and not value.isascii() else value

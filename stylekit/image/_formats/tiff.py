@@ -1,0 +1,169 @@
+"""TIFF files of more than 8 bits a sample, which Pillow would read or write at 8 bits."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from stylekit import _checks
+from stylekit.image._formats import profile as _profile
+from stylekit.image._formats.exif import TEXT_TAGS
+from stylekit.image._formats.picture import Picture, check_pixel_count
+from stylekit.image.arrays import quantise, unit_values, upright
+
+_ORIENTATION, _ICC = 274, 34675
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF, either byte order
+_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, struct.error, zlib.error)
+
+
+def read_deep(path: Path) -> Picture | None:
+    """Read the first page of a TIFF of more than 8 bits a sample.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        An existing file.
+
+    Returns
+    -------
+    Picture or None
+        None where Pillow reads the file as well: it is no TIFF, has 8 bits, is neither grey nor
+        RGB, or has a compression that only Pillow knows (with a warning if gradation is lost).
+
+    Raises
+    ------
+    FileError
+        If the file is damaged, too large, or of a kind that cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.read(4) not in _MAGIC:
+            return None
+    import tifffile  # only for the few files that need it
+
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            page: Any = tiff.pages[0]
+            grey = page.photometric in (0, 1)
+            if page.bitspersample <= 8 or not (grey or page.photometric == 2):
+                return None
+            check_pixel_count(str(path), page.imagewidth * page.imagelength)
+            try:
+                samples = page.asarray()
+            except (KeyError, ValueError) as error:
+                if "imagecodecs" not in str(error):
+                    raise
+                _leave_to_pillow(path, page)
+                return None
+            return _picture(path, page, samples)
+    except _checks.StylekitError:
+        raise
+    except _ERRORS as error:
+        raise _checks.FileError(
+            _checks.explain(
+                f"{path} is damaged or cut short",
+                received=f"{type(error).__name__}: {error}",
+                hint="fetch the file again, or save it anew from another program",
+            )
+        ) from error
+
+
+def write_deep(
+    file: BinaryIO, image: np.ndarray, alpha: np.ndarray | None, exif: dict[int, Any]
+) -> None:
+    """Write a picture as a 16-bit TIFF in sRGB, with the descriptive text of `exif`.
+
+    Parameters
+    ----------
+    file : binary file
+        Where to.
+    image : numpy.ndarray, float32 [H, W, 3] in [0, 1]
+        The picture.
+    alpha : numpy.ndarray or None, float32 [H, W] in [0, 1]
+        Its opacity.
+    exif : dict
+        Tags by number; those in `TEXT_TAGS` are written.
+    """
+    import tifffile
+
+    samples = image if alpha is None else np.dstack([image, alpha])
+    text = [
+        (tag, "s", 0, str(exif[tag]).encode() + b"\0", True) for tag in TEXT_TAGS if tag in exif
+    ]
+    tifffile.imwrite(
+        file,
+        quantise(samples, 16),
+        photometric="rgb",
+        compression="zlib",
+        predictor=True,
+        extrasamples=None if alpha is None else ["unassalpha"],
+        iccprofile=_profile.srgb_profile(),
+        extratags=[(_ORIENTATION, "H", 1, 1, True), *text],
+        software=False,
+        metadata=None,
+    )
+
+
+def _picture(path: Path, page: Any, samples: np.ndarray) -> Picture:
+    if page.axes == "SYX":  # planar: one plane a sample
+        samples = np.moveaxis(samples, 0, -1)
+    elif page.axes == "YX":
+        samples = samples[..., np.newaxis]
+    elif page.axes != "YXS":
+        raise _cannot(path, f"axes {page.axes}", "a flat picture")
+    colours = 3 if page.photometric == 2 else 1
+    extra = int(page.extrasamples[0]) if page.extrasamples else 0
+    has_alpha = extra in (1, 2) and samples.shape[-1] > colours
+    values = _unit(path, page, samples[..., : colours + has_alpha])
+    values, alpha = values[..., :colours], values[..., colours] if has_alpha else None
+    if page.photometric == 0:  # white is zero
+        values = 1 - values
+    if alpha is not None and extra == 1:  # colours multiplied by alpha: back to straight ones
+        opacity = alpha[..., np.newaxis]
+        straight = np.divide(values, opacity, out=np.zeros_like(values), where=opacity > 0)
+        values = np.clip(straight, 0, 1)
+    values = _profile.values_to_srgb(values, page.tags.valueof(_ICC), str(path))
+    orientation = page.tags.valueof(_ORIENTATION, default=1)
+    return Picture(
+        upright(values, orientation),
+        None if alpha is None else upright(alpha, orientation),
+        {tag: page.tags.valueof(tag) for tag in TEXT_TAGS if tag in page.tags},
+    )
+
+
+def _unit(path: Path, page: Any, samples: np.ndarray) -> np.ndarray:
+    if samples.dtype.kind == "u":
+        return np.divide(samples, 2.0**page.bitspersample - 1, dtype=np.float32)
+    if samples.dtype.kind == "f":
+        try:
+            return unit_values(samples, str(path))
+        except _checks.InputError as error:
+            raise _checks.FileError(str(error)) from error
+    raise _cannot(path, f"samples of type {samples.dtype}", "unsigned integers or floats")
+
+
+def _leave_to_pillow(path: Path, page: Any) -> None:
+    if page.bitspersample != 16 or page.photometric == 0 or page.planarconfig != 1:
+        raise _cannot(path, f"compression {page.compression.name}", "none, or deflate")
+    if page.photometric == 2:
+        warnings.warn(
+            f"{path} is read at 8 of its 16 bits: its compression, {page.compression.name}, needs "
+            "the package imagecodecs. Run `pip install imagecodecs` to keep them.",
+            stacklevel=2,
+        )
+
+
+def _cannot(path: Path, received: str, expected: str) -> _checks.FileError:
+    return _checks.FileError(
+        _checks.explain(
+            f"{path} is of a kind of TIFF that cannot be read",
+            expected=expected,
+            received=received,
+            hint="save it as an uncompressed 16-bit RGB TIFF, or `pip install imagecodecs` if "
+            "it is the compression that is unknown",
+        )
+    )

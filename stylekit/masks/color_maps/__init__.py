@@ -1,0 +1,1 @@
+"""Regions from flat colour maps."""

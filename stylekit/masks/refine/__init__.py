@@ -1,0 +1,1 @@
+"""Better edges for a mask: guided filter, matting, CRF."""

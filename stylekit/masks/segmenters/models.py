@@ -1,0 +1,342 @@
+"""Networks in files, behind one call: a picture goes in, named arrays come out.
+
+TensorFlow, Keras and LiteRT are imported only when a file of theirs is opened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylekit._checks import FileError, SetupError, absent, explain, fail, number
+from stylekit.masks.operations import two_numbers
+from stylekit.masks.segmenters.graphs import before_argmax, resized_to
+
+Outputs = dict[str, np.ndarray]
+KINDS = (
+    ".tflite, .keras, a frozen graph .pb, a SavedModel folder (saved_model.pb) or "
+    "a KerasHub preset folder (task.json)"
+)
+_IMAGE, _LABELS = "ImageTensor", "SemanticPredictions"  # of the classic frozen graphs
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network that takes one picture.
+
+    Attributes
+    ----------
+    source : str
+        What messages call it.
+    run : callable
+        Takes ``float32 [h, w, 3]`` in [0, 1], puts it into the network's own type and range, and
+        returns its outputs by name, without a batch axis.
+    size : (int, int) or None
+        The height and width that it works at, where the file says so.
+    fixed : bool
+        Whether it takes no other.
+    """
+
+    source: str
+    run: Callable[[np.ndarray], Outputs]
+    size: tuple[int, int] | None = None
+    fixed: bool = False
+
+
+def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1, 1)) -> Network:
+    """Open the network in a file or folder.
+
+    Parameters
+    ----------
+    path : path
+        Of the kinds in `KINDS`, told by the name and content.
+    input_range : (float, float), optional
+        What black and white are to a network that takes floats. One that takes integers gets the
+        full range of an 8-bit type; a KerasHub model has a preprocessor that knows.
+
+    Raises
+    ------
+    FileError
+        If it is missing, of another kind, corrupt, or takes no single RGB picture.
+    SetupError
+        If what runs it is not installed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise absent(path, f"the model {path}", "a model")
+    low, high = two_numbers(input_range, "input_range", "(black, white), such as (-1, 1)")
+    span = number(low, "input_range[0]"), number(high, "input_range[1]")
+    if span[0] >= span[1]:
+        fail("input_range is empty", expected="black below white", received=span)
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return _open_saved_model(path, span)
+        if (path / "task.json").is_file():
+            return _open_preset_folder(path, span)
+    elif path.name == "saved_model.pb":
+        raise FileError(f"{path} is a part of a SavedModel. Give its folder, {path.parent}.")
+    else:
+        openers = {".tflite": _open_tflite, ".keras": _open_keras, ".pb": _open_frozen}
+        opener = openers.get(path.suffix.lower())
+        if opener:
+            return opener(path, span)
+    kind = "a folder of another kind" if path.is_dir() else path.suffix or "no ending"
+    raise FileError(explain(f"{path} is no model that can be run", expected=KINDS, received=kind))
+
+
+def encode(pixels: np.ndarray, dtype: Any, span: tuple[float, float]) -> np.ndarray:
+    """Return a picture in [0, 1] as a network's input ``[1, h, w, 3]``."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        values = span[0] + pixels * (span[1] - span[0])
+    else:  # of the quantised networks, too: int8 is uint8 less 128, whatever scale they calibrated
+        values = np.floor(pixels * 255 + 0.5) - (128 if dtype == np.int8 else 0)
+    return values.astype(dtype)[np.newaxis]
+
+
+def of_keras(model: Any, source: str, span: tuple[float, float] = (-1, 1)) -> Network:
+    """Return a Keras model, or a KerasHub task with its preprocessor, as a network."""
+    import keras
+
+    convert = getattr(getattr(model, "preprocessor", None), "image_converter", None)
+    size = _spatial(getattr(model, "input_shape", None), source)
+    size = size or getattr(convert, "image_size", None)  # to which it would resize anything else
+
+    def run(pixels: np.ndarray) -> Outputs:
+        if convert is not None:
+            inputs = convert(encode(pixels, np.float32, (0, 255)))
+        else:
+            inputs = encode(pixels, np.float32, span)
+        found = model(inputs, training=False)
+        named = found if isinstance(found, dict) else dict(enumerate(_several(found)))
+        return {str(k): keras.ops.convert_to_numpy(v)[0] for k, v in named.items()}
+
+    return Network(source, _guarded(run, source), size, fixed=size is not None)
+
+
+def _open_keras(path: Path, span: tuple[float, float]) -> Network:
+    import keras
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if b"keras_hub" in archive.read("config.json"):
+                hub()  # whose classes Keras must know before it can rebuild them
+        model = keras.models.load_model(path, compile=False)
+    except SetupError:
+        raise
+    except Exception as error:  # zip, JSON, HDF5 and each layer fail in their own way
+        raise _unreadable(path, "a Keras model", error) from error
+    return of_keras(model, f"the model {path}", span)
+
+
+def _open_preset_folder(path: Path, span: tuple[float, float]) -> Network:
+    try:
+        model = hub().models.ImageSegmenter.from_preset(str(path))
+    except SetupError:
+        raise
+    except Exception as error:  # as above
+        raise _unreadable(path, "a KerasHub preset of an image segmenter", error) from error
+    return of_keras(model, f"the preset {path}", span)
+
+
+def hub() -> Any:
+    """Return KerasHub, or raise `SetupError` with the command that installs it."""
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise SetupError(
+            explain(
+                "KerasHub is not installed",
+                hint="run pip install keras-hub, or give the path of a model that you have "
+                f"({KINDS}); masks.subject needs no network",
+            )
+        ) from error
+    return keras_hub
+
+
+def _open_tflite(path: Path, span: tuple[float, float]) -> Network:
+    source, run_by = f"the model {path}", _interpreter()
+    try:
+        interpreter = run_by(model_path=str(path))
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _unreadable(path, "a TFLite model", error) from error
+    inputs = interpreter.get_input_details()
+    if len(inputs) != 1:
+        raise _not_one_picture(source, f"{len(inputs)} inputs")
+    (given,) = inputs
+    size = _spatial([int(n) for n in given["shape_signature"]], source)
+    if interpreter.get_signature_list():  # the names that the converted model had
+        outputs = interpreter.get_signature_runner().get_output_details()
+    else:
+        outputs = {item["name"]: item for item in interpreter.get_output_details()}
+
+    def run(pixels: np.ndarray) -> Outputs:
+        values = encode(pixels, given["dtype"], span)
+        if size is None:
+            interpreter.resize_tensor_input(given["index"], values.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(given["index"], values)
+        interpreter.invoke()
+        return {name: _read(interpreter, item) for name, item in outputs.items()}
+
+    return Network(source, _guarded(run, source), size, fixed=size is not None)
+
+
+def _interpreter() -> Any:
+    """Return the class that runs TFLite files: LiteRT's where present, else TensorFlow's."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:
+            import tensorflow as tf
+
+            return tf.lite.Interpreter
+        except (ImportError, AttributeError) as error:  # TensorFlow is giving it up to LiteRT
+            raise SetupError(
+                explain("nothing runs TFLite files", hint="run pip install ai-edge-litert")
+            ) from error
+    return Interpreter
+
+
+def _read(interpreter: Any, item: dict) -> np.ndarray:
+    values = interpreter.get_tensor(item["index"])
+    scale, zero = item["quantization"]
+    if scale:
+        values = scale * (values.astype(np.float32) - zero)
+    return _one(values)
+
+
+def _open_saved_model(path: Path, span: tuple[float, float]) -> Network:
+    import tensorflow as tf
+
+    source = f"the model {path}"
+    try:
+        model = tf.saved_model.load(str(path))
+    except Exception as error:  # protocol buffers, checkpoints and ops fail in their own way
+        raise _unreadable(path, "a SavedModel", error) from error
+    signatures = model.signatures
+    call = signatures.get("serving_default") or next(iter(signatures.values()), None)
+    if call is None:
+        raise FileError(
+            explain(f"{source} has no signature", hint="save it with one, as model.export does")
+        )
+    given = call.structured_input_signature[1]
+    if len(given) != 1:
+        raise _not_one_picture(source, f"inputs {', '.join(sorted(given))}")
+    ((name, spec),) = given.items()
+    size = _spatial(spec.shape.as_list() if spec.shape.rank else None, source)
+    definition = call.graph.as_graph_def()
+    bodies = [definition.node, *(body.node_def for body in definition.library.function)]
+    sizes = (resized_to(nodes, tf.make_ndarray) for nodes in bodies)
+    resized = next(filter(None, sizes), None)
+
+    def run(pixels: np.ndarray, owner=model) -> Outputs:  # of the variables: keeps them alive
+        found = call(**{name: tf.constant(encode(pixels, spec.dtype.as_numpy_dtype, span))})
+        return {key: _one(value.numpy()) for key, value in found.items()}
+
+    return Network(source, _guarded(run, source), size or resized, fixed=size is not None)
+
+
+def _open_frozen(path: Path, span: tuple[float, float]) -> Network:
+    import tensorflow as tf
+
+    source = f"the model {path}"
+    graph = tf.compat.v1.GraphDef()
+    try:
+        graph.ParseFromString(path.read_bytes())
+        whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    except Exception as error:  # protocol buffers and unknown ops fail in their own way
+        raise _unreadable(path, "a frozen graph", error) from error
+    nodes = {node.name: node for node in graph.node}
+    if not {_IMAGE, _LABELS} <= set(nodes):
+        inputs = ", ".join(n.name for n in graph.node if n.op == "Placeholder")
+        raise FileError(
+            explain(
+                f"{source} is no segmenter's frozen graph",
+                expected=f"nodes {_IMAGE} and {_LABELS}",
+                received=f"{len(nodes)} nodes, inputs {inputs or 'none'}",
+                hint="give a SavedModel, which names its own inputs and outputs",
+            )
+        )
+    fetches = {_LABELS: f"{_LABELS}:0"}
+    scores = before_argmax(nodes, _LABELS)
+    if scores:
+        fetches["scores"] = scores
+    call = whole.prune(f"{_IMAGE}:0", fetches)
+    size = _spatial(call.inputs[0].shape.as_list() if call.inputs[0].shape.rank else None, source)
+    dtype = call.inputs[0].dtype.as_numpy_dtype
+
+    def run(pixels: np.ndarray) -> Outputs:
+        found = call(tf.constant(encode(pixels, dtype, span)))
+        return {key: _one(value.numpy()) for key, value in found.items()}
+
+    size, fixed = size or resized_to(graph.node, tf.make_ndarray), size is not None
+    return Network(source, _guarded(run, source), size, fixed)
+
+
+def _spatial(shape: Any, source: str) -> tuple[int, int] | None:
+    """Return the height and width of an input's shape, or None where they are open."""
+    if shape is None:
+        return None
+    if not isinstance(shape, (tuple, list)) or len(shape) != 4 or shape[-1] not in (3, None, -1):
+        raise _not_one_picture(source, f"an input of shape {shape}")
+    if shape[0] not in (1, None, -1):
+        raise _not_one_picture(source, f"a batch of {shape[0]}")
+    height, width = shape[1:3]
+    return None if height in (None, -1) or width in (None, -1) else (height, width)
+
+
+def _several(found: Any) -> list[Any]:
+    return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
+def _one(values: np.ndarray) -> np.ndarray:
+    return values[0] if values.ndim and len(values) == 1 else values
+
+
+def _guarded(run: Callable[[np.ndarray], Outputs], source: str) -> Callable[[np.ndarray], Outputs]:
+    def guarded(pixels: np.ndarray) -> Outputs:
+        try:
+            return run(pixels)
+        except Exception as error:  # each framework and op has its own; the file made it
+            raise FileError(
+                explain(
+                    f"{source} cannot run on a picture of {pixels.shape[0]}x{pixels.shape[1]} "
+                    f"({_first_line(error)})",
+                    hint="give the size that it was trained at as size=(height, width)",
+                )
+            ) from error
+
+    return guarded
+
+
+def _not_one_picture(source: str, received: str) -> FileError:
+    return FileError(
+        explain(
+            f"{source} does not take one RGB picture",
+            expected="one input of shape [1, height, width, 3]",
+            received=received,
+            hint="wrap it in a function from a picture to a Segmentation",
+        )
+    )
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> FileError:
+    return FileError(
+        explain(
+            f"{path} cannot be read as {kind} ({_first_line(error)})",
+            hint="it is truncated, corrupt or of another kind; get the file again",
+        )
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")[:160]

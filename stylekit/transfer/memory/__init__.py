@@ -1,0 +1,1 @@
+"""Memory for time: plans, tiles, gradient checkpointing, estimates."""

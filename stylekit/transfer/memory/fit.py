@@ -1,0 +1,190 @@
+"""The plan, and the optimizer, that fit in the memory there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from stylekit._checks import InputError, SetupError, explain, in_bytes
+from stylekit.transfer.memory.estimate import estimate_memory, in_units
+from stylekit.transfer.memory.plan import Plan, Recompute, Tiles
+from stylekit.transfer.optimizers import LBFGS, as_optimizer
+
+PLANS = (Plan(), Recompute(), Tiles(1024), Tiles(512), Tiles(256))
+"""From the fastest to the one that needs least."""
+
+HISTORIES = (
+    {"history": 5},
+    {"history": 3},
+    {"history": 3, "history_dtype": "bfloat16"},
+)
+"""Of L-BFGS, where it is left to choose and does not fit as it is."""
+
+FIRST_ORDER = (
+    functools.partial(keras.optimizers.Adam, 0.02),
+    functools.partial(keras.optimizers.Lion, 0.004),
+)
+"""Made where not even the shortest history fits: of two states, and of one."""
+
+MARGIN = 1.15
+"""By how much an estimate may be too low."""
+
+SHARE = 0.9
+"""Of the free memory, which other programs use as well."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FitMemory(Plan):
+    """The fastest plan that is estimated to fit in some memory, chosen once for a run.
+
+    Where no plan fits, and the run's optimizer is the default, L-BFGS keeps a shorter history; at
+    last Adam, or Lion (Chen et al. 2023), takes its place.
+
+    Parameters
+    ----------
+    limit : int, str or None
+        Bytes beside the imported libraries, such as ``4_000_000_000`` or ``"4GB"``, of which the
+        estimate leaves a margin free. None: nine tenths of what is free when the run begins; where
+        that is not known, as on a GPU, all is taken at once.
+    say : callable, optional
+        Told in a sentence what was chosen, before the first step, unless it is the fastest plan.
+
+    Raises
+    ------
+    InputError
+        If the limit cannot be read.
+
+    See Also
+    --------
+    stylekit.estimate_memory
+    """
+
+    limit: int | str | None = None
+    say: Callable[[str], None] | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            object.__setattr__(self, "limit", in_bytes(self.limit))
+
+    def settle(
+        self,
+        losses,
+        extractor,
+        shape,
+        *,
+        optimizer=None,
+        tell=True,
+        precision="float32",
+        known=None,
+        **options,
+    ):
+        """Return the plan and the optimizer; see `Plan.settle`.
+
+        Parameters
+        ----------
+        known : (str, str), optional
+            The `repr` of the plan and of the optimizer that a checkpoint names: these are returned,
+            whatever memory is free.
+
+        Raises
+        ------
+        SetupError
+            If nothing fits in a limit that was given.
+        """
+        for mover in _optimizers(optimizer):
+            for plan in (*PLANS, *downwards(PLANS[-1])):
+                if known == (repr(plan), repr(as_optimizer(mover))):
+                    return plan, mover
+        limit = self.limit
+        if limit is None:
+            free = free_memory()
+            if free is None:
+                return Plan(), optimizer
+            limit = SHARE * free
+        best, refused = None, ""
+        for mover in _optimizers(optimizer):
+            for plan in PLANS:
+                try:
+                    plan.check(losses, extractor, precision)
+                except InputError as error:
+                    refused = f". {plan} cannot be used: {error}".rstrip(".")
+                    continue
+                need = estimate_memory(
+                    shape,
+                    extractor,
+                    losses,
+                    plan=plan,
+                    optimizer=mover,
+                    precision=precision,
+                    **options,
+                )
+                if best is None or need.total < best[0].total:
+                    best = need, plan, mover
+                if MARGIN * need.total <= limit:
+                    if tell:
+                        self._tell(need, plan, mover, optimizer)
+                    return plan, mover
+        need, plan, mover = best
+        if self.limit is not None:
+            height, width = shape
+            raise SetupError(
+                explain(
+                    "the run does not fit in the memory",
+                    expected=f"{in_units(MARGIN * need.total)} or more for {width}x{height} pixels",
+                    received=in_units(limit),
+                    hint=f"give it more, or take a smaller size{refused}",
+                )
+            )
+        if tell:
+            self._tell(need, plan, mover, optimizer, ", more than is free")
+        return plan, mover
+
+    def _tell(self, need, plan: Plan, mover, given, but: str = "") -> None:
+        if self.say is None or (plan == Plan() and mover is given and not but):
+            return
+        changed = "" if mover is given else f" and {as_optimizer(mover)}"
+        self.say(f"Memory: about {in_units(need.total)}{but}, with {plan}{changed}")
+
+
+def downwards(plan: Plan | None) -> Iterator[Plan]:
+    """Yield a plan, and those that a run takes where its memory does not suffice."""
+    while plan is not None:
+        yield plan
+        plan = plan.less()
+
+
+def free_memory() -> int | None:
+    """Return the bytes that this machine, or this container, has free; None where unknown."""
+    if tf.config.list_physical_devices("GPU"):
+        return None
+    try:
+        table = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:  # another system
+        return None
+    match = re.search(r"MemAvailable:\s+(\d+) kB", table)
+    if match is None:
+        return None
+    free = int(match[1]) * 1024
+    group = Path("/sys/fs/cgroup")
+    try:
+        most, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+    except OSError:  # no limit of its own
+        return free
+    return min(free, int(most) - int(used)) if most.strip().isdecimal() else free
+
+
+def _optimizers(given: Any):
+    """Yield the optimizer that was given; for none, also those that need ever less memory."""
+    yield given
+    if given is None:
+        for options in HISTORIES:
+            yield LBFGS(**options)
+        for make in FIRST_ORDER:
+            yield make()

@@ -1,0 +1,232 @@
+"""The objective in less memory: its first layers are taken in tiles, and not kept.
+
+The first layers of a network are the largest: in VGG19 those before the second pooling hold two
+thirds of all activations, and see no more than eight pixels beyond a cell. So they are taken tile
+by tile, up to a layer that is called the cut. Of each tile its share of the cut's feature map is
+kept, and the means that terms take of its layers. What follows the cut is taken of the whole
+picture. When its gradient has come back to the cut, each tile is run again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from stylekit._checks import fail, integer
+from stylekit.features import FeatureExtractor
+from stylekit.losses import Canvas, Loss
+from stylekit.transfer.memory.parts import PartedObjective, is_mean, pulled_back
+from stylekit.transfer.memory.tiles import Tile
+from stylekit.transfer.memory.tiling import TiledCanvas
+
+TILE = 256
+"""Side of a tile in pixels."""
+
+
+class RecomputedObjective(PartedObjective):
+    """`Objective` that takes a network's first layers in tiles, and again for their gradient.
+
+    Values and gradients are those of `Objective`, but for rounding.
+
+    Parameters
+    ----------
+    losses, extractor, shape, **options
+        See `Objective`.
+    recompute : True or str
+        The cut: the layer up to which nothing is kept. True: the first one with at most a
+        sixteenth of the picture's cells, which in VGG19 is ``"block2_pool"``. A term that is no
+        mean (`TileableLoss.is_mean`) is shown the whole feature maps that it reads: they are kept.
+    tile : int
+        Most pixels of a tile's side.
+
+    Raises
+    ------
+    InputError
+        If the network goes around the cut; and as `Objective`.
+
+    References
+    ----------
+    Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory Cost, 2016: of the whole
+    feature maps. There the peak is that of the first stage while it is run again.
+    """
+
+    def __init__(
+        self,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
+        *,
+        recompute: bool | str = True,
+        tile: int = TILE,
+        **options,
+    ) -> None:
+        self._cut = cut_of(extractor, recompute)
+        self._tile = integer(tile, "tile", low=1)
+        super().__init__(losses, extractor, shape, **options)
+        self._prepared()
+        first, self._rest = split(extractor, self._layers, self._cut)
+        whole = {
+            layer
+            for name, layers in self._reads.items()
+            if not is_mean(self.terms[name])
+            for layer in layers
+        }
+        self._maps = [name for name in first if name in whole]
+        self._maps += [self._cut] if self._rest else []
+        self._first = tuple(dict.fromkeys((*first, *self._maps)))
+        self._tiling = self.canvas.tiling(self._first, shape) if self._first else None
+        # Built here: inside a traced function, setting weights would become part of the trace.
+        if self._rest:
+            self.canvas.stage(self._rest)
+        if self._first:
+            extractor.model(self._first, self.precision)
+
+    def _canvas(self, extractor, shape, **options):
+        return StagedCanvas(extractor, shape, tile=self._tile, cut=self._cut, **options)
+
+    def _terms(self, image, seen):
+        features, means = dict(seen["maps"]), seen["means"]
+        if self._rest:
+            features |= self.canvas.following(features[self._cut], self._rest)
+        values, batch = {}, image.shape[0]
+        for name in self.terms:
+            if name in means:
+                own = self._means_behind(name, features)
+                pairs = zip(means[name], own, strict=True)
+                values[name] = self._value(name, [first | rest for first, rest in pairs], batch)
+            else:
+                read = {layer: features[layer] for layer in self._reads[name]}
+                values[name] = self._computed(name, image, read, self.targets[name])
+        return values
+
+    def _means_behind(self, name: str, features) -> list[dict]:
+        """Return the means that a term's parts take behind the cut."""
+        behind = {layer: features[layer] for layer in self._rest}
+        pairs = zip(self.terms[name].parts, self.targets[name], strict=True)
+        extractor = self.canvas.extractor
+        return [
+            part.means({k: behind[k] for k in part.layers_of(extractor) if k in behind}, targets)
+            for part, targets in pairs
+        ]
+
+    def _seen(self, image):
+        """Return what is kept of the tiles: feature maps by layer, means by term and part."""
+        if not self._first:
+            return {"maps": {}, "means": {}}
+        names = [name for name, term in self.terms.items() if is_mean(term)]
+        return self._tiling.fold(lambda sums, tile: self._collect(sums, tile, image, names))
+
+    def _pulled(self, image, seen, gradient, slopes):
+        if gradient is None:
+            # What is added to in place; zeros would be a constant, kept beside their copy.
+            gradient = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
+        if not self._first:
+            return gradient
+        slopes = tf.nest.map_structure(
+            lambda slope, of: tf.zeros_like(of) if slope is None else slope, slopes, seen
+        )
+        with tf.control_dependencies(tf.nest.flatten(slopes)):  # not before its turn
+            shown = tf.identity(image)
+        return self._tiling.fold(
+            lambda whole, tile: self._add_gradient(whole, tile, shown, slopes), gradient
+        )
+
+    def _collect(self, sums, tile: Tile, image, names):
+        own = self.canvas.own(tile, tile.window(image), self._first)
+        means = self._means(tile, own, names)
+        if sums is None:
+            maps = {layer: self._empty(own[layer], tile.cells(layer)) for layer in self._maps}
+        else:
+            maps = sums["maps"]
+            means = tf.nest.map_structure(tf.add, sums["means"], means)
+        maps = {layer: tile.put(whole, own[layer], layer) for layer, whole in maps.items()}
+        return {"maps": maps, "means": means}
+
+    @staticmethod
+    def _empty(own, cells):
+        shape = (own.shape[0], *cells, own.shape[-1])
+        return tf.raw_ops.Empty(shape=shape, dtype=own.dtype, init=True)
+
+    def _add_gradient(self, whole, tile: Tile, image, slopes):
+        def see(window):
+            own = self.canvas.own(tile, window, self._first)
+            maps = {layer: own[layer] for layer in self._maps}
+            return {"maps": maps, "means": self._means(tile, own, slopes["means"])}
+
+        parts = {layer: tile.part(slope, layer) for layer, slope in slopes["maps"].items()}
+        return tile.add(whole, pulled_back(see, tile.window(image), slopes | {"maps": parts}))
+
+
+class StagedCanvas(TiledCanvas):
+    """A canvas that extracts features tile by tile up to a cut, and as a whole behind it.
+
+    Parameters
+    ----------
+    cut : str
+        A layer; the others are those of `TiledCanvas`.
+    """
+
+    def __init__(self, *args, cut: str, **options) -> None:
+        super().__init__(*args, **options)
+        self.cut = cut
+        self._stages: dict[tuple[str, ...], keras.Model] = {}
+
+    def following(self, feature, layers: Iterable[str]) -> dict[str, Any]:
+        """Return the features behind the cut, from the cut's feature map."""
+        features = self.stage(layers)(feature)
+        return {layer: features[self.extractor.resolve(layer)] for layer in layers}
+
+    def stage(self, layers: Iterable[str]) -> keras.Model:
+        """Return the network from the cut to some layers behind it."""
+        layers = tuple(layers)
+        if layers not in self._stages:
+            self._stages[layers] = self.extractor.stages(layers, (self.cut,), self.dtype)[-1]
+        return self._stages[layers]
+
+    def extract(self, image, layers):
+        """Return the features of an image; see `Canvas.extract`."""
+        first, rest = split(self.extractor, layers, self.cut)
+        self.check_size(rest, image.shape[1:3])
+        features = super().extract(image, dict.fromkeys((*first, self.cut)) if rest else first)
+        if rest:
+            features |= self.following(features[self.cut], rest)
+        return {layer: features[layer] for layer in (*first, *rest)}
+
+    def statistics(self, statistic, masks):
+        """Return a statistic of the picture's features; see `Canvas.statistics`."""
+        return Canvas.statistics(self, statistic, masks)
+
+
+def cut_of(extractor: FeatureExtractor, recompute: bool | str) -> str:
+    """Return the name of the layer up to which nothing is kept.
+
+    For True the first one with at most a sixteenth as many cells as the picture has pixels, or the
+    smallest one, in a network that reduces less.
+    """
+    if recompute is not True:
+        return extractor.resolve(recompute)
+    smallest, most = None, 1
+    for layer in extractor.layer_names:
+        stride = math.prod(extractor.stride(layer))
+        if stride > most:
+            smallest, most = layer, stride
+        if most >= 16:
+            break
+    if smallest is None:
+        problem = "no layer of the network is smaller than the picture"
+        fail(problem, hint="name a layer to recompute to")
+    return smallest
+
+
+def split(
+    extractor: FeatureExtractor, layers: Iterable[str], cut: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the layers up to the cut, and those behind it."""
+    place, sides = extractor.layer_names.index, ([], [])
+    for layer in layers:
+        sides[place(extractor.resolve(layer)) > place(cut)].append(layer)
+    return tuple(sides[0]), tuple(sides[1])

@@ -1,0 +1,117 @@
+"""Many runs of terms of one kind: what was traced for one serves the next."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from stylekit.losses import Loss, TileableLoss
+from stylekit.transfer.memory.plan import Plan
+from stylekit.transfer.objective import Objective, assign, form, named_terms
+
+
+@dataclasses.dataclass(frozen=True)
+class Reuse(Plan):
+    """`Plan` for many runs: a run whose terms are like an earlier one's needs no new trace.
+
+    Terms are alike if they have the same names and classes in the same order, and differ in their
+    weights and in what `TileableLoss.only_prepared` names (pictures, masks, layer weights). The
+    network, the precision and the picture's size must be the same, too. Given to one run after
+    another, never to two at once.
+
+    Notes
+    -----
+    It keeps each objective that it has made, and with it the features of a content, for as long as
+    it lives itself: it is meant for previews. Runs with an update mask, or with another optimizer
+    than `LBFGS`, are traced anew.
+
+    Examples
+    --------
+    >>> plan = sk.Reuse()  # doctest: +SKIP
+    >>> for weight in (2, 8, 32):  # doctest: +SKIP
+    ...     terms = [sk.ContentLoss(photo), sk.GramStyleLoss(style, weight=weight)]
+    ...     sk.StyleTransfer(terms, plan=plan).run(photo, 50).save(f"{weight}.png")
+    """
+
+    _kept: list[_ReusedObjective] = dataclasses.field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def __getstate__(self):
+        return {"_kept": []}  # traces can be neither copied nor pickled
+
+    def objective(self, losses, extractor, shape, **options):
+        """Return an earlier objective with these terms, or a new one; see `Plan.objective`."""
+        for kept in self._kept:
+            if kept.take(losses, extractor, shape, **options):
+                return kept
+        self._kept.append(_ReusedObjective(losses, extractor, shape, **options))
+        return self._kept[-1]
+
+
+class _ReusedObjective(Objective):
+    """`Objective` whose targets are variables, so that what was traced can serve other ones."""
+
+    serves_others = True
+
+    def take(
+        self,
+        losses,
+        extractor,
+        shape,
+        *,
+        base_shape=None,
+        picture=None,
+        precision="float32",
+        round=0,
+    ) -> bool:
+        """Take other terms, and return true, if what was traced serves for them."""
+        terms = named_terms(losses)
+        canvas = self.canvas
+        same = (
+            extractor == canvas.extractor
+            and tuple(shape) == canvas.shape
+            and tuple(base_shape or shape) == canvas.base_shape
+            and precision == self.precision
+            and list(terms) == list(self.terms)
+            and all(map(_alike, terms.values(), self.terms.values()))
+        )
+        if not same:
+            return False
+        canvas.picture = picture
+        canvas.notes.clear()
+        canvas.begin(None, round)
+        targets, following = self._known(terms)
+        if following != self._following:
+            return False
+        # The others are compared, and assigned, when the level begins.
+        targets = {name: new for name, new in targets.items() if name not in following}
+        # A small region may be left out at a layer: that is another computation.
+        if not all(form(self.targets[name]) == form(new) for name, new in targets.items()):
+            return False
+        for name, new in targets.items():
+            assign(self.targets[name], new)
+        self.terms = terms
+        self._fitted = precision != "mixed_float16"
+        return True
+
+
+def _alike(one: Loss, other: Loss) -> bool:
+    """Return whether two terms compute the same from their targets."""
+    free = one.only_prepared if isinstance(one, TileableLoss) else ()
+    settings = [
+        {k: v for k, v in vars(term).items() if k not in ("_weight", *free)}
+        for term in (one, other)
+    ]
+    return (
+        type(one) is type(other)
+        and settings[0].keys() == settings[1].keys()
+        and all(_same(value, settings[1][key]) for key, value in settings[0].items())
+    )
+
+
+def _same(one, other) -> bool:
+    """Return whether two settings are equal; what is no plain value equals itself alone."""
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return all(map(_same, one, other))
+    plain = isinstance(one, str | int | float) and isinstance(other, str | int | float)
+    return one is other or (plain and one == other)

@@ -1,0 +1,54 @@
+"""The interface of an optimizer."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+from stylekit.transfer.plugin import Plugin
+
+
+class Optimizer(Plugin, abc.ABC):
+    """An optimizer: moves values, given their gradient.
+
+    A subclass writes `init` and `step`. It stores nothing of a run: what changes from step to step
+    is the state that `init` returns and `step` passes on, nested dicts and tuples of tensors of
+    constant shapes. A checkpoint keeps it.
+
+    Attributes that a constructor sets are the settings; see `get_config`.
+    """
+
+    @abc.abstractmethod
+    def init(self, x) -> Any:
+        """Return the state before the first step at values ``[B, ...]``. Called once a size."""
+
+    @abc.abstractmethod
+    def step(self, evaluate, x, state) -> tuple[Any, Any]:
+        """Return the next values and state.
+
+        It is traced: its Python code runs once for each size.
+
+        Parameters
+        ----------
+        evaluate : callable
+            From values to (total ``[B]``, gradient ``[B, ...]``). To be called once, at `x`.
+        x : tensor [B, ...]
+            What the last step returned, clipped to the parameters' bounds.
+        state
+            What the last step returned.
+        """
+
+    def reset(self, state) -> Any:
+        """Return the state after the weight of a loss has changed. Default: as it was.
+
+        Totals from before and after the change must not be compared.
+        """
+        return state
+
+    def memory(self) -> float:
+        """Return how many float32 copies of the values are held at a step's peak.
+
+        The state before and after, the values after, and temporaries; not the values given. Used to
+        estimate memory. Default: 8, about Adam's.
+        """
+        return 8.0

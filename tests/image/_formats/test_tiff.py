@@ -1,0 +1,184 @@
+import icc_profiles
+import numpy as np
+import pytest
+import tifffile
+from orientations import UPRIGHT
+from PIL import Image
+
+from stylekit._checks import FileError
+from stylekit.image import read_image
+from stylekit.image._formats.decode import decode_file
+from stylekit.image._formats.tiff import read_deep
+
+
+@pytest.fixture
+def deep(rng):
+    return rng.integers(0, 65536, (12, 15, 3), dtype=np.uint16)
+
+
+def save(path, array, **options):
+    options = {"photometric": "rgb", "metadata": None, **options}
+    tifffile.imwrite(path, array, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"byteorder": ">"},
+        {"bigtiff": True},
+        {"compression": "zlib", "predictor": True},
+        {"tile": (16, 16)},
+        {"rowsperstrip": 5},
+    ],
+    ids=str,
+)
+def test_rgb_of_16_bits_keeps_them(tmp_path, deep, options):
+    image = read_image(save(tmp_path / "a.tif", deep, **options))
+    assert image.dtype == np.float32
+    np.testing.assert_array_equal(np.round(image * 65535), deep)
+
+
+def test_planar_samples(tmp_path, deep):
+    path = save(tmp_path / "a.tif", np.moveaxis(deep, -1, 0), planarconfig="separate")
+    np.testing.assert_array_equal(np.round(read_image(path) * 65535), deep)
+
+
+def test_grey_and_white_is_zero(tmp_path, deep):
+    grey = deep[..., 0]
+    black = read_image(save(tmp_path / "b.tif", grey, photometric="minisblack"))
+    white = read_image(save(tmp_path / "w.tif", grey, photometric="miniswhite"))
+    np.testing.assert_array_equal(np.round(black[..., 1] * 65535), grey)
+    np.testing.assert_allclose(black + white, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats(tmp_path, rng, dtype):
+    values = rng.random((6, 7, 3)).astype(dtype)
+    image = read_image(save(tmp_path / "a.tif", values))
+    np.testing.assert_allclose(image, values, atol=1e-7)
+
+
+def test_32_bit_integers(tmp_path):
+    values = np.array([[0, 2**31, 2**32 - 1]], np.uint32)
+    image = read_image(save(tmp_path / "a.tif", values, photometric="minisblack"))
+    np.testing.assert_allclose(image[0, :, 0], [0, 0.5, 1], atol=1e-6)
+
+
+def test_extra_samples(tmp_path, deep):
+    rgba = np.dstack([deep, deep[..., :1], deep[..., 1:2]])
+    path = save(tmp_path / "a.tif", rgba, extrasamples=["unassalpha", "unspecified"])
+    picture = decode_file(path)
+    np.testing.assert_array_equal(np.round(picture.pixels * 65535), deep)
+    np.testing.assert_array_equal(np.round(picture.alpha * 65535), deep[..., 0])
+    other = decode_file(save(tmp_path / "b.tif", rgba[..., :4], extrasamples=["unspecified"]))
+    np.testing.assert_array_equal(np.round(other.pixels * 65535), deep)
+    assert other.alpha is None
+
+
+def test_premultiplied_colours_become_straight(tmp_path):
+    colour, alpha = np.array([0.8, 0.4, 0.2]), np.array([[0.0, 0.25, 1.0]])[..., np.newaxis]
+    stored = np.round(np.dstack([colour * alpha, alpha]) * 65535).astype(np.uint16)
+    image = read_image(save(tmp_path / "a.tif", stored, extrasamples=["assocalpha"]))
+    np.testing.assert_allclose(image[0, 1:], [colour, colour], atol=1e-4)
+    np.testing.assert_array_equal(image[0, 0], 0)
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_orientation(tmp_path, orientation):
+    values = np.array(UPRIGHT[1], np.uint16) * 1000
+    path = save(
+        tmp_path / "a.tif",
+        values,
+        photometric="minisblack",
+        extratags=[(274, "H", 1, orientation, True)],
+    )
+    expected = np.array(UPRIGHT[orientation]) * 1000
+    np.testing.assert_array_equal(np.round(read_image(path)[..., 0] * 65535), expected)
+
+
+def test_profile_is_converted_at_full_depth(tmp_path):
+    ramp = np.repeat(np.arange(20000, 30000, dtype=np.uint16)[np.newaxis, :, np.newaxis], 3, -1)
+    path = save(tmp_path / "a.tif", ramp, iccprofile=icc_profiles.adobe_rgb())
+    image = read_image(path)
+    assert np.abs(image - icc_profiles.adobe_to_srgb(ramp / 65535)).max() < 1e-3
+    assert len(np.unique(image[..., 1])) > 9900
+
+
+def test_first_page(tmp_path, deep):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(deep, photometric="rgb", metadata=None)
+        tiff.write(255 - deep, photometric="rgb", metadata=None)
+    np.testing.assert_array_equal(np.round(read_image(path) * 65535), deep)
+
+
+def test_what_pillow_reads_is_left_to_it(tmp_path, deep):
+    assert read_deep(save(tmp_path / "a.tif", (deep // 256).astype(np.uint8))) is None
+    Image.fromarray(deep[..., 0]).save(tmp_path / "a.png")
+    assert read_deep(tmp_path / "a.png") is None
+
+
+def test_grey_lzw_keeps_16_bits_without_imagecodecs(tmp_path, deep):
+    Image.fromarray(deep[..., 0]).save(tmp_path / "a.tif", compression="tiff_lzw")
+    image = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(np.round(image[..., 0] * 65535), deep[..., 0])
+
+
+@pytest.fixture
+def no_codec(monkeypatch):
+    """As without the package imagecodecs, for any compression."""
+
+    def refuse(self, *args, **kwargs):
+        raise ValueError(f"{self.compression!r} requires the 'imagecodecs' package")
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", refuse)
+
+
+def test_rgb_of_unknown_compression_is_read_at_8_bits(tmp_path, deep, no_codec):
+    path = save(tmp_path / "a.tif", deep, compression="zlib")
+    with pytest.warns(UserWarning, match=r"a\.tif is read at 8 of its 16 bits.*pip install"):
+        image = read_image(path)
+    assert np.abs(image - deep / 65535).max() < 1.01 / 255
+
+
+def test_floats_of_unknown_compression_are_an_error(tmp_path, no_codec):
+    path = save(tmp_path / "a.tif", np.zeros((4, 4, 3), np.float32), compression="zlib")
+    with pytest.raises(FileError, match=r"a\.tif is of a kind.*pip install imagecodecs"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (
+            np.full((4, 4, 3), 3.5, np.float32),
+            r"floats in \[0, 1\], received 3\.5 to 3\.5\. Scale it",
+        ),
+        (np.full((4, 4, 3), np.nan, np.float32), "not finite"),
+        (np.zeros((4, 4, 3), np.int16), "samples of type int16"),
+    ],
+)
+def test_bad_values_are_file_errors(tmp_path, array, words):
+    with pytest.raises(FileError, match=words) as caught:
+        read_image(save(tmp_path / "bad.tif", array))
+    assert "bad.tif" in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_truncated(tmp_path, rng, share, compression):
+    array = rng.integers(0, 65536, (60, 70, 3), dtype=np.uint16)
+    path = save(tmp_path / "half.tif", array, compression=compression)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(FileError, match=r"half\.tif is damaged"):
+        read_image(path)
+
+
+def test_the_pixel_limit_holds(tmp_path, deep, monkeypatch):
+    path = save(tmp_path / "bomb.tif", deep)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(FileError, match=r"bomb\.tif has too many pixels.*100, received 180"):
+        read_image(path)

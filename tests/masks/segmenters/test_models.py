@@ -1,0 +1,269 @@
+import sys
+
+import numpy as np
+import pytest
+
+from stylekit._checks import FileError, InputError, SetupError
+from stylekit.masks.segmenters.graphs import resized_to
+from stylekit.masks.segmenters.models import encode, open_network
+
+tf = pytest.importorskip("tensorflow")
+
+
+class Channels(tf.Module):
+    """Scores that are the picture's own channels, five times over; a variable to be kept alive."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = tf.Variable(5.0)
+
+    def scores(self, image):
+        return {"scores": self.scale * tf.cast(image, tf.float32)}
+
+
+def export(path, shape, dtype=tf.float32, body=None, module=None):
+    module = module or Channels()
+    spec = tf.TensorSpec(shape, dtype, name="image")
+    call = tf.function(body or module.scores, input_signature=[spec])
+    tf.saved_model.save(module, str(path), signatures=call.get_concrete_function())
+    return path
+
+
+def convert(path, saved, **options):
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+    for key, value in options.items():
+        setattr(converter, key, value)
+    path.write_bytes(converter.convert())
+    return path
+
+
+def freeze(path, build):
+    with tf.Graph().as_default() as graph:
+        build()
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    return path
+
+
+def classic():
+    """The classic graph: stretched to 8 x 8 inside, labels cut out of the padded plane."""
+    image = tf.compat.v1.placeholder(tf.uint8, [1, None, None, 3], name="ImageTensor")
+    inner = tf.compat.v1.image.resize_bilinear(tf.cast(image, tf.float32) / 255.0, [8, 8])
+    shape = tf.shape(image)[1:3]
+    scores = tf.compat.v1.image.resize_bilinear(5 * inner, shape, name="logits")
+    labels = tf.argmax(scores, axis=-1)
+    tf.slice(labels, [0, 0, 0], tf.concat([[1], shape], 0), name="SemanticPredictions")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def saved(folder):
+    return export(folder / "saved", [1, None, None, 3])
+
+
+@pytest.fixture(scope="module")
+def square(folder):
+    return export(folder / "square", [1, 8, 8, 3])
+
+
+@pytest.fixture(scope="module")
+def lite(folder, square):
+    return convert(folder / "square.tflite", square)
+
+
+@pytest.fixture(scope="module")
+def frozen(folder):
+    return freeze(folder / "frozen.pb", classic)
+
+
+@pytest.fixture
+def pixels(rng):
+    return rng.random((8, 8, 3), dtype=np.float32)
+
+
+def test_encode_fills_the_range_of_the_type(pixels):
+    ends = np.stack([np.zeros((1, 3)), np.ones((1, 3))]).astype(np.float32)
+    for dtype, low, high in (("float32", -1, 1), ("uint8", 0, 255), ("int8", -128, 127)):
+        values = encode(ends, dtype, (-1, 1))
+        assert values.dtype == dtype
+        assert values.shape == (1, 2, 1, 3)
+        assert (values.min(), values.max()) == (low, high)
+    np.testing.assert_array_equal(encode(pixels, "float32", (0, 1))[0], pixels)
+    exact = np.arange(256, dtype=np.float32).repeat(3).reshape(16, 16, 3) / 255
+    np.testing.assert_array_equal(encode(exact, "uint8", (-1, 1))[0], np.rint(exact * 255))
+
+
+def test_a_saved_model_takes_any_size(saved, rng):
+    network = open_network(saved, (0, 1))
+    assert network.size is None
+    for shape in ((5, 9, 3), (16, 4, 3)):
+        picture = rng.random(shape, dtype=np.float32)
+        found = network.run(picture)
+        np.testing.assert_allclose(found["scores"], 5 * picture, rtol=1e-6)
+
+
+def test_the_size_of_the_input_is_read(square, lite, pixels):
+    for path in (square, lite):
+        network = open_network(path, (-1, 1))
+        assert network.size == (8, 8)
+        assert network.fixed
+        (found,) = network.run(pixels).values()
+        np.testing.assert_allclose(found, 5 * (2 * pixels - 1), rtol=1e-5, atol=1e-5)
+
+
+def test_a_tflite_model_has_the_names_of_its_signature(lite, pixels):
+    assert list(open_network(lite).run(pixels)) == ["scores"]
+
+
+def test_a_tflite_model_of_any_size_is_resized(folder, saved, rng):
+    network = open_network(convert(folder / "any.tflite", saved), (0, 1))
+    assert network.size is None
+    for shape in ((5, 9, 3), (16, 4, 3)):
+        picture = rng.random(shape, dtype=np.float32)
+        np.testing.assert_allclose(network.run(picture)["scores"], 5 * picture, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+def test_a_quantised_model_gives_real_scores(kind, folder, square, pixels, rng):
+    samples = rng.random((4, 1, 8, 8, 3), dtype=np.float32)
+    samples[0, 0, 0, 0], samples[0, 0, 0, 1] = 0, 1
+    path = convert(
+        folder / f"{kind}.tflite",
+        square,
+        optimizations=[tf.lite.Optimize.DEFAULT],
+        representative_dataset=lambda: ([sample] for sample in samples),
+        inference_input_type=tf.dtypes.as_dtype(kind),
+        inference_output_type=tf.dtypes.as_dtype(kind),
+    )
+    (found,) = open_network(path).run(pixels).values()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, 5 * pixels, atol=0.06)
+
+
+def test_tensorflow_runs_tflite_where_litert_is_missing(lite, pixels, monkeypatch):
+    expected = open_network(lite).run(pixels)["scores"]
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    np.testing.assert_allclose(open_network(lite).run(pixels)["scores"], expected, rtol=1e-6)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(SetupError, match="pip install ai-edge-litert"):
+        open_network(lite)
+
+
+def test_a_frozen_graph_gives_labels_and_what_they_are_the_argmax_of(frozen, pixels):
+    network = open_network(frozen)
+    assert network.size == (8, 8)
+    assert not network.fixed
+    found = network.run(pixels)
+    np.testing.assert_allclose(found["scores"], 5 * np.rint(pixels * 255) / 255, rtol=1e-5)
+    np.testing.assert_array_equal(found["SemanticPredictions"], found["scores"].argmax(axis=-1))
+    assert network.run(np.zeros((4, 6, 3), np.float32))["SemanticPredictions"].shape == (4, 6)
+
+
+def test_the_size_inside_a_graph_is_of_the_picture_and_not_of_features():
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, [1, None, None, 3])
+        features = tf.nn.relu(image)
+        tf.compat.v1.image.resize_bilinear(features, [33, 33])
+    assert resized_to(graph.as_graph_def().node, tf.make_ndarray) is None
+    with graph.as_default():
+        tf.compat.v1.image.resize_bilinear((image - 0.5) * 2.0, [65, 33])
+    assert resized_to(graph.as_graph_def().node, tf.make_ndarray) == (65, 33)
+
+
+def test_a_keras_model(folder, pixels):
+    import keras
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(5.0)])
+    model.save(folder / "five.keras")
+    network = open_network(folder / "five.keras", (0, 1))
+    assert network.size == (8, 8)
+    (found,) = network.run(pixels).values()
+    np.testing.assert_allclose(found, 5 * pixels, rtol=1e-6)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileError, match=r"gone\.tflite does not exist"):
+        open_network(tmp_path / "gone.tflite")
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.onnx", "a"])
+def test_a_file_of_another_kind(name, tmp_path):
+    (tmp_path / name).write_bytes(b"data")
+    with pytest.raises(FileError, match=r"no model that can be run: expected \.tflite, \.keras"):
+        open_network(tmp_path / name)
+
+
+def test_a_folder_of_another_kind_and_a_piece_of_one(tmp_path, saved):
+    with pytest.raises(FileError, match="received a folder of another kind"):
+        open_network(tmp_path)
+    with pytest.raises(FileError, match="Give its folder"):
+        open_network(saved / "saved_model.pb")
+
+
+@pytest.mark.parametrize("ending", [".tflite", ".keras", ".pb"])
+@pytest.mark.parametrize("content", [b"", b"no model at all", b"\x00" * 4000])
+def test_a_corrupt_file_is_named(ending, content, tmp_path):
+    path = tmp_path / f"bad{ending}"
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=rf"bad\{ending}"):
+        open_network(path)
+
+
+def test_a_truncated_file_is_named(tmp_path, lite, frozen):
+    for whole in (lite, frozen):
+        path = tmp_path / f"cut{whole.suffix}"
+        path.write_bytes(whole.read_bytes()[:-40])
+        with pytest.raises(FileError, match=r"cut.*cannot be read as"):
+            open_network(path)
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "task.json"])
+def test_a_corrupt_folder_is_named(name, tmp_path):
+    if name == "task.json":
+        pytest.importorskip("keras_hub")
+    (tmp_path / name).write_bytes(b"no model")
+    with pytest.raises(FileError, match=r"cannot be read as a (SavedModel|KerasHub preset)"):
+        open_network(tmp_path)
+
+
+def test_a_network_that_takes_something_else_than_a_picture(tmp_path):
+    def two(first, second):
+        return {"out": first + second}
+
+    module = tf.Module()
+    spec = tf.TensorSpec([1, 8, 8, 3], tf.float32)
+    call = tf.function(two, input_signature=[spec, spec]).get_concrete_function()
+    tf.saved_model.save(module, str(tmp_path / "two"), signatures=call)
+    with pytest.raises(FileError, match=r"one RGB picture.*first, second"):
+        open_network(tmp_path / "two")
+    for name, shape in (("gray", [1, 8, 8, 1]), ("first", [1, 3, 8, 8]), ("flat", [1, 192])):
+        with pytest.raises(FileError, match="one RGB picture"):
+            open_network(export(tmp_path / name, shape))
+
+
+def test_a_graph_without_the_nodes_lists_its_inputs(tmp_path):
+    path = freeze(
+        tmp_path / "other.pb", lambda: tf.compat.v1.placeholder(tf.float32, [1, 3], name="tokens")
+    )
+    with pytest.raises(FileError, match=r"ImageTensor and SemanticPredictions.*inputs tokens"):
+        open_network(path)
+
+
+def test_a_network_that_fails_is_one_sentence(tmp_path):
+    def picky(image):
+        return {"out": tf.reshape(image, [1, 8, 8, 3])}
+
+    network = open_network(export(tmp_path / "picky", [1, None, None, 3], body=picky))
+    assert network.run(np.zeros((8, 8, 3), np.float32))["out"].shape == (8, 8, 3)
+    with pytest.raises(FileError, match="cannot run on a picture of 4x5") as caught:
+        network.run(np.zeros((4, 5, 3), np.float32))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("span", [(1, -1), (0, 0)])
+def test_an_empty_range_is_refused(span, lite):
+    with pytest.raises(InputError, match="input_range is empty"):
+        open_network(lite, span)

@@ -1,0 +1,107 @@
+import keras
+import numpy as np
+import pytest
+
+import stylekit as sk
+from stylekit._checks import InputError
+from stylekit.features._cpu import winograd
+from stylekit.transfer.memory.estimate import MIXED, SPREAD, WORKING, Memory, in_units
+
+
+def test_feature_maps_are_counted(photo, style):
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same", name="wide")(image)
+    x = keras.layers.Conv2D(4, 3, padding="same", strides=2, name="small")(x)
+    network = sk.KerasExtractor(keras.Model(image, x))
+    term = sk.GramStyleLoss(style, layers=["wide", "small"])
+    one, two = (sk.estimate_memory((10, size), network, [term]) for size in (20, 40))
+    assert two.features == pytest.approx(2 * one.features, rel=1e-6)
+    wide, small = 10 * 20 * 8 * 4, 5 * 10 * 4 * 4
+    assert wide + small < one.features < 2 * (wide + small)
+    batch = sk.estimate_memory((10, 20), network, [term], batch=3)
+    assert batch.features == pytest.approx(3 * one.features, rel=1e-6)
+
+
+def test_a_content_holds_its_feature_maps(photo, style, compact):
+    size, layer = 64, compact.content_layers
+    content, style = sk.ContentLoss(photo, layers=layer), sk.GramStyleLoss(style, layers=layer)
+    gap = sk.estimate_memory(size, compact, [content]).targets - photo.nbytes
+    assert gap == (size // 8) ** 2 * 192 * 4
+    assert sk.estimate_memory(size, compact, [style]).targets == style.reference.nbytes
+
+
+def test_plans_need_less_and_less(compact_terms, compact):
+    plans = [sk.Plan(), sk.Recompute(), sk.Tiles(512), sk.Tiles(256)]
+    needs = [sk.estimate_memory(2048, compact, compact_terms, plan=plan).features for plan in plans]
+    assert needs == sorted(needs, reverse=True)
+    assert needs[-1] < 0.1 * needs[0]
+    tiles = [
+        sk.estimate_memory(size, compact, compact_terms, plan=plans[-1]) for size in (2048, 8192)
+    ]
+    assert tiles[0].features == tiles[1].features
+    assert tiles[1].pictures == 16 * tiles[0].pictures
+
+
+def test_the_optimizer_and_the_precision_count(compact_terms, compact):
+    def need(**options):
+        return sk.estimate_memory(1024, compact, compact_terms, **options)
+
+    assert need(optimizer=sk.LBFGS(3)).pictures < need().pictures
+    assert need(optimizer=keras.optimizers.Adam(0.1)).pictures < need().pictures
+    half = sk.LBFGS(10, history_dtype="bfloat16")
+    assert need(optimizer=half).pictures < 0.8 * need().pictures
+    assert need(precision="mixed_bfloat16").features < 0.7 * need().features
+
+
+def test_a_wide_convolution_counts_for_itself(style, monkeypatch):
+    def features():
+        term = sk.GramStyleLoss(style, layers=["conv3_2"])
+        return sk.estimate_memory(256, sk.VGG19(weights=None), [term]).features
+
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda _: [])  # as without a GPU
+    whole = features()
+    monkeypatch.setattr(winograd, "working", lambda y, kernel: 0)
+    need = 36 * 4 * (16**2 * (256 + 256) + 256 * 256)  # in tiles and channels of conv3_2
+    assert whole - features() == pytest.approx(SPREAD * WORKING * need, rel=1e-6)
+
+
+def test_windows_of_several_kinds_leave_gaps(compact_terms, compact):
+    def need(side):
+        return sk.estimate_memory(side, compact, compact_terms, plan=sk.Tiles(512)).features
+
+    # Of 127 strides of 8 one tile owns fewer than the other; the window is that of 1024.
+    assert need(1016) == pytest.approx(MIXED * need(1024), rel=1e-6)
+
+
+def test_pictures_of_coarser_levels_are_kept(compact_terms, compact):
+    def need(size, *sizes):
+        pyramid = sk.Pyramid([*sizes, size])
+        return sk.estimate_memory((size // 2, size), compact, compact_terms, pyramid=pyramid)
+
+    alone = sk.estimate_memory((512, 1024), compact, compact_terms)
+    assert need(1024) == alone
+    assert need(1024, 256, 512).pictures == pytest.approx(alone.pictures * (1 + 1 / 4 + 1 / 16))
+    assert need(1024, 256, 512).features == alone.features
+    with pytest.raises(InputError, match="end at the picture's size"):
+        sk.estimate_memory(512, compact, compact_terms, pyramid=sk.Pyramid([256]))
+
+
+def test_terms_without_a_network(photo, compact):
+    need = sk.estimate_memory(512, compact, [sk.PixelLoss(photo)])
+    assert need.features == 0
+    assert need.total == need.base + need.targets + need.pictures
+
+
+def test_text():
+    assert str(Memory(10**6, 2 * 10**9, 0, 5 * 10**8)) == (
+        "2.5 GB (base 1 MB, features 2.0 GB, targets 0 MB, pictures 500 MB)"
+    )
+    assert in_units(340.4e6) == "340 MB"
+
+
+def test_bad_arguments(compact_terms, compact):
+    with pytest.raises(InputError, match="the height is out of range"):
+        sk.estimate_memory(0, compact, compact_terms)
+    with pytest.raises(InputError, match="there are no terms"):
+        sk.estimate_memory(64, compact, [])
+    assert isinstance(sk.estimate_memory(np.int64(64), compact, compact_terms).total, int)
