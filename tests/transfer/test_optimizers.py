@@ -11,13 +11,13 @@ from scipy.optimize import minimize
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
 from stylekit.transfer import LBFGS, KerasOptimizer, Optimizer
-from stylekit.transfer.optimizers import (
+from stylekit.transfer.optimizers import as_optimizer
+from stylekit.transfer.optimizers.lbfgs import (
     _correction,
     _dot,
     _power_of_two,
     _products,
     _sum_of,
-    as_optimizer,
 )
 from stylekit.transfer.parameters import clip
 
