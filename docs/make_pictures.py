@@ -52,11 +52,11 @@ def localized(extractor, night):
     """Save an astronaut before a painted background, painted herself, and as a portrait."""
     photo, person = subject(320)
     layers = {"style_layers": LAYERS, "content_layers": LAYERS[-1:]}
-    options = {"size": None, "extractor": extractor, **layers}
-    images = [
-        sk.recipes.localized(photo, night, person, keep=keep, **options).image
+    recipes = [
+        sk.recipes.localized(photo, night, person, keep=keep, size=None, **layers)
         for keep in ("subject", "background")
     ]
+    images = [recipe.run(extractor=extractor).image for recipe in recipes]
     portrait = sk.blend.portrait(photo, person)
     save("localized", np.concatenate([*images, portrait], axis=1))
 
@@ -64,14 +64,15 @@ def localized(extractor, night):
 def inside(extractor):
     """Save what the Gram matrix of each layer knows of a painting, and its features of the cat."""
     night, photo = drawn.night(256), sk.image.as_image(skimage.data.chelsea(), size=256)
-    options = {"size": 256, "extractor": extractor}
     textures = {"the sample": night}
     for name, layers in {**{layer: layer for layer in LAYERS}, "all four": LAYERS}.items():
-        textures[name] = sk.recipes.texture(night, style_layers=layers, steps=100, **options)
+        recipe = sk.recipes.texture(night, style_layers=layers, size=256)
+        textures[name] = recipe.run(steps=100, extractor=extractor)
     save("textures", sk.image.contact_sheet(textures, columns=3, size=160))
     pictures = {"the photograph": photo}
     for layer in LAYERS:
-        pictures[layer] = sk.recipes.reconstruct(photo, layers=layer, steps=60, **options).image
+        recipe = sk.recipes.reconstruct(photo, layers=layer, size=256)
+        pictures[layer] = recipe.run(steps=60, extractor=extractor).image
     eyes = {name: picture[40:125, 75:203] for name, picture in pictures.items()}
     save("layers", sk.image.contact_sheet(eyes, columns=3, size=200))
 

@@ -28,6 +28,7 @@ from .losses import NeighborStyleLoss as NeighborStyleLoss
 from .losses import PixelLoss as PixelLoss
 from .losses import StatisticLoss as StatisticLoss
 from .losses import TotalVariationLoss as TotalVariationLoss
+from .recipes import Recipe as Recipe
 from .recipes import Sweep as Sweep
 from .recipes import stylize as stylize
 from .recipes import sweep as sweep

@@ -150,11 +150,16 @@ class TestTransfer:
     ):
         given = {}
 
-        def stylize(*pictures, **options):
+        def basic(*pictures, **options):
             given.update(options)
+            return sk.Recipe(content=pictures[0])
+
+        def run(self, steps, **options):
+            given["steps"] = steps
             raise InputError("That is enough.")
 
-        monkeypatch.setattr(sk, "stylize", stylize)
+        monkeypatch.setattr(sk.recipes, "basic", basic)
+        monkeypatch.setattr(sk.Recipe, "run", run)
         line = ["transfer", "photo.jpg", "style.png", "-o", "out.png"]
         line += ["--weights-file", str(weights), *map(str, arguments)]
         assert "That is enough." in CliRunner().invoke(cli.app, line).output

@@ -96,6 +96,15 @@ StyleLoss = Annotated[
         "your own.",
     ),
 ]
+AddLoss = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--add-loss",
+        metavar="MODULE:NAME",
+        rich_help_panel=Panel.picture,
+        help="A further loss of your own, such as my_losses.py:Warm; may be given again.",
+    ),
+]
 StyleScale = Annotated[
     float,
     within(

@@ -22,7 +22,7 @@ from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName
 from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
 from stylekit.cli._network import ExtractorName, check_weights_file, network, parsed_finish
 from stylekit.cli._plan import parsed_plan, plan
-from stylekit.cli._plugin import checked, resolved
+from stylekit.cli._plugin import checked, loaded, own_loss, resolved
 from stylekit.cli._values import keep_apart, layer_names
 
 
@@ -35,6 +35,7 @@ class RunOptions:
     steps: declared.Steps = STEPS
     style_scale: declared.StyleScale = 1.0
     variation: declared.Variation = None
+    add_loss: declared.AddLoss = None
     extractor: declared.Extractor = ExtractorName.auto
     weights_file: declared.WeightsFile = None
     style_layers: declared.StyleLayers = None
@@ -136,11 +137,31 @@ class RunOptions:
             if value
         }
 
-    def complete(self, run: Callable[[], Any], like: Path | None) -> None:
-        """Run, and write the result, or what a broken run has come to.
+    def complete(
+        self, like: Path | None, recipe: Callable[..., Any], *pictures: Any, **options: Any
+    ) -> None:
+        """Run a recipe, and write the result, or what a broken run has come to.
 
-        `like` is the picture whose alpha channel and EXIF data the result carries over.
+        Parameters
+        ----------
+        like : Path or None
+            The picture whose alpha channel and EXIF data the result carries over.
+        recipe : callable
+            A recipe function.
+        *pictures, **options
+            What it is given, and in the options also what `Recipe.run` is given.
         """
+        from stylekit.recipes.recipe import divided
+
+        technique, how = divided(recipe, options)
+        added = [loaded(text, "--add-loss") for text in self.add_loss or ()]
+
+        def run() -> Any:
+            made = recipe(*pictures, **technique)
+            for text, loss in zip(self.add_loss or (), added, strict=True):
+                made.add(own_loss(loss, made, f"--add-loss {text}"))
+            return made.run(**how)
+
         import stylekit as sk
 
         if self.progress:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from stylekit._checks import InputError, did_you_mean, explain, fail
 
@@ -65,6 +66,60 @@ def checked(text: str, option: str, names: Sequence[str]) -> str:
 def resolved(text: str, option: str) -> Any:
     """Return what ``MODULE:NAME`` names, and any other text as it is."""
     return loaded(text, option) if ":" in text else text
+
+
+def own_loss(value: Any, recipe: Any, told_by: str) -> Any:
+    """Return the `Loss` that ``--add-loss`` names.
+
+    Parameters
+    ----------
+    value : Loss or callable
+        A class or function is called with those of ``content``, ``style`` and ``styles`` that it
+        has as parameters: the content, the first style and all styles of the recipe, as arrays. A
+        parameter ``reference`` is given the first style, too.
+    recipe : Recipe
+    told_by : str
+        What messages call it.
+
+    Raises
+    ------
+    InputError
+        If it has other parameters without a default, or returns something else.
+    """
+    from stylekit.losses import Loss
+
+    if isinstance(value, Loss):
+        return value
+    if not callable(value):
+        _refuse(told_by, type(value).__name__)
+    style = recipe.styles[0] if recipe.styles else None
+    given = {"content": recipe.content, "style": style, "reference": style}
+    given["styles"] = recipe.styles
+    parameters = inspect.signature(value).parameters.values()
+    arguments = {one.name: given[one.name] for one in parameters if one.name in given}
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    for one in parameters:
+        if one.kind in kinds or one.name in arguments or one.default is not one.empty:
+            continue
+        fail(
+            f"{told_by} has a parameter {one.name!r} without a default",
+            expected="parameters of the names content, style, styles or reference, or with a "
+            "default",
+            hint="name a function that calls it, and returns the loss",
+        )
+    loss = value(**arguments)
+    if not isinstance(loss, Loss):
+        _refuse(told_by, type(loss).__name__)
+    return loss
+
+
+def _refuse(told_by: str, received: str) -> NoReturn:
+    fail(
+        f"{told_by} gives no loss",
+        expected="an object of a class derived from stylekit.losses.Loss, or a class or function "
+        "that returns one",
+        received=received,
+    )
 
 
 def _module(name: str) -> Any:

@@ -1,19 +1,22 @@
-"""Named compositions of terms: plain functions from pictures to a result."""
+"""Named compositions of losses: functions from pictures to a `Recipe`, and what runs many."""
 
+from stylekit.recipes.basic import basic, stylize
 from stylekit.recipes.doodle import doodle
 from stylekit.recipes.gradient_mask import gradient_mask
 from stylekit.recipes.localized import localized
 from stylekit.recipes.patches import patches
+from stylekit.recipes.recipe import Recipe
 from stylekit.recipes.reconstruct import reconstruct
 from stylekit.recipes.regions import regions
-from stylekit.recipes.stylize import stylize
 from stylekit.recipes.sweep.result import Cell, Sweep
 from stylekit.recipes.sweep.run import sweep
 from stylekit.recipes.texture import texture
 
 __all__ = [
     "Cell",
+    "Recipe",
     "Sweep",
+    "basic",
     "doodle",
     "gradient_mask",
     "localized",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -17,13 +16,10 @@ from stylekit._defaults import (
     NEIGHBOR_VARIATION,
     STEPS,
 )
-from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss, NeighborStyleLoss, StatisticLoss
 from stylekit.losses.base import LayersLike
+from stylekit.recipes.recipe import Factor, Levels, coarse_to_fine, levels_of
 from stylekit.transfer import Pyramid
-
-COARSEST = 64
-"""Least longer side, in pixels, of the coarsest level: there the large forms are painted."""
 
 ROUNDS = 3
 """Rounds at full size in which each layer is matched on its own."""
@@ -65,6 +61,10 @@ Terms = Callable[[Sequence[StylePart], float, LayersLike], list[Loss]]
 """From the parts, the weight of all style and its layers, or None, to the style terms."""
 
 
+StyleLossLike = str | Callable[..., Loss]
+"""A style loss by name, or a class or function; see `method`."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Method:
     """A style loss, and how a recipe runs it where the caller leaves it open.
@@ -77,17 +77,17 @@ class Method:
     pyramid : callable
         From the longer side in pixels and a number of levels, or None, to a `Pyramid`.
     factor, variation : callable
-        From an extractor to the weights of style and total variation at strength 1.
+        From an extractor to what the weights of style and total variation are multiplied with.
     """
 
     terms: Terms
     steps: int
-    pyramid: Callable[[int, int | None], Pyramid]
-    factor: Callable[[FeatureExtractor], float]
-    variation: Callable[[FeatureExtractor], float]
+    pyramid: Levels
+    factor: Factor
+    variation: Factor
 
 
-def method(style_loss: Any, gram: Terms) -> Method:
+def method(style_loss: StyleLossLike, gram: Terms) -> Method:
     """Return the method of a recipe's `style_loss`.
 
     Parameters
@@ -128,9 +128,7 @@ def method(style_loss: Any, gram: Terms) -> Method:
     return Method(
         gram,
         STEPS,
-        lambda longer, levels: Pyramid.halving(
-            longer, levels_of(longer) if levels is None else levels
-        ),
+        coarse_to_fine,
         lambda network: GRAM_FACTOR * network.style_factor,
         lambda network: network.variation,
     )
@@ -154,15 +152,10 @@ def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike
     ]
 
 
-def levels_of(longer: int) -> int:
-    """Return how many levels, each half the next, bring a side to 64 to 127 pixels."""
-    return max(1, (longer // COARSEST).bit_length())
-
-
 def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
     """Return the levels for neighbours: from 64 to 127 pixels up, and three rounds at full size."""
     count = levels_of(longer) if levels is None else levels
-    sizes = Pyramid.halving(longer, count).sizes
+    sizes = coarse_to_fine(longer, count).sizes
     shares = [LEVEL_SHARE] * (count - 1) + [LAST_SHARE] * (1 + ROUNDS)
     return Pyramid([*sizes, *(longer,) * ROUNDS], shares)
 

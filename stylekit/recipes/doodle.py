@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from stylekit._checks import integer
 from stylekit._defaults import MIN_SHARE, SIZE, VARIATION
-from stylekit.features import FeatureExtractor
 from stylekit.image import PictureLike, as_image, with_map
 from stylekit.losses import (
     GradientMaskStyleLoss,
@@ -22,9 +20,13 @@ from stylekit.losses import (
 from stylekit.losses.base import LayersLike
 from stylekit.losses.patch import PATCH_LAYERS
 from stylekit.masks import MatchedRegions, match_regions, resize
-from stylekit.recipes._paint import record_regions, sized_style
-from stylekit.recipes._styles import StylePart, method
-from stylekit.transfer import Plan, Pyramid, Result, StyleTransfer, Underpainting
+from stylekit.recipes._paint import recorded, sized_style
+from stylekit.recipes._styles import StyleLossLike, StylePart, method
+from stylekit.recipes.recipe import Recipe, halved
+from stylekit.transfer import Underpainting
+
+STEPS, LEVELS = 200, 3
+"""The coarsest level arranges the large forms: 64 to 128 pixels are a good size for it."""
 
 GRAM_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
 """No deeper than the patches: what a deeper layer would add, the patches arrange."""
@@ -44,9 +46,7 @@ def doodle(
     tolerance: float = 40.0,
     min_share: float = MIN_SHARE,
     size: int | None = SIZE,
-    style_loss: Any = "patches",
-    steps: int = 200,
-    pyramid: int = 3,
+    style_loss: StyleLossLike = "patches",
     patch_weight: float = 1.0,
     gram_weight: float = 4.0,
     palette_weight: float = 4.0,
@@ -58,14 +58,8 @@ def doodle(
     style_scale: float = 1.0,
     patch_layers: Sequence[str] = PATCH_LAYERS,
     style_layers: Sequence[str] = GRAM_LAYERS,
-    extractor: FeatureExtractor | None = None,
-    optimizer=None,
-    precision: str = "float32",
-    plan: Plan | None = None,
     seed: int = 0,
-    callbacks: Iterable = (),
-    checkpoint=None,
-) -> Result:
+) -> Recipe:
     """Turn a doodle into a painting like another: there is no content but the doodle's regions.
 
     The start is an `Underpainting`, each region in the colours that it has in the style. Coarse to
@@ -98,13 +92,8 @@ def doodle(
         Longer side of the result in pixels. Default: 512; None keeps the doodle's own.
     style_loss : str or callable
         ``"patches"``: `PatchStyleLoss` and `GradientMaskStyleLoss`, which spread over all of the
-        style's region. ``"neighbors"``, ``"gram"`` or a class or function, as for `stylize`: that
+        style's region. ``"neighbors"``, ``"gram"`` or a class or function, as for `basic`: that
         alone, with `gram_weight`.
-    steps : int
-        Evaluations of the gradient, at least 0, the total over the pyramid's levels.
-    pyramid : int
-        Number of coarse-to-fine levels, each half the next. The coarsest arranges the large forms:
-        64 to 128 pixels are a good size for it.
     patch_weight, gram_weight, palette_weight, variation : float
         Of `PatchStyleLoss`, of `GradientMaskStyleLoss`, of `PaletteLoss` and of
         `TotalVariationLoss`, at least 0; a term of weight 0 is left out. With more of the Gram
@@ -119,32 +108,24 @@ def doodle(
     patch_layers, style_layers : sequence of str
         Of the patches and of the Gram matrices. A region too small for a layer of the latter is
         left out there, and the record's notes say so.
-    extractor, optimizer, precision, plan
-        See `StyleTransfer`.
     seed : int
-        Of the underpainting and of the order in which patches choose.
-    callbacks : iterable of callables
-        See `StyleTransfer.run`.
-    checkpoint : path or Checkpoint, optional
-        A folder that keeps the run's state: started again, it goes on from there. See
-        `StyleTransfer.run`.
+        Of the order in which patches choose.
 
     Returns
     -------
-    Result
-        Its manifest has, under "regions", each region's share of both pictures, and under
-        "unmatched" the shares of the maps' pixels that had no region's colour, such as smooth
-        edges; they went to the region beside them. "merged" and "small" have the shares of the
-        colours that were merged as told, and of those too small to be regions.
+    Recipe
+        Of 200 steps over three levels. The result's manifest has, under "regions", each region's
+        share of both pictures, and under "unmatched" the shares of the maps' pixels that had no
+        region's colour, such as smooth edges; they went to the region beside them. "merged" and
+        "small" have the shares of the colours that were merged as told, and of those too small to
+        be regions.
 
     Raises
     ------
     InputError, InputTypeError, FileError
         If the maps have not the same regions (the message lists the pairs), the style's map differs
         from it in size, the coarsest level is too small for the layers, or another argument is
-        unfit; before the first step.
-    TransferError
-        If the run breaks off; it holds the image so far.
+        unfit.
 
     References
     ----------
@@ -155,11 +136,9 @@ def doodle(
     Examples
     --------
     >>> import stylekit as sk
-    >>> sk.recipes.doodle("doodle.png", "renoir.jpg", "renoir_map.png").save(
-    ...     "out.png"
-    ... )  # doctest: +SKIP
+    >>> recipe = sk.recipes.doodle("doodle.png", "renoir.jpg", "renoir_map.png")  # doctest: +SKIP
+    >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
-    integer(steps, "steps", low=0)
     painting, style_map = with_map(style, style_map, "style")
     matched = _covered(
         match_regions(map, style_map, colors, keep, merge, tolerance=tolerance, min_share=min_share)
@@ -206,20 +185,18 @@ def doodle(
         PaletteLoss([(painting, *pair) for pair in pairs], weight=palette_weight),
         TotalVariationLoss(weight=variation),
     ]
-    longer = max(shape)
-    transfer = StyleTransfer(
+    recipe = Recipe(
         [term for term in terms if term.weight],
-        extractor=extractor,
-        optimizer=optimizer,
-        precision=precision,
-        plan=plan,
-        seed=seed,
+        styles=[painting],
+        # A grain is a pixel of the coarsest level.
+        start=lambda levels: Underpainting(
+            painting, pairs, noise, grain=levels.sizes[-1] / levels.sizes[0]
+        ),
+        shape=shape,
+        steps=STEPS,
+        levels=lambda longer, levels: halved(longer, LEVELS if levels is None else levels),
     )
-    levels = Pyramid.halving(longer, pyramid)
-    start = Underpainting(painting, pairs, noise, grain=longer / levels.sizes[0])
-    result = transfer.run(start, steps, pyramid=levels, callbacks=callbacks, checkpoint=checkpoint)
-    record_regions(result, matched, "map")
-    return result
+    return recipe.then(recorded(matched, "map"))
 
 
 def _covered(matched: MatchedRegions) -> MatchedRegions:

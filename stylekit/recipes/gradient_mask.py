@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from stylekit._checks import InputTypeError, explain, fail, number
 from stylekit._defaults import SIZE
@@ -14,7 +15,7 @@ from stylekit.masks.finding import fitted
 from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style
 from stylekit.recipes._styles import StylePart
-from stylekit.transfer import Result
+from stylekit.recipes.recipe import Recipe
 
 
 def gradient_mask(
@@ -25,8 +26,8 @@ def gradient_mask(
     style_scale: float = 1.0,
     protect: bool = True,
     keep_colors: str | None = None,
-    **options,
-) -> Result:
+    **options: Any,
+) -> Recipe:
     """Paint a picture in several styles, each under a soft mask, in one pass.
 
     Where masks overlap the styles mix, each by its mask: along a ramp one fades into the other.
@@ -45,22 +46,18 @@ def gradient_mask(
     protect : bool
         True: what no mask covers stays bit-identical to the start. False: it may adapt.
     keep_colors
-        See `stylize`; each style is matched to the content under its mask.
+        See `basic`; each style is matched to the content under its mask.
     **options
-        As for `stylize`: strength, style_loss, steps, style_layers, content_layers, variation,
-        initial, pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and
-        checkpoint.
+        Those of `basic`: strength, style_loss, style_layers, content_layers and variation.
 
     Returns
     -------
-    Result
+    Recipe
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, a picture, a mask or the weights are unfit; before the first step.
-    TransferError
-        If the run breaks off; it holds the image so far.
+        If an argument, a picture, a mask or the weights are unfit.
 
     Examples
     --------
@@ -68,7 +65,7 @@ def gradient_mask(
     >>> photo = sk.read_image("photo.jpg", size=512)  # doctest: +SKIP
     >>> ramp = sk.masks.linear_gradient(photo.shape[:2], angle=0)  # doctest: +SKIP
     >>> styles = [("starry.jpg", ramp), ("wave.jpg", 1 - ramp)]  # doctest: +SKIP
-    >>> sk.recipes.gradient_mask(photo, styles).save("out.png")  # doctest: +SKIP
+    >>> sk.recipes.gradient_mask(photo, styles).run().save("out.png")  # doctest: +SKIP
     """
     photo = as_image(content, "content", size)
     parts = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from stylekit import blend as blends
 from stylekit._checks import choice, fail, naming, number
 from stylekit._defaults import SIZE
-from stylekit.image import as_image, picture_hash
+from stylekit.image import PictureLike, as_image, picture_hash
+from stylekit.losses.canvas import MaskLike
 from stylekit.masks import Segmenter, feather, find_subject, resize
 from stylekit.recipes._paint import sized_style
-from stylekit.recipes.stylize import stylize
+from stylekit.recipes.basic import basic
+from stylekit.recipes.recipe import Recipe
 from stylekit.transfer import Result
 
 BLENDS = {"paste": blends.paste, "seam": blends.seam, "poisson": blends.poisson}
@@ -22,22 +24,22 @@ METHODS = ("update", "superimpose", "revert")
 
 
 def localized(
-    content,
-    style,
-    subject,
+    content: PictureLike,
+    style: PictureLike,
+    subject: str | Sequence[str] | MaskLike,
     *,
     keep: str = "subject",
     segmenter: Segmenter | None = None,
     refine: Callable[[np.ndarray, Any], np.ndarray] | None = None,
     feather_radius: float = 0.0,
-    style_subject=None,
+    style_subject: str | Sequence[str] | MaskLike | None = None,
     same_mask: bool = False,
     method: str = "update",
     blend: str | Callable[..., np.ndarray] | None = None,
     size: int | None = SIZE,
     style_scale: float = 1.0,
-    **options,
-) -> Result:
+    **options: Any,
+) -> Recipe:
     """Paint what is behind a subject, or the subject alone, and leave the rest as it was.
 
     What is left is that of the start, which by default is the content.
@@ -82,16 +84,15 @@ def localized(
         Longer side of the result in pixels. Default: 512; None keeps the content's own. The
         picture is segmented at this size.
     style_scale
-        See `stylize`.
+        See `basic`.
     **options
-        As for `stylize`: strength, style_loss, steps, keep_colors, style_layers, content_layers,
-        variation, initial, pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks
-        and checkpoint.
+        Those of `basic`: strength, style_loss, keep_colors, style_layers, content_layers and
+        variation.
 
     Returns
     -------
-    Result
-        Its manifest has, under "localized", the method and the hash of the mask.
+    Recipe
+        The result's manifest has, under "localized", the method and the hash of the mask.
 
     Raises
     ------
@@ -100,17 +101,15 @@ def localized(
         another argument is unfit, or the weights are; before the first step.
     SetupError
         If the default segmenter is not installed, or cannot be downloaded.
-    TransferError
-        If the run breaks off; it holds the image so far, which for the last two methods is not
-        blended yet.
 
     Examples
     --------
     >>> import stylekit as sk
     >>> seer = sk.masks.DeepLab("deeplab.tflite")  # doctest: +SKIP
-    >>> sk.recipes.localized("photo.jpg", "starry.jpg", "person", segmenter=seer).save(
-    ...     "out.png"
+    >>> recipe = sk.recipes.localized(
+    ...     "photo.jpg", "starry.jpg", "person", segmenter=seer
     ... )  # doctest: +SKIP
+    >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
     choice(keep, "keep", ("subject", "background"))
     choice(method, "method", METHODS)
@@ -147,7 +146,7 @@ def localized(
 
     soft = feather(where, feather_radius)
     masks: dict[str, Any] = {} if method == "superimpose" else {"mask": soft}
-    result = stylize(
+    recipe = basic(
         photo,
         painting,
         size=None,
@@ -162,14 +161,19 @@ def localized(
         blend = blend or "seam"
         join = blend if callable(blend) else BLENDS[blend]
         record["blend"] = getattr(join, "__name__", type(join).__name__)
-        # The blends soften the edge themselves, each where it puts it.
-        images: dict[str, Any] = {
-            name: _joined(join, photo, getattr(result, name), where, feather_radius)
-            for name in ("image", "best")
-        }
-        result = dataclasses.replace(result, **images)
-    result.manifest["localized"] = record
-    return result
+
+        def joined(result: Result) -> Result:
+            # The blends soften the edge themselves, each where it puts it.
+            images: dict[str, Any] = {
+                name: _joined(join, photo, getattr(result, name), where, feather_radius)
+                for name in ("image", "best")
+            }
+            return dataclasses.replace(result, **images)
+
+        recipe.then(joined)
+    return recipe.then(
+        lambda result: dataclasses.replace(result, manifest=result.manifest | {"localized": record})
+    )
 
 
 def _joined(join, photo, stylised, where, feather_radius) -> np.ndarray:

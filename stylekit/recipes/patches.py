@@ -9,22 +9,22 @@ from skimage.exposure import match_histograms
 
 from stylekit._checks import InputTypeError, explain
 from stylekit._defaults import SIZE, STYLE_LOSS
-from stylekit.image import as_image, resize, with_map
+from stylekit.image import PictureLike, as_image, resize, with_map
 from stylekit.losses import Loss, WindowGramStyleLoss
 from stylekit.losses.base import LayersLike
 from stylekit.masks import match_regions
 from stylekit.masks import resize as mask_at
 from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style
-from stylekit.recipes._styles import StylePart
-from stylekit.transfer import Result
+from stylekit.recipes._styles import StyleLossLike, StylePart
+from stylekit.recipes.recipe import Recipe
 
 
 def patches(
-    content,
-    style,
-    content_map=None,
-    style_map=None,
+    content: PictureLike,
+    style: PictureLike,
+    content_map: PictureLike | None = None,
+    style_map: PictureLike | None = None,
     *,
     patch: int = 128,
     overlap: float = 0.5,
@@ -34,10 +34,10 @@ def patches(
     size: int | None = SIZE,
     style_scale: float = 1.0,
     keep_colors: str | None = None,
-    style_loss: Any = STYLE_LOSS,
+    style_loss: StyleLossLike = STYLE_LOSS,
     seed: int = 0,
-    **options,
-) -> Result:
+    **options: Any,
+) -> Recipe:
     """Paint each part of a picture in the style of the part of another that means the same.
 
     Overlapping windows cover the picture. Each takes the style of that window of the style picture
@@ -66,31 +66,28 @@ def patches(
     style_scale : float
         Longer side of the style relative to the result's.
     keep_colors, style_loss
-        See `stylize`. The options of windows are those of ``style_loss="gram"``. By neighbours,
+        See `basic`. The options of windows are those of ``style_loss="gram"``. By neighbours,
         each place takes the most similar place of the style. With maps, any loss but ``"gram"``
         is held to regions: then the maps hold flat colours, as for `regions`.
     seed : int
         Of the run and of the choice among windows that match alike.
     **options
-        As for `stylize`: strength, steps, style_layers, content_layers, variation, initial,
-        pyramid, extractor, finish, optimizer, precision, plan, callbacks and checkpoint.
+        Those of `basic`: strength, style_loss, style_layers, content_layers and variation.
 
     Returns
     -------
-    Result
+    Recipe
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, a picture, a map or the weights are unfit; before the first step.
-    TransferError
-        If the run breaks off; it holds the image so far.
+        If an argument, a picture, a map or the weights are unfit.
 
     Examples
     --------
     >>> import stylekit as sk
     >>> maps = ["coast_map.png", "monet_map.png"]
-    >>> sk.recipes.patches("coast.jpg", "monet.jpg", *maps).save("out.png")  # doctest: +SKIP
+    >>> sk.recipes.patches("coast.jpg", "monet.jpg", *maps).run().save("out.png")  # doctest: +SKIP
     """
     if (content_map is None) != (style_map is None):
         name = "content_map" if content_map is None else "style_map"
@@ -138,6 +135,4 @@ def patches(
             )
         ]
 
-    return paint(
-        photo, parts, gram, style_loss=style_loss, keep_colors=keep_colors, seed=seed, **options
-    )
+    return paint(photo, parts, gram, style_loss=style_loss, keep_colors=keep_colors, **options)

@@ -6,21 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stylekit._defaults import MIN_SHARE, SIZE
-from stylekit.image import as_image, with_map
+from stylekit.image import PictureLike, as_image, with_map
 from stylekit.losses import GradientMaskStyleLoss, Loss
 from stylekit.losses.base import LayersLike
 from stylekit.masks import combine, match_regions, resize
 from stylekit.recipes._colors import prepared
-from stylekit.recipes._paint import paint, record_regions, sized_style
+from stylekit.recipes._paint import paint, recorded, sized_style
 from stylekit.recipes._styles import StylePart
-from stylekit.transfer import Result
+from stylekit.recipes.recipe import Recipe
 
 
 def regions(
-    content,
-    content_map,
-    style,
-    style_map,
+    content: PictureLike,
+    content_map: PictureLike,
+    style: PictureLike,
+    style_map: PictureLike,
     *,
     colors: Iterable[Any] | Mapping[str, Any] | None = None,
     keep: Iterable[Any] = (),
@@ -31,8 +31,8 @@ def regions(
     style_scale: float = 1.0,
     small_regions: str = "error",
     keep_colors: str | None = None,
-    **options,
-) -> Result:
+    **options: Any,
+) -> Recipe:
     """Paint each region of a picture in the style of the region of the same colour.
 
     Each region takes its neighbours from its own region of the style, or has a Gram matrix of its
@@ -64,16 +64,14 @@ def regions(
         ``"error"`` or ``"skip_layer"``, where a region is less than one cell of a layer; for
         ``style_loss="gram"``. Neighbours need no more than one cell of 4 pixels.
     keep_colors
-        See `stylize`; each region's style is matched to that region.
+        See `basic`; each region's style is matched to that region.
     **options
-        As for `stylize`: strength, style_loss, steps, style_layers, content_layers, variation,
-        initial, pyramid, extractor, finish, optimizer, precision, plan, seed, callbacks and
-        checkpoint.
+        Those of `basic`: strength, style_loss, style_layers, content_layers and variation.
 
     Returns
     -------
-    Result
-        Its manifest has, under "regions", each region's share of both pictures, and under
+    Recipe
+        The result's manifest has, under "regions", each region's share of both pictures, and under
         "unmatched" the shares of the maps' pixels that had no region's colour, such as smooth
         edges; they went to the region beside them. "merged" and "small" have the shares of the
         colours that were merged as told, and of those too small to be regions.
@@ -82,9 +80,7 @@ def regions(
     ------
     InputError, InputTypeError, FileError
         If the maps have not the same regions (the message lists the pairs), a map and its picture
-        differ in size, a region is too small, or another argument is unfit; before the first step.
-    TransferError
-        If the run breaks off; it holds the image so far.
+        differ in size, a region is too small, or another argument is unfit.
 
     References
     ----------
@@ -94,9 +90,8 @@ def regions(
     Examples
     --------
     >>> import stylekit as sk
-    >>> sk.recipes.regions("coast.jpg", "coast_map.png", "monet.jpg", "monet_map.png").save(
-    ...     "out.png"
-    ... )  # doctest: +SKIP
+    >>> pictures = "coast.jpg", "coast_map.png", "monet.jpg", "monet_map.png"
+    >>> sk.recipes.regions(*pictures).run().save("out.png")  # doctest: +SKIP
     """
     _, content_map = with_map(content, content_map, "content")
     painting, style_map = with_map(style, style_map, "style")
@@ -128,7 +123,7 @@ def regions(
             )
         ]
 
-    result = paint(
+    recipe = paint(
         photo,
         parts,
         gram,
@@ -136,5 +131,4 @@ def regions(
         keep_colors=keep_colors,
         **options,
     )
-    record_regions(result, matched, "content")
-    return result
+    return recipe.then(recorded(matched, "content"))

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from stylekit._checks import InputTypeError, explain, integer, number
-from stylekit._defaults import SIZE, STEPS
-from stylekit.features import VGG19, FeatureExtractor
+from stylekit._defaults import SIZE
 from stylekit.image import PictureLike, as_image
-from stylekit.losses import GramStyleLoss, Loss, TotalVariationLoss
-from stylekit.transfer import Plan, Pyramid, Result, StyleStatistics, StyleTransfer
+from stylekit.losses import GramStyleLoss, TotalVariationLoss
+from stylekit.losses.base import LayersLike
+from stylekit.recipes.recipe import Recipe, coarse_to_fine
+from stylekit.transfer import StyleStatistics
 
-COARSEST = 64
-"""Longer side, in pixels, at which a texture begins: the network sees but a few dozen pixels far,
-and what is larger in the sample is arranged where it is small."""
+SMOOTHING = 0.25
+"""Weight of the total variation, relative to the extractor's own."""
 
 
 def texture(
     style: PictureLike,
     *,
     size: int | Sequence[int] | None = SIZE,
-    steps: int = STEPS,
     style_scale: float = 1.0,
-    style_layers: Sequence[str] | None = None,
+    style_layers: LayersLike = None,
     layer_weights=None,
     variation: float | None = None,
-    pyramid: int | None = None,
-    extractor: FeatureExtractor | None = None,
-    optimizer=None,
-    precision: str = "float32",
-    plan: Plan | None = None,
-    seed: int = 0,
-    callbacks: Iterable = (),
-    checkpoint=None,
-) -> Result:
+) -> Recipe:
     """Make a texture of any size like a sample: its colours, strokes and grain, in other places.
 
     From noise, the Gram matrices of the sample are the only thing that is wanted. With a single
@@ -47,8 +38,6 @@ def texture(
     size : int or (int, int), optional
         Of the texture in pixels: the side of a square, or (height, width). Default: 512; None
         takes the sample's own height and width.
-    steps : int
-        Evaluations of the gradient, at least 0, the total over the pyramid's levels.
     style_scale : float
         Size of the sample relative to what is said above: above 1 the grain grows.
     style_layers : sequence of str, optional
@@ -58,26 +47,15 @@ def texture(
     variation : float, optional
         Weight of a `TotalVariationLoss`, at least 0. Default: a quarter of the extractor's own,
         for without a content there is no flat part that could ripple.
-    pyramid : int, optional
-        Number of coarse-to-fine levels, each half the next. Default: as many as bring the
-        coarsest to 64 pixels or the next size above.
-    extractor, optimizer, precision, plan, seed
-        See `StyleTransfer`. The seed makes the noise, and so another texture.
-    callbacks : iterable of callables
-        See `StyleTransfer.run`.
-    checkpoint : path or Checkpoint, optional
-        See `StyleTransfer.run`.
 
     Returns
     -------
-    Result
+    Recipe
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, the sample or the weights are unfit; before the first step.
-    TransferError
-        If the run breaks off; it holds the image so far.
+        If an argument, the sample or the weights are unfit.
 
     References
     ----------
@@ -88,43 +66,29 @@ def texture(
     Examples
     --------
     >>> import stylekit as sk
-    >>> sk.recipes.texture("gravel.jpg", size=(600, 900)).save("more.png")  # doctest: +SKIP
+    >>> sk.recipes.texture("gravel.jpg", size=(600, 900)).run().save("more.png")  # doctest: +SKIP
     """
-    network = VGG19() if extractor is None else extractor
     scale = number(style_scale, "style_scale", low=0, open_low=True)
-    integer(steps, "steps", low=0)
     sample = as_image(style, "style")
     shape = _shape(size, sample.shape)
-    longer = max(shape)
-    own = max(sample.shape[:2])
-    sample = as_image(sample, "style", max(1, round(min(own, longer) * scale)))
-    smoothing = network.variation / 4 if variation is None else variation
-    number(smoothing, "variation", low=0)
-    terms: list[Loss] = [
-        GramStyleLoss(
-            sample,
-            layers=style_layers or network.style_layers,
-            layer_weights=layer_weights,
-            weight=network.style_factor,
-        )
-    ]
-    if smoothing:
-        terms.append(TotalVariationLoss(weight=smoothing))
-    count = max(1, (longer // COARSEST).bit_length()) if pyramid is None else pyramid
-    return StyleTransfer(
-        terms,
-        extractor=network,
-        optimizer=optimizer,
-        precision=precision,
-        plan=plan,
-        seed=seed,
-    ).run(
-        StyleStatistics(sample, shape=shape),
-        steps,
-        pyramid=Pyramid.halving(longer, count),
-        callbacks=callbacks,
-        checkpoint=checkpoint,
+    longer = min(max(sample.shape[:2]), max(shape))
+    sample = as_image(sample, "style", max(1, round(longer * scale)))
+    recipe = Recipe(
+        styles=[sample],
+        start=StyleStatistics(sample, shape=shape),
+        shape=shape,
+        # The network sees a few dozen pixels far: larger forms are arranged at a small size.
+        levels=coarse_to_fine,
     )
+    recipe.add(
+        GramStyleLoss(sample, layers=style_layers, layer_weights=layer_weights),
+        lambda network: network.style_factor,
+    )
+    if variation is None:
+        recipe.add(TotalVariationLoss(weight=SMOOTHING), lambda network: network.variation)
+    elif number(variation, "variation", low=0):
+        recipe.add(TotalVariationLoss(weight=variation))
+    return recipe
 
 
 def _shape(size, own: Sequence[int]) -> tuple[int, int]:

@@ -80,15 +80,8 @@ def main():
     for pair in args.pairs:
         doodle, painting, painting_map = (args.data / "images" / name for name in PAIRS[pair])
         begin = time.perf_counter()
-        image = sk.recipes.doodle(
-            doodle,
-            painting,
-            painting_map,
-            size=args.size,
-            steps=args.steps,
-            extractor=extractor,
-            **options,
-        ).image
+        recipe = sk.recipes.doodle(doodle, painting, painting_map, size=args.size, **options)
+        image = recipe.run(args.steps, extractor=extractor).image
         seconds = time.perf_counter() - begin
         style = as_image(painting, "style", args.size)
         regions = match_regions(doodle, painting_map)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import stylekit as sk
 from stylekit import cli
 from stylekit._checks import InputError
-from stylekit.cli._plugin import checked, loaded, resolved
+from stylekit.cli._plugin import checked, loaded, own_loss, resolved
 
 LOSS = """
 from stylekit import StatisticLoss, functional
@@ -112,3 +112,64 @@ def test_a_segmenter_of_the_users(module, run):
     assert "--segmenter and --model exclude each other" in done.output
     done = run("segment", "photo.png", "-o", "m.png", "--box", "1,1,9,9", *own[2:4])
     assert "--segmenter has nothing to find" in done.output
+
+
+ADDED = """
+import keras
+from stylekit import Loss
+
+class Tint(Loss):
+    def __init__(self, style, weight=2.0):
+        super().__init__(weight=weight)
+        self.color = style.mean(axis=(0, 1))
+
+    def compute(self, image, features, targets):
+        return keras.ops.mean((image - self.color) ** 2, axis=(1, 2, 3))
+
+def strong(reference, content=None):
+    assert content is not None and reference.shape == (40, 50, 3), reference.shape
+    return Tint(reference, weight=5.0)
+
+def wrong(photo):
+    return Tint(photo)
+
+ready, number = Tint(__import__("numpy").ones((2, 2, 3)), weight=3.0), 3
+"""
+
+
+@pytest.fixture
+def added(module):
+    module("added", ADDED)
+    style, content = np.ones((40, 50, 3), "float32"), np.zeros((24, 32, 3), "float32")
+    recipe = sk.Recipe([sk.PixelLoss(content)], content=content, styles=[style])
+    return lambda name: own_loss(loaded(f"added:{name}", "--add-loss"), recipe, "--add-loss x:y")
+
+
+@pytest.mark.parametrize(("name", "weight"), [("Tint", 2), ("strong", 5), ("ready", 3)])
+def test_a_further_loss(added, name, weight):
+    assert added(name).weight == weight
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("wrong", "x:y has a parameter 'photo' without a default: expected .*content, style"),
+        ("number", "x:y gives no loss: .*received int"),
+    ],
+)
+def test_what_is_no_further_loss(added, name, message):
+    with pytest.raises(InputError, match=message):
+        added(name)
+
+
+def test_further_losses_in_a_run(module, run):
+    module("added", ADDED)
+    line = ["transfer", "photo.png", "style.png", "-o", "out.png", "--size", 32, "--steps", 1]
+    line += ["--extractor", "compact", "--style-loss", "gram"]
+    done = run(*line, "--add-loss", "added:Tint", "--add-loss", "added:ready")
+    assert done.exit_code == 0, done.output
+    terms = json.loads(Image.open("out.png").text["stylekit"])["terms"]
+    assert [terms[name]["weight"] for name in ("tint", "tint_2")] == [2, 3]
+    done = run(*line, "--add-loss", "added:wrong")
+    assert done.exit_code == 2
+    assert "--add-loss added:wrong has a parameter 'photo'" in " ".join(done.output.split())

@@ -89,8 +89,8 @@ def test_the_pictures_of_an_example_pass_what_is_checked_before_a_network_loads(
     def load():
         raise RuntimeError("TensorFlow would load")
 
-    for module in ("_options", "_subject", "demo", "sweep"):
-        monkeypatch.setattr(sys.modules[f"stylekit.cli.commands.{module}"], "load_tensorflow", load)
+    for module in ("_options", "_subject", "commands.demo", "commands.sweep"):
+        monkeypatch.setattr(sys.modules[f"stylekit.cli.{module}"], "load_tensorflow", load)
     monkeypatch.setattr("stylekit.cli._subject.importlib.util.find_spec", lambda name: name)
     done = run(*line)
     if line[0] in ("portrait", "segment") and "--box" in line:

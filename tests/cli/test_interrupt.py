@@ -26,13 +26,13 @@ def heard():
 @pytest.fixture
 def press(monkeypatch):
     """Press Ctrl-C after the last step: where a picture is blended, say."""
-    painted = sk.stylize
+    run = sk.Recipe.run
 
-    def stylize(*pictures, **options):
-        painted(*pictures, **options)
+    def pressed(self, **options):
+        run(self, **options)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(sk, "stylize", stylize)
+    monkeypatch.setattr(sk.Recipe, "run", pressed)
 
 
 def test_a_picture_that_is_painted_is_kept_when_what_follows_is_cut_off(pictures, run, press):

@@ -36,7 +36,7 @@ def folder(pictures):
 @pytest.fixture
 def no_network(monkeypatch):
     """Fail where a command would load TensorFlow, which takes seconds."""
-    for module in ("_options", "_subject", "demo"):
+    for module in ("_options", "_subject", "commands.demo"):
         monkeypatch.setattr(
             sys.modules[f"stylekit.cli.{module}"],
             "load_tensorflow",

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from painted import painted
 from skimage import data, transform
 
 import stylekit as sk
@@ -40,7 +41,7 @@ def quick(vgg, optimizer, plan, style):
             style_map = upper_and_lower(STYLE_SHAPE, BLUE, RED)
         defaults = {"size": None, "steps": 6, "pyramid": 1, "extractor": vgg, **LAYERS}
         defaults |= {"optimizer": optimizer, "plan": plan}
-        return sk.recipes.doodle(color_map, style, style_map, **(defaults | options))
+        return painted(sk.recipes.doodle, color_map, style, style_map, **(defaults | options))
 
     return run
 

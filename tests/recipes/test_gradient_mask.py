@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from painted import painted
 
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
 from stylekit._defaults import GRAM_FACTOR
 from stylekit.features import ReflectPadding
-from stylekit.recipes._paint import REFLECTION
+from stylekit.recipes.recipe import REFLECTION
 
 SHAPE = (24, 32)
 
@@ -13,7 +14,7 @@ SHAPE = (24, 32)
 @pytest.fixture
 def run(options):
     def run(content, styles, **others):
-        return sk.recipes.gradient_mask(content, styles, **(options | others))
+        return painted(sk.recipes.gradient_mask, content, styles, **(options | others))
 
     return run
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from painted import painted
 from skimage.color import rgb2yiq
 
 import stylekit as sk
@@ -11,7 +12,7 @@ from stylekit.image import (
     palette_colors,
     picture_hash,
 )
-from stylekit.recipes import _paint
+from stylekit.recipes import recipe
 
 BEFORE = {"match": match_color, "histogram": match_histogram}
 
@@ -66,7 +67,7 @@ class TestLuminance:
         def broken(*run, **given):
             raise sk.transfer.TransferError("It broke.", so_far)
 
-        monkeypatch.setattr(_paint, "run_mixed", broken)
+        monkeypatch.setattr(recipe, "run_mixed", broken)
         with pytest.raises(sk.transfer.TransferError) as caught:
             sk.stylize(photo, coffee, keep_colors="luminance", **options)
         expected = original_colors(painted, photo)
@@ -173,7 +174,7 @@ class TestPalette:
 
     def test_no_style_that_counts(self, options, photo, coffee, left, either):
         few = options | either | {"steps": 1, "keep_colors": "palette"}
-        kept = sk.recipes.gradient_mask(photo, [(coffee, left, None, 0)], **few)
+        kept = painted(sk.recipes.gradient_mask, photo, [(coffee, left, None, 0)], **few)
         np.testing.assert_allclose(kept.image, photo, atol=1e-6)
 
     def test_a_run_that_breaks_off_has_its_palette_too(self, options, photo, coffee, monkeypatch):
@@ -183,7 +184,7 @@ class TestPalette:
         def broken(*run, **given):
             raise sk.transfer.TransferError("It broke.", so_far)
 
-        monkeypatch.setattr(_paint, "run_mixed", broken)
+        monkeypatch.setattr(recipe, "run_mixed", broken)
         with pytest.raises(sk.transfer.TransferError) as caught:
             sk.stylize(photo, coffee, keep_colors="palette", **options)
         style = sk.image.as_image(coffee, size=32)
@@ -221,7 +222,7 @@ def test_every_recipe_of_a_content_keeps_its_luminance(
     recipe, pictures = named(name, photo, coffee, rocket, left)
     start = coffee[:24, :32]
     given = options | either | {"steps": 0, "initial": start, "keep_colors": "luminance"}
-    kept = recipe(*pictures, **given, **({"patch": 16} if name == "patches" else {}))
+    kept = painted(recipe, *pictures, **given, **({"patch": 16} if name == "patches" else {}))
     expected = original_colors(start, photo)
     if name == "localized":  # the subject stays as the start has it
         expected[:, :16] = start[:, :16]
@@ -234,7 +235,7 @@ def test_every_recipe_of_a_content_keeps_its_palette(name, options, photo, coffe
     recipe, pictures = named(name, photo, coffee, rocket, left)
     start = coffee[:24, :32]
     given = options | {"steps": 0, "initial": start, "keep_colors": "palette"}
-    kept = recipe(*pictures, **given, **({"patch": 16} if name == "patches" else {}))
+    kept = painted(recipe, *pictures, **given, **({"patch": 16} if name == "patches" else {}))
     styles = [sk.image.as_image(style, size=32) for style in (coffee, rocket)]
     right, upper = 1 - left, np.ones((26, 32), np.float32)
     upper[:, 16:] = 0
@@ -259,7 +260,7 @@ def test_every_recipe_of_a_content_matches_its_styles(name, options, photo, coff
     dark = 0.1 * photo  # much darker than the styles
     recipe, pictures = named(name, dark, coffee, rocket, left)
     few = options | {"steps": 15, "strength": 1, "keep_colors": "match"}
-    kept = recipe(*pictures, **few, **({"patch": 16} if name == "patches" else {}))
+    kept = painted(recipe, *pictures, **few, **({"patch": 16} if name == "patches" else {}))
     np.testing.assert_allclose(kept.image.mean((0, 1)), dark.mean((0, 1)), atol=0.02)
     assert coffee.mean() > dark.mean() + 0.2
     assert kept.manifest["keep_colors"] == "match"
@@ -269,8 +270,14 @@ def test_regions_are_matched_one_by_one(options, photo, coffee):
     """A region's style has that region's colours, not the whole content's."""
     content = np.concatenate([0.1 * photo[:, :16], 0.9 + 0.1 * photo[:, 16:]], axis=1)
     maps = halves(photo.shape[:2]), halves(coffee.shape[:2])
-    kept = sk.recipes.regions(
-        content, maps[0], coffee, maps[1], keep_colors="match", **(options | {"steps": 0})
+    kept = painted(
+        sk.recipes.regions,
+        content,
+        maps[0],
+        coffee,
+        maps[1],
+        keep_colors="match",
+        **(options | {"steps": 0}),
     )
     (term,) = (t for t in kept.manifest["terms"].values() if "regions" in t)
     hashes = [region["style"] for region in term["regions"]]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from painted import painted
 from PIL import Image
 
 import stylekit as sk
@@ -11,7 +12,7 @@ SHAPE = (24, 32)
 @pytest.fixture
 def run(options):
     def run(content, style, subject, **others):
-        return sk.recipes.localized(content, style, subject, **(options | others))
+        return painted(sk.recipes.localized, content, style, subject, **(options | others))
 
     return run
 

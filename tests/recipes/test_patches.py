@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from painted import painted
 from skimage import data, transform
 
 import stylekit as sk
@@ -37,7 +38,7 @@ def quick(vgg, optimizer, plan):
     def run(content, style, *maps, **options):
         defaults = {"size": None, "steps": 5, "variation": 0, "patch": 20, "extractor": vgg}
         defaults |= {"optimizer": optimizer, "plan": plan, "style_loss": "gram"}
-        return patches(content, style, *maps, **(defaults | LAYERS | options))
+        return painted(patches, content, style, *maps, **(defaults | LAYERS | options))
 
     return run
 
@@ -168,7 +169,8 @@ def test_maps_of_another_size_are_errors_before_anything_is_resized(quick, photo
 def test_parts_of_a_real_painting_take_the_style_of_their_own_part(data_dir):
     folder = data_dir / "images" / "regions"
     style, style_map = folder / "Gogh.jpg", folder / "Gogh_sem.png"
-    result = patches(
+    result = painted(
+        patches,
         folder / "Seth.jpg",
         style,
         folder / "Seth_sem.png",
@@ -185,8 +187,8 @@ def test_parts_of_a_real_painting_take_the_style_of_their_own_part(data_dir):
     assert result.losses[-1]["window_gram_style"] < 0.3 * result.losses[0]["window_gram_style"]
     # The background becomes that of the painting, which is bluer than the painting's mean.
     wall = as_image(folder / "Seth_sem.png", size=96)[..., 0] > 0.9
-    painted = as_image(style, size=96)
-    goal = painted[as_image(style_map, size=96)[..., 0] > 0.9].mean(axis=0)
+    painting = as_image(style, size=96)
+    goal = painting[as_image(style_map, size=96)[..., 0] > 0.9].mean(axis=0)
     before = as_image(folder / "Seth.jpg", size=96)[wall].mean(axis=0)
     after = result.image[wall].mean(axis=0)
     assert np.abs(after - goal).sum() < np.abs(before - goal).sum()

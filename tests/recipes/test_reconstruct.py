@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from painted import painted
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError
@@ -11,7 +12,7 @@ def quick(vgg, optimizer, plan):
     def run(content, **options):
         defaults = {"size": None, "steps": 8, "extractor": vgg, "layers": "conv1_1"}
         defaults |= {"optimizer": optimizer, "plan": plan}
-        return reconstruct(content, **defaults | options)
+        return painted(reconstruct, content, **defaults | options)
 
     return run
 
@@ -29,19 +30,27 @@ def test_a_deeper_layer_keeps_less_of_the_colours(photo):
     photo = np.kron(photo, np.ones((2, 2, 1), np.float32))
     errors = []
     for layer in ("conv1_1", "conv3_1"):
-        image = reconstruct(photo, layers=layer, size=None, steps=40, extractor=network).image
+        image = painted(
+            reconstruct, photo, layers=layer, size=None, steps=40, extractor=network
+        ).image
         errors.append(np.abs(image - photo).mean())
     assert errors[0] < 0.5 * errors[1]
 
 
 def test_terms_follow_the_extractor_unless_told(photo):
     network = sk.CompactVGG()
-    terms = reconstruct(photo, size=32, steps=0, extractor=network).manifest["terms"]
+    terms = painted(reconstruct, photo, size=32, steps=0, extractor=network).manifest["terms"]
     assert terms["content"]["layers"] == list(network.content_layers)
     assert terms["content"]["weight"] == 1
     assert terms["total_variation"]["weight"] == 1
-    told = reconstruct(
-        photo, size=32, steps=0, extractor=network, layers=["conv1_1", "conv2_1"], variation=0.5
+    told = painted(
+        reconstruct,
+        photo,
+        size=32,
+        steps=0,
+        extractor=network,
+        layers=["conv1_1", "conv2_1"],
+        variation=0.5,
     ).manifest["terms"]
     assert told["content"]["layers"] == ["conv1_1", "conv2_1"]
     assert told["total_variation"]["weight"] == 0.5

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from painted import painted
 
 import stylekit as sk
 from stylekit._checks import InputError
@@ -17,7 +18,7 @@ def halves(shape, first, second):
 @pytest.fixture
 def run(options):
     def run(*pictures, **others):
-        return sk.recipes.regions(*pictures, **(options | others))
+        return painted(sk.recipes.regions, *pictures, **(options | others))
 
     return run
 

@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from painted import painted
 
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
 from stylekit._defaults import GRAM_FACTOR, NEIGHBOR_FACTOR, NEIGHBOR_VARIATION
 from stylekit.image import as_image
 from stylekit.losses import NeighborStyleLoss
-from stylekit.recipes import _paint
+from stylekit.recipes import recipe as recipes
 from stylekit.recipes._paint import CHROMA
 from stylekit.recipes._styles import neighbor_pyramid
 
@@ -54,10 +55,10 @@ def ask(monkeypatch, photo, vgg):
         asked.append(Asked(transfer, steps, pyramid, update_mask))
         return sk.Result(photo, photo, [], 0, 0.0, "steps", {})
 
-    monkeypatch.setattr(_paint, "run_mixed", run_mixed)
+    monkeypatch.setattr(recipes, "run_mixed", run_mixed)
 
     def call(recipe, *pictures, **options):
-        recipe(*pictures, **({"size": None, "extractor": vgg} | options))
+        painted(recipe, *pictures, **({"size": None, "extractor": vgg} | options))
         return asked[-1]
 
     return call
@@ -80,7 +81,7 @@ def upper(shape):
 class TestNeighbors:
     def test_are_the_default_of_every_recipe_of_a_content(self, ask, photo, coffee, left, maps):
         for recipe, pictures in {
-            sk.stylize: (photo, coffee),
+            sk.recipes.basic: (photo, coffee),
             sk.recipes.localized: (photo, coffee, left),
             sk.recipes.regions: (photo, maps[0], coffee, maps[1]),
             sk.recipes.gradient_mask: (photo, [(coffee, left)]),
@@ -99,7 +100,7 @@ class TestNeighbors:
             assert asked.steps == 60
 
     def test_one_style(self, ask, photo, coffee):
-        asked = ask(sk.stylize, photo, coffee, steps=7, variation=0)
+        asked = ask(sk.recipes.basic, photo, coffee, steps=7, variation=0)
         assert [type(term) for term in asked.terms] == [sk.ContentLoss, NeighborStyleLoss]
         np.testing.assert_array_equal(asked.style.styles, [as_image(coffee, size=32)])
         assert (asked.masks, asked.style_masks) == ([None], [None])
@@ -109,7 +110,7 @@ class TestNeighbors:
     def test_several_are_one_term(self, ask, photo, coffee, rocket, left):
         source = upper((26, 32))
         asked = ask(
-            sk.stylize,
+            sk.recipes.basic,
             photo,
             [coffee, rocket],
             style_weights=[3, 1],
@@ -127,7 +128,7 @@ class TestNeighbors:
 
     def test_a_style_of_no_weight_is_left_out(self, ask, photo, coffee, rocket, left):
         styles, masks = [rocket, coffee], [left, 1 - left]
-        asked = ask(sk.stylize, photo, styles, style_weights=[0, 2], mask=masks)
+        asked = ask(sk.recipes.basic, photo, styles, style_weights=[0, 2], mask=masks)
         np.testing.assert_array_equal(asked.style.styles, [as_image(coffee, size=32)])
         np.testing.assert_array_equal(asked.masks, [1 - left])
         assert asked.style.style_weights == (1,)
@@ -161,7 +162,7 @@ class TestNeighbors:
         few = options | {"style_loss": "neighbors", "min_share": 0}
         layers = {"style_layers": ("block1_conv1", "block3_conv1")}
         with pytest.raises(InputError, match="\n  mask #ff0000 with style mask #ff0000"):
-            sk.recipes.regions(photo, maps[0], coffee, small, **(few | layers))
+            painted(sk.recipes.regions, photo, maps[0], coffee, small, **(few | layers))
 
     def test_gradient_mask(self, ask, photo, coffee, rocket, left):
         ramp, source = sk.masks.linear_gradient(SHAPE, angle=0), upper((26, 32))
@@ -183,7 +184,7 @@ class TestNeighbors:
 
     def test_layers_and_their_weights_may_be_given(self, ask, photo, coffee):
         layers = {"block1_conv1": 1, "block5_conv1": 3}
-        asked = ask(sk.stylize, photo, coffee, style_layers=layers)
+        asked = ask(sk.recipes.basic, photo, coffee, style_layers=layers)
         assert asked.style.layers == tuple(layers)
         assert asked.style.layer_weights == (1, 3)
 
@@ -210,10 +211,10 @@ class TestLevels:
         assert [steps for _, steps in levels] == [12, 12, 12, 6, 6, 6, 6]
 
     def test_may_be_asked_for(self, ask, photo, coffee):
-        assert ask(sk.stylize, photo, coffee).pyramid.sizes == (32, 32, 32, 32)
-        asked = ask(sk.stylize, photo, coffee, size=100, pyramid=3)
+        assert ask(sk.recipes.basic, photo, coffee).pyramid.sizes == (32, 32, 32, 32)
+        asked = ask(sk.recipes.basic, photo, coffee, size=100, pyramid=3)
         assert asked.pyramid.sizes == (25, 50, 100, 100, 100, 100)
-        gram = ask(sk.stylize, photo, coffee, size=100, pyramid=3, style_loss="gram")
+        gram = ask(sk.recipes.basic, photo, coffee, size=100, pyramid=3, style_loss="gram")
         assert gram.pyramid == sk.Pyramid.halving(100, 3)
 
     def test_are_the_runs(self, options, photo, coffee):
@@ -242,7 +243,7 @@ class TestOwn:
 
         source = upper((32, 21))
         asked = ask(
-            sk.stylize,
+            sk.recipes.basic,
             photo,
             [coffee, rocket],
             style_loss=Mean,
@@ -251,15 +252,18 @@ class TestOwn:
             mask=[None, left],
             style_mask=[None, lambda picture: source],
         )
-        full = 0.5 * GRAM_FACTOR * sk.VGG19.style_factor
         (style, *places, layers, weight), (_, mask, style_mask, *_) = calls
         np.testing.assert_array_equal(style, as_image(coffee, size=32))
         assert places == [None, None]
         assert layers is None
-        assert weight == pytest.approx(0.75 * full)
+        assert weight == pytest.approx(0.75 * 0.5)
         np.testing.assert_array_equal(mask, left)
         np.testing.assert_array_equal(style_mask, source)
-        assert calls[1][4] == pytest.approx(0.25 * full)
+        assert calls[1][4] == pytest.approx(0.25 * 0.5)
+        full = 0.5 * GRAM_FACTOR * sk.VGG19.style_factor
+        assert [term.weight for term in asked.terms[1:3]] == pytest.approx(
+            [0.75 * full, 0.25 * full]
+        )
         assert [type(term) for term in asked.terms[1:3]] == [Mean, Mean]
         assert asked.steps == 300
         assert asked.pyramid.sizes == (32,)
@@ -271,7 +275,13 @@ class TestOwn:
 
         source = upper((26, 32))
         asked = ask(
-            sk.stylize, photo, coffee, style_loss=Mean, mask=left, style_mask=source, strength=0.5
+            sk.recipes.basic,
+            photo,
+            coffee,
+            style_loss=Mean,
+            mask=left,
+            style_mask=source,
+            strength=0.5,
         )
         term = asked.terms[1]
         assert type(term) is Mean
@@ -330,7 +340,7 @@ class TestRefusals:
     )
     def test_what_is_no_style_loss(self, ask, photo, coffee, left, maps, given, error, words):
         for recipe, pictures in (
-            (sk.stylize, (photo, coffee)),
+            (sk.recipes.basic, (photo, coffee)),
             (sk.recipes.localized, (photo, coffee, left)),
             (sk.recipes.regions, (photo, maps[0], coffee, maps[1])),
             (sk.recipes.gradient_mask, (photo, [(coffee, left)])),
@@ -344,4 +354,4 @@ class TestRefusals:
             return None
 
         with pytest.raises(InputTypeError, match="'nothing' returned no loss"):
-            ask(sk.stylize, photo, coffee, style_loss=nothing)
+            ask(sk.recipes.basic, photo, coffee, style_loss=nothing)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from painted import painted
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError
@@ -11,7 +12,7 @@ def quick(vgg, optimizer, plan):
     def run(style, **options):
         defaults = {"size": 32, "steps": 8, "extractor": vgg, "style_layers": ["conv1_1"]}
         defaults |= {"optimizer": optimizer, "plan": plan}
-        return texture(style, **defaults | options)
+        return painted(texture, style, **defaults | options)
 
     return run
 
@@ -60,11 +61,12 @@ def test_levels(size, given, sizes, quick, coffee):
 
 def test_terms_follow_the_extractor_unless_told(coffee):
     network = sk.CompactVGG()
-    terms = texture(coffee, size=32, steps=0, extractor=network).manifest["terms"]
+    terms = painted(texture, coffee, size=32, steps=0, extractor=network).manifest["terms"]
     assert terms["gram_style"]["layers"] == list(network.style_layers)
     assert terms["gram_style"]["weight"] == network.style_factor
     assert terms["total_variation"]["weight"] == network.variation / 4
-    told = texture(
+    told = painted(
+        texture,
         coffee,
         size=32,
         steps=0,

@@ -146,18 +146,16 @@ def pictures(size: int, steps: int, progress: bool) -> Iterator[tuple[str, Any]]
         styles[name] = draw(size)
         yield name, styles[name]
 
-    options: dict[str, Any] = {
-        "size": size,
+    how: dict[str, Any] = {
         "steps": steps,
         "extractor": sk.CompactVGG(),
         "callbacks": [sk.ProgressBar()] if progress else [],
     }
+    background = sk.recipes.localized(photo, styles["night"], astronaut, size=size)
     runs = {
-        "astronaut_night": lambda: sk.stylize(photo, styles["night"], **options),
-        "astronaut_meadow": lambda: sk.stylize(photo, styles["meadow"], **options),
-        "background_night": lambda: sk.recipes.localized(
-            photo, styles["night"], astronaut, keep="subject", **options
-        ),
+        "astronaut_night": lambda: sk.stylize(photo, styles["night"], size=size, **how),
+        "astronaut_meadow": lambda: sk.stylize(photo, styles["meadow"], size=size, **how),
+        "background_night": lambda: background.run(**how),
     }
     for name, run in runs.items():
         if progress:

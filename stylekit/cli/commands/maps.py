@@ -91,19 +91,18 @@ def regions(
     import stylekit as sk
 
     run.complete(
-        lambda: sk.recipes.regions(
-            content,
-            content_map,
-            style,
-            style_map,
-            colors=color or None,
-            keep=keep or (),
-            merge=merge or (),
-            min_share=min_share,
-            small_regions="skip_layer" if skip_small else "error",
-            **options,
-        ),
         content,
+        sk.recipes.regions,
+        content,
+        content_map,
+        style,
+        style_map,
+        colors=color or None,
+        keep=keep or (),
+        merge=merge or (),
+        min_share=min_share,
+        small_regions="skip_layer" if skip_small else "error",
+        **options,
     )
 
 
@@ -142,10 +141,8 @@ def patches(
     options = run.arguments()
     import stylekit as sk
 
-    run.complete(
-        lambda: sk.recipes.patches(content, style, content_map, style_map, patch=patch, **options),
-        content,
-    )
+    maps = content_map, style_map
+    run.complete(content, sk.recipes.patches, content, style, *maps, patch=patch, **options)
 
 
 @with_options
@@ -198,16 +195,15 @@ def doodle(
     import stylekit as sk
 
     run.complete(
-        lambda: sk.recipes.doodle(
-            doodle_map,
-            style,
-            style_map,
-            colors=color or None,
-            keep=keep or (),
-            merge=merge or (),
-            min_share=min_share,
-            style_loss=resolved(style_loss, "--style-loss"),
-            **options,
-        ),
         doodle_map,
+        sk.recipes.doodle,
+        doodle_map,
+        style,
+        style_map,
+        colors=color or None,
+        keep=keep or (),
+        merge=merge or (),
+        min_share=min_share,
+        style_loss=resolved(style_loss, "--style-loss"),
+        **options,
     )

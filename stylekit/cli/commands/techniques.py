@@ -102,18 +102,17 @@ def localized(
     import stylekit as sk
 
     run.complete(
-        lambda: sk.recipes.localized(
-            photo,
-            style,
-            given,
-            keep=keep.value,
-            feather_radius=feather,
-            same_mask=same_mask,
-            method=method.value,
-            blend=blend.value if blend else None,
-            **options,
-        ),
         content,
+        sk.recipes.localized,
+        photo,
+        style,
+        given,
+        keep=keep.value,
+        feather_radius=feather,
+        same_mask=same_mask,
+        method=method.value,
+        blend=blend.value if blend else None,
+        **options,
     )
 
 
@@ -181,10 +180,8 @@ def gradient_mask(
     options = run.arguments() | {"size": None}
     import stylekit as sk
 
-    run.complete(
-        lambda: sk.recipes.gradient_mask(photo, list(zip(styles, given, strict=True)), **options),
-        content,
-    )
+    pairs = list(zip(styles, given, strict=True))
+    run.complete(content, sk.recipes.gradient_mask, photo, pairs, **options)
 
 
 def check_maps(*pictures: tuple[Path, Path | None, str]) -> None:

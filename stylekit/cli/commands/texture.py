@@ -48,4 +48,4 @@ def texture(
     import stylekit as sk
 
     # Its alpha channel and EXIF data are not those of another picture.
-    run.complete(lambda: sk.recipes.texture(sample, **options), None)
+    run.complete(None, sk.recipes.texture, sample, **options)

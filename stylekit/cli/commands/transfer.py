@@ -84,16 +84,15 @@ def transfer(
     elif init == "mix":
         start = sk.Mix(photo)
     run.complete(
-        lambda: sk.stylize(
-            photo,
-            paintings,
-            style_weights=style_weight or None,
-            mask=_one_or_all(masks),
-            style_mask=_one_or_all(style_masks),
-            initial=start,
-            **options,
-        ),
         content,
+        sk.recipes.basic,
+        photo,
+        paintings,
+        style_weights=style_weight or None,
+        mask=_one_or_all(masks),
+        style_mask=_one_or_all(style_masks),
+        initial=start,
+        **options,
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stylekit._checks import InputTypeError, did_you_mean, explain, fail
+from stylekit.recipes.recipe import RUN
 
 KEPT = ("content", "size", "extractor", "finish", "plan", "callbacks", "checkpoint")
 """What is the same for every cell, or the sweep's own."""
@@ -113,7 +114,7 @@ def _numbers(match: re.Match) -> str:
 
 def _check_name(name: Any, recipe: Callable) -> None:
     parameters = inspect.signature(recipe).parameters
-    known = [key for key in parameters if key not in KEPT]
+    known = [key for key in (*parameters, *sorted(RUN - {*parameters})) if key not in KEPT]
     anything = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     if name in KEPT:
         fail(

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from stylekit._checks import StylekitError, fail, grid_size, integer
+from stylekit._checks import InputTypeError, StylekitError, explain, fail, grid_size, integer
 from stylekit._defaults import MOST_CELLS, PREVIEW_SIZE, PREVIEW_STEPS
 from stylekit.features import VGG19, FeatureExtractor
-from stylekit.image import as_image
+from stylekit.image import PictureLike, as_image
 from stylekit.metrics import content_distance, style_distance
-from stylekit.recipes.stylize import stylize
+from stylekit.recipes.basic import basic
+from stylekit.recipes.recipe import Recipe, divided
 from stylekit.recipes.sweep.grid import Axis, axes_of, points
 from stylekit.recipes.sweep.result import Cell, Sweep
-from stylekit.transfer import NonFiniteLossError, Result, Reuse, Step, TransferError
+from stylekit.transfer import NonFiniteLossError, Reuse, Step, TransferError
 from stylekit.transfer.callbacks import tqdm
 
 
 def sweep(
-    content,
-    style,
+    content: PictureLike,
+    style: PictureLike | Sequence[PictureLike] | None,
     grid: Mapping[str, Any],
     *,
     size: int | None = PREVIEW_SIZE,
     steps: int = PREVIEW_STEPS,
     extractor: FeatureExtractor | None = None,
     judge: FeatureExtractor | None = None,
-    recipe: Callable[..., Result] = stylize,
+    recipe: Callable[..., Recipe] = basic,
     max_cells: int = MOST_CELLS,
     callbacks: Iterable = (),
     on_cell: Callable[[Sweep], Any] | None = None,
@@ -43,10 +44,11 @@ def sweep(
     style : path, PIL image or array, or a list of them that are painted together
         None where the grid has an axis ``"style"``.
     grid : mapping of str to list
-        Values of the recipe's parameters, such as ``{"strength": [0.3, 0.6], "variation": [0.5, 4],
-        "style_layers": [("conv1_1", "conv2_1"), {"conv1_1": 1, "conv3_1": 4}]}``; a mapping of
-        layers holds their weights. The last parameter varies fastest. A mapping in a list's place
-        names the values: ``{"style": {"night": starry, "sea": wave}}``.
+        Values of parameters of the recipe and of `Recipe.run`, such as
+        ``{"strength": [0.3, 0.6], "style_layers": [("conv1_1", "conv2_1"), {"conv1_1": 1,
+        "conv3_1": 4}]}``; a mapping of layers holds their weights. The last parameter varies
+        fastest. A mapping in a list's place names the values:
+        ``{"style": {"night": starry, "sea": wave}}``.
     size : int, optional
         Longer side of the pictures in pixels. Default: 192; None keeps the content's own.
     steps : int
@@ -56,8 +58,8 @@ def sweep(
     judge : FeatureExtractor, optional
         The network that measures style and content. Default: that of the runs.
     recipe : callable
-        What is run: a function of a content, a style and parameters, to a `Result`, that takes
-        `size`, `steps`, `extractor`, `plan` and `callbacks`, too. Default: `stylize`.
+        What is run: a function of a content, a style, `size` and parameters, to a `Recipe`.
+        Default: `recipes.basic`.
     max_cells : int
         More combinations than this are an error. Default: 64.
     callbacks : iterable of callables
@@ -67,7 +69,7 @@ def sweep(
     progress : bool
         Whether a bar is shown.
     **options
-        What all runs have in common; see the recipe.
+        What all runs have in common, of the same parameters.
 
     Returns
     -------
@@ -113,7 +115,9 @@ def sweep(
                 given = {"style": style, "steps": steps, **shared, **parameters}
                 cell = Cell(number, parameters, labels)
                 try:
-                    cell.result = recipe(photo, callbacks=[bar, *callbacks], **given)
+                    technique, how = divided(recipe, given)
+                    made = _made(recipe, photo, technique)
+                    cell.result = made.run(callbacks=[bar, *callbacks], **how)
                 except StylekitError as error:
                     errors.append(error)
                     cell.result = error.result if isinstance(error, TransferError) else None
@@ -132,6 +136,20 @@ def sweep(
     if len(errors) == len(swept.cells):
         raise errors[0]
     return swept
+
+
+def _made(recipe: Callable[..., Recipe], photo: np.ndarray, options: dict[str, Any]) -> Recipe:
+    made = recipe(photo, **options)
+    if not isinstance(made, Recipe):
+        raise InputTypeError(
+            explain(
+                "the recipe of a sweep returned something else",
+                expected="a Recipe, which the sweep runs",
+                received=type(made).__name__,
+                hint="return the recipe without calling its run",
+            )
+        )
+    return made
 
 
 def _measure(cell: Cell, judge: _Judge) -> None:

@@ -1,55 +1,46 @@
-"""The one call: a content picture, one style or more, and how strong."""
+"""A content picture in one style or more, and `stylize`, which does it in one call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from stylekit._checks import fail, number
+from stylekit._checks import InputTypeError, did_you_mean, explain, fail, number
 from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
-from stylekit.features import FeatureExtractor
-from stylekit.image import as_image
+from stylekit.image import PictureLike, as_image
 from stylekit.losses import GramStyleLoss, Loss
 from stylekit.losses.base import LayersLike
+from stylekit.losses.canvas import MaskLike
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style
-from stylekit.recipes._styles import StylePart
-from stylekit.transfer import Plan, Result
+from stylekit.recipes._styles import StyleLossLike, StylePart
+from stylekit.recipes.recipe import Recipe, divided
+from stylekit.transfer import Result
 
 
-def stylize(
-    content,
-    style,
+def basic(
+    content: PictureLike,
+    style: PictureLike | Sequence[PictureLike],
     *,
     strength: float = STRENGTH,
     size: int | None = SIZE,
-    style_loss: Any = STYLE_LOSS,
-    steps: int | None = None,
+    style_loss: StyleLossLike = STYLE_LOSS,
     style_weights: Sequence[float] | None = None,
     style_scale: float = 1.0,
-    mask=None,
-    style_mask=None,
+    mask: MaskLike | Sequence[MaskLike | None] | None = None,
+    style_mask: MaskLike | Sequence[MaskLike | None] | None = None,
     protect: bool = True,
     keep_colors: str | None = None,
-    style_layers: Sequence[str] | None = None,
-    content_layers: Sequence[str] | None = None,
+    style_layers: LayersLike = None,
+    content_layers: LayersLike = None,
     variation: float | None = None,
-    initial=None,
-    pyramid: int | None = None,
-    extractor: FeatureExtractor | None = None,
-    finish: tuple[FeatureExtractor, int] | None = None,
-    optimizer=None,
-    precision: str = "float32",
-    plan: Plan | None = None,
-    seed: int = 0,
-    callbacks: Iterable = (),
-    checkpoint=None,
-) -> Result:
-    """Paint a picture in the style of another.
+) -> Recipe:
+    """Return the recipe of a picture in the style of another; see `stylize` for the one call.
 
     Parameters
     ----------
@@ -71,8 +62,6 @@ def stylize(
         A class or function
             ``(style, *, mask, style_mask, layers, weight) -> Loss``, called once a style. Masks
             are arrays, or None for everywhere; layers are names, or None for the extractor's own.
-    steps : int, optional
-        Evaluations of the gradient, at least 0. Default: 60 for neighbours, else 300.
     style_weights : sequence of float, optional
         One a style, at least 0; scaled so that they sum to 1 where the styles cover most (without
         masks: everywhere). Default: equal.
@@ -106,40 +95,21 @@ def stylize(
         Default: 16 by neighbours, else the extractor's own, which is light: it takes out the fine
         ripples that max pooling leaves in flat parts. It sees differences of neighbouring pixels,
         which shrink as a picture grows, and so weighs less in large ones.
-    initial : path, PIL image, array or Start, optional
-        Default: the content. A picture is resized as the content is.
-    pyramid : int, optional
-        Number of coarse-to-fine levels, each half the next. Default: as many as bring the longer
-        side of the coarsest below 128 pixels. By neighbours each level takes the same number of
-        steps, and three further rounds at the full size follow. By any other loss each level takes
-        half the steps of the one before: the brush strokes are laid out in the coarse ones, and
-        keep their size in the picture.
-    extractor, optimizer, precision, plan, seed
-        See `StyleTransfer`.
-    finish : (FeatureExtractor, int), optional
-        Another network, and how many of the steps it takes, the last ones at the full size: the
-        bundled `CompactVGG` lays out the picture, and `VGG19` gives it the last touch.
-    callbacks : iterable of callables
-        See `StyleTransfer.run`.
-    checkpoint : path or Checkpoint, optional
-        A folder that keeps the run's state: started again, it goes on from there. See
-        `StyleTransfer.run`.
 
     Returns
     -------
-    Result
+    Recipe
 
     Raises
     ------
-    InputError, FileError
-        If an argument, a picture or the weights are unfit; before the first step.
-    TransferError
-        If the run breaks off; it holds the image so far.
+    InputError, InputTypeError, FileError
+        If an argument or a picture cannot be used.
 
     Examples
     --------
     >>> import stylekit as sk
-    >>> sk.stylize("photo.jpg", "starry.jpg", strength=0.6).save("out.png")  # doctest: +SKIP
+    >>> recipe = sk.recipes.basic("photo.jpg", "starry.jpg", strength=0.6)  # doctest: +SKIP
+    >>> recipe.run(steps=100).save("out.png")  # doctest: +SKIP
     """
     photo = as_image(content, "content", size)
     styles = [
@@ -176,21 +146,64 @@ def stylize(
         keep_colors=keep_colors,
         strength=strength,
         style_loss=style_loss,
-        steps=steps,
         style_layers=style_layers,
         content_layers=content_layers,
         variation=variation,
-        initial=initial,
-        pyramid=pyramid,
-        extractor=extractor,
-        finish=finish,
-        optimizer=optimizer,
-        precision=precision,
-        plan=plan,
-        seed=seed,
-        callbacks=callbacks,
-        checkpoint=checkpoint,
     )
+
+
+def stylize(
+    content: PictureLike, style: PictureLike | Sequence[PictureLike], **options: Any
+) -> Result:
+    """Paint a picture in the style of another.
+
+    Parameters
+    ----------
+    content : path, PIL image or array
+    style : path, PIL image or array, or a list of them
+    **options
+        Those of `recipes.basic`, such as strength, size, style_loss, mask and keep_colors, and
+        those of `Recipe.run`, such as steps, extractor, plan and callbacks.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument, a picture or the weights cannot be used; before the first step.
+    TransferError
+        If the run fails; it holds the image so far.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> sk.stylize("photo.jpg", "starry.jpg", strength=0.6).save("out.png")  # doctest: +SKIP
+    """
+    for name in options:
+        if name not in SIGNATURE.parameters:
+            raise InputTypeError(
+                explain(
+                    f"stylize has no option {name!r}",
+                    expected="an option of recipes.basic or of Recipe.run",
+                    hint=did_you_mean(name, SIGNATURE.parameters),
+                )
+            )
+    technique, how = divided(basic, options)
+    return basic(content, style, **technique).run(**how)
+
+
+def _signature() -> inspect.Signature:
+    """Return the parameters of `basic` and those of `Recipe.run`, all but the pictures by name."""
+    own = inspect.signature(basic)
+    _, *how = inspect.signature(Recipe.run).parameters.values()
+    named = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in how]
+    return own.replace(parameters=[*own.parameters.values(), *named], return_annotation="Result")
+
+
+# What a notebook completes and what the reference shows.
+SIGNATURE = stylize.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
 def _gram_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:

@@ -1,0 +1,392 @@
+"""A composition of losses that can be changed before it runs."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from stylekit._checks import did_you_mean, fail, integer
+from stylekit._defaults import STEPS
+from stylekit.features import VGG19, FeatureExtractor, ReflectPadding
+from stylekit.image import PictureLike, as_image
+from stylekit.losses import ContentLoss, Loss
+from stylekit.recipes._mixed import run_mixed
+from stylekit.transfer import (
+    Parameters,
+    Plan,
+    Pyramid,
+    Result,
+    Start,
+    Step,
+    StyleTransfer,
+    TransferError,
+)
+from stylekit.transfer.callbacks import Callback
+from stylekit.transfer.checkpoint import Checkpoint
+from stylekit.transfer.objective import named_terms
+
+Factor = Callable[[FeatureExtractor], float]
+Levels = Callable[[int, int | None], Pyramid]
+
+COARSEST = 64
+"""Least longer side, in pixels, of the coarsest level: there the large forms are painted."""
+
+REFLECTION = 16
+"""Pixels by which pictures are reflected at their borders. Without, the outer 2 pixels of a result
+differ from the band 6 to 12 pixels in by up to 0.125; with it, by as much as the photograph's."""
+
+
+def halved(longer: int, levels: int | None = None) -> Pyramid:
+    """Return levels, each half the next, up to a longer side; by default that side alone."""
+    return Pyramid.halving(longer, 1 if levels is None else levels)
+
+
+def coarse_to_fine(longer: int, levels: int | None = None) -> Pyramid:
+    """Return levels, each half the next; by default from 64 to 127 pixels up."""
+    return halved(longer, levels_of(longer) if levels is None else levels)
+
+
+def levels_of(longer: int) -> int:
+    """Return how many levels, each half the next, bring a side to 64 to 127 pixels."""
+    return max(1, (longer // COARSEST).bit_length())
+
+
+class Recipe:
+    """Losses, a start and what happens after the run: a technique that can still be changed.
+
+    The recipe functions return one. Nothing has run; `run` says how it runs.
+
+    Parameters
+    ----------
+    losses : iterable of Loss
+    content : ndarray [H, W, 3], optional
+        The content, at the result's size.
+    styles : sequence of ndarray [h, w, 3]
+        The style pictures, at the sizes at which they are read.
+    start : ndarray, Start or callable, optional
+        Where the run starts; a callable is given the run's `Pyramid` and returns one of the others.
+        Default: the content.
+    shape : (int, int), optional
+        Height and width of the result in pixels. Default: the content's.
+    steps : int
+        Evaluations of the gradient where `run` is not told.
+    levels : callable
+        From the longer side in pixels, and a number of levels or None, to a `Pyramid`.
+    update_mask : ndarray [H, W], optional
+        Where the image may change, in [0, 1]. Default: everywhere.
+    reflect : bool
+        Whether networks see pictures reflected at their borders, where the reflection fits into the
+        smallest of them. It prevents a frame.
+    rests : bool
+        Whether the start is returned as it is where only a `ContentLoss` has a weight.
+
+    Attributes
+    ----------
+    content, styles, shape, steps, update_mask
+        As given.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> recipe = sk.recipes.basic("photo.jpg", "starry.jpg", strength=0.6)  # doctest: +SKIP
+    >>> recipe.losses["content"].weight = 0.2  # doctest: +SKIP
+    >>> recipe.add(sk.PixelLoss("photo.jpg", weight=0.1))  # doctest: +SKIP
+    >>> recipe.run(steps=100, extractor=sk.CompactVGG()).save("out.png")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        losses: Iterable[Loss] = (),
+        *,
+        content: np.ndarray | None = None,
+        styles: Sequence[np.ndarray] = (),
+        start: np.ndarray | Start | Callable[[Pyramid], np.ndarray | Start] | None = None,
+        shape: tuple[int, int] | None = None,
+        steps: int = STEPS,
+        levels: Levels = halved,
+        update_mask: np.ndarray | None = None,
+        reflect: bool = False,
+        rests: bool = False,
+    ) -> None:
+        if content is None and (start is None or shape is None):
+            fail(
+                "a recipe has no content, and so neither a start nor a size",
+                expected="content=, or both start= and shape=",
+            )
+        self.content, self.styles = content, tuple(styles)
+        self.shape = shape if content is None else content.shape[:2]
+        self.steps = integer(steps, "steps", low=0)
+        self.update_mask = update_mask
+        self._start = content if start is None else start
+        self._levels, self._reflect, self._rests = levels, reflect, rests
+        self._entries: list[tuple[Loss, Factor | None]] = []
+        self._after: list[tuple[Callable[[Result], Result], bool]] = []
+        for loss in losses:
+            self.add(loss)
+
+    @property
+    def losses(self) -> Mapping[str, Loss]:
+        """The losses by name. Their weights may be changed."""
+        return MappingProxyType(named_terms(losses) if (losses := self._losses()) else {})
+
+    def add(self, loss: Loss, factor: Factor | None = None) -> Recipe:
+        """Add a loss.
+
+        Parameters
+        ----------
+        loss : Loss
+        factor : callable, optional
+            From the extractor of a run to a number that the loss's weight is multiplied with, such
+            as ``lambda network: network.style_factor``. Where it is 0 the loss is left out.
+            Default: the weight counts as it is.
+
+        Returns
+        -------
+        Recipe
+            The same.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If it is not a `Loss`, or its name is taken.
+        """
+        named_terms([*self._losses(), loss])
+        self._entries.append((loss, factor))
+        return self
+
+    def replace(self, name: str, loss: Loss, factor: Factor | None = None) -> Recipe:
+        """Put a loss in the place of another.
+
+        Parameters
+        ----------
+        name : str
+            Of the one that goes; see `losses`.
+        loss, factor
+            See `add`.
+
+        Returns
+        -------
+        Recipe
+            The same.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If there is no loss of the name, or the new one cannot be used; nothing has changed.
+        """
+        index = self._index(name)
+        losses = self._losses()
+        losses[index] = loss
+        named_terms(losses)
+        self._entries[index] = loss, factor
+        return self
+
+    def remove(self, name: str) -> Recipe:
+        """Take a loss out, by its name; raise `InputError` if there is none."""
+        del self._entries[self._index(name)]
+        return self
+
+    def then(self, function: Callable[[Result], Result], *, partial: bool = False) -> Recipe:
+        """Add a function that is applied to the result of a run.
+
+        Parameters
+        ----------
+        function : callable
+            From a `Result` to a `Result`. Several are applied in the order in which they are added.
+        partial : bool
+            Whether it is also applied to the image so far of a run that fails.
+
+        Returns
+        -------
+        Recipe
+            The same.
+        """
+        self._after.append((function, partial))
+        return self
+
+    def run(
+        self,
+        steps: int | None = None,
+        *,
+        initial: PictureLike | Start | None = None,
+        pyramid: int | None = None,
+        extractor: FeatureExtractor | None = None,
+        finish: tuple[FeatureExtractor, int] | None = None,
+        optimizer: Any = None,
+        parameters: Parameters | None = None,
+        precision: str = "float32",
+        plan: Plan | None = None,
+        jit_compile: bool = False,
+        seed: int = 0,
+        callbacks: Iterable[Callback | Callable[[Step], Any]] = (),
+        checkpoint: str | Checkpoint | None = None,
+    ) -> Result:
+        """Run the recipe.
+
+        Parameters
+        ----------
+        steps : int, optional
+            Evaluations of the gradient, at least 0, the total over the levels. Default: the
+            recipe's own; 60 by neighbours, else 300 in most recipes.
+        initial : path, PIL image, array or Start, optional
+            Where the run starts. A picture is resized as the content is. Default: the recipe's own,
+            in most recipes the content.
+        pyramid : int, optional
+            Number of coarse-to-fine levels, each half the next. Default: the recipe's own. In
+            recipes with a content it is as many as bring the longer side of the coarsest below 128
+            pixels. By neighbours each level takes the same number of steps, and three further
+            rounds at the full size follow. By any other loss each level takes half the steps of the
+            one before: the brush strokes are laid out in the coarse ones, and keep their size.
+        extractor : FeatureExtractor, optional
+            Default: `VGG19` with ImageNet weights.
+        finish : (FeatureExtractor, int), optional
+            Another network, and how many of the steps it takes, the last ones at the full size: the
+            bundled `CompactVGG` lays out the picture, and `VGG19` gives it the last touch.
+        optimizer, parameters, precision, plan, jit_compile, seed
+            See `StyleTransfer`.
+        callbacks : iterable of Callback or callable
+            Each is given every `Step`; a true return value stops the run.
+        checkpoint : path or Checkpoint, optional
+            A folder that keeps the run's state: started again, the run goes on from there. See
+            `StyleTransfer.run`.
+
+        Returns
+        -------
+        Result
+            Also when the run is interrupted (Ctrl-C, the notebook's stop button).
+
+        Raises
+        ------
+        InputError, InputTypeError, FileError
+            If an argument, a picture or the weights cannot be used; before the first step.
+        TransferError
+            If the run fails; it holds the image so far.
+        """
+        steps = integer(self.steps if steps is None else steps, "steps", low=0)
+        longer = max(self.shape)
+        levels = self._levels(longer, pyramid)
+        start: Any = self._start if initial is None else initial
+        if initial is not None and not isinstance(start, Start):
+            start = as_image(start, "initial", longer)
+        elif not isinstance(start, Start) and callable(start):
+            start = start(levels)
+        pictures = [self.content, *self.styles, start]  # the start's aspect is checked later
+        sides = [min(one.shape[:2]) for one in pictures if isinstance(one, np.ndarray)]
+        narrowest = min(sides, default=0) * levels.sizes[0] // longer
+
+        def transfer(network: FeatureExtractor) -> StyleTransfer:
+            losses = self._weighted(network)
+            if self._reflect:
+                read = [layer for loss in losses for layer in loss.layers_of(network)]
+                network = without_frame(network, read, narrowest)
+            return StyleTransfer(
+                losses,
+                extractor=network,
+                optimizer=optimizer,
+                parameters=parameters,
+                precision=precision,
+                plan=plan,
+                jit_compile=jit_compile,
+                seed=seed,
+            )
+
+        last = None
+        if finish is not None:
+            network, share = finish
+            last = transfer(network), integer(share, "the finish's steps", low=0, high=steps)
+        if self._rests and not any(
+            loss.weight for loss in self._losses() if not isinstance(loss, ContentLoss)
+        ):
+            steps, last = 0, None  # a run could only add rounding
+        try:
+            result = run_mixed(
+                transfer(VGG19() if extractor is None else extractor),
+                last,
+                start,
+                steps,
+                update_mask=self.update_mask,
+                pyramid=levels,
+                callbacks=callbacks,
+                checkpoint=checkpoint,
+            )
+        except TransferError as error:
+            for function, partial in self._after:
+                if partial:
+                    error.result = function(error.result)
+            raise
+        for function, _ in self._after:
+            result = function(result)
+        return result
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        rows = [
+            f"  {name}: {type(loss).__name__}, weight {loss.weight:g}{' x network' * bool(factor)}"
+            for (name, loss), (_, factor) in zip(self.losses.items(), self._entries, strict=True)
+        ]
+        return "\n".join([f"Recipe of {width}x{height} pixels, {self.steps} steps", *rows])
+
+    def _losses(self) -> list[Loss]:
+        return [loss for loss, _ in self._entries]
+
+    def _index(self, name: str) -> int:
+        names = list(self.losses)
+        if name not in names:
+            fail(
+                f"the recipe has no loss {name!r}",
+                expected=f"one of {', '.join(names)}" if names else "a recipe with losses",
+                hint=did_you_mean(str(name), names),
+            )
+        return names.index(name)
+
+    def _weighted(self, network: FeatureExtractor) -> list[Loss]:
+        """Return the losses with the weights that they have for a network."""
+        weighted = []
+        for loss, factor in self._entries:
+            if factor is not None:
+                scale = factor(network)
+                if not scale:
+                    continue
+                loss = copy.copy(loss)
+                loss.weight *= scale
+            weighted.append(loss)
+        return weighted
+
+
+RUN = frozenset(inspect.signature(Recipe.run).parameters) - {"self"}
+"""Names of the options of `Recipe.run`."""
+
+
+def divided(
+    recipe: Callable[..., Recipe], options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options of a recipe function and those of `Recipe.run`.
+
+    An option that both have, such as a seed, is in both.
+    """
+    own = inspect.signature(recipe).parameters
+    technique = {name: value for name, value in options.items() if name in own or name not in RUN}
+    return technique, {name: value for name, value in options.items() if name in RUN}
+
+
+def without_frame(
+    network: FeatureExtractor, layers: Iterable[str], narrowest: int
+) -> FeatureExtractor:
+    """Return a network that sees pictures reflected at their borders, if the reflection fits.
+
+    Parameters
+    ----------
+    network : FeatureExtractor
+    layers : iterable of str
+        That are read.
+    narrowest : int
+        Shorter side, in pixels, of the smallest picture that the network is to see.
+    """
+    strides = [side for layer in layers for side in network.stride(layer)]
+    fits = narrowest > REFLECTION and not any(REFLECTION % stride for stride in strides)
+    return ReflectPadding(network, REFLECTION) if fits else network
