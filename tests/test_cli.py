@@ -148,14 +148,14 @@ class TestTransfer:
     def test_steps_are_those_that_the_loss_needs(
         self, folder, weights, monkeypatch, arguments, style_loss, steps
     ):
-        given = {}
+        given, made = {}, sk.recipes.basic
 
         def basic(*pictures, **options):
             given.update(options)
-            return sk.Recipe(content=pictures[0])
+            return made(*pictures, **options)
 
         def run(self, steps, **options):
-            given["steps"] = steps
+            given["steps"] = self.steps if steps is None else steps
             raise InputError("That is enough.")
 
         monkeypatch.setattr(sk.recipes, "basic", basic)

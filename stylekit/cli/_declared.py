@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -73,18 +73,16 @@ Size = Annotated[
 ]
 
 
-def _steps(**options: Any) -> Any:
-    return within(
+Steps = Annotated[
+    int | None,
+    within(
         low=0,
         whole=True,
         rich_help_panel=Panel.picture,
+        show_default=f"{NEIGHBOR_STEPS}, or {STEPS} by gram",
         help="How often the picture is improved: more take longer, and gain less and less.",
-        **options,
-    )
-
-
-Steps = Annotated[int, _steps()]
-StepsByMethod = Annotated[int | None, _steps(show_default=f"{NEIGHBOR_STEPS}, or {STEPS} by gram")]
+    ),
+]
 StyleLoss = Annotated[
     str,
     typer.Option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -63,13 +64,13 @@ def reason_for_vgg19(weights_file: Path | None) -> str | None:
     return next((reason for holds, reason in reasons if holds), None)
 
 
-def parsed_finish(given: str, steps: int) -> tuple[ExtractorName, int]:
+def parsed_finish(given: str, steps: int | None) -> tuple[ExtractorName, int]:
     """Return the network and the steps of ``--finish NETWORK:STEPS``.
 
     Raises
     ------
     InputError
-        If it is written otherwise, or the steps are more than all.
+        If it is written otherwise, or the steps are more than all, if that is known.
     """
     name, colon, count = given.partition(":")
     if name not in ("vgg19", "compact") or not colon or not count.isdecimal():
@@ -80,7 +81,7 @@ def parsed_finish(given: str, steps: int) -> tuple[ExtractorName, int]:
                 received=given,
             )
         )
-    integer(int(count), "the steps of --finish", low=0, high=steps)
+    integer(int(count), "the steps of --finish", low=0, high=math.inf if steps is None else steps)
     return ExtractorName(name), int(count)
 
 

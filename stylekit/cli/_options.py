@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from stylekit._checks import FileError, InputError, check_place, fail
-from stylekit._defaults import NEIGHBOR_STEPS, SIZE, STEPS, STRENGTH, STYLE_LOSS
+from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
 from stylekit.cli._callbacks import Latest, resumption
@@ -32,7 +32,7 @@ class RunOptions:
 
     out: declared.Out
     size: declared.Size = SIZE
-    steps: declared.Steps = STEPS
+    steps: declared.Steps = None
     style_scale: declared.StyleScale = 1.0
     variation: declared.Variation = None
     add_loss: declared.AddLoss = None
@@ -152,6 +152,7 @@ class RunOptions:
             What it is given, and in the options also what `Recipe.run` is given.
         """
         from stylekit.recipes.recipe import divided
+        from stylekit.transfer import device
 
         technique, how = divided(recipe, options)
         added = [loaded(text, "--add-loss") for text in self.add_loss or ()]
@@ -160,14 +161,13 @@ class RunOptions:
             made = recipe(*pictures, **technique)
             for text, loss in zip(self.add_loss or (), added, strict=True):
                 made.add(own_loss(loss, made, f"--add-loss {text}"))
+            if self.progress:
+                height, width = made.shape
+                steps = made.steps if self.steps is None else self.steps
+                plural = "s" * (steps != 1)
+                typer.echo(f"{width}x{height} pixels, {steps} step{plural} on {device()}", err=True)
             return made.run(**how)
 
-        import stylekit as sk
-
-        if self.progress:
-            size = f"{self.size} pixels" if self.size else "its own size"
-            steps = f"{self.steps} step{'s' * (self.steps != 1)}"
-            typer.echo(f"{size}, {steps} on {sk.transfer.device()}", err=True)
         with on_interrupt(once):
             self._write(run, like if self.metadata else None)
 
@@ -235,7 +235,6 @@ def _tell_colors(what: str, colors: dict[str, dict[str, float]], hint: str = "")
 class PaintOptions(RunOptions):
     """Options of the commands that paint over a content picture."""
 
-    steps: declared.StepsByMethod = None  # type: ignore[assignment]
     style_loss: declared.StyleLoss = STYLE_LOSS
     strength: declared.Strength = STRENGTH
     keep_colors: declared.KeepColors = None
@@ -243,22 +242,17 @@ class PaintOptions(RunOptions):
     finish: declared.Finish = None
     pyramid: declared.Pyramid = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.steps is None:
-            self.steps = NEIGHBOR_STEPS if self.style_loss == "neighbors" else STEPS
-
     def check(self) -> None:
         """Refuse what can be refused before a picture is read."""
         checked(self.style_loss, "--style-loss", declared.STYLE_LOSSES)
         if self.finish:
-            parsed_finish(self.finish, self.steps or 0)
+            parsed_finish(self.finish, self.steps)
         self.layers(content_layers=self.content_layers)
         super().check()
 
     def networks(self) -> tuple[ExtractorName, ...]:
         """Return the names of the networks of the run."""
-        last = (parsed_finish(self.finish, self.steps or 0)[0],) if self.finish else ()
+        last = (parsed_finish(self.finish, self.steps)[0],) if self.finish else ()
         return (*super().networks(), *last)
 
     def arguments(self) -> dict[str, Any]:
@@ -270,7 +264,7 @@ class PaintOptions(RunOptions):
             "keep_colors": self.keep_colors and self.keep_colors.value,
         }
         if self.finish:
-            name, steps = parsed_finish(self.finish, self.steps or 0)
+            name, steps = parsed_finish(self.finish, self.steps)
             given["finish"] = self.network(name), steps
         return given | self.layers(content_layers=self.content_layers)
 

@@ -298,7 +298,10 @@ class Recipe:
         last = None
         if finish is not None:
             network, share = finish
-            last = transfer(network), integer(share, "the finish's steps", low=0, high=steps)
+            last = (
+                transfer(network),
+                integer(share, "the number of finish's steps", low=0, high=steps),
+            )
         if self._rests and not any(
             loss.weight for loss in self._losses() if not isinstance(loss, ContentLoss)
         ):

@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from stylekit._checks import InputTypeError, explain, integer, number
 from stylekit._defaults import SIZE
 from stylekit.image import PictureLike, as_image
-from stylekit.losses import GramStyleLoss, TotalVariationLoss
+from stylekit.losses import GramStyleLoss, Loss, TotalVariationLoss
 from stylekit.losses.base import LayersLike
-from stylekit.recipes.recipe import Recipe, coarse_to_fine
+from stylekit.recipes._styles import StyleLossLike, StylePart, method
+from stylekit.recipes.recipe import Recipe
 from stylekit.transfer import StyleStatistics
-
-SMOOTHING = 0.25
-"""Weight of the total variation, relative to the extractor's own."""
 
 
 def texture(
     style: PictureLike,
     *,
     size: int | Sequence[int] | None = SIZE,
+    style_loss: StyleLossLike = "gram",
     style_scale: float = 1.0,
     style_layers: LayersLike = None,
     layer_weights=None,
@@ -27,8 +26,8 @@ def texture(
 ) -> Recipe:
     """Make a texture of any size like a sample: its colours, strokes and grain, in other places.
 
-    From noise, the Gram matrices of the sample are the only thing that is wanted. With a single
-    layer the result shows what that layer's Gram matrix knows of a picture.
+    From noise, the style of the sample is the only thing that is wanted. With a single layer the
+    result shows what that layer's Gram matrix knows of a picture.
 
     Parameters
     ----------
@@ -38,15 +37,18 @@ def texture(
     size : int or (int, int), optional
         Of the texture in pixels: the side of a square, or (height, width). Default: 512; None
         takes the sample's own height and width.
+    style_loss : str or callable
+        As for `basic`. ``"neighbors"`` puts the sample's own patches beside each other, crisp and
+        repeating; ``"gram"`` mixes them.
     style_scale : float
         Size of the sample relative to what is said above: above 1 the grain grows.
     style_layers : sequence of str, optional
         Default: the extractor's own.
     layer_weights : sequence of float or mapping, optional
-        See `GramStyleLoss`.
+        See `GramStyleLoss`; for ``style_loss="gram"``.
     variation : float, optional
-        Weight of a `TotalVariationLoss`, at least 0. Default: a quarter of the extractor's own,
-        for without a content there is no flat part that could ripple.
+        Weight of a `TotalVariationLoss`, at least 0. Default: 16 by neighbours, else the
+        extractor's own.
 
     Returns
     -------
@@ -73,19 +75,23 @@ def texture(
     shape = _shape(size, sample.shape)
     longer = min(max(sample.shape[:2]), max(shape))
     sample = as_image(sample, "style", max(1, round(longer * scale)))
+
+    def gram(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
+        return [GramStyleLoss(sample, layers=layers, layer_weights=layer_weights, weight=weight)]
+
+    how = method(style_loss, gram)
     recipe = Recipe(
         styles=[sample],
         start=StyleStatistics(sample, shape=shape),
         shape=shape,
+        steps=how.steps,
         # The network sees a few dozen pixels far: larger forms are arranged at a small size.
-        levels=coarse_to_fine,
+        levels=how.pyramid,
     )
-    recipe.add(
-        GramStyleLoss(sample, layers=style_layers, layer_weights=layer_weights),
-        lambda network: network.style_factor,
-    )
+    for loss in how.terms([StylePart(sample)], 1.0, style_layers):
+        recipe.add(loss, how.factor)
     if variation is None:
-        recipe.add(TotalVariationLoss(weight=SMOOTHING), lambda network: network.variation)
+        recipe.add(TotalVariationLoss(), how.variation)
     elif number(variation, "variation", low=0):
         recipe.add(TotalVariationLoss(weight=variation))
     return recipe

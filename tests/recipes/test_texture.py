@@ -4,6 +4,7 @@ from painted import painted
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError
+from stylekit._defaults import GRAM_FACTOR
 from stylekit.recipes import texture
 
 
@@ -63,8 +64,8 @@ def test_terms_follow_the_extractor_unless_told(coffee):
     network = sk.CompactVGG()
     terms = painted(texture, coffee, size=32, steps=0, extractor=network).manifest["terms"]
     assert terms["gram_style"]["layers"] == list(network.style_layers)
-    assert terms["gram_style"]["weight"] == network.style_factor
-    assert terms["total_variation"]["weight"] == network.variation / 4
+    assert terms["gram_style"]["weight"] == GRAM_FACTOR * network.style_factor
+    assert terms["total_variation"]["weight"] == network.variation
     told = painted(
         texture,
         coffee,
@@ -78,6 +79,24 @@ def test_terms_follow_the_extractor_unless_told(coffee):
     assert told["gram_style"]["layers"] == ["conv1_1", "conv2_1"]
     assert told["gram_style"]["layer_weights"] == [3, 1]
     assert told["total_variation"]["weight"] == 2
+
+
+def test_by_neighbours(quick, coffee):
+    result = quick(coffee, style_loss="neighbors", steps=None, size=64, style_layers=None)
+    assert [term["type"] for term in result.manifest["terms"].values()] == [
+        "NeighborStyleLoss",
+        "TotalVariationLoss",
+    ]
+    assert (result.steps, len(result.manifest["levels"])) == (60, 4)
+    assert result.losses[-1]["neighbor_style"] < result.losses[0]["neighbor_style"]
+
+
+def test_by_a_loss_of_ones_own(quick, coffee):
+    class Mean(sk.StatisticLoss):
+        def statistic(self, feature, mask):
+            return sk.functional.masked_mean(feature, mask)
+
+    assert "mean" in quick(coffee, style_loss=Mean, steps=1).losses[-1]
 
 
 def test_another_seed_is_another_texture(quick, coffee):

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from stylekit.cli import _declared as declared
 from stylekit.cli._help import Panel
 from stylekit.cli._options import RunOptions, with_options
+from stylekit.cli._plugin import checked, resolved
 from stylekit.cli._values import within
 
 
@@ -37,14 +39,17 @@ def texture(
             help="Begin small: sizes to paint at in turn, each twice the one before.",
         ),
     ] = None,
+    style_loss: declared.StyleLoss = "gram",
     run: RunOptions,
 ) -> None:
     """Make a texture like SAMPLE from noise, of any size."""
+    checked(style_loss, "--style-loss", declared.STYLE_LOSSES)
     from stylekit.image import as_image, fit_shape
 
     sample = as_image(style, "sample")
     shape = fit_shape((1000, round(1000 * aspect)), run.size or max(sample.shape[:2]))
     options = run.arguments() | {"size": shape, "pyramid": pyramid}
+    options["style_loss"] = resolved(style_loss, "--style-loss")
     import stylekit as sk
 
     # Its alpha channel and EXIF data are not those of another picture.
