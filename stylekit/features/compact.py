@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -172,8 +173,9 @@ def build(names, dtype: str, *, student: bool = False) -> keras.Model:
         if deepest in tensors or not names:
             break
         pooled = f"block{block}_pooled", f"block{block}_pool"
-        pooling = functools.partial(keras.layers.MaxPooling2D, data_format="channels_last")
-        pooling = pooling if student else FrozenMaxPooling2D
+        pooling: Callable[..., keras.Layer] = FrozenMaxPooling2D
+        if student:
+            pooling = functools.partial(keras.layers.MaxPooling2D, data_format="channels_last")
         x = pooling(name=pooled[0], dtype=policy)(x)
         x = keras.layers.ReLU(name=pooled[1], dtype=policy)(x)
         tensors[pooled[1]] = x

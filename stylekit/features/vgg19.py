@@ -63,9 +63,9 @@ class VGG19(FeatureExtractor):
         self, weights: str | os.PathLike | None = "imagenet", pooling: str = "max"
     ) -> None:
         self.pooling = choice(pooling, "pooling", ("max", "average"))
-        self.weights = weights
-        if weights is not None and weights != "imagenet":
-            self.weights = weights_file(weights, "weights=")
+        self.weights: Path | str | None = "imagenet"
+        if weights != "imagenet":
+            self.weights = None if weights is None else weights_file(weights, "weights=")
         self._models = Networks()
         self._tensors = Networks()
 
@@ -133,7 +133,7 @@ class VGG19(FeatureExtractor):
                 )
             x = tensors[name] = layer(x)
         if self.weights is not None and new:
-            path = locate(IMAGENET) if self.weights == "imagenet" else self.weights
+            path = self.weights if isinstance(self.weights, Path) else locate(IMAGENET)
             shapes = {name: tuple(layer.kernel.shape) for name, layer in new.items()}
             for name, arrays in read_convolutions(path, shapes).items():
                 new[name].set_weights(arrays)

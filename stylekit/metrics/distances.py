@@ -105,8 +105,8 @@ def pareto_front(costs: ArrayLike) -> np.ndarray:
     if points.ndim != 2:
         fail("costs are wrong", expected="an array [N, K]", received=f"shape {points.shape}")
     one, other = points[:, np.newaxis], points[np.newaxis]
-    beaten = ((other <= one).all(axis=-1) & (other < one).any(axis=-1)).any(axis=1)
-    return ~(beaten | np.isnan(points).any(axis=1))
+    beats = np.all(other <= one, axis=-1) & np.any(other < one, axis=-1)
+    return ~(np.any(beats, axis=1) | np.any(np.isnan(points), axis=1))
 
 
 def _value(term: Loss, image: np.ndarray, extractor: FeatureExtractor) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from stylekit._checks import FileError, explain, naming
 from stylekit.transfer.checkpoint import State
 from stylekit.transfer.memory.plan import Planned
 from stylekit.transfer.memory.shortage import release
+from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import rendering, shown
 from stylekit.transfer.record import Record
@@ -70,7 +72,8 @@ class Level:
         self._number, self._round = number, round
         self._taken = 0
         self._planned: Planned | None = planned
-        self.objective = self._step = None
+        self._objective: Objective | None = None
+        self._step: Callable[..., Any] | None = None
         self._terms = transfer.terms.values()
         self._jit_compile = transfer.jit_compile
         self._used = self._weights()
@@ -81,19 +84,19 @@ class Level:
         Steps that were taken before the level was restored count, and are not yielded again.
         Where the memory does not suffice, the step is taken again in less.
         """
+        assert self._planned is not None
         while True:
             try:
-                if self.objective is None:
-                    self._take(record)
+                if self._objective is None:
+                    self._take(self._planned.objective, record)
                 yield from self._rows(count, record)
                 return
             except Exception as error:
                 release(error)
-                self.objective = self._step = None  # they would be in the way
+                self._objective = self._step = None  # they would be in the way
                 self._planned.step_down(error)
 
-    def _take(self, record: Record) -> None:
-        objective = self._planned.objective
+    def _take(self, objective: Objective, record: Record) -> None:
         known = len(objective.canvas.notes)
         objective.begin(self._first, self._round)
         record.notes.extend(objective.canvas.notes[known:])
@@ -101,14 +104,15 @@ class Level:
         self._step = objective.stepper(
             self._optimizer, self._render, self._bounds, jit_compile=self._jit_compile
         )
-        self.objective = objective
+        self._objective = objective
 
     def _rows(self, count: int, record: Record):
+        assert self._objective is not None and self._step is not None
         for k in range(self._taken, count):
             if self._used != (now := self._weights()):
                 self._begin_anew()
                 self._used = now
-            self._carry, row = self._step(self._carry, self.objective.weights)
+            self._carry, row = self._step(self._carry, self._objective.weights)
             self._taken = k + 1
             if k % LOOK_EVERY == 0 or k == count - 1:
                 self.check(record, [*record.rows, record.kept(self._number, row)])
@@ -176,9 +180,9 @@ class Level:
             for name, value in [*seen["terms"].items(), ("total", seen["total"])]:
                 if not np.isfinite(value).all():
                     self._raise(record, rows[:index], f"the loss {name!r}", name, index)
-            if not seen["gradient_finite"]:
+            if not seen["gradient_finite"] and self._objective is not None:
                 # Here the losses are finite: this row's image is the last good one.
-                gradients = self.objective.term_gradients(self._carry["good"])
+                gradients = self._objective.term_gradients(self._carry["good"])
                 wrong = (n for n, g in gradients.items() if not np.isfinite(g).all())
                 name = next(wrong, "total")
                 what = f"the gradient of the loss {name!r}"
@@ -212,7 +216,7 @@ class Level:
 
     def release(self) -> None:
         """Let go of what the next step would need: many pictures, and the objective's trace."""
-        self._planned = self.objective = self._step = None
+        self._planned = self._objective = self._step = None
         self._carry = {name: self._carry[name] for name in ("finite", "good", "best")}
 
 

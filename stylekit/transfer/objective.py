@@ -256,7 +256,7 @@ class Objective:
                 if values.shape != carry["values"].shape:
                     fail(
                         "`step` returned values of another shape",
-                        expected=list(carry["values"].shape),
+                        expected=str(list(carry["values"].shape)),
                         received=list(values.shape),
                     )
                 tf.nest.assert_same_structure(carry["state"], state, check_types=False)

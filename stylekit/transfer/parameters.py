@@ -376,7 +376,7 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
             if result.shape != image.shape:
                 fail(
                     "`image` returned the wrong shape",
-                    expected=list(image.shape),
+                    expected=str(list(image.shape)),
                     received=list(result.shape),
                 )
         return result if mask is None else masked(result, base, mask)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,8 @@ def _equal(one, other) -> bool:
     if isinstance(one, np.ndarray):
         return isinstance(other, np.ndarray) and np.array_equal(one, other)
     if isinstance(one, list | set | dict) and type(one) is type(other) and len(one) == len(other):
-        pairs = zip(one, other, strict=True)
-        values = zip(one.values(), other.values(), strict=True) if isinstance(one, dict) else ()
-        return all(a is b for a, b in (*pairs, *values))
+        pairs: Iterable[tuple[Any, Any]] = zip(one, other, strict=True)
+        if isinstance(one, dict) and isinstance(other, dict):
+            pairs = chain(pairs, zip(one.values(), other.values(), strict=True))
+        return all(a is b for a, b in pairs)
     return one is other

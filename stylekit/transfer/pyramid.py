@@ -12,7 +12,7 @@ from stylekit._defaults import COARSEST
 from stylekit.image import fit_shape
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, init=False)
 class Pyramid:
     """The levels of a coarse-to-fine run.
 
@@ -32,18 +32,18 @@ class Pyramid:
         another number.
     """
 
-    sizes: Sequence[int]
-    shares: Sequence[float] | None = None
+    sizes: tuple[int, ...]
+    shares: tuple[float, ...]
 
-    def __post_init__(self) -> None:
-        sizes = tuple(integer(size, "a pyramid's size", low=1) for size in self.sizes)
+    def __init__(self, sizes: Sequence[int], shares: Sequence[float] | None = None) -> None:
+        sizes = tuple(integer(size, "a pyramid's size", low=1) for size in sizes)
         if not sizes or any(b < a for a, b in itertools.pairwise(sizes)):
             fail(
                 "a pyramid's sizes are wrong",
                 expected="sizes from the smallest to the largest",
-                received=list(self.sizes),
+                received=list(sizes),
             )
-        shares = (1.0,) * len(sizes) if self.shares is None else tuple(self.shares)
+        shares = (1.0,) * len(sizes) if shares is None else shares
         shares = tuple(number(share, "a pyramid's share", low=0) for share in shares)
         if len(shares) != len(sizes) or not sum(shares):
             fail(
@@ -92,7 +92,8 @@ class Pyramid:
                 expected=f"a last size of {max(shape)}",
                 received=self.sizes[-1],
             )
+        height, width = shape
         counts = [int(steps * share) for share in self.shares]
         counts[-1] = steps - sum(counts[:-1])
         shapes = [fit_shape(shape, size) for size in self.sizes[:-1]]
-        return list(zip([*shapes, tuple(shape)], counts, strict=True))
+        return list(zip([*shapes, (height, width)], counts, strict=True))

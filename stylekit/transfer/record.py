@@ -167,7 +167,7 @@ class Record:
         return versions() | {"device": device(), "threads": str(threads), "plan": self.plan}
 
     def _write(self) -> None:
-        if self._kept is None or self._kept[0] == self._written:
+        if self._checkpoint is None or self._kept is None or self._kept[0] == self._written:
             return
         count, state = self._kept
         rows = [row | {"terms": [*row["terms"].values()]} for row in self.rows[:count]]

@@ -14,8 +14,7 @@ from stylekit.losses import Loss
 from stylekit.masks import operations
 from stylekit.transfer.callbacks import Callback, as_callbacks, close, resume, show
 from stylekit.transfer.level import Level
-from stylekit.transfer.memory.fit import downwards
-from stylekit.transfer.memory.plan import Plan, Planned
+from stylekit.transfer.memory.plan import Plan, Planned, downwards
 from stylekit.transfer.memory.shortage import out_of_memory
 from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
 from stylekit.transfer.optimizers import as_optimizer
@@ -294,9 +293,9 @@ class StyleTransfer:
                 run = None
                 if not rounds[level]:
                     gc.collect()  # the trace of another size, which refers to itself
-            resumed = state is not None and level == state.level
-            if resumed:
-                image = state.image
+            resumed = state if state is not None and level == state.level else None
+            if resumed is not None:
+                image = resumed.image
             elif index and image.shape[1:3] != base.shape[1:3] and not isinstance(initial, Start):
                 # The change is carried to the next level, not the image: a picture's fine detail,
                 # which a coarse level has lost, comes back with it. Noise is better lost.
@@ -306,9 +305,9 @@ class StyleTransfer:
                 image = resized(image, shape)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
             run = Level(self, planned, optimizer, image, base, level_mask, level, rounds[level])
-            if resumed:
-                run.restore(state)
-                past = record.resume(state, run)
+            if resumed is not None:
+                run.restore(resumed)
+                past = record.resume(resumed, run)
                 index = len(past)
                 if stopper := resume(callbacks, past):
                     record.stopped_by = stopper

@@ -20,6 +20,7 @@ import csv
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -48,7 +49,7 @@ class Painter:
 
     def __init__(self, student: Student, teacher: Teacher, crops: Crops, count: int = 8) -> None:
         self.student, self.teacher, self.crops = student, teacher, crops
-        self.images = [None] * count
+        self.images: list[dict[str, Any]] = [{}] * count
         self.gradient = gradient_of(student.painting_loss)
 
     def step(self, rng: np.random.Generator, times: int = 2) -> Features:
@@ -61,7 +62,7 @@ class Painter:
             photograph, and the teacher's features of them, float16 ``[1, 3, h, w, C]``, by layer.
         """
         for k, one in enumerate(self.images):
-            if one is None or one["age"] >= one["life"]:
+            if not one or one["age"] >= one["life"]:
                 self.images[k] = self._begin(rng)
         for _ in range(times):
             self._move()
@@ -88,7 +89,7 @@ class Painter:
             rate = one["rate"] * max(1 - one["age"] / one["life"], 0.05)
             one["image"] = np.clip(one["image"] - rate * mean / root, 0, 1)
 
-    def _begin(self, rng: np.random.Generator) -> dict:
+    def _begin(self, rng: np.random.Generator) -> dict[str, Any]:
         given = np.stack([self.crops.draw(rng) for _ in range(2)])
         grams, kept = self.student.painting(ops.convert_to_tensor(given))
         return {
@@ -110,7 +111,8 @@ class Ring:
     """The last pictures, with what the teacher says of them, to be drawn again and again."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity, self.count, self.store = capacity, 0, {}
+        self.capacity, self.count = capacity, 0
+        self.store: Features = {}
 
     def add(self, arrays: Features) -> None:
         """Put pictures in, in the place of the oldest."""
@@ -175,7 +177,8 @@ def distill(options: argparse.Namespace) -> Path:
                 log.writerow([step + 1, f"{time.monotonic() - began:.0f}", *row])
                 file.flush()
                 save(student, checkpoint, step + 1)
-    np.savez_compressed(options.out / "compact_vgg.npz", **folded(student, held))
+    arrays: dict[str, Any] = folded(student, held)  # for NumPy's types, `allow_pickle` may be one
+    np.savez_compressed(options.out / "compact_vgg.npz", **arrays)
     return options.out / "compact_vgg.npz"
 
 

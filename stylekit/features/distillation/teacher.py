@@ -68,7 +68,7 @@ def teachers(path: str, deep: str | None) -> list[tuple[FeatureExtractor, tuple[
             taps.pop()
             if not taps:
                 raise
-    found = [(vgg, tuple(taps))]
+    found: list[tuple[FeatureExtractor, tuple[str, ...]]] = [(vgg, tuple(taps))]
     if deep and "block5_conv1" not in taps:
         found.append((collaborative_student(deep, projected=True), ("block5_conv1_aux",)))
     return found

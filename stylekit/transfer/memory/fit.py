@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import keras
 import tensorflow as tf
 
 from stylekit._checks import InputError, SetupError, explain, in_bytes
-from stylekit.transfer.memory.estimate import estimate_memory, in_units
-from stylekit.transfer.memory.plan import Plan, Recompute, Tiles
+from stylekit.transfer.memory.estimate import Memory, estimate_memory, in_units
+from stylekit.transfer.memory.plan import Plan, Recompute, Tiles, downwards
 from stylekit.transfer.optimizers import LBFGS, as_optimizer
 
 PLANS = (Plan(), Recompute(), Tiles(1024), Tiles(512), Tiles(256))
@@ -102,13 +102,14 @@ class FitMemory(Plan):
             for plan in (*PLANS, *downwards(PLANS[-1])):
                 if known == (repr(plan), repr(as_optimizer(mover))):
                     return plan, mover
-        limit = self.limit
-        if limit is None:
-            free = free_memory()
-            if free is None:
-                return Plan(), optimizer
+        if self.limit is not None:
+            limit: float = in_bytes(self.limit)
+        elif (free := free_memory()) is not None:
             limit = SHARE * free
-        best, refused = None, ""
+        else:
+            return Plan(), optimizer
+        found: list[tuple[Memory, Plan, Any]] = []
+        refused = ""
         for mover in _optimizers(optimizer):
             for plan in PLANS:
                 try:
@@ -125,13 +126,12 @@ class FitMemory(Plan):
                     precision=precision,
                     **options,
                 )
-                if best is None or need.total < best[0].total:
-                    best = need, plan, mover
+                found.append((need, plan, mover))
                 if MARGIN * need.total <= limit:
                     if tell:
                         self._tell(need, plan, mover, optimizer)
                     return plan, mover
-        need, plan, mover = best
+        need, plan, mover = min(found, key=lambda one: one[0].total)
         if self.limit is not None:
             height, width = shape
             raise SetupError(
@@ -151,13 +151,6 @@ class FitMemory(Plan):
             return
         changed = "" if mover is given else f" and {as_optimizer(mover)}"
         self.say(f"Memory: about {in_units(need.total)}{but}, with {plan}{changed}")
-
-
-def downwards(plan: Plan | None) -> Iterator[Plan]:
-    """Yield a plan, and those that a run takes where its memory does not suffice."""
-    while plan is not None:
-        yield plan
-        plan = plan.less()
 
 
 def free_memory() -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import tensorflow as tf
@@ -37,6 +37,12 @@ class PartedObjective(Objective):
             if is_mean(self.terms[name])
         }
 
+    def _tileable(self, name: str) -> TileableLoss:
+        """Return a term that tiles can take."""
+        term = self.terms[name]
+        assert isinstance(term, TileableLoss)
+        return term
+
     def _means(self, tile: Tile, features: Mapping[str, Any], names: Iterable[str]):
         """Return a tile's share of the means of some terms.
 
@@ -56,7 +62,7 @@ class PartedObjective(Objective):
         extractor = self.canvas.extractor
         for name in names:
             result[name] = []
-            parts = self.terms[name].parts, self.targets[name], self._masses[name]
+            parts = self._tileable(name).parts, self.targets[name], self._masses[name]
             for part, targets, masses in zip(*parts, strict=True):
                 own = {
                     layer: {
@@ -76,12 +82,12 @@ class PartedObjective(Objective):
 
     def _value(self, name: str, means, batch: int):
         """Return a term's value from the means of its parts."""
-        parts = zip(self.terms[name].parts, means, self.targets[name], strict=True)
+        parts = zip(self._tileable(name).parts, means, self.targets[name], strict=True)
         value = sum(tf.cast(part.value(*rest), self.dtype) for part, *rest in parts)
         return self._checked_value(name, per_picture(value, batch), batch)
 
 
-def is_mean(term: Loss) -> bool:
+def is_mean(term: Loss) -> TypeGuard[TileableLoss]:
     """Return whether tiles can take a term."""
     return (
         isinstance(term, TileableLoss)

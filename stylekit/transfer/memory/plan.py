@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
 
 from stylekit._checks import InputError, InputTypeError, SetupError, explain, integer
 from stylekit.features import FeatureExtractor
@@ -76,7 +76,8 @@ class Plan:
         precision: str = "float32",
     ) -> tuple[Piece, ...]:
         """Return what is evaluated at once, one piece after the other: for an estimate."""
-        return (Piece(extractor.model(layers, precision), tuple(shape)),)
+        height, width = shape
+        return (Piece(extractor.model(layers, precision), (height, width)),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Recompute(Plan):
         If the layer is neither True nor a name.
     """
 
-    layer: bool | str = True
+    layer: Literal[True] | str = True
 
     def __post_init__(self) -> None:
         if self.layer is not True and not isinstance(self.layer, str):
@@ -198,6 +199,13 @@ def _windows(tiling: Tiling, network) -> Piece:
     return Piece(network, (max(down), max(along)), kinds=len(down) * len(along))
 
 
+def downwards(plan: Plan | None) -> Iterator[Plan]:
+    """Yield a plan, and those that a run takes where its memory does not suffice."""
+    while plan is not None:
+        yield plan
+        plan = plan.less()
+
+
 class Planned:
     """An objective under a plan, or under the first one below it for which the memory suffices.
 
@@ -208,22 +216,24 @@ class Planned:
         From a plan to the objective.
     note : callable
         Told, in a sentence, of every plan that is taken instead.
-
-    Attributes
-    ----------
-    objective : Objective
     """
 
     def __init__(
         self, plan: Plan, make: Callable[[Plan], Objective], note: Callable[[str], None]
     ) -> None:
         self._plan, self._make, self._note = plan, make, note
-        self.objective: Objective | None = None
+        self._objective: Objective | None = None
         try:
-            self.objective = make(plan)
+            self._objective = make(plan)
         except Exception as error:
             release(error)
             self.step_down(error)
+
+    @property
+    def objective(self) -> Objective:
+        """The objective under the plan that is in use."""
+        assert self._objective is not None
+        return self._objective
 
     def step_down(self, shortage: Exception) -> None:
         """Take the next plan that suffices, or raise what was raised if there is none.
@@ -233,11 +243,11 @@ class Planned:
         SetupError
             If a plan that needs less memory cannot take the terms or the network; it names them.
         """
-        self.objective = None  # it would be in the way
-        plan, refused = self._plan, ""
-        while (plan := plan.less()) is not None:
+        self._objective = None  # it would be in the way
+        refused = ""
+        for plan in downwards(self._plan.less()):
             try:
-                self.objective = self._make(plan)
+                self._objective = self._make(plan)
             except InputError as error:
                 refused = f"{plan} cannot be used: {error}"
                 continue

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -54,13 +54,15 @@ class RecomputedObjective(PartedObjective):
     feature maps. There the peak is that of the first stage while it is run again.
     """
 
+    canvas: StagedCanvas
+
     def __init__(
         self,
         losses: Sequence[Loss],
         extractor: FeatureExtractor,
         shape: tuple[int, int],
         *,
-        recompute: bool | str = True,
+        recompute: Literal[True] | str = True,
         tile: int = TILE,
         **options,
     ) -> None:
@@ -85,7 +87,7 @@ class RecomputedObjective(PartedObjective):
         if self._first:
             extractor.model(self._first, self.precision)
 
-    def _canvas(self, extractor, shape, **options):
+    def _canvas(self, extractor, shape, **options) -> StagedCanvas:
         return StagedCanvas(extractor, shape, tile=self._tile, cut=self._cut, **options)
 
     def _terms(self, image, seen):
@@ -106,7 +108,7 @@ class RecomputedObjective(PartedObjective):
     def _means_behind(self, name: str, features) -> list[dict]:
         """Return the means that a term's parts take behind the cut."""
         behind = {layer: features[layer] for layer in self._rest}
-        pairs = zip(self.terms[name].parts, self.targets[name], strict=True)
+        pairs = zip(self._tileable(name).parts, self.targets[name], strict=True)
         extractor = self.canvas.extractor
         return [
             part.means({k: behind[k] for k in part.layers_of(extractor) if k in behind}, targets)
@@ -115,7 +117,7 @@ class RecomputedObjective(PartedObjective):
 
     def _seen(self, image):
         """Return what is kept of the tiles: feature maps by layer, means by term and part."""
-        if not self._first:
+        if self._tiling is None:
             return {"maps": {}, "means": {}}
         names = [name for name, term in self.terms.items() if is_mean(term)]
         return self._tiling.fold(lambda sums, tile: self._collect(sums, tile, image, names))
@@ -124,7 +126,7 @@ class RecomputedObjective(PartedObjective):
         if gradient is None:
             # What is added to in place; zeros would be a constant, kept beside their copy.
             gradient = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
-        if not self._first:
+        if self._tiling is None:
             return gradient
         slopes = tf.nest.map_structure(
             lambda slope, of: tf.zeros_like(of) if slope is None else slope, slopes, seen
@@ -201,7 +203,7 @@ class StagedCanvas(TiledCanvas):
         return Canvas.statistics(self, statistic, masks)
 
 
-def cut_of(extractor: FeatureExtractor, recompute: bool | str) -> str:
+def cut_of(extractor: FeatureExtractor, recompute: Literal[True] | str) -> str:
     """Return the name of the layer up to which nothing is kept.
 
     For True the first one with at most a sixteenth as many cells as the picture has pixels, or the
@@ -226,7 +228,8 @@ def split(
     extractor: FeatureExtractor, layers: Iterable[str], cut: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the layers up to the cut, and those behind it."""
-    place, sides = extractor.layer_names.index, ([], [])
+    place = extractor.layer_names.index
+    sides: tuple[list[str], list[str]] = ([], [])
     for layer in layers:
         sides[place(extractor.resolve(layer)) > place(cut)].append(layer)
     return tuple(sides[0]), tuple(sides[1])

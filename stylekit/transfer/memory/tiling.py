@@ -10,7 +10,7 @@ term without layers that is itself a mean over pixels takes one pass, over bands
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import tensorflow as tf
 
@@ -50,6 +50,8 @@ class TiledObjective(PartedObjective):
     whole; of a style, however large, the statistics alone.
     """
 
+    canvas: TiledCanvas
+
     def __init__(
         self,
         losses: Sequence[Loss],
@@ -73,10 +75,10 @@ class TiledObjective(PartedObjective):
             for name, term in self.terms.items()
             if _in_bands(term) and name in self.targets
         }
-        reach = max((self.terms[name].reach for name in self._banded), default=0)
+        reach = max((self._tileable(name).reach or 0 for name in self._banded), default=0)
         self._bands = Bands(self.canvas.shape, self._tile**2, reach)
 
-    def _canvas(self, extractor, shape, **options):
+    def _canvas(self, extractor, shape, **options) -> TiledCanvas:
         return TiledCanvas(extractor, shape, tile=self._tile, **options)
 
     def _term_gradients(self, image, weights):
@@ -114,11 +116,11 @@ class TiledObjective(PartedObjective):
         if banded:
             zeros = {name: tf.zeros(batch, self.dtype) for name in banded}
             sums, gradient = self._bands.fold(
-                lambda state, band: self._add_band(*state, band, image, weighed), (zeros, gradient)
+                lambda state, band: self._add_band(state, band, image, weighed), (zeros, gradient)
             )
             terms |= sums
             total += weighed(sums)
-        if tiled:
+        if self._tiling is not None and tiled:
             # Not beside the terms of the whole image, whose memory would add to that of a tile.
             with tf.control_dependencies([gradient]):
                 shown = tf.identity(image)
@@ -140,7 +142,8 @@ class TiledObjective(PartedObjective):
             gradient = tape.gradient(image, values, gradient, unconnected_gradients="zero")
         return total, {name: terms[name] for name in names}, gradient / self._scale
 
-    def _add_band(self, sums, whole, band: Band, image, weighed):
+    def _add_band(self, state, band: Band, image, weighed):
+        sums, whole = state
         rows = band.cut(image)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(rows)
@@ -152,7 +155,7 @@ class TiledObjective(PartedObjective):
 
     def _band_value(self, name: str, band: Band, rows):
         """Return a term's mean over some rows times their share of the picture, or of a mask."""
-        term, whole = self.terms[name], self._banded[name]
+        term, whole = self._tileable(name), self._banded[name]
         targets = self.targets[name] and {
             key: band.cut(value) if key in term.per_cell and value is not None else value
             for key, value in self.targets[name].items()
@@ -230,7 +233,7 @@ class TiledCanvas(Canvas):
         return self.tiling(masks, image.shape[1:3]).fold(add) if masks else {}
 
 
-def _in_bands(term: Loss) -> bool:
+def _in_bands(term: Loss) -> TypeGuard[TileableLoss]:
     return isinstance(term, TileableLoss) and term.layers == () and term.reach is not None
 
 

@@ -220,7 +220,8 @@ def _products(pairs, steepest, ss, old):
     ``[B, m, m]`` only the upper triangle is true, which is all that is used.
     """
     y = tf.cast(pairs[-1], steepest.dtype)
-    with_y, slopes = [], []
+    with_y: list[Any] = []
+    slopes: list[Any] = []
     for kept in pairs:
         # In turn, so that of pairs kept at another precision one at a time is a float32 copy.
         with tf.control_dependencies([*with_y[-1:], *slopes[-1:]]):
