@@ -7,11 +7,16 @@ when it is given half precision, because sums over a picture overflow float16.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from stylekit._checks import choice
 from stylekit._gradient import own_gradient
+
+Tensor = Any
+"""A tensor of Keras's backend, which has no type of its own."""
 
 EPSILON = 1e-8
 """Keeps quotients finite where a reference is exactly zero; features are of order one and more."""
@@ -22,7 +27,7 @@ LUMA = (0.299, 0.587, 0.114)
 GRAM_SCALINGS = ("relative", "pixels", "gatys2016", "neural-style")
 
 
-def full_precision(x):
+def full_precision(x: Tensor) -> Tensor:
     """Return `x` in float32, or unchanged when it is float64 already."""
     return ops.cast(x, _full_dtype(x))
 
@@ -31,7 +36,7 @@ def _full_dtype(x):
     return "float64" if keras.backend.standardize_dtype(x.dtype) == "float64" else "float32"
 
 
-def gram_matrix(feature):
+def gram_matrix(feature: Tensor) -> Tensor:
     """Return the second moments of the channels, ``G = F^T F / N``.
 
     Parameters
@@ -47,7 +52,7 @@ def gram_matrix(feature):
     return masked_gram_matrix(feature, None)
 
 
-def masked_gram_matrix(feature, mask):
+def masked_gram_matrix(feature: Tensor, mask: Tensor | None) -> Tensor:
     """Return the Gram matrix of a region, ``sum_p m_p f_p f_p^T / sum_p m_p``.
 
     The mask weighs each position once. Multiplying the features by the mask, as many programs do,
@@ -103,7 +108,7 @@ def _positions(feature):
     return full_precision(ops.reshape(feature, (-1, height * width, channels)))
 
 
-def masked_mean(feature, mask=None):
+def masked_mean(feature: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the mean of each channel over a region, ``sum_p m_p f_p / sum_p m_p``.
 
     Parameters
@@ -124,7 +129,7 @@ def masked_mean(feature, mask=None):
     return ops.sum(feature * mask, axis=(1, 2)) / mass
 
 
-def moments(feature, mask=None):
+def moments(feature: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation of each channel over a region.
 
     Parameters
@@ -144,7 +149,7 @@ def moments(feature, mask=None):
     return mean, ops.sqrt(masked_mean(centred * centred, mask) + EPSILON)
 
 
-def relative_error(value, target):
+def relative_error(value: Tensor, target: Tensor) -> Tensor:
     """Return ``|value - target|^2 / (|target|^2 + eps)``, a dimensionless distance.
 
     Parameters
@@ -163,7 +168,7 @@ def relative_error(value, target):
     return error / (ops.sum(ops.square(target), axis=axes) + EPSILON)
 
 
-def gram_distance(gram, target, normalize="relative"):
+def gram_distance(gram: Tensor, target: Tensor, normalize: str = "relative") -> Tensor:
     """Return the distance of two Gram matrices in one of the literature's scalings.
 
     Parameters
@@ -198,7 +203,7 @@ def gram_distance(gram, target, normalize="relative"):
     return gram_scale(target, normalize) * ops.sum(ops.square(difference), axis=(1, 2))
 
 
-def gram_scale(target, normalize="relative"):
+def gram_scale(target: Tensor, normalize: str = "relative") -> Tensor:
     """Return what `gram_distance` multiplies the sum of the squared differences by.
 
     Parameters
@@ -230,7 +235,7 @@ def gram_scale(target, normalize="relative"):
     return ops.ones_like(square) / divisor
 
 
-def chroma(image):
+def chroma(image: Tensor) -> Tensor:
     """Return the differences of red, green and blue from their luma.
 
     Parameters
@@ -248,7 +253,7 @@ def chroma(image):
     return image - ops.sum(shares * image, axis=-1, keepdims=True)
 
 
-def total_variation(image, exponent=2.0, *, isotropic=True):
+def total_variation(image: Tensor, exponent: float = 2.0, *, isotropic: bool = True) -> Tensor:
     """Return the mean over pixels of the image gradient's magnitude to a power.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
@@ -100,7 +100,7 @@ class CompactVGG(FeatureExtractor):
     def __repr__(self) -> str:
         return f"CompactVGG(weights={self.weights.name!r})"
 
-    def model(self, layers, dtype="float32"):
+    def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
         """Return the network cut after the deepest of `layers`; see `FeatureExtractor.model`.
 
         Raises
@@ -121,7 +121,7 @@ class CompactVGG(FeatureExtractor):
             self._models[names, dtype] = model
         return self._models[names, dtype]
 
-    def windows(self, layer):
+    def windows(self, layer: str) -> tuple[Window, ...]:
         """Return the convolutions and poolings to `layer`; see `FeatureExtractor.windows`."""
         name = self.resolve(layer)
         block = int(name[5])

@@ -16,6 +16,7 @@ from stylekit._checks import InputTypeError, did_you_mean, explain, fail
 from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS, VARIATION
 from stylekit.features.geometry import Grid, Window
 from stylekit.features.graph import staged
+from stylekit.functional import Tensor
 
 # The literature counts block and convolution (conv4_2) and names the ReLU after it (relu4_2);
 # a Keras convolution carries its ReLU, so that all three names mean one tensor.
@@ -167,7 +168,7 @@ class FeatureExtractor(abc.ABC):
             or "its layers are " + ", ".join(self.layer_names),
         )
 
-    def pool_mask(self, mask, layer: str):
+    def pool_mask(self, mask: Tensor, layer: str) -> Tensor:
         """Take a mask through the network's own geometry to a layer.
 
         Parameters

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import keras
 
 from stylekit._checks import InputError, InputTypeError, did_you_mean, explain, fail
 from stylekit.features.extractor import FeatureExtractor, Networks, ordered
-from stylekit.features.geometry import Window
+from stylekit.features.geometry import Grid, Window
 from stylekit.features.graph import Graph, functional, is_float, staged
+from stylekit.functional import Tensor
 
 _PREPROCESS = "preprocess."
 """What the names of the operations of `preprocess` begin with in error messages."""
@@ -66,7 +67,7 @@ class KerasExtractor(FeatureExtractor):
         model = self._network.model
         return f"KerasExtractor({model.name!r}, {model.count_params()} parameters)"
 
-    def model(self, layers, dtype="float32"):
+    def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
         """Return the model cut after the deepest of `layers`; see `FeatureExtractor.model`.
 
         Raises
@@ -79,22 +80,24 @@ class KerasExtractor(FeatureExtractor):
             self._check_precision(name, dtype)
         return self._cut(names)
 
-    def stages(self, layers, cuts, dtype="float32"):
+    def stages(
+        self, layers: Iterable[str], cuts: Iterable[str], dtype: str = "float32"
+    ) -> tuple[keras.Model, ...]:
         """Return the network in stages; see `FeatureExtractor.stages`."""
         names = ordered(self, (*layers, *cuts))
         return staged(self.model(names, dtype), names, ordered(self, cuts))
 
-    def windows(self, layer):
+    def windows(self, layer: str) -> tuple[Window, ...]:
         """Return the operations of the branch that sees most; see `FeatureExtractor.windows`."""
         return self._network.graph.nodes[self.resolve(layer)].path
 
-    def grid(self, layer, length, axis):
+    def grid(self, layer: str, length: int, axis: int) -> Grid:
         """Return the cells along an axis; see `FeatureExtractor.grid`."""
         if (length, axis) not in self._grids:
             self._grids[length, axis] = self._network.graph.grids(length, axis)
         return self._grids[length, axis][self.resolve(layer)]
 
-    def check_windows(self, layer):
+    def check_windows(self, layer: str) -> None:
         """Raise `InputError` unless `grid` holds; see `FeatureExtractor.check_windows`."""
         name = self.resolve(layer)
         unknown = self._network.graph.nodes[name].unknown
@@ -117,7 +120,7 @@ class KerasExtractor(FeatureExtractor):
                 hint="correct the windows= of KerasExtractor",
             )
 
-    def pool_mask(self, mask, layer):
+    def pool_mask(self, mask: Tensor, layer: str) -> Tensor:
         """Take a mask to `layer`; see `FeatureExtractor.pool_mask`.
 
         Raises

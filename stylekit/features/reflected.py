@@ -11,7 +11,7 @@ from keras import ops
 
 from stylekit._checks import InputTypeError, explain, fail, integer
 from stylekit.features.extractor import FeatureExtractor, Networks
-from stylekit.features.geometry import Window
+from stylekit.features.geometry import Grid, Window
 
 _MARGIN = ":margin"
 
@@ -71,13 +71,13 @@ class ReflectPadding(FeatureExtractor):
     def __hash__(self) -> int:
         return hash((id(self.extractor), self.pixels))
 
-    def resolve(self, layer):
+    def resolve(self, layer: str) -> str:
         """Return the network's own name of a layer; see `FeatureExtractor.resolve`."""
         if isinstance(layer, str) and layer.endswith(_MARGIN):
             return self.extractor.resolve(layer.removesuffix(_MARGIN)) + _MARGIN
         return self.extractor.resolve(layer)
 
-    def model(self, layers, dtype="float32"):
+    def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
         """Return the network with the padding; see `FeatureExtractor.model`."""
         names = self._ordered(layers)
         if (names, dtype) not in self._models:
@@ -88,7 +88,9 @@ class ReflectPadding(FeatureExtractor):
             self._models[names, dtype] = keras.Model(image, self._cut(names, network(padded)))
         return self._models[names, dtype]
 
-    def stages(self, layers, cuts, dtype="float32"):
+    def stages(
+        self, layers: Iterable[str], cuts: Iterable[str], dtype: str = "float32"
+    ) -> tuple[keras.Model, ...]:
         """Return the network in stages; see `FeatureExtractor.stages`.
 
         Raises
@@ -109,13 +111,13 @@ class ReflectPadding(FeatureExtractor):
             stages.append(keras.Model(feature, self._cut(own, stage(feature))))
         return tuple(stages)
 
-    def windows(self, layer):
+    def windows(self, layer: str) -> tuple[Window, ...]:
         """Return the spatial operations; see `FeatureExtractor.windows`."""
         name = self.resolve(layer)
         inner = self.extractor.windows(name.removesuffix(_MARGIN))
         return (self._border, *inner) if name.endswith(_MARGIN) else inner
 
-    def grid(self, layer, length, axis):
+    def grid(self, layer: str, length: int, axis: int) -> Grid:
         """Return the cells along an axis; see `FeatureExtractor.grid`."""
         name = self.resolve(layer)
         inner = name.removesuffix(_MARGIN)
@@ -126,11 +128,11 @@ class ReflectPadding(FeatureExtractor):
             grid, before=grid.before + self.pixels, after=grid.after - self.pixels
         )
 
-    def check_windows(self, layer):
+    def check_windows(self, layer: str) -> None:
         """Raise `InputError` unless `grid` holds; see `FeatureExtractor.check_windows`."""
         self.extractor.check_windows(self.resolve(layer).removesuffix(_MARGIN))
 
-    def smallest_size(self, layer):
+    def smallest_size(self, layer: str) -> int:
         """Return the smallest side of a picture; a reflection is no longer than what it shows."""
         return max(self.pixels + 1, self.extractor.smallest_size(_inner([layer])[0]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -73,7 +74,7 @@ class VGG19(FeatureExtractor):
         name = self.weights.name if isinstance(self.weights, Path) else self.weights
         return f"VGG19(weights={name!r}, pooling={self.pooling!r})"
 
-    def model(self, layers, dtype="float32"):
+    def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
         """Return VGG19 cut after the deepest of `layers`; see `FeatureExtractor.model`.
 
         Raises
@@ -88,7 +89,7 @@ class VGG19(FeatureExtractor):
             self._models[names, dtype] = keras.Model(tensors["image"], outputs)
         return self._models[names, dtype]
 
-    def windows(self, layer):
+    def windows(self, layer: str) -> tuple[Window, ...]:
         """Return the convolutions and poolings to `layer`; see `FeatureExtractor.windows`."""
         return tuple(
             Window(2, 2, "valid") if name.endswith("pool") else Window(3)
