@@ -5,15 +5,22 @@ from __future__ import annotations
 import abc
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras import ops
 
 from stylekit._checks import InputTypeError, explain, fail, number
+from stylekit.functional import Tensor
 from stylekit.losses.canvas import Canvas
+
+if TYPE_CHECKING:
+    from stylekit.features import FeatureExtractor
 
 LayersLike = Sequence[str] | Mapping[str, float] | str | None
 """Layer names, with their weights in a mapping; None: the extractor's own."""
+
+LayerWeightsLike = Sequence[float] | Mapping[str, float] | None
+"""A weight a layer, in order or by name; None: equal."""
 
 Targets = Any
 """Nested dicts and tuples of tensors, or None: what `Loss.prepare` hands to `Loss.compute`."""
@@ -60,7 +67,7 @@ class Loss(abc.ABC):
         stem = type(self).__name__.removesuffix("Loss") or "loss"
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
 
-    def layers_of(self, extractor) -> tuple[str, ...]:
+    def layers_of(self, extractor: FeatureExtractor) -> tuple[str, ...]:
         """Return the layers that the term reads of an extractor."""
         return tuple(extractor.style_layers) if self.layers is None else self.layers
 
@@ -78,7 +85,7 @@ class Loss(abc.ABC):
         return None
 
     @abc.abstractmethod
-    def compute(self, image, features: Mapping[str, Any], targets: Targets):
+    def compute(self, image: Tensor, features: Mapping[str, Any], targets: Targets) -> Tensor:
         """Return the unweighted value of each picture.
 
         Parameters

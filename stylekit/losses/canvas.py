@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
 
 from stylekit._checks import choice, fail
+from stylekit.functional import Tensor
 from stylekit.image import resize
-from stylekit.masks import operations
+from stylekit.masks import MaskLike, operations
 
-MaskLike = Any
-"""A path, a PIL image, an array ``[H, W]`` in [0, 1], or a callable from a picture to one."""
+if TYPE_CHECKING:
+    from stylekit.features import FeatureExtractor
 
 LARGEST_SOUGHT = 4096
 """Longer side up to which a size for a small region is sought; beyond, the search takes minutes."""
@@ -51,19 +52,19 @@ class Canvas:
 
     def __init__(
         self,
-        extractor,
-        shape,
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
         *,
-        base_shape=None,
-        picture=None,
-        mask_shape=None,
-        dtype="float32",
-        round=0,
+        base_shape: tuple[int, int] | None = None,
+        picture: np.ndarray | None = None,
+        mask_shape: tuple[int, int] | None = None,
+        dtype: str = "float32",
+        round: int = 0,
     ) -> None:
         self.extractor = extractor
-        self.shape = tuple(shape)
-        self.base_shape = tuple(base_shape or shape)
-        self.mask_shape = tuple(mask_shape or self.base_shape)
+        self.shape = (shape[0], shape[1])
+        self.base_shape = (base_shape[0], base_shape[1]) if base_shape else self.shape
+        self.mask_shape = (mask_shape[0], mask_shape[1]) if mask_shape else self.base_shape
         self.picture = picture
         self.dtype = dtype
         self.notes: list[str] = []
@@ -77,12 +78,18 @@ class Canvas:
         return self.shape == self.base_shape
 
     @property
-    def image(self):
+    def image(self) -> Tensor:
         """The picture at this size, a tensor ``[1, H, W, 3]``."""
+        if self.picture is None:
+            fail(
+                "this run has no picture",
+                expected="one picture as the start, or a ContentLoss",
+                received="neither",
+            )
         return ops.convert_to_tensor(resize(self.picture, self.shape)[None])
 
     @property
-    def start(self):
+    def start(self) -> Tensor:
         """The image that this level starts from, a tensor ``[B, H, W, 3]``.
 
         At the first level it is the start of the run. At a finer one it is the image so far: what
@@ -105,12 +112,12 @@ class Canvas:
         self.follows = True
         return self._round
 
-    def begin(self, image, round: int) -> None:
+    def begin(self, image: Tensor | None, round: int) -> None:
         """Take the image that a level starts from, or None for a level that has not begun."""
         self._start = None if image is None else ops.convert_to_tensor(image)
         self._round = round
 
-    def beside(self, picture, scale: float = 1.0) -> Canvas:
+    def beside(self, picture: np.ndarray, scale: float = 1.0) -> Canvas:
         """Return a canvas for a reference that keeps its own size and aspect ratio.
 
         Parameters
@@ -127,8 +134,9 @@ class Canvas:
         """
         reduction = max(self.shape) / max(self.base_shape)
 
-        def scaled(factor):
-            return tuple(max(1, round(side * factor)) for side in picture.shape[:2])
+        def scaled(factor: float) -> tuple[int, int]:
+            height, width = picture.shape[:2]
+            return max(1, round(height * factor)), max(1, round(width * factor))
 
         canvas = copy.copy(self)  # of the same kind, and with the same notes
         canvas.base_shape = scaled(scale)
@@ -138,7 +146,7 @@ class Canvas:
         canvas._what = "a style or reference picture"
         return canvas
 
-    def extract(self, image, layers: Iterable[str]) -> dict[str, Any]:
+    def extract(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the features of an image.
 
         Parameters
@@ -193,7 +201,7 @@ class Canvas:
                     hint="take a larger picture, shallower layers, or fewer pyramid levels",
                 )
 
-    def mask(self, mask: MaskLike | None, layer: str, *, mode: str = "simple"):
+    def mask(self, mask: MaskLike | None, layer: str, *, mode: str = "simple") -> Tensor:
         """Take a mask to this size and through the network's geometry to a layer.
 
         Parameters
@@ -221,7 +229,7 @@ class Canvas:
             return None
         return self._pooled(self.resolve_mask(mask), layer, mode, self.shape)
 
-    def scaled_mask(self, mask: np.ndarray):
+    def scaled_mask(self, mask: np.ndarray) -> Tensor:
         """Return a checked mask at this size, before any layer: ``[1, H, W, 1]``."""
         return ops.convert_to_tensor(operations.resize(mask, self.shape)[None, ..., None])
 

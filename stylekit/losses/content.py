@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras import ops
 
 from stylekit import functional
 from stylekit._checks import choice, fail
-from stylekit.image import as_batch, picture_hash, resize
+from stylekit.functional import Tensor
+from stylekit.image import PictureLike, as_batch, picture_hash, resize
 from stylekit.losses.base import (
     LayersLike,
+    LayerWeightsLike,
+    Targets,
     optional_layers,
     weight_config,
     weight_shares,
     weight_tuple,
 )
-from stylekit.losses.canvas import Canvas, MaskLike
+from stylekit.losses.canvas import Canvas
 from stylekit.losses.region import Region
 from stylekit.losses.tileable import TileableLoss
+from stylekit.masks import MaskLike
+
+if TYPE_CHECKING:
+    from stylekit.features import FeatureExtractor
 
 
 class ContentLoss(TileableLoss):
@@ -56,10 +64,10 @@ class ContentLoss(TileableLoss):
 
     def __init__(
         self,
-        reference,
+        reference: PictureLike | Sequence[PictureLike],
         *,
         layers: LayersLike = None,
-        layer_weights=None,
+        layer_weights: LayerWeightsLike = None,
         mask: MaskLike | None = None,
         error: str = "mse",
         normalize: str = "relative",
@@ -74,11 +82,11 @@ class ContentLoss(TileableLoss):
         self.error = choice(error, "error", ("mse", "rmse", "half_sse"))
         self.normalize = choice(normalize, "normalize", ("relative", "none"))
 
-    def layers_of(self, extractor):
+    def layers_of(self, extractor: FeatureExtractor) -> tuple[str, ...]:
         """Return the layers, by default the content layers; see `Loss.layers_of`."""
         return tuple(extractor.content_layers) if self.layers is None else self.layers
 
-    def prepare(self, canvas):
+    def prepare(self, canvas: Canvas) -> Targets:
         """Return by layer the reference's features, the mask, and a weight."""
         image = reference_at(self.reference, canvas)
         layers = self.layers_of(canvas.extractor)
@@ -90,7 +98,7 @@ class ContentLoss(TileableLoss):
             for layer in masks
         }
 
-    def means(self, features, targets):
+    def means(self, features: Mapping[str, Tensor], targets: Targets) -> dict[str, Any]:
         """Return the mean squares of the errors and of the reference; see `TileableLoss`."""
         means = {}
         for layer in targets:
@@ -104,7 +112,7 @@ class ContentLoss(TileableLoss):
                     means[layer]["reference"] = _mean_square(feature, mask)
         return means
 
-    def value(self, means, targets):
+    def value(self, means: Mapping[str, Any], targets: Targets) -> Tensor:
         """Return the weighted mean over layers of the errors; see `TileableLoss`."""
         value = 0.0
         for layer in means:
@@ -122,7 +130,7 @@ class ContentLoss(TileableLoss):
             return 0.5 * positions * channels * square
         return ops.sqrt(square + functional.EPSILON) if self.error == "rmse" else square
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         config: dict[str, Any] = {"reference": picture_hash(self.reference)}
         config |= self.region.get_config("mask")
@@ -150,7 +158,7 @@ class PixelLoss(TileableLoss):
 
     def __init__(
         self,
-        reference,
+        reference: PictureLike | Sequence[PictureLike],
         *,
         mask: MaskLike | None = None,
         weight: float = 1.0,
@@ -160,7 +168,7 @@ class PixelLoss(TileableLoss):
         self.reference = as_batch(reference, "reference")
         self.region = Region(mask)
 
-    def prepare(self, canvas):
+    def prepare(self, canvas: Canvas) -> Targets:
         """Return the reference and the mask at this size."""
         mask = None if self.region.mask is None else canvas.resolve_mask(self.region.mask)
         return {
@@ -168,14 +176,14 @@ class PixelLoss(TileableLoss):
             "mask": None if mask is None else canvas.scaled_mask(mask),
         }
 
-    def compute(self, image, features, targets):
+    def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return ``mean (image - reference)^2`` in the unit of the pixels, [0, 1]."""
         image = functional.full_precision(image)
         _check_batch(image, targets["image"])
         difference = image - ops.cast(targets["image"], image.dtype)
         return _mean_square(difference, targets["mask"])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         config = {"reference": picture_hash(self.reference)}
         return config | self.region.get_config("mask") | super().get_config()

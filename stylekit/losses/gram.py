@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from keras import ops
 
 from stylekit import functional
 from stylekit._checks import InputTypeError, choice, explain, fail, number
-from stylekit.losses.base import LayersLike, per_picture, weight_shares
-from stylekit.losses.canvas import MaskLike
+from stylekit.functional import Tensor
+from stylekit.image import PictureLike
+from stylekit.losses.base import LayersLike, LayerWeightsLike, Targets, per_picture, weight_shares
+from stylekit.losses.canvas import Canvas
 from stylekit.losses.packed import pack_masks, packed_gram_errors
 from stylekit.losses.region import Region
 from stylekit.losses.statistic import StatisticLoss
 from stylekit.losses.tileable import TileableLoss
+from stylekit.masks import MaskLike
+
+RegionLike: TypeAlias = (
+    tuple[PictureLike, MaskLike | None]
+    | tuple[PictureLike, MaskLike | None, MaskLike | None]
+    | tuple[PictureLike, MaskLike | None, MaskLike | None, float]
+)
+"""A style, where it goes, where in the style it is taken, and its weight beside the others'."""
 
 
 class GramStyleLoss(StatisticLoss):
@@ -66,12 +77,12 @@ class GramStyleLoss(StatisticLoss):
 
     def __init__(
         self,
-        style,
+        style: PictureLike,
         mask: MaskLike | None = None,
         style_mask: MaskLike | None = None,
         *,
         layers: LayersLike = None,
-        layer_weights=None,
+        layer_weights: LayerWeightsLike = None,
         normalize: str = "relative",
         intensity: float = 1.0,
         style_scale: float = 1.0,
@@ -97,19 +108,19 @@ class GramStyleLoss(StatisticLoss):
         )
         self.area_exponent = number(area_exponent, "area_exponent", low=0, high=1)
 
-    def statistic(self, feature, mask):
+    def statistic(self, feature: Tensor, mask: Tensor | None) -> Tensor:
         """Return `functional.masked_gram_matrix`."""
         return functional.masked_gram_matrix(feature, mask)
 
-    def distance(self, statistic, target):
+    def distance(self, statistic: Tensor, target: Tensor) -> Tensor:
         """Return `functional.gram_distance` times the intensity."""
         return self.intensity * functional.gram_distance(statistic, target, self.normalize)
 
-    def factor(self, target):
+    def factor(self, target: Tensor) -> Tensor:
         """Return what `distance` multiplies the squared differences by, for a target: ``[B]``."""
         return self.intensity * functional.gram_scale(target, self.normalize)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         config = super().get_config() | {"normalize": self.normalize}
         if self.intensity != 1:
@@ -130,7 +141,7 @@ class MaskedGramStyleLoss(GramStyleLoss):
     """
 
     def __init__(
-        self, style, mask: MaskLike, style_mask: MaskLike | None = None, **options
+        self, style: PictureLike, mask: MaskLike, style_mask: MaskLike | None = None, **options: Any
     ) -> None:
         if mask is None:
             raise InputTypeError(
@@ -166,11 +177,11 @@ class GradientMaskStyleLoss(TileableLoss):
 
     def __init__(
         self,
-        regions,
+        regions: Iterable[RegionLike],
         *,
         region_names: Sequence[str] | None = None,
         layers: LayersLike = None,
-        layer_weights=None,
+        layer_weights: LayerWeightsLike = None,
         normalize: str = "relative",
         style_scale: float = 1.0,
         mask_mode: str = "simple",
@@ -212,11 +223,11 @@ class GradientMaskStyleLoss(TileableLoss):
             region.reference_region.what = f"style mask of region {name}"
 
     @property
-    def parts(self):
+    def parts(self) -> tuple[TileableLoss, ...]:
         """The regions' terms; see `TileableLoss.parts`."""
         return self.regions
 
-    def prepare(self, canvas):
+    def prepare(self, canvas: Canvas) -> Targets:
         """Return by layer the masks, packed, and the targets of the regions that it serves."""
         prepared = [region.prepare(canvas) for region in self.regions]
         layers = self.layers_of(canvas.extractor)
@@ -238,7 +249,7 @@ class GradientMaskStyleLoss(TileableLoss):
                 }
         return targets
 
-    def compute(self, image, features, targets):
+    def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return the sum over regions of the weighted mean over layers; see `Loss.compute`."""
         value = 0.0
         for layer, target in targets.items():
@@ -246,7 +257,7 @@ class GradientMaskStyleLoss(TileableLoss):
             value += ops.sum(target["factors"] * errors, axis=0)
         return per_picture(value, ops.shape(image)[0])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings of each region; see `Loss.get_config`."""
         regions = []
         for region in self.regions:

@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
 
 from stylekit._checks import choice, fail, integer, number
-from stylekit.functional import EPSILON, full_precision, masked_mean
-from stylekit.image import as_image, picture_hash
+from stylekit.functional import EPSILON, Tensor, full_precision, masked_mean
+from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.losses.base import (
     LayersLike,
+    LayerWeightsLike,
+    Targets,
     optional_layers,
     per_picture,
     weight_config,
     weight_tuple,
     weights_by_layer,
 )
-from stylekit.losses.canvas import Canvas, MaskLike
+from stylekit.losses.canvas import Canvas
 from stylekit.losses.hypercolumns import (
     CELL,
     CellGrid,
@@ -37,6 +39,10 @@ from stylekit.losses.hypercolumns import (
 )
 from stylekit.losses.region import Region
 from stylekit.losses.tileable import TileableLoss
+from stylekit.masks import MaskLike
+
+if TYPE_CHECKING:
+    from stylekit.features import FeatureExtractor
 
 FINE_SAMPLE = 4
 """Where each layer is matched on its own, one in so many candidates is kept: by default 4096, which
@@ -124,13 +130,13 @@ class NeighborStyleLoss(TileableLoss):
 
     def __init__(
         self,
-        style,
-        mask: MaskLike | None = None,
-        style_mask: MaskLike | None = None,
+        style: PictureLike | Sequence[PictureLike],
+        mask: MaskLike | Sequence[MaskLike | None] | None = None,
+        style_mask: MaskLike | Sequence[MaskLike | None] | None = None,
         *,
         style_weights: Sequence[float] | None = None,
         layers: LayersLike = None,
-        layer_weights: Sequence[float] | Mapping[str, float] | None = None,
+        layer_weights: LayerWeightsLike = None,
         alpha: float = 0.75,
         distance: str = "squared",
         turned: bool = False,
@@ -142,8 +148,8 @@ class NeighborStyleLoss(TileableLoss):
         name: str | None = None,
     ) -> None:
         super().__init__(weight=weight, name=name)
-        several = isinstance(style, list | tuple)
-        self.styles = tuple(as_image(one, "style") for one in (style if several else [style]))
+        styles: Sequence[Any] = style if isinstance(style, list | tuple) else [style]
+        self.styles = tuple(as_image(one, "style") for one in styles)
         count = len(self.styles)
         if not count:
             fail("at least one style is required", expected="a picture, or a list of them")
@@ -173,7 +179,7 @@ class NeighborStyleLoss(TileableLoss):
         self.candidates = integer(candidates, "candidates", low=1)
         self.style_scale = number(style_scale, "style_scale", low=0, open_low=True)
 
-    def layers_of(self, extractor):
+    def layers_of(self, extractor: FeatureExtractor) -> tuple[str, ...]:
         """Return the layers, by default the shallow style layers; see `Loss.layers_of`."""
         if self.layers is not None:
             return self.layers
@@ -181,7 +187,7 @@ class NeighborStyleLoss(TileableLoss):
         shallow = tuple(layer for layer, stride in strides.items() if stride <= DEEPEST_STRIDE)
         return shallow or tuple(strides)
 
-    def prepare(self, canvas: Canvas):
+    def prepare(self, canvas: Canvas) -> Targets:
         """Match the level's picture with the styles; see `Loss.prepare`.
 
         Returns
@@ -290,7 +296,7 @@ class NeighborStyleLoss(TileableLoss):
             target["factor"] = ops.convert_to_tensor(target["factor"], "float32")
         return targets
 
-    def compute(self, image, features, targets):
+    def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return the relative squared error, or the cosine distance; see `Loss.compute`."""
         if self.distance == "squared":
             return super().compute(image, features, targets)
@@ -306,7 +312,7 @@ class NeighborStyleLoss(TileableLoss):
             value += ops.cast(amount, distance.dtype) * masked_mean(distance, mask)[:, 0]
         return per_picture(value, ops.shape(image)[0])
 
-    def means(self, features, targets):
+    def means(self, features: Mapping[str, Tensor], targets: Targets) -> dict[str, Any]:
         """Return the squared errors summed over channels, by layer; see `TileableLoss`."""
         means = {}
         for layer in targets:
@@ -316,7 +322,7 @@ class NeighborStyleLoss(TileableLoss):
                 means[layer] = ops.sum(masked_mean(error, targets[layer]["mask"]), axis=-1)
         return means
 
-    def value(self, means, targets):
+    def value(self, means: Mapping[str, Any], targets: Targets) -> Tensor:
         """Return the sum over layers by their factors; see `TileableLoss`."""
         return sum(
             (
@@ -326,7 +332,7 @@ class NeighborStyleLoss(TileableLoss):
             0.0,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         config: dict[str, Any] = {"styles": [picture_hash(style) for style in self.styles]}
         for key, regions in (("masks", self.regions), ("style_masks", self.style_regions)):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from keras import ops
 
-from stylekit.functional import EPSILON, full_precision
+from stylekit.functional import EPSILON, Tensor, full_precision
 from stylekit.image import picture_hash
-from stylekit.losses.base import Loss
+from stylekit.losses.base import Loss, Targets
+from stylekit.losses.canvas import Canvas
 
 _FLOOR = 0.3  # a tenth of white's
 
@@ -29,14 +33,20 @@ class PaletteLoss(Loss):
         See `Loss`.
     """
 
-    def __init__(self, regions, *, weight: float = 1.0, name: str | None = None) -> None:
+    def __init__(
+        self,
+        regions: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+        *,
+        weight: float = 1.0,
+        name: str | None = None,
+    ) -> None:
         super().__init__(weight=weight, name=name)
         self.masks = [mask for _, mask, _ in regions]
         self.colors = np.array(
             [mean_color(style, source) for style, _, source in regions], np.float32
         )
 
-    def prepare(self, canvas):
+    def prepare(self, canvas: Canvas) -> Targets:
         """Return the masks as weights of means, their shares, and the style's mean colours."""
         masks = ops.concatenate([canvas.scaled_mask(mask) for mask in self.masks], axis=-1)
         masks = ops.reshape(masks, (-1, len(self.masks)))
@@ -45,7 +55,7 @@ class PaletteLoss(Loss):
         share = mass / masks.shape[0] / ops.maximum(ops.sum(colors**2, axis=1), _FLOOR)
         return {"means": ops.transpose(masks / mass), "colors": colors, "share": share}
 
-    def compute(self, image, features, targets):
+    def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return the weighted sum over regions; see `Loss.compute`."""
         pixels = full_precision(ops.reshape(image, (image.shape[0], -1, 3)))
         means, colors, share = (
@@ -54,7 +64,7 @@ class PaletteLoss(Loss):
         error = ops.matmul(means, pixels) - colors
         return ops.sum(share * ops.sum(ops.square(error), axis=-1), axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         masks = [picture_hash(mask) for mask in self.masks]
         return {"masks": masks, "colors": self.colors.tolist()} | super().get_config()

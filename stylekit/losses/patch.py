@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from stylekit._checks import fail, integer, number
-from stylekit.functional import EPSILON, full_precision
-from stylekit.image import as_image, picture_hash
-from stylekit.losses.base import Loss, layer_tuple, weight_config, weight_shares, weight_tuple
+from stylekit.functional import EPSILON, Tensor, full_precision
+from stylekit.image import PictureLike, as_image, picture_hash
+from stylekit.losses.base import (
+    LayerWeightsLike,
+    Loss,
+    Targets,
+    layer_tuple,
+    weight_config,
+    weight_shares,
+    weight_tuple,
+)
 from stylekit.losses.canvas import Canvas
 
 PATCH_LAYERS = ("block3_conv1", "block4_conv1")
@@ -85,12 +93,12 @@ class PatchStyleLoss(Loss):
 
     def __init__(
         self,
-        style,
-        image_map=None,
-        style_map=None,
+        style: PictureLike,
+        image_map: PictureLike | None = None,
+        style_map: PictureLike | None = None,
         *,
         layers: Sequence[str] = PATCH_LAYERS,
-        layer_weights=None,
+        layer_weights: LayerWeightsLike = None,
         patch: int = 3,
         stride: int = 2,
         map_weight: float = 1.0,
@@ -127,7 +135,7 @@ class PatchStyleLoss(Loss):
             )
         _check_shape(self.style_map, self.style.shape[:2], "style_map")
 
-    def prepare(self, canvas: Canvas):
+    def prepare(self, canvas: Canvas) -> Targets:
         """Return the style's patches and both maps' pieces, by layer; see `Loss.prepare`."""
         if self.image_map is not None:
             _check_shape(self.image_map, canvas.mask_shape, "image_map")
@@ -149,7 +157,7 @@ class PatchStyleLoss(Loss):
             }
         return targets
 
-    def compute(self, image, features, targets):
+    def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return the weighted mean over layers; see `Loss.compute`."""
         total = 0.0
         for layer, target in targets.items():
@@ -162,7 +170,7 @@ class PatchStyleLoss(Loss):
             total += ops.cast(target["weight"], error.dtype) * error
         return total
 
-    def nearest(self, patches, target: dict[str, Any]):
+    def nearest(self, patches: Tensor, target: dict[str, Any]) -> Tensor:
         """Return which of the style's patches each patch of a layer is drawn to.
 
         Parameters
@@ -203,7 +211,7 @@ class PatchStyleLoss(Loss):
         pieces = feature_patches(ops.concatenate(pooled, axis=-1), self.patch, stride)
         return pieces[0] / self.patch
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         config: dict[str, Any] = {"style": picture_hash(self.style)}
         if self.image_map is not None:

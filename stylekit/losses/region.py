@@ -10,7 +10,7 @@ from keras import ops
 from stylekit._checks import choice, fail
 from stylekit.image import picture_hash
 from stylekit.losses.canvas import Canvas
-from stylekit.masks import operations
+from stylekit.masks import MaskLike, operations
 
 
 class Region:
@@ -30,7 +30,14 @@ class Region:
         choice, is an error, too. At a pyramid's coarser levels the layer is always left out.
     """
 
-    def __init__(self, mask, what="mask", *, mode="simple", small_regions=None) -> None:
+    def __init__(
+        self,
+        mask: MaskLike | None,
+        what: str = "mask",
+        *,
+        mode: str = "simple",
+        small_regions: str | None = None,
+    ) -> None:
         self.mask = mask if mask is None or callable(mask) else operations.as_mask(mask, name=what)
         self.what = what
         self.mode = choice(mode, "mask_mode", ("simple", "inside", "all"))
@@ -44,7 +51,7 @@ class Region:
         mask = None if self.mask is None else canvas.resolve_mask(self.mask, self.what)
         for layer in layers:
             pooled = canvas.mask(mask, layer, mode=self.mode)
-            if pooled is None or float(ops.sum(pooled)) >= 1:
+            if mask is None or float(ops.sum(pooled)) >= 1:
                 result[layer] = pooled
                 continue
             height, width = canvas.shape

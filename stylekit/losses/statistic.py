@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from keras import ops
 
 from stylekit import functional
 from stylekit._checks import naming, number
-from stylekit.image import as_image, picture_hash
+from stylekit.functional import Tensor
+from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.losses.base import (
     LayersLike,
+    LayerWeightsLike,
+    Targets,
     optional_layers,
     weight_config,
     weight_shares,
     weight_tuple,
 )
-from stylekit.losses.canvas import MaskLike
+from stylekit.losses.canvas import Canvas
 from stylekit.losses.region import Region
 from stylekit.losses.tileable import TileableLoss
+from stylekit.masks import MaskLike
 
 
 class StatisticLoss(TileableLoss):
@@ -60,10 +64,10 @@ class StatisticLoss(TileableLoss):
 
     def __init__(
         self,
-        reference,
+        reference: PictureLike,
         *,
         layers: LayersLike = None,
-        layer_weights: Sequence[float] | Mapping[str, float] | None = None,
+        layer_weights: LayerWeightsLike = None,
         mask: MaskLike | None = None,
         reference_mask: MaskLike | None = None,
         reference_scale: float = 1.0,
@@ -81,7 +85,7 @@ class StatisticLoss(TileableLoss):
         )
 
     @abc.abstractmethod
-    def statistic(self, feature, mask):
+    def statistic(self, feature: Tensor, mask: Tensor | None) -> Tensor:
         """Return the statistic of a feature map over a region.
 
         Parameters
@@ -95,11 +99,11 @@ class StatisticLoss(TileableLoss):
         tensor [B, ...]
         """
 
-    def distance(self, statistic, target):
+    def distance(self, statistic: Tensor, target: Tensor) -> Tensor:
         """Return the distance ``[B]`` of two statistics: `functional.relative_error`."""
         return functional.relative_error(statistic, target)
 
-    def prepare(self, canvas):
+    def prepare(self, canvas: Canvas) -> Targets:
         """Return by layer the reference's statistic, the image's mask, its share, and a weight."""
         beside = canvas.beside(self.reference, self.reference_scale)
         layers = self.layers_of(canvas.extractor)
@@ -120,7 +124,7 @@ class StatisticLoss(TileableLoss):
             }
         return targets
 
-    def means(self, features, targets):
+    def means(self, features: Mapping[str, Tensor], targets: Targets) -> dict[str, Any]:
         """Return the statistics by layer, as far as the features go; see `TileableLoss`."""
         with naming(f"in method {type(self).__name__}.statistic"):
             return {
@@ -129,7 +133,7 @@ class StatisticLoss(TileableLoss):
                 if layer in features
             }
 
-    def value(self, means, targets):
+    def value(self, means: Mapping[str, Any], targets: Targets) -> Tensor:
         """Return the weighted mean over layers of the distances; see `TileableLoss`."""
         value = 0.0
         for layer, statistic in means.items():
@@ -139,7 +143,7 @@ class StatisticLoss(TileableLoss):
             value += ops.cast(factor, distance.dtype) * distance
         return value
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         config: dict[str, Any] = {self._reference_name: picture_hash(self.reference)}
         config |= weight_config(self.layer_weights)

@@ -7,7 +7,8 @@ from typing import Any
 
 from keras import ops
 
-from stylekit.losses.base import Loss, per_picture
+from stylekit.functional import Tensor
+from stylekit.losses.base import Loss, Targets, per_picture
 
 MATHEMATICS = {
     "is_mean": ("compute", "means", "statistic"),
@@ -80,7 +81,7 @@ class TileableLoss(Loss):
         """The losses whose sum it is: itself, unless it takes several in one pass."""
         return (self,)
 
-    def compute(self, image, features, targets):
+    def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return the value that follows from the means; see `Loss.compute`."""
         value = self.value(self.means(features, targets), targets)
         return per_picture(value, ops.shape(image)[0])
@@ -100,7 +101,7 @@ class TileableLoss(Loss):
         """
         raise NotImplementedError(f"{type(self).__name__} has no means over cells")
 
-    def value(self, means: Mapping[str, Any], targets: Mapping[str, Any]):
+    def value(self, means: Mapping[str, Any], targets: Mapping[str, Any]) -> Tensor:
         """Return the loss's value ``[B]`` from all layers' means."""
         raise NotImplementedError(f"{type(self).__name__} has no means over cells")
 

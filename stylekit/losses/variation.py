@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from stylekit import functional
 from stylekit._checks import choice, number
+from stylekit.functional import Tensor
+from stylekit.losses.base import Targets
 from stylekit.losses.tileable import TileableLoss
 
 CHANNELS = ("rgb", "chroma")
@@ -58,12 +63,12 @@ class TotalVariationLoss(TileableLoss):
         self.isotropic = bool(isotropic)
         self.channels = choice(channels, "channels", CHANNELS)
 
-    def compute(self, image, features, targets):
+    def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return `functional.total_variation` of the channels; see `Loss.compute`."""
         image = functional.chroma(image) if self.channels == "chroma" else image
         return functional.total_variation(image, self.exponent, isotropic=self.isotropic)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         config = {"exponent": self.exponent, "isotropic": self.isotropic}
         return config | {"channels": self.channels} | super().get_config()

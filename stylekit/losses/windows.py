@@ -8,6 +8,7 @@ grid shows. Along an axis of `length` cells, `count` windows of `size` cells beg
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,19 @@ from keras import ops
 from stylekit import functional
 from stylekit._checks import fail
 from stylekit._gradient import own_gradient
-from stylekit.image import as_image, picture_hash
+from stylekit.functional import Tensor
+from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.losses.base import (
     LayersLike,
+    LayerWeightsLike,
     Loss,
+    Targets,
     optional_layers,
     weight_config,
     weight_shares,
     weight_tuple,
 )
+from stylekit.losses.canvas import Canvas
 from stylekit.losses.window_match import check_settings, match_windows
 
 LEAST_CELLS = 8
@@ -206,12 +211,12 @@ class WindowGramStyleLoss(Loss):
 
     def __init__(
         self,
-        style,
-        content_map,
-        style_map,
+        style: PictureLike,
+        content_map: PictureLike,
+        style_map: PictureLike,
         *,
         layers: LayersLike = None,
-        layer_weights=None,
+        layer_weights: LayerWeightsLike = None,
         patch: int = 128,
         overlap: float = 0.5,
         map_patch: int = 8,
@@ -242,7 +247,7 @@ class WindowGramStyleLoss(Loss):
         """Return which window of the style each window takes; see `window_match.match_windows`."""
         return match_windows(self.content_map, self.style_map, **self.settings)
 
-    def prepare(self, canvas):
+    def prepare(self, canvas: Canvas) -> Targets:
         """Return by layer the windows' weights, target Gram matrices, and shares over ``|A|^2``."""
         _check_size(self.content_map, canvas.base_shape, "content_map")
         places = self.match()
@@ -278,7 +283,7 @@ class WindowGramStyleLoss(Loss):
             }
         return targets
 
-    def compute(self, image, features, targets):
+    def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return the weighted mean over layers of the windows' errors; see `Loss.compute`."""
         total = ops.zeros(ops.shape(image)[:1], dtype=functional.full_precision(image).dtype)
         for layer, target in targets.items():
@@ -287,7 +292,7 @@ class WindowGramStyleLoss(Loss):
             total = total + ops.sum(error * target["factor"], axis=(-1, -2))
         return total
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         config: dict[str, Any] = {
             "style": picture_hash(self.style),

@@ -7,6 +7,7 @@ from stylekit.masks.color_maps.colors import ColorMasks, from_colors
 from stylekit.masks.color_maps.matching import MatchedRegions, match_regions
 from stylekit.masks.finding import find_subject
 from stylekit.masks.operations import (
+    MaskLike,
     as_mask,
     combine,
     dilate,
@@ -33,6 +34,7 @@ __all__ = [
     "ColorMasks",
     "DeepLab",
     "InstanceNetwork",
+    "MaskLike",
     "MatchedRegions",
     "Segmentation",
     "Segmenter",

@@ -7,8 +7,8 @@ takes, returns a new mask and leaves its arguments alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -18,12 +18,15 @@ from skimage.transform import resize_local_mean
 from stylekit._checks import InputTypeError, choice, explain, fail, integer, number
 from stylekit.image import PictureLike, as_image
 
+MaskLike: TypeAlias = PictureLike | Callable[[np.ndarray], PictureLike]
+"""A path, a PIL image, an array ``[H, W]`` in [0, 1], or a callable from a picture to one."""
+
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec. 709
 _ROUNDING = 1e-4  # what arithmetic such as 1 - a - b may leave outside [0, 1]; as for pictures
 
 
 def as_mask(
-    mask: Any,
+    mask: PictureLike,
     shape: tuple[int, int] | None = None,
     *,
     name: str = "mask",

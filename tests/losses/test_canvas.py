@@ -34,6 +34,11 @@ def test_the_image_is_the_picture_at_this_size(photo, canvas_of):
     assert coarse.image.dtype == tf.float32
 
 
+def test_the_image_of_a_run_without_a_picture_is_an_error_with_the_way_out(extractor):
+    with pytest.raises(InputError, match=r"no picture.*ContentLoss"):
+        _ = Canvas(extractor, (48, 40)).image
+
+
 def test_a_reference_beside_keeps_its_own_size_and_aspect(style, canvas):
     beside = canvas.beside(style)
     assert beside.shape == beside.base_shape == beside.mask_shape == (32, 52)
