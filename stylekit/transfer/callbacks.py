@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -232,7 +233,7 @@ class SaveEvery(Callback):
         If the folder does not exist or cannot be written.
     """
 
-    def __init__(self, path, every: int = 50) -> None:
+    def __init__(self, path: str | os.PathLike[str], every: int = 50) -> None:
         self.path = Path(path)
         self.every = integer(every, "every", low=1)
         check_writable(self.path)
@@ -262,7 +263,7 @@ class CSVLogger(Callback):
         If it cannot be written.
     """
 
-    def __init__(self, path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._file: Any = None
         check_place(self.path)
@@ -384,7 +385,13 @@ class Timelapse(Callback):
     """
 
     def __init__(
-        self, path, frames: int = 60, size: int = 320, *, fps: float = 12.0, hold: float = 1.5
+        self,
+        path: str | os.PathLike[str],
+        frames: int = 60,
+        size: int = 320,
+        *,
+        fps: float = 12.0,
+        hold: float = 1.5,
     ) -> None:
         self.path = Path(path)
         self.frames = integer(frames, "frames", low=2, high=1000)
@@ -410,7 +417,7 @@ class Timelapse(Callback):
         squares = np.linspace(0, 1, self.frames) ** 2
         return {round(steps * square) for square in squares}
 
-    def write(self, path=None) -> Path:
+    def write(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write what has been taken so far, to the path or another.
 
         Raises

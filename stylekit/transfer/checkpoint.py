@@ -92,7 +92,9 @@ class Checkpoint:
     as float32, 82 MB at 512 x 512.
     """
 
-    def __init__(self, folder, every: int = 50, *, keep: bool = False) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], every: int = 50, *, keep: bool = False
+    ) -> None:
         if not isinstance(folder, str | os.PathLike):
             raise InputTypeError(
                 explain(

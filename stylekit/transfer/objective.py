@@ -16,10 +16,11 @@ import tensorflow as tf
 
 from stylekit._checks import InputError, InputTypeError, SetupError, choice, explain, fail, naming
 from stylekit.features import FeatureExtractor
+from stylekit.functional import Tensor
 from stylekit.image import as_batch
 from stylekit.losses import Canvas, Loss
 from stylekit.losses.canvas import LevelNotBegunError
-from stylekit.transfer.optimizers import LBFGS
+from stylekit.transfer.optimizers import LBFGS, Optimizer
 from stylekit.transfer.parameters import clip, shown
 from stylekit.transfer.plugin import tracing
 
@@ -85,10 +86,10 @@ class Objective:
         shape: tuple[int, int],
         *,
         base_shape: tuple[int, int] | None = None,
-        picture=None,
+        picture: np.ndarray | None = None,
         precision: str = "float32",
         round: int = 0,
-        start=None,
+        start: Tensor | None = None,
     ) -> None:
         check_backend()
         self.terms = named_terms(losses)
@@ -124,7 +125,7 @@ class Objective:
         self._traced = tf.function(self._evaluate, autograph=False)
         self._traced_terms = tf.function(self._term_gradients, autograph=False)
 
-    def begin(self, image, round: int | None = None) -> None:
+    def begin(self, image: Tensor, round: int | None = None) -> None:
         """Prepare the terms that look at the level's start or round.
 
         Parameters
@@ -171,11 +172,11 @@ class Objective:
             return term.prepare(self.canvas)
 
     @property
-    def weights(self):
+    def weights(self) -> Tensor:
         """The terms' weights now, a tensor."""
         return tf.constant([term.weight for term in self.terms.values()], self.dtype)
 
-    def __call__(self, image):
+    def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Evaluate the objective.
 
         Parameters
@@ -195,14 +196,19 @@ class Objective:
         self.fit_scale(image)
         return self._traced(image, self.weights)
 
-    def term_gradients(self, image) -> dict[str, Any]:
+    def term_gradients(self, image: Tensor) -> dict[str, Any]:
         """Return each weighted term's own gradient ``[B, H, W, 3]``; their sum is the total's."""
         image = self._checked(image)
         self.fit_scale(image)
         return self._traced_terms(image, self.weights)
 
     def stepper(
-        self, optimizer, render: Callable | None = None, bounds=None, *, jit_compile: bool = False
+        self,
+        optimizer: Optimizer,
+        render: Callable | None = None,
+        bounds: tuple[float, float] | None = None,
+        *,
+        jit_compile: bool = False,
     ) -> Callable:
         """Return one step of an optimizer as a traced function.
 
@@ -277,7 +283,7 @@ class Objective:
             self._steppers[key] = traced
         return traced
 
-    def fit_scale(self, image) -> None:
+    def fit_scale(self, image: Tensor) -> None:
         """Lower the scale of the half-precision gradient until it does not overflow at `image`.
 
         Done once; the first evaluation does it.

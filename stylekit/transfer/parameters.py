@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylekit._checks import InputTypeError, explain, fail, integer, naming, number
+from stylekit.functional import Tensor
 from stylekit.transfer.plugin import Plugin, described, tracing
 
 SHOWN = (0.0, 1.0)
@@ -53,7 +54,7 @@ class Parameters(Plugin, abc.ABC):
     working: float = 0.0
 
     @abc.abstractmethod
-    def prepare(self, image):
+    def prepare(self, image: Tensor) -> tuple[Tensor, Any]:
         """Return the values whose image is `image`, and the context that `image` needs.
 
         Called once for each size.
@@ -71,7 +72,7 @@ class Parameters(Plugin, abc.ABC):
         """
 
     @abc.abstractmethod
-    def image(self, values, context):
+    def image(self, values: Tensor, context: Any) -> Tensor:
         """Return the image ``[B, H, W, 3]`` of values, in differentiable operations.
 
         It is part of the traced step: its Python code runs once for each size.
@@ -87,11 +88,11 @@ class Pixels(Parameters):
 
     bounds = (0.0, 1.0)
 
-    def prepare(self, image):
+    def prepare(self, image: Tensor) -> tuple[Tensor, Any]:
         """Return the image; see `Parameters.prepare`."""
         return image, None
 
-    def image(self, values, context):
+    def image(self, values: Tensor, context: Any) -> Tensor:
         """Return the values; see `Parameters.image`."""
         return values
 
@@ -156,7 +157,7 @@ class LaplacianPyramid(Parameters):
         self.levels = integer(levels, "levels", low=1)
         self.scale = number(scale, "scale", low=0, open_low=True)
 
-    def prepare(self, image):
+    def prepare(self, image: Tensor) -> tuple[Tensor, Any]:
         """Return the coefficients of an image, ``[B, N]``; see `Parameters.prepare`.
 
         The bands follow one another from the finest to the coarsest.
@@ -173,7 +174,7 @@ class LaplacianPyramid(Parameters):
         ]
         return tf.concat(flat, axis=1), shape
 
-    def image(self, values, context):
+    def image(self, values: Tensor, context: Any) -> Tensor:
         """Return the image of the coefficients; see `Parameters.image`."""
         shapes = self._shapes(context)
         flat = tf.split(values, [3 * math.prod(shape) for shape in shapes], axis=1)
@@ -186,7 +187,7 @@ class LaplacianPyramid(Parameters):
             image = band + _enlarged(image, shape)
         return image
 
-    def pictures(self, shape):
+    def pictures(self, shape: tuple[int, int]) -> float:
         """Return the number of coefficients by that of pixels; see `Parameters.pictures`."""
         return sum(map(math.prod, self._shapes(shape))) / math.prod(shape)
 
@@ -252,7 +253,7 @@ class FourierPixels(Parameters):
     def __init__(self, decay: float = 1.0) -> None:
         self.decay = number(decay, "decay", low=0)
 
-    def prepare(self, image):
+    def prepare(self, image: Tensor) -> tuple[Tensor, Any]:
         """Return the coefficients, ``[B, 3, H, W // 2 + 1, 2]``; see `Parameters.prepare`."""
         shape = tuple(image.shape[1:3])
         components = tf.tensordot(image, tf.constant(np.linalg.inv(COLORS), image.dtype), 1)
@@ -260,7 +261,7 @@ class FourierPixels(Parameters):
         parts = tf.stack([tf.math.real(spectrum), tf.math.imag(spectrum)], axis=-1)
         return parts / self._scale(shape, image.dtype), shape
 
-    def image(self, values, context):
+    def image(self, values: Tensor, context: Any) -> Tensor:
         """Return the image of the coefficients; see `Parameters.image`."""
         real, imaginary = tf.unstack(values * self._scale(context, values.dtype), axis=-1)
         components = tf.signal.irfft2d(tf.complex(real, imaginary), context)

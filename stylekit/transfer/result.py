@@ -6,6 +6,7 @@ import dataclasses
 import io
 import itertools
 import json
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -109,7 +110,14 @@ class Result:
     levels: list[int] = dataclasses.field(default_factory=list)
     times: list[float] = dataclasses.field(default_factory=list)
 
-    def save(self, path, *, like=None, bits: int = 8, manifest: str | None = "auto") -> Path:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        like: str | os.PathLike[str] | Image.Image | None = None,
+        bits: int = 8,
+        manifest: str | None = "auto",
+    ) -> Path:
         """Write the image, and with it the manifest.
 
         Parameters
@@ -157,7 +165,7 @@ class Result:
                 raise unwritable(f"the manifest {beside}", error) from error
         return written
 
-    def plot(self):
+    def plot(self) -> Figure:
         """Draw the image, its losses by term on a logarithmic scale, and the time they took.
 
         Where a run has several levels, bands with their sizes tell them apart. Of a batch there

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from stylekit._checks import fail, number
-from stylekit.image import as_batch, as_image, resize
+from stylekit.image import PictureLike, as_batch, as_image, resize
 from stylekit.losses import ContentLoss, Loss
 from stylekit.masks import operations
 from stylekit.masks.operations import pair
@@ -42,11 +42,11 @@ class Noise(Start):
         See `Start`.
     """
 
-    def __init__(self, deviation: float = 0.1, *, shape=None) -> None:
+    def __init__(self, deviation: float = 0.1, *, shape: tuple[int, int] | None = None) -> None:
         super().__init__(shape)
         self.deviation = number(deviation, "the noise's deviation", low=0)
 
-    def image(self, shape, rng):
+    def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         """Return the noise; see `Start.image`."""
         values = rng.normal(0.5, self.deviation, (*shape, 3))
         return np.clip(values, 0, 1).astype("float32")
@@ -65,11 +65,11 @@ class StyleStatistics(Start):
         See `Start`.
     """
 
-    def __init__(self, style, *, shape=None) -> None:
+    def __init__(self, style: PictureLike, *, shape: tuple[int, int] | None = None) -> None:
         super().__init__(shape)
         self.style = as_image(style, "style")
 
-    def image(self, shape, rng):
+    def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         """Return the noise; see `Start.image`."""
         colors = self.style.reshape(-1, 3).astype("float64")
         covariance = np.cov(colors, rowvar=False, bias=True)
@@ -93,13 +93,15 @@ class Mix(Start):
         Share of `other`, in [0, 1].
     """
 
-    def __init__(self, picture, other=None, share: float = 0.5) -> None:
+    def __init__(
+        self, picture: PictureLike, other: Start | PictureLike | None = None, share: float = 0.5
+    ) -> None:
         self.picture = as_image(picture)
         super().__init__(self.picture.shape[:2])
         self.other = Noise() if other is None else other
         self.share = number(share, "a mix's share", low=0, high=1)
 
-    def image(self, shape, rng):
+    def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         """Return the mix; see `Start.image`."""
         if isinstance(self.other, Start):
             other = self.other.image(shape, rng)
@@ -127,14 +129,20 @@ class Underpainting(Start):
         Side of a grain in pixels, at least 1.
     """
 
-    def __init__(self, style, regions, noise: float = 1.0, grain: float = 1.0) -> None:
+    def __init__(
+        self,
+        style: PictureLike,
+        regions: Iterable[tuple[np.ndarray, np.ndarray]],
+        noise: float = 1.0,
+        grain: float = 1.0,
+    ) -> None:
         self.style = as_image(style, "style")
         self.masks, self.sources = zip(*regions, strict=True)
         super().__init__(self.masks[0].shape)
         self.noise = number(noise, "noise", low=0)
         self.grain = number(grain, "grain", low=1)
 
-    def image(self, shape, rng):
+    def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         """Return the underpainting; see `Start.image`."""
         rest = (1 - operations.combine(self.masks, "sum"), np.ones(self.style.shape[:2], "float32"))
         coarse = [max(1, round(side / self.grain)) for side in shape]
@@ -152,7 +160,11 @@ class Underpainting(Start):
         return f"Underpainting(noise={self.noise:g}, grain={self.grain:g})"
 
 
-def start_of(initial, terms: Iterable[Loss], seed: int):
+StartLike = Start | PictureLike | Sequence[PictureLike]
+"""What a run may start from: a start to be made, a picture, or a batch."""
+
+
+def start_of(initial: StartLike, terms: Iterable[Loss], seed: int):
     """Return the start ``[B, H, W, 3]`` of a run, and the picture that callable masks are given.
 
     Raises

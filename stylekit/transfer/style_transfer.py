@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,18 +12,19 @@ import numpy as np
 from stylekit._checks import InputTypeError, SetupError, choice, explain, fail, integer
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.losses import Loss
-from stylekit.masks import operations
+from stylekit.masks import MaskLike, operations
 from stylekit.transfer.callbacks import Callback, as_callbacks, close, resume, show
+from stylekit.transfer.checkpoint import Checkpoint
 from stylekit.transfer.level import Level
 from stylekit.transfer.memory.plan import Plan, Planned, downwards
 from stylekit.transfer.memory.shortage import out_of_memory
 from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
-from stylekit.transfer.optimizers import as_optimizer
+from stylekit.transfer.optimizers import OptimizerLike, as_optimizer
 from stylekit.transfer.parameters import Parameters, as_parameters
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.record import Record, size_name
 from stylekit.transfer.result import Result, Step, TransferError
-from stylekit.transfer.starts import Start, resized, start_of
+from stylekit.transfer.starts import Start, StartLike, resized, start_of
 
 
 class StyleTransfer:
@@ -70,7 +72,7 @@ class StyleTransfer:
         losses: Sequence[Loss],
         *,
         extractor: FeatureExtractor | None = None,
-        optimizer=None,
+        optimizer: OptimizerLike | None = None,
         parameters: Parameters | None = None,
         precision: str = "float32",
         plan: Plan | None = None,
@@ -105,7 +107,7 @@ class StyleTransfer:
         self.jit_compile = bool(jit_compile)
         self.seed = integer(seed, "seed", low=0)
 
-    def objective(self, initial) -> Objective:
+    def objective(self, initial: StartLike) -> Objective:
         """Return the objective at the size of a start; see `run` for `initial`."""
         image, picture = start_of(initial, self.terms.values(), self.seed)
         shape = image.shape[1:3]
@@ -116,13 +118,13 @@ class StyleTransfer:
 
     def run(
         self,
-        initial,
+        initial: StartLike,
         steps: int = 500,
         *,
-        update_mask=None,
+        update_mask: MaskLike | None = None,
         pyramid: Pyramid | None = None,
         callbacks: Iterable[Callback | Callable[[Step], Any]] = (),
-        checkpoint=None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     ) -> Result:
         """Optimise an image.
 
@@ -212,12 +214,12 @@ class StyleTransfer:
 
     def iterate(
         self,
-        initial,
+        initial: StartLike,
         steps: int = 500,
         *,
-        update_mask=None,
+        update_mask: MaskLike | None = None,
         pyramid: Pyramid | None = None,
-        checkpoint=None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     ) -> Iterator[Step]:
         """Yield the steps of a run, one more than `steps`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import keras
 import tensorflow as tf
 
 from stylekit._checks import InputError, SetupError, explain, in_bytes
+from stylekit.features import FeatureExtractor
+from stylekit.losses import Loss
 from stylekit.transfer.memory.estimate import Memory, estimate_memory, in_units
 from stylekit.transfer.memory.plan import Plan, Recompute, Tiles, downwards
-from stylekit.transfer.optimizers import LBFGS, as_optimizer
+from stylekit.transfer.optimizers import LBFGS, OptimizerLike, as_optimizer
 
 PLANS = (Plan(), Recompute(), Tiles(1024), Tiles(512), Tiles(256))
 """From the fastest to the one that needs least."""
@@ -75,16 +77,16 @@ class FitMemory(Plan):
 
     def settle(
         self,
-        losses,
-        extractor,
-        shape,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
         *,
-        optimizer=None,
-        tell=True,
-        precision="float32",
-        known=None,
-        **options,
-    ):
+        optimizer: OptimizerLike | None = None,
+        tell: bool = True,
+        precision: str = "float32",
+        known: tuple[str, str] | None = None,
+        **options: Any,
+    ) -> tuple[Plan, Any]:
         """Return the plan and the optimizer; see `Plan.settle`.
 
         Parameters

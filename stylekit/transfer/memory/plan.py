@@ -15,6 +15,7 @@ from stylekit.transfer.memory.shortage import release
 from stylekit.transfer.memory.tiles import Tiling
 from stylekit.transfer.memory.tiling import TiledObjective, check_term
 from stylekit.transfer.objective import Objective, named_terms, read_by
+from stylekit.transfer.optimizers import OptimizerLike
 
 SMALLEST_TILE = 128
 """Side in pixels below which halos cost more than they save."""
@@ -28,7 +29,11 @@ class Plan:
     """
 
     def objective(
-        self, losses: Sequence[Loss], extractor: FeatureExtractor, shape: tuple[int, int], **options
+        self,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
+        **options: Any,
     ) -> Objective:
         """Return the objective of some terms at one size; see `Objective` for `options`."""
         return Objective(losses, extractor, shape, **options)
@@ -41,10 +46,10 @@ class Plan:
         self,
         losses: Sequence[Loss],
         extractor: FeatureExtractor,
-        shape,
+        shape: tuple[int, int],
         *,
-        optimizer=None,
-        **options,
+        optimizer: OptimizerLike | None = None,
+        **options: Any,
     ) -> tuple[Plan, Any]:
         """Return the plan, and the optimizer, of a run: here itself, and the one that was given.
 
@@ -76,8 +81,7 @@ class Plan:
         precision: str = "float32",
     ) -> tuple[Piece, ...]:
         """Return what is evaluated at once, one piece after the other: for an estimate."""
-        height, width = shape
-        return (Piece(extractor.model(layers, precision), (height, width)),)
+        return (Piece(extractor.model(layers, precision), (shape[0], shape[1])),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +114,13 @@ class Recompute(Plan):
                 )
             )
 
-    def objective(self, losses, extractor, shape, **options):
+    def objective(
+        self,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
+        **options: Any,
+    ) -> Objective:
         """Return the objective; see `Plan.objective`."""
         if max(shape) <= TILE:
             return super().objective(losses, extractor, shape, **options)
@@ -118,11 +128,13 @@ class Recompute(Plan):
             losses, extractor, shape, recompute=self.layer, tile=TILE, **options
         )
 
-    def less(self):
+    def less(self) -> Plan | None:
         """Return tiles; see `Plan.less`."""
         return Tiles()
 
-    def check(self, losses, extractor, precision="float32"):
+    def check(
+        self, losses: Sequence[Loss], extractor: FeatureExtractor, precision: str = "float32"
+    ) -> None:
         """Raise `InputError` if the network cannot be cut, or tiled up to there."""
         cut = cut_of(extractor, self.layer)
         first, behind = split(extractor, read_by(losses, extractor), cut)
@@ -131,7 +143,13 @@ class Recompute(Plan):
         if behind:
             extractor.stages(behind, (cut,), precision)
 
-    def pieces(self, extractor, layers, shape, precision="float32"):
+    def pieces(
+        self,
+        extractor: FeatureExtractor,
+        layers: Sequence[str],
+        shape: tuple[int, int],
+        precision: str = "float32",
+    ) -> tuple[Piece, ...]:
         """Return a tile's window of the first layers, and all that follows; see `Plan.pieces`."""
         if max(shape) <= TILE:
             return super().pieces(extractor, layers, shape, precision)
@@ -142,7 +160,8 @@ class Recompute(Plan):
         pieces = [_windows(tiling, extractor.model(seen, precision))]
         if behind:
             whole = extractor.model((*layers, cut), precision)
-            pieces.append(Piece(whole, tuple(shape), frozenset(pieces[0].maps().keys() - {cut})))
+            known = frozenset(pieces[0].maps().keys() - {cut})
+            pieces.append(Piece(whole, (shape[0], shape[1]), known))
         return tuple(pieces)
 
 
@@ -168,27 +187,41 @@ class Tiles(Plan):
     def __post_init__(self) -> None:
         integer(self.size, "a tile's size", low=1)
 
-    def objective(self, losses, extractor, shape, **options):
+    def objective(
+        self,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
+        **options: Any,
+    ) -> Objective:
         """Return the objective; see `Plan.objective`."""
         if max(shape) <= self.size:
             return super().objective(losses, extractor, shape, **options)
         return TiledObjective(losses, extractor, shape, tile=self.size, **options)
 
-    def check(self, losses, extractor, precision="float32"):
+    def check(
+        self, losses: Sequence[Loss], extractor: FeatureExtractor, precision: str = "float32"
+    ) -> None:
         """Raise `InputError` if a term is no mean, or a layer sees the whole picture."""
         for name, term in named_terms(losses).items():
             check_term(name, term)
         for layer in read_by(losses, extractor):
             extractor.check_windows(layer)
 
-    def pieces(self, extractor, layers, shape, precision="float32"):
+    def pieces(
+        self,
+        extractor: FeatureExtractor,
+        layers: Sequence[str],
+        shape: tuple[int, int],
+        precision: str = "float32",
+    ) -> tuple[Piece, ...]:
         """Return a tile's window; see `Plan.pieces`."""
         if max(shape) <= self.size:
             return super().pieces(extractor, layers, shape, precision)
         tiling = Tiling(extractor, layers, shape, self.size)
         return (_windows(tiling, extractor.model(layers, precision)),)
 
-    def less(self):
+    def less(self) -> Plan | None:
         """Return smaller tiles; see `Plan.less`."""
         return Tiles(self.size // 2) if self.size // 2 >= SMALLEST_TILE else None
 

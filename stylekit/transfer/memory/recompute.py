@@ -10,7 +10,7 @@ picture. When its gradient has come back to the cut, each tile is run again.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from stylekit._checks import fail, integer
 from stylekit.features import FeatureExtractor
+from stylekit.functional import Tensor
 from stylekit.losses import Canvas, Loss
 from stylekit.transfer.memory.parts import PartedObjective, is_mean, pulled_back
 from stylekit.transfer.memory.tiles import Tile
@@ -64,7 +65,7 @@ class RecomputedObjective(PartedObjective):
         *,
         recompute: Literal[True] | str = True,
         tile: int = TILE,
-        **options,
+        **options: Any,
     ) -> None:
         self._cut = cut_of(extractor, recompute)
         self._tile = integer(tile, "tile", low=1)
@@ -172,12 +173,12 @@ class StagedCanvas(TiledCanvas):
         A layer; the others are those of `TiledCanvas`.
     """
 
-    def __init__(self, *args, cut: str, **options) -> None:
+    def __init__(self, *args: Any, cut: str, **options: Any) -> None:
         super().__init__(*args, **options)
         self.cut = cut
         self._stages: dict[tuple[str, ...], keras.Model] = {}
 
-    def following(self, feature, layers: Iterable[str]) -> dict[str, Any]:
+    def following(self, feature: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the features behind the cut, from the cut's feature map."""
         features = self.stage(layers)(feature)
         return {layer: features[self.extractor.resolve(layer)] for layer in layers}
@@ -189,7 +190,7 @@ class StagedCanvas(TiledCanvas):
             self._stages[layers] = self.extractor.stages(layers, (self.cut,), self.dtype)[-1]
         return self._stages[layers]
 
-    def extract(self, image, layers):
+    def extract(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the features of an image; see `Canvas.extract`."""
         first, rest = split(self.extractor, layers, self.cut)
         self.check_size(rest, image.shape[1:3])
@@ -198,7 +199,7 @@ class StagedCanvas(TiledCanvas):
             features |= self.following(features[self.cut], rest)
         return {layer: features[layer] for layer in (*first, *rest)}
 
-    def statistics(self, statistic, masks):
+    def statistics(self, statistic: Callable, masks: Mapping[str, Any]) -> dict[str, Any]:
         """Return a statistic of the picture's features; see `Canvas.statistics`."""
         return Canvas.statistics(self, statistic, masks)
 

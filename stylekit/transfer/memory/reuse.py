@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+
+from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss, TileableLoss
 from stylekit.transfer.memory.plan import Plan
 from stylekit.transfer.objective import Objective, assign, form, named_terms
@@ -39,7 +44,13 @@ class Reuse(Plan):
     def __getstate__(self):
         return {"_kept": []}  # traces can be neither copied nor pickled
 
-    def objective(self, losses, extractor, shape, **options):
+    def objective(
+        self,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
+        **options: Any,
+    ) -> Objective:
         """Return an earlier objective with these terms, or a new one; see `Plan.objective`."""
         for kept in self._kept:
             if kept.take(losses, extractor, shape, **options):
@@ -55,14 +66,14 @@ class _ReusedObjective(Objective):
 
     def take(
         self,
-        losses,
-        extractor,
-        shape,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
         *,
-        base_shape=None,
-        picture=None,
-        precision="float32",
-        round=0,
+        base_shape: tuple[int, int] | None = None,
+        picture: np.ndarray | None = None,
+        precision: str = "float32",
+        round: int = 0,
     ) -> bool:
         """Take other terms, and return true, if what was traced serves for them."""
         terms = named_terms(losses)

@@ -9,13 +9,14 @@ term without layers that is itself a mean over pixels takes one pass, over bands
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import tensorflow as tf
 
 from stylekit._checks import fail, integer
 from stylekit.features import FeatureExtractor
+from stylekit.functional import Tensor
 from stylekit.losses import Canvas, Loss, StatisticLoss, TileableLoss
 from stylekit.transfer.memory.bands import Band, Bands
 from stylekit.transfer.memory.parts import PartedObjective, is_mean, mass, pulled_back
@@ -59,7 +60,7 @@ class TiledObjective(PartedObjective):
         shape: tuple[int, int],
         *,
         tile: int,
-        **options,
+        **options: Any,
     ) -> None:
         self._tile = integer(tile, "tile", low=1)
         for name, term in named_terms(losses).items():
@@ -186,7 +187,7 @@ class TiledCanvas(Canvas):
         See `TiledObjective`; the others are those of `Canvas`.
     """
 
-    def __init__(self, *args, tile: int, **options) -> None:
+    def __init__(self, *args: Any, tile: int, **options: Any) -> None:
         super().__init__(*args, **options)
         self.tile = tile
 
@@ -196,12 +197,12 @@ class TiledCanvas(Canvas):
             self.extractor.check_windows(layer)
         return Tiling(self.extractor, layers, shape, self.tile)
 
-    def own(self, tile: Tile, window, layers: Iterable[str]) -> dict[str, Any]:
+    def own(self, tile: Tile, window: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the features of a tile's window, of its own cells alone; see `Canvas.extract`."""
         features = Canvas.extract(self, window, layers)
         return {layer: tile.own(feature, layer) for layer, feature in features.items()}
 
-    def extract(self, image, layers):
+    def extract(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the features of an image, put together from its tiles; see `Canvas.extract`."""
         layers = tuple(layers)
         if not layers:
@@ -217,7 +218,7 @@ class TiledCanvas(Canvas):
                 rows[layer].append(tf.concat(row[layer], axis=2))
         return {layer: tf.concat(rows.pop(layer), axis=1) for layer in layers}
 
-    def statistics(self, statistic, masks):
+    def statistics(self, statistic: Callable, masks: Mapping[str, Any]) -> dict[str, Any]:
         """Return the mean of a statistic over the tiles by mass; see `Canvas.statistics`."""
         image = self.image
         self.check_size(masks, image.shape[1:3])

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
+from stylekit.functional import Tensor
 from stylekit.transfer.plugin import Plugin
+
+Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From values to their total ``[B]`` and gradient ``[B, ...]``."""
 
 
 class Optimizer(Plugin, abc.ABC):
@@ -19,11 +24,11 @@ class Optimizer(Plugin, abc.ABC):
     """
 
     @abc.abstractmethod
-    def init(self, x) -> Any:
+    def init(self, x: Tensor) -> Any:
         """Return the state before the first step at values ``[B, ...]``. Called once a size."""
 
     @abc.abstractmethod
-    def step(self, evaluate, x, state) -> tuple[Any, Any]:
+    def step(self, evaluate: Evaluate, x: Tensor, state: Any) -> tuple[Any, Any]:
         """Return the next values and state.
 
         It is traced: its Python code runs once for each size.
@@ -38,7 +43,7 @@ class Optimizer(Plugin, abc.ABC):
             What the last step returned.
         """
 
-    def reset(self, state) -> Any:
+    def reset(self, state: Any) -> Any:
         """Return the state after the weight of a loss has changed. Default: as it was.
 
         Totals from before and after the change must not be compared.

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from stylekit._checks import InputTypeError, explain
-from stylekit.transfer.optimizers.base import Optimizer
+from stylekit.functional import Tensor
+from stylekit.transfer.optimizers.base import Evaluate, Optimizer
 from stylekit.transfer.optimizers.lbfgs import LBFGS
 from stylekit.transfer.plugin import described
+
+OptimizerLike: TypeAlias = Optimizer | keras.optimizers.Optimizer
+"""What `as_optimizer` takes."""
 
 
 class KerasOptimizer(Optimizer):
@@ -66,13 +70,13 @@ class KerasOptimizer(Optimizer):
         kept = sum(math.prod(variable.shape) for variable in trial.variables) / math.prod(shape)
         return 2 * kept + 3
 
-    def init(self, x):
+    def init(self, x: Tensor) -> Any:
         """Return the optimizer's variables as tensors; see `Optimizer.init`."""
         self._variable = keras.Variable(tf.zeros_like(x), trainable=True)
         self._optimizer.build([self._variable])
         return tuple(tf.convert_to_tensor(v.value) for v in self._optimizer.variables)
 
-    def step(self, evaluate, x, state):
+    def step(self, evaluate: Evaluate, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Apply the optimizer to the gradient; see `Optimizer.step`."""
         _, gradient = evaluate(x)
         # Keras's `stateless_apply` refuses TensorFlow: the state passes through its variables.
@@ -84,7 +88,9 @@ class KerasOptimizer(Optimizer):
         return x, tuple(state)
 
 
-def as_optimizer(optimizer, bounds: tuple[float, float] | None = (0.0, 1.0)) -> Optimizer:
+def as_optimizer(
+    optimizer: OptimizerLike | None, bounds: tuple[float, float] | None = (0.0, 1.0)
+) -> Optimizer:
     """Return an `Optimizer` for one level: a new adaptor for a Keras one, `LBFGS` for None.
 
     Raises

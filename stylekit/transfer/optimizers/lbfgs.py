@@ -8,7 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from stylekit._checks import choice, integer, number
-from stylekit.transfer.optimizers.base import Optimizer
+from stylekit.functional import Tensor
+from stylekit.transfer.optimizers.base import Evaluate, Optimizer
 from stylekit.transfer.parameters import Pixels, check_bounds, clip
 
 TINY = 1e-30
@@ -93,7 +94,7 @@ class LBFGS(Optimizer):
         rounded = self.history_dtype == "bfloat16"
         return self.history + 8.0 if rounded else 2 * self.history + 6.5
 
-    def init(self, x):
+    def init(self, x: Tensor) -> Any:
         """Return the state before the first step; see `Optimizer.init`."""
         batch, size, pairs = x.shape[0], x.shape[1:].num_elements(), self.history
         # Nearly square: sums over rows are short, and float32 loses little in each.
@@ -116,7 +117,7 @@ class LBFGS(Optimizer):
             "products": {"ss": square[:, 0], "sy": square, "yy": square},
         }
 
-    def step(self, evaluate, x, state):
+    def step(self, evaluate: Evaluate, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Take one step; see `Optimizer.step`."""
         total, gradient = evaluate(x)
         shape, x = x.shape, tf.reshape(x, state["x"].shape)
@@ -166,7 +167,7 @@ class LBFGS(Optimizer):
         learnt = {"gamma": gamma, "pairs": pairs[2:], "products": products}
         return tf.reshape(following, shape), accepted | learnt
 
-    def reset(self, state):
+    def reset(self, state: Any) -> Any:
         """Return the state without what it has learnt; see `Optimizer.reset`."""
         return state | {
             "unit": tf.zeros_like(state["unit"]),
