@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -73,16 +73,18 @@ Size = Annotated[
 ]
 
 
-Steps = Annotated[
-    int | None,
-    within(
+def _steps(**options: Any) -> Any:
+    return within(
         low=0,
         whole=True,
         rich_help_panel=Panel.picture,
-        show_default=f"{NEIGHBOR_STEPS}, or {STEPS} by gram",
         help="How often the picture is improved: more take longer, and gain less and less.",
-    ),
-]
+        **options,
+    )
+
+
+Steps = Annotated[int | None, _steps(show_default=f"{NEIGHBOR_STEPS}, or {STEPS} by gram")]
+SweepSteps = Annotated[int, _steps()]
 StyleLoss = Annotated[
     str,
     typer.Option(

@@ -115,14 +115,14 @@ class RunOptions:
             given["variation"] = self.variation
         if self.checkpoint:
             callbacks.append(resumption())
-            given["checkpoint"] = self.kept_state()
+            given["checkpoint"] = self.kept_state(self.checkpoint)
         return given | self.layers(style_layers=self.style_layers)
 
-    def kept_state(self) -> Any:
+    def kept_state(self, folder: Path) -> Any:
         """Return where the run's state is kept, until its picture is written; for `checkpoint`."""
         from stylekit.transfer.checkpoint import Checkpoint
 
-        return Checkpoint(self.checkpoint, self.checkpoint_every, keep=True)
+        return Checkpoint(folder, self.checkpoint_every, keep=True)
 
     def network(self, name: ExtractorName) -> Any:
         """Return the network of a name."""
@@ -204,7 +204,7 @@ class RunOptions:
         if self.checkpoint and stop:
             stop += f"; the same command goes on from {self.checkpoint}"
         elif self.checkpoint:
-            self.kept_state().remove()
+            self.kept_state(self.checkpoint).remove()
         steps = f"{result.steps} step{'s' * (result.steps != 1)}"
         typer.echo(f"{saved}: {steps} in {result.seconds:.0f} s{stop}")
         if result.stopped_by == "interrupted":

@@ -17,7 +17,7 @@ from stylekit.losses.base import LayersLike
 from stylekit.masks import MatchedRegions
 from stylekit.recipes._colors import Source, finished
 from stylekit.recipes._styles import StyleLossLike, StylePart, Terms, method
-from stylekit.recipes.recipe import Recipe
+from stylekit.recipes.recipe import Factor, Recipe
 from stylekit.transfer import Result
 
 CHROMA = 2.0
@@ -72,10 +72,11 @@ def paint(
     )
     for loss in how.terms(parts, strength, style_layers):
         recipe.add(loss, how.factor)
-    smoothing, factor = strength, how.variation
+    smoothing = strength
+    factor: Factor | None = how.variation
     if variation is not None:
         smoothing, factor = strength * number(variation, "variation", low=0), None
-    if smoothing or factor:
+    if smoothing or factor is not None:
         recipe.add(TotalVariationLoss(weight=smoothing), factor)
         recipe.add(
             TotalVariationLoss(

@@ -112,10 +112,8 @@ def basic(
     >>> recipe.run(steps=100).save("out.png")  # doctest: +SKIP
     """
     photo = as_image(content, "content", size)
-    styles = [
-        sized_style(one, photo, style_scale)
-        for one in (style if isinstance(style, (list, tuple)) else [style])
-    ]
+    given: Sequence[Any] = style if isinstance(style, (list, tuple)) else [style]
+    styles = [sized_style(one, photo, style_scale) for one in given]
     if not styles:
         fail("there is no style", expected="at least one style picture")
     masks = [None if one is None else fitted(one, photo) for one in _one_each(mask, styles, "mask")]

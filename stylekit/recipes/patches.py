@@ -97,7 +97,7 @@ def patches(
     photo = as_image(content, "content", size)
     painting = sized_style(style, photo, style_scale)
     regions: list[tuple[Any, Any, str]] = [(None, None, "")]
-    if content_map is None:
+    if content_map is None or style_map is None:
         maps = photo, match_histograms(painting, photo, channel_axis=-1)
     else:
         _, content_map = with_map(content, content_map, "content")

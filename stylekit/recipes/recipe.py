@@ -113,13 +113,15 @@ class Recipe:
         reflect: bool = False,
         rests: bool = False,
     ) -> None:
-        if content is None and (start is None or shape is None):
+        self.content, self.styles = content, tuple(styles)
+        if content is not None:
+            shape = (content.shape[0], content.shape[1])
+        if shape is None or (content is None and start is None):
             fail(
                 "a recipe has no content, and so neither a start nor a size",
                 expected="content=, or both start= and shape=",
             )
-        self.content, self.styles = content, tuple(styles)
-        self.shape = shape if content is None else content.shape[:2]
+        self.shape: tuple[int, int] = shape
         self.steps = integer(steps, "steps", low=0)
         self.update_mask = update_mask
         self._start = content if start is None else start

@@ -68,7 +68,7 @@ def sweep(
     keep_colors: declared.KeepColors = None,
     style_loss: declared.StyleLoss = STYLE_LOSS,
     size: declared.Size = PREVIEW_SIZE,
-    steps: declared.Steps = PREVIEW_STEPS,
+    steps: declared.SweepSteps = PREVIEW_STEPS,
     style_layers: Annotated[
         str | None,
         typer.Option(
