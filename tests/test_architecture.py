@@ -116,6 +116,15 @@ def test_packages_import_only_from_those_below():
             assert other == own or LEVEL[other] < LEVEL[own], f"{module} imports {name}"
 
 
+def test_only_distillation_imports_distillation():
+    """`python -m stylekit.features.distillation` is a program, which a reader can skip."""
+    own = "stylekit.features.distillation."
+    for module, names in GRAPH.items():
+        found = [name for name in names if name.startswith(own)]
+        assert not found or module.startswith(own), f"{module} imports {found}"
+    assert any(module.startswith(own) for module in GRAPH)
+
+
 def test_there_are_no_import_cycles():
     done, path = set(), []
 
@@ -147,6 +156,10 @@ def test_frameworks_stay_where_they_belong():
         (
             "import stylekit; dir(stylekit), stylekit.__version__",
             FRAMEWORKS | {"matplotlib", "scipy", "h5py"},
+        ),
+        (
+            "import stylekit.image; stylekit.image.read_image",
+            FRAMEWORKS | {"stylekit.image.drawn", "scipy", "matplotlib"},
         ),
         ("from stylekit import image, masks; image.read_image, masks.feather", FRAMEWORKS),
     ],
