@@ -21,7 +21,7 @@ from stylekit.masks.operations import (
 )
 from stylekit.masks.overlay import overlay
 from stylekit.masks.ramps import linear_gradient, radial_gradient
-from stylekit.masks.refine.crf import CRFParameters, crf, fit_crf
+from stylekit.masks.refine.crf import CRFParameters, crf
 from stylekit.masks.refine.matting import estimate_foreground, guided, matte
 from stylekit.masks.segmentation import Segmentation, Segmenter
 from stylekit.masks.segmenters.deeplab import VOC_NAMES, DeepLab
@@ -46,7 +46,6 @@ __all__ = [
     "estimate_foreground",
     "feather",
     "find_subject",
-    "fit_crf",
     "from_colors",
     "from_image",
     "guided",

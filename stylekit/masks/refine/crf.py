@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from scipy.optimize import minimize
-from scipy.special import expit, logit
 
 from stylekit._checks import InputTypeError, choice, explain, fail, integer, number
 from stylekit.image import PictureLike, as_image
-from stylekit.masks.operations import listed, mask_of
+from stylekit.masks.operations import mask_of
 from stylekit.masks.refine.mean_field import mean_field
 from stylekit.masks.segmentation import Segmentation
 
@@ -87,7 +84,7 @@ def crf(
         What is to be refined. Of a segmentation the classes in the labels take part, by their
         scores where there are any. Else a mask, as `as_mask` takes it: the probability of 1.
     parameters : CRFParameters, optional
-        Default: ``CRFParameters()``. `fit_crf` finds better ones for one kind of pictures.
+        Default: ``CRFParameters()``.
     **changes
         Fields of `CRFParameters` to be replaced: ``crf(picture, mask, color_deviation=0.03)``.
 
@@ -143,135 +140,6 @@ def crf(
     labels = present[marginals.argmax(axis=0)].astype(np.int32)
     parts = None if source.parts is None else _moved(source.parts, source.labels, labels)
     return dataclasses.replace(source, labels=labels, scores=scores, parts=parts)
-
-
-def fit_crf(
-    pictures: Iterable[PictureLike],
-    sources: Iterable[Segmentation | Any],
-    truths: Iterable[Segmentation | Any],
-    start: CRFParameters | None = None,
-    *,
-    evaluations: int = 100,
-) -> CRFParameters:
-    """Find the weights, deviations and confidence with which `crf` comes nearest to given masks.
-
-    Parameters
-    ----------
-    pictures : iterable of path, PIL image or array_like
-        A few pictures. As deviations are shares of a picture's side, small ones (256 pixels) do.
-    sources : iterable of Segmentation or mask
-        What `crf` will be given for each.
-    truths : iterable of Segmentation or mask
-        What it should return for each: of a source's kind, size and names. Pixels of a class that
-        the source does not have in that picture are left out.
-    start : CRFParameters, optional
-        Where the search starts; its `iterations` are kept. Default: ``CRFParameters()``.
-    evaluations : int, optional
-        Runs of `crf` on all pictures, at least 1.
-
-    Returns
-    -------
-    CRFParameters
-        The best found, at least as good as `start`; for ``crf(picture, source, fitted)``.
-
-    Raises
-    ------
-    InputError, InputTypeError
-        As by `crf`, or if the lists differ in length or a truth does not fit its source.
-
-    Notes
-    -----
-    Minimises the mean cross-entropy of the truth under the marginals, a picture's pixels averaged
-    first, by Nelder and Mead's simplex over logarithms (the logit for `confidence`). The same
-    arguments give the same result.
-    """
-    start = CRFParameters() if start is None else _changed(start, {})
-    evaluations = integer(evaluations, "evaluations", low=1)
-    pictures, sources, truths = (
-        listed(values, name)
-        for values, name in ((pictures, "pictures"), (sources, "sources"), (truths, "truths"))
-    )
-    if not len(pictures) == len(sources) == len(truths) > 0:
-        fail(
-            "the lists do not match",
-            expected="at least one picture, and a source and a truth for each",
-            received=f"{len(pictures)} pictures, {len(sources)} sources, {len(truths)} truths",
-        )
-    examples = [_example(*three) for three in zip(pictures, sources, truths, strict=True)]
-
-    def loss(point: np.ndarray) -> float:
-        parameters = _from_point(point, start)
-        return float(
-            np.mean(
-                [
-                    _cross_entropy(_marginals(image, planes, parameters), truth)
-                    for image, planes, truth in examples
-                ]
-            )
-        )
-
-    low, high = np.array(list(_SEARCHED.values())).T
-    first = np.clip(_to_point(start), low, high)
-    simplex = np.vstack([first, first + np.diag(np.where(first + 0.7 > high, -0.7, 0.7))])
-    found = minimize(
-        loss,
-        first,
-        method="Nelder-Mead",
-        bounds=list(zip(low, high, strict=True)),
-        options={"maxfev": evaluations, "initial_simplex": simplex, "adaptive": True},
-    )
-    return _from_point(found.x, start)
-
-
-# Logarithms of the least and the most that fit_crf tries; the logit of confidence, last.
-_SEARCHED = {
-    "appearance_weight": np.log([0.05, 100]),
-    "smoothness_weight": np.log([0.05, 100]),
-    "position_deviation": np.log([0.02, 1]),
-    "color_deviation": np.log([0.015, 1]),
-    "smoothness_deviation": np.log([0.001, 0.05]),
-    "confidence": logit([0.51, 0.9999]),
-}
-
-
-def _to_point(parameters: CRFParameters) -> np.ndarray:
-    *values, confidence = (getattr(parameters, name) for name in _SEARCHED)
-    return np.append(np.log(np.maximum(values, 1e-9)), logit(confidence))
-
-
-def _from_point(point: np.ndarray, start: CRFParameters) -> CRFParameters:
-    values = [*np.exp(point[:-1]).tolist(), float(expit(point[-1]))]
-    return dataclasses.replace(start, **dict(zip(_SEARCHED, values, strict=True)))
-
-
-def _example(picture: PictureLike, source: Any, truth: Any) -> tuple[np.ndarray, ...]:
-    """Return the picture, the source's planes, and the truth's planes of the same classes."""
-    image = as_image(picture)
-    planes, present = _planes(source, image)
-    if isinstance(source, Segmentation) != isinstance(truth, Segmentation) or (
-        isinstance(source, Segmentation) and source.names != truth.names
-    ):
-        fail(
-            "a truth does not fit its source",
-            expected="two masks, or two segmentations with the same names",
-            received=f"{_kind(source)} and {_kind(truth)}",
-            hint="take masks of both: segmentation.mask(name)",
-        )
-    if not isinstance(source, Segmentation):
-        return image, planes, _planes(truth, image)[0]
-    if truth.labels.shape != image.shape[:2]:
-        _fail_size(truth.labels.shape, image.shape[:2])
-    return image, planes, (present[:, None, None] == truth.labels).astype(np.float32)
-
-
-def _kind(source: Any) -> str:
-    return (
-        f"a segmentation of {len(source.names)}" if isinstance(source, Segmentation) else "a mask"
-    )
-
-
-def _cross_entropy(marginals: np.ndarray, truth: np.ndarray) -> float:
-    return float(-np.sum(truth * np.log(np.maximum(marginals, 1e-6))) / max(truth.sum(), 1))
 
 
 def _changed(parameters: CRFParameters, changes: dict[str, Any]) -> CRFParameters:

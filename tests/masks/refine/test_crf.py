@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from stylekit._checks import InputError, InputTypeError
 from stylekit.image import read_image
-from stylekit.masks.refine.crf import CRFParameters, crf, fit_crf
+from stylekit.masks.refine.crf import CRFParameters, crf
 from stylekit.masks.segmentation import Segmentation
 
 NAMES = ("background", "bird", "cat", "dog")
@@ -223,53 +223,6 @@ class TestBadInput:
             crf(photo, rough[1:])
         with pytest.raises(InputError, match=r"another size than the picture.*was segmented"):
             crf(photo, Segmentation(rough[1:].astype(int), NAMES))
-
-
-class TestFit:
-    def test_improves_the_loss_and_the_mask_of_another_picture(self, scene):
-        photo, rough, truth = scene
-        start = CRFParameters(appearance_weight=0.5)
-        fitted = fit_crf([photo], [rough], [truth], start, evaluations=30)
-        assert fitted.iterations == start.iterations
-        before, after = (cross_entropy(crf(photo, rough, p), truth) for p in (start, fitted))
-        assert after < 0.7 * before
-        other = photo[:, ::-1], rough[:, ::-1], truth[:, ::-1]
-        wrong = [np.mean((crf(*other[:2], p) > 0.5) != other[2]) for p in (start, fitted)]
-        assert wrong[1] < wrong[0]
-
-    def test_is_repeatable_and_takes_segmentations(self, scene):
-        photo, rough, truth = (values[::2, ::2] for values in scene)
-        source, wanted = (Segmentation(mask.astype(int), NAMES) for mask in (rough, truth))
-        fitted = fit_crf([photo], [source], [wanted], evaluations=8)
-        assert fitted == fit_crf([photo], [source], [wanted], evaluations=8)
-        assert fitted == fit_crf([photo], [rough], [truth], evaluations=8)
-
-    def test_never_returns_worse_than_the_start(self, scene):
-        photo, rough, _ = (values[::2, ::2] for values in scene)
-        start = CRFParameters()
-        truth = (crf(photo, rough) > 0.5).astype(np.float32)
-        fitted = fit_crf([photo], [rough], [truth], start, evaluations=2)
-        losses = [cross_entropy(crf(photo, rough, p), truth) for p in (start, fitted)]
-        assert losses[1] <= losses[0] + 1e-6
-
-    def test_lists_that_do_not_match(self, scene):
-        photo, rough, truth = scene
-        with pytest.raises(InputError, match="1 pictures, 2 sources, 1 truths"):
-            fit_crf([photo], [rough, rough], [truth])
-        with pytest.raises(InputError, match="at least one picture"):
-            fit_crf([], [], [])
-
-    def test_a_truth_of_another_kind(self, scene):
-        photo, rough, truth = scene
-        with pytest.raises(
-            InputError, match=r"two masks, or two segmentations.*segmentation\.mask"
-        ):
-            fit_crf([photo], [rough], [Segmentation(truth.astype(int), NAMES)])
-
-
-def cross_entropy(mask, truth):
-    likely = np.where(truth > 0.5, mask, 1 - mask)
-    return -np.mean(np.log(np.maximum(likely, 1e-6)))
 
 
 def test_parameters_are_frozen():
