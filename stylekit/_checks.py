@@ -19,7 +19,17 @@ from typing import Any, NoReturn
 
 
 class StylekitError(Exception):
-    """Base of every error that stylekit raises on purpose."""
+    """Base of every error that stylekit raises on purpose.
+
+    Attributes
+    ----------
+    argument : str or None
+        Name of the argument that caused it; None if no single argument did.
+    """
+
+    def __init__(self, message: str, *, argument: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 class InputError(StylekitError, ValueError):
@@ -51,6 +61,9 @@ def naming(where: str) -> Iterator[None]:
 def explain(problem: str, *, expected: str = "", received: Any = "", hint: str = "") -> str:
     """Compose a message in the library's one voice.
 
+    A message names an argument in backticks, as "lower `min_share`". A front end replaces such a
+    name by what its user knows the argument as.
+
     Parameters
     ----------
     problem : str
@@ -74,15 +87,32 @@ def explain(problem: str, *, expected: str = "", received: Any = "", hint: str =
     return text
 
 
-def fail(problem: str, *, expected: str = "", received: Any = "", hint: str = "") -> NoReturn:
-    """Raise `InputError` with the message of `explain`."""
-    raise InputError(explain(problem, expected=expected, received=received, hint=hint))
+def fail(
+    problem: str,
+    *,
+    expected: str = "",
+    received: Any = "",
+    hint: str = "",
+    argument: str | None = None,
+) -> NoReturn:
+    """Raise `InputError` with the message of `explain`, caused by an argument."""
+    message = explain(problem, expected=expected, received=received, hint=hint)
+    raise InputError(message, argument=argument)
 
 
 def number(
-    value: Any, name: str, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False
+    value: Any,
+    name: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    argument: str | None = None,
 ) -> float:
     """Return `value` as a finite float within [low, high] (or (low, high] with `open_low`).
+
+    An error begins with `name`. It is caused by `argument`, by default `name` if that is an
+    identifier.
 
     Raises
     ------
@@ -94,17 +124,22 @@ def number(
     limits = _limits("number", low, high, open_low)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InputTypeError(
-            explain(f"{name} is not a number", expected=limits, received=_brief(value))
+            explain(f"{name} is not a number", expected=limits, received=_brief(value)),
+            argument=_argument(name, argument),
         )
     result = float(value)
     below = result <= low if open_low else result < low
     if not math.isfinite(result) or below or result > high:
-        fail(f"{name} is out of range", expected=limits, received=value)
+        _out_of_range(value, name, limits, argument)
     return result
 
 
-def integer(value: Any, name: str, *, low: int, high: float = math.inf) -> int:
+def integer(
+    value: Any, name: str, *, low: int, high: float = math.inf, argument: str | None = None
+) -> int:
     """Return `value` as an int within [low, high]; integral floats are refused.
+
+    `name` and `argument` are as in `number`.
 
     Raises
     ------
@@ -120,15 +155,19 @@ def integer(value: Any, name: str, *, low: int, high: float = math.inf) -> int:
         result = None
     if result is None:
         raise InputTypeError(
-            explain(f"{name} is not a whole number", expected=limits, received=_brief(value))
+            explain(f"{name} is not a whole number", expected=limits, received=_brief(value)),
+            argument=_argument(name, argument),
         )
     if result < low or result > high:
-        fail(f"{name} is out of range", expected=limits, received=value)
+        _out_of_range(value, name, limits, argument)
     return result
 
 
-def choice(value: Any, name: str, options: Iterable[Any]) -> Any:
-    """Return `value` if it is one of `options`, else raise `InputError` naming them."""
+def choice(value: Any, name: str, options: Iterable[Any], *, argument: str | None = None) -> Any:
+    """Return `value` if it is one of `options`, else raise `InputError` naming them.
+
+    `name` and `argument` are as in `number`.
+    """
     options = tuple(options)
     if value not in options:
         fail(
@@ -136,6 +175,7 @@ def choice(value: Any, name: str, options: Iterable[Any]) -> Any:
             expected="one of " + ", ".join(map(repr, options)),
             received=repr(value),
             hint=did_you_mean(str(value), [str(o) for o in options]),
+            argument=_argument(name, argument),
         )
     return value
 
@@ -231,6 +271,16 @@ def check_place(path: Path) -> None:
         )
 
 
+def _argument(name: str, argument: str | None) -> str | None:
+    """Return the argument that a check is of: as given, or the name if it is an identifier."""
+    return argument or (name if name.isidentifier() else None)
+
+
+def _out_of_range(value: Any, name: str, limits: str, argument: str | None) -> NoReturn:
+    argument = _argument(name, argument)
+    fail(f"{name} is out of range", expected=limits, received=value, argument=argument)
+
+
 def _limits(kind: str, low: float, high: float, open_low: bool) -> str:
     if low == -math.inf and high == math.inf:
         return f"a finite {kind}"
@@ -279,5 +329,6 @@ def grid_size(counts: Mapping[str, int], limit: int, name: str = "max_cells") ->
             received=" times ".join(varied),
             hint="take fewer values, go through one parameter after the other at the best of the "
             f"last, or raise {name}",
+            argument=_argument(name, None),
         )
     return size

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -108,6 +110,37 @@ def test_what_is_no_integer_is_a_type_error_that_names_the_argument(value):
 def test_an_integer_lies_in_its_range(value, high):
     with pytest.raises(InputError, match=f"n is out of range.*received {value}"):
         integer(value, "n", low=1, high=high)
+
+
+@pytest.mark.parametrize(
+    ("check", "argument"),
+    [
+        (lambda: number(2, "strength", high=1), "strength"),
+        (lambda: number("a", "strength"), "strength"),
+        (lambda: number(2, "the weight of conv1_1", high=1), None),
+        (lambda: number("a", "a style weight", argument="style_weights"), "style_weights"),
+        (lambda: integer(0, "steps", low=1), "steps"),
+        (lambda: integer(0.5, "steps", low=1), "steps"),
+        (lambda: integer(0, "the side of a tile", low=1, argument="size"), "size"),
+        (lambda: choice("a", "mode", ("b", "c")), "mode"),
+        (lambda: choice("a", "the mode", ("b", "c"), argument="mode"), "mode"),
+        (lambda: fail("the pot is empty"), None),
+        (lambda: fail("the pot is empty", argument="pot"), "pot"),
+        (lambda: grid_size({"strength": 3}, 2), "max_cells"),
+    ],
+)
+def test_an_error_carries_the_argument_that_caused_it(check, argument):
+    with pytest.raises(StylekitError) as error:
+        check()
+    assert error.value.argument == argument
+    assert pickle.loads(pickle.dumps(error.value)).argument == argument
+
+
+@pytest.mark.parametrize("error", [InputError, InputTypeError, FileError, SetupError])
+def test_an_error_keeps_its_message_and_argument_in_a_pickle(error):
+    assert error("no tea").argument is None
+    copy = pickle.loads(pickle.dumps(error("no tea", argument="pot")))
+    assert (str(copy), copy.argument) == ("no tea", "pot")
 
 
 def test_a_long_value_is_shortened_in_a_message():

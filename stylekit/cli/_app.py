@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -14,9 +15,8 @@ import typer
 
 from stylekit._checks import SetupError, StylekitError
 from stylekit._version import __version__
-from stylekit.cli._help import Program, Typer, examples
+from stylekit.cli._help import NAMES, Program, Typer, examples
 from stylekit.cli._interrupt import INTERRUPTED, leave, on_interrupt
-from stylekit.cli._words import spoken
 
 app = Typer(
     name="stylekit",
@@ -46,6 +46,24 @@ def root(
         raise typer.Exit
 
 
+def in_options(message: str, argument: str | None = None) -> str:
+    """Return a message of the library with its arguments as the command's options.
+
+    Parameters
+    ----------
+    message : str
+        With arguments in backticks, as of `stylekit._checks.explain`.
+    argument : str, optional
+        The one that caused it. Where the message does not name it, its option is put before.
+    """
+    names = NAMES.get({})
+    if argument in names and f"`{argument}`" not in message:
+        named = re.match(rf"{argument}\b", message)
+        rest = message[named.end() :] if named else f": {message}"
+        message = names[argument] + rest
+    return re.sub(r"`(\w+)`", lambda found: names.get(found[1], found[0]), message)
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn stylekit's errors into one sentence and status 2; defects keep their traceback.
@@ -55,7 +73,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except StylekitError as error:
-        typer.echo(f"stylekit: {spoken(str(error))}", err=True)
+        typer.echo(f"stylekit: {in_options(str(error), error.argument)}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("stylekit: interrupted before there was a picture to keep.", err=True)
@@ -114,4 +132,4 @@ def main() -> None:
 def tell(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Say a warning that is meant for who runs the program; the others are for programmers."""
     if category is UserWarning:
-        typer.echo(f"stylekit: {spoken(str(message))}", err=True)
+        typer.echo(f"stylekit: {in_options(str(message))}", err=True)

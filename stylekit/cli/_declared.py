@@ -135,6 +135,7 @@ Extractor = Annotated[
 WeightsFile = Annotated[
     Path | None,
     typer.Option(
+        "--weights-file",
         metavar="FILE",
         rich_help_panel=Panel.network,
         show_default="STYLEKIT_WEIGHTS, or a download",

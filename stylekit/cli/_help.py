@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import enum
+from contextvars import ContextVar
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+NAMES: ContextVar[dict[str, str]] = ContextVar("NAMES")
+"""What the command that runs calls each argument, such as ``--min-share`` for ``min_share``."""
 
 
 class Panel(enum.StrEnum):
@@ -50,11 +54,18 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the command line; what is said of a wrong value leaves out whose words it is in."""
+        NAMES.set({one.name: shown(one) for one in self.get_params(ctx)})
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
             error.message = error.message.removeprefix("Value error, ")  # pydantic's
             raise
+
+
+def shown(parameter: Any) -> str:
+    """Return an option's long name, or a file's name in the usage."""
+    options = [one for one in parameter.opts if one.startswith("--")]
+    return options[0] if options else parameter.metavar
 
 
 class Program(TyperGroup):

@@ -37,7 +37,7 @@ class RunOptions:
     variation: declared.Variation = None
     add_loss: declared.AddLoss = None
     extractor: declared.Extractor = ExtractorName.auto
-    weights_file: declared.WeightsFile = None
+    weights: declared.WeightsFile = None
     style_layers: declared.StyleLayers = None
     pooling: declared.Pooling = PoolingName.max
     optimizer: declared.Optimizer = OptimizerName.lbfgs
@@ -62,7 +62,7 @@ class RunOptions:
         """Refuse what can be refused before a picture is read."""
         from stylekit.image import check_animation, check_writable
 
-        check_weights_file(self.weights_file, *self.networks())
+        check_weights_file(self.weights, *self.networks())
         self.layers(style_layers=self.style_layers)
         parsed_plan(self.plan, self.max_memory)
         check_writable(self.out, bits=self.bits)
@@ -126,7 +126,7 @@ class RunOptions:
 
     def network(self, name: ExtractorName) -> Any:
         """Return the network of a name."""
-        return network(name, self.weights_file, self.pooling.value)
+        return network(name, self.weights, self.pooling.value)
 
     @staticmethod
     def layers(**named: str | None) -> dict[str, Any]:

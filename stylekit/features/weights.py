@@ -78,8 +78,9 @@ def locate(download: Download) -> Path:
             f"the weights {download.name} cannot be had: {ENVIRONMENT_VARIABLE} is not set, "
             f"{download.cached} is missing or not the published file, and the download from "
             f"{download.url} failed ({error}). Download the file on another machine and give its "
-            f"path as weights=... (or --weights-file), or in {ENVIRONMENT_VARIABLE}; or take "
-            "CompactVGG(), which is part of the package."
+            f"path as `weights`, or in {ENVIRONMENT_VARIABLE}; or take the compact network, which "
+            "is part of stylekit, as `extractor`.",
+            argument="weights",
         ) from error
 
 

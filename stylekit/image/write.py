@@ -180,7 +180,8 @@ def _format(path: Path, bits: int) -> str:
             "16 bits a channel can only be written to TIFF",
             expected=f"a path such as {path.with_suffix('.tif')}",
             received=str(path),
-            hint="change the suffix, or take bits=8",
+            hint="change the suffix, or set `bits` to 8",
+            argument="bits",
         )
     return kind
 

@@ -62,7 +62,7 @@ class Region:
                     f"at {width}x{height} pixels",
                     expected=f"a longer side of at least {size} pixels" if size else "",
                     hint="enlarge the picture or the region, or leave the layer out"
-                    + (", or pass small_regions='skip_layer'" if self.small_regions else ""),
+                    + (" with `small_regions`" if self.small_regions else ""),
                 )
             canvas.notes.append(f"{self.what} left out at {layer} of {width}x{height}: too small")
         return result

@@ -94,7 +94,7 @@ def fitted(mask: Any, picture: np.ndarray, name: str = "mask") -> np.ndarray:
             f"the {name} has another aspect ratio than its picture",
             expected=f"that of {width}x{height} pixels",
             received=f"{columns}x{rows}",
-            hint="draw it over the picture, or stretch it with masks.resize",
+            hint="draw it over the picture itself, or resize it",
         )
     return resize(values, (height, width))
 

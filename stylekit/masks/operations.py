@@ -77,15 +77,15 @@ def as_mask(
     if shape is not None and values.shape != (shape := pair(shape)):
         fail(
             f"{name} has another size",
-            expected=f"shape {shape}",
-            received=f"shape {values.shape}",
-            hint=f"use masks.resize({name}, {shape})",
+            expected=_in_pixels(shape),
+            received=_in_pixels(values.shape),
+            hint="draw it over the picture itself, or resize it",
         )
     if not allow_empty and not values.any():
         fail(
             f"{name} is empty",
             expected="at least one pixel above 0",
-            received=f"zeros only, shape {values.shape}",
+            received=f"zeros only, {_in_pixels(values.shape)}",
             hint="check the label, colour or level that it was made with",
         )
     return values
@@ -97,6 +97,10 @@ def mask_of(
     """Return a mask of a picture's size, or what a callable makes of the picture, checked."""
     mask = mask(picture) if callable(mask) else mask
     return as_mask(mask, picture.shape[:2], name=name, allow_empty=allow_empty)
+
+
+def _in_pixels(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]} pixels"
 
 
 def _plane(mask: Any, name: str) -> np.ndarray:

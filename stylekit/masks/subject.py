@@ -143,7 +143,8 @@ def _cut_out(
         fail(
             "nothing stands out from the background",
             expected="a subject with colours that are rare around it",
-            hint="mark some of it with foreground=, or draw a tighter box",
+            hint="draw a tighter box" if boxed else "mark more of it with `foreground`",
+            argument="box" if boxed else "foreground",
         )
     found[0] |= found[-1]  # strokes add to what the box finds
     if fill_holes:
@@ -279,7 +280,8 @@ def _known(
             "no background is known",
             expected="a box smaller than the picture, or scribbles on the background",
             received="no box" if box is None else f"a box that is the whole picture, {tuple(box)}",
-            hint="mark some background with background=",
+            hint="mark some with `background`" if box is None else "draw a smaller box",
+            argument="background" if box is None else "box",
         )
     return inside, outside
 

@@ -104,7 +104,7 @@ def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np
         warnings.warn(
             f"The style picture has {width}x{height} pixels and is enlarged to {wanted}: its "
             f"strokes get blurred. Use a style of at least {max(SMALL_STYLE, wanted // 2)} pixels "
-            "a side, or a smaller size.",
+            "a side, or a smaller `size`.",
             stacklevel=2,
         )
     return as_image(style, "style", wanted)

@@ -229,9 +229,13 @@ def _one_each(value, styles, name):
 def _shares(weights, covers):
     """Return weights of styles, scaled to sum to 1 where their masks cover most."""
     values = [1.0] * len(covers) if weights is None else list(weights)
-    values = [number(w, "a style weight", low=0) for w in values]
+    values = [number(w, "a style weight", low=0, argument="style_weights") for w in values]
     if len(values) != len(covers) or not sum(values):
-        expected = f"{len(covers)} weights, not all 0"
-        fail("style_weights do not match the styles", expected=expected, received=weights)
+        fail(
+            "`style_weights` does not match the styles",
+            expected=f"{len(covers)} weights, not all 0",
+            received=weights,
+            argument="style_weights",
+        )
     most = np.max(sum(w * cover for w, cover in zip(values, covers, strict=True)))
     return [float(w / most) for w in values]

@@ -135,7 +135,8 @@ def localized(
             "nothing is left to paint",
             expected="a subject that leaves a part of the picture",
             received="a mask of the whole picture",
-            hint="use keep='background', which paints the subject",
+            hint="set `keep` to background, which paints the subject",
+            argument="keep",
         )
     source = None
     if same_mask:

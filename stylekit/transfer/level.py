@@ -194,7 +194,7 @@ class Level:
             explain(
                 f"{what} became NaN or infinite at step {index}",
                 hint="the last good image is kept; lower the term's weight or the optimizer's "
-                "steps, or use precision='float32'",
+                "steps, or set `precision` to float32",
             ),
             record.result("non-finite loss"),
             name,

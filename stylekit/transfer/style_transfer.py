@@ -197,8 +197,9 @@ class StyleTransfer:
                 raise SetupError(
                     explain(
                         "the memory does not hold the run",
-                        hint="take plan=Recompute() or plan=Tiles(), LBFGS(history=3), a smaller "
-                        "size or style, or precision='mixed_float16' on a GPU",
+                        hint="set `plan` to recompute or tiles, use an `optimizer` with less "
+                        "memory, such as Adam, use a smaller size or style, or set `precision` to "
+                        "mixed_float16 on a GPU",
                     )
                 ) from error
             if not record.rows:

@@ -137,7 +137,7 @@ def test_time_that_is_over(networks, visitor):
         ({"network": "other"}, "The network is unknown"),
         ({"size": 4096}, "The size is out of range"),
         ({"strength": 2}, "strength is out of range"),
-        ({"weights": [0, 0, 0]}, "style_weights do not match the styles"),
+        ({"weights": [0, 0, 0]}, "`style_weights` does not match the styles"),
         ({"keep_colors": "all"}, "all"),
     ],
 )

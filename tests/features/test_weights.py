@@ -277,7 +277,7 @@ def assert_names_file_places_and_ways_out(error, download):
         download.url,
         str(download.cached),
         f"{ENVIRONMENT_VARIABLE} is not set",
-        "weights=",
+        "`weights`",
     ):
         assert word in str(error.value)
 

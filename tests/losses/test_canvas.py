@@ -156,7 +156,7 @@ def ones_but(value):
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (np.ones((40, 48)), r"another size: expected shape \(48, 40\), received shape \(40, 48\)"),
+        (np.ones((40, 48)), r"another size: expected 40x48 pixels, received 48x40 pixels"),
         (np.zeros((48, 40)), "mask is empty"),
         (ones_but(np.nan), "NaN"),
         (ones_but(-0.5), r"outside \[0, 1\].*-0.5"),

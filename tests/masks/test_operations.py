@@ -115,7 +115,7 @@ class TestAsMask:
         assert_mask(masks.as_mask(np.zeros((4, 5)), allow_empty=True), (4, 5))
 
     def test_another_size_names_both_and_the_way_out(self):
-        with pytest.raises(InputError, match=r"\(4, 5\).*\(6, 7\).*masks\.resize\(sky, \(4, 5\)\)"):
+        with pytest.raises(InputError, match=r"expected 5x4 pixels, received 7x6 pixels\. Draw it"):
             masks.as_mask(np.ones((6, 7)), (4, 5), name="sky")
 
     @pytest.mark.parametrize(
@@ -537,7 +537,7 @@ class TestFromColors:
 
     def test_a_map_without_flat_colours(self, rng):
         noise = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        with pytest.raises(InputError, match=r"no region of one colour.*colors="):
+        with pytest.raises(InputError, match=r"no region of one colour.*`colors`"):
             masks.from_colors(noise)
         with pytest.raises(InputError, match="no flat colours"):
             masks.from_colors(noise, ["red"], tolerance=0)

@@ -240,7 +240,7 @@ class TestBadInput:
             subject(picture, BOX, foreground=np.ones((4, 4)))
 
     def test_says_when_nothing_stands_out(self):
-        with pytest.raises(InputError, match=r"nothing stands out.*foreground="):
+        with pytest.raises(InputError, match=r"nothing stands out.*tighter box"):
             subject(np.full((40, 60, 3), 0.5), (10, 10, 50, 30))
 
     @pytest.mark.parametrize("options", [{"rounds": 0}, {"size": 8}])

@@ -73,11 +73,11 @@ def regions(
     style: StyleArgument,
     style_map: StyleMap,
     *,
-    color: Colors = None,
+    colors: Colors = None,
     keep: Keep = None,
     merge: Merge = None,
     min_share: MinShare = MIN_SHARE,
-    skip_small: Annotated[
+    small_regions: Annotated[
         bool, typer.Option("--skip-small", help="Leave out layers too coarse for a region.")
     ] = False,
     run: PaintOptions,
@@ -97,11 +97,11 @@ def regions(
         content_map,
         style,
         style_map,
-        colors=color or None,
+        colors=colors or None,
         keep=keep or (),
         merge=merge or (),
         min_share=min_share,
-        small_regions="skip_layer" if skip_small else "error",
+        small_regions="skip_layer" if small_regions else "error",
         **options,
     )
 
@@ -151,7 +151,7 @@ def doodle(
     style: StyleArgument,
     style_map: StyleMap,
     *,
-    color: Colors = None,
+    colors: Colors = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
@@ -200,7 +200,7 @@ def doodle(
         doodle_map,
         style,
         style_map,
-        colors=color or None,
+        colors=colors or None,
         keep=keep or (),
         merge=merge or (),
         min_share=min_share,

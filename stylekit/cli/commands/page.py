@@ -41,9 +41,10 @@ def page(
             help="Where a reverse proxy shows the page, such as /paint.",
         ),
     ] = "",
-    weights_file: Annotated[
+    weights: Annotated[
         Path | None,
         typer.Option(
+            "--weights-file",
             metavar="FILE",
             show_default="STYLEKIT_WEIGHTS, or those on this machine",
             help="VGG19's weights, .h5 or .npz.",
@@ -105,7 +106,7 @@ def page(
             from stylekit.app.answers import Answers
 
             seer = segmenter(model, names) if model else None
-            served = server.application(Answers(networks(weights_file), limits, seer), root_path)
+            served = server.application(Answers(networks(weights), limits, seer), root_path)
             host, port = listening.getsockname()[:2]
             typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it)")
             server.serve(served, listening)

@@ -89,7 +89,7 @@ def sweep(
         ),
     ] = None,
     extractor: declared.Extractor = ExtractorName.auto,
-    weights_file: declared.WeightsFile = None,
+    weights: declared.WeightsFile = None,
     pooling: declared.Pooling = declared.PoolingName.max,
     seed: declared.Seed = 0,
     max_cells: Annotated[
@@ -103,7 +103,7 @@ def sweep(
     against content with the best ones marked, a table, and the pictures.
     """
     with plain_errors():
-        check_weights_file(weights_file, extractor)
+        check_weights_file(weights, extractor)
         checked(style_loss, "--style-loss", declared.STYLE_LOSSES)
         grid: dict[str, Any] = {
             "style": styles,
@@ -125,7 +125,7 @@ def sweep(
             grid,
             size=size or None,
             steps=steps,
-            extractor=network(extractor, weights_file, pooling.value),
+            extractor=network(extractor, weights, pooling.value),
             keep_colors=keep_colors and keep_colors.value,
             style_loss=resolved(style_loss, "--style-loss"),
             seed=seed,

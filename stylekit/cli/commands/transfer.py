@@ -21,9 +21,9 @@ def transfer(
     content: Annotated[Path, typer.Argument(metavar="CONTENT", help="The photograph.")],
     styles: Annotated[list[Path], typer.Argument(metavar="STYLE", help="One or more.")],
     *,
-    style_weight: Annotated[
+    style_weights: Annotated[
         list[float] | None,
-        within(low=0, help="A style's share: one for each, in their order."),
+        within("--style-weight", low=0, help="A style's share: one for each, in their order."),
     ] = None,
     mask: Annotated[
         list[Path] | None,
@@ -56,7 +56,7 @@ def transfer(
     # Pictures are read first, which needs no TensorFlow.
     from stylekit.image import as_image
 
-    _check_count("--style-weight", style_weight, len(styles), one_will_do=False)
+    _check_count("--style-weight", style_weights, len(styles), one_will_do=False)
     _check_count("--mask", mask, len(styles))
     _check_count("--style-mask", style_mask, len(styles))
     photo = as_image(content, "content", run.size or None)
@@ -88,7 +88,7 @@ def transfer(
         sk.recipes.basic,
         photo,
         paintings,
-        style_weights=style_weight or None,
+        style_weights=style_weights or None,
         mask=_one_or_all(masks),
         style_mask=_one_or_all(style_masks),
         initial=start,

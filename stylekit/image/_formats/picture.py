@@ -50,7 +50,7 @@ def check_pixel_count(name: str, count: int) -> None:
                 f"{name} has too many pixels",
                 expected=f"at most {limit}",
                 received=str(count),
-                hint="if you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS before reading it",
+                hint="make it smaller with another program, or raise Pillow's limit",
             )
         )
 

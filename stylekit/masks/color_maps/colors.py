@@ -91,7 +91,7 @@ def from_colors(
             fail(
                 "color_map has no region of one colour",
                 expected=f"colours of at least {min_share:.2%} of the picture, with flat areas",
-                hint="name the colours with colors=, lower min_share, or raise tolerance",
+                hint="name the colours with `colors`, lower `min_share`, or raise `tolerance`",
             )
         return _split(pixels, wanted, tolerance)
     wanted = colors_asked(colors)
@@ -125,17 +125,18 @@ def _split(pixels: np.ndarray, wanted: Colors, tolerance: float) -> ColorMasks:
 def colors_asked(colors: Iterable[Any] | Mapping[str, Any], name: str = "colors") -> Colors:
     """Return checked colours by their names or hex strings."""
     named = colors if isinstance(colors, Mapping) else dict(enumerate(listed(colors, name)))
-    values = [rgb_color(color, f"{name}[{key!r}]") for key, color in named.items()]
+    values = [rgb_color(color, f"{name}[{key!r}]", name) for key, color in named.items()]
     codes = [hex_color(color) for color in values]
     if not codes:
-        fail(f"{name} is empty", expected="at least one colour, or None to find those present")
+        expected = "at least one colour, or None to find those present"
+        fail(f"{name} is empty", expected=expected, argument=name)
     if len(set(codes)) < len(codes):
-        fail(f"{name} has one colour twice", received=", ".join(codes))
+        fail(f"{name} has one colour twice", received=", ".join(codes), argument=name)
     names = map(str, colors) if isinstance(colors, Mapping) else codes
     return dict(zip(names, values, strict=True))
 
 
-def rgb_color(color: Any, name: str) -> np.ndarray:
+def rgb_color(color: Any, name: str, argument: str | None = None) -> np.ndarray:
     """Return a colour as three whole floats in 0-255."""
     values = color
     if isinstance(color, str):
@@ -154,6 +155,7 @@ def rgb_color(color: Any, name: str) -> np.ndarray:
             f"{name} is not a colour",
             expected='three integers in 0-255, three floats in 0-1 or a string such as "#ff0000"',
             received=f"{color!r:.60}",
+            argument=argument,
         )
     return np.rint(values * (255 / scale)).astype(float)
 

@@ -117,9 +117,9 @@ def match_regions(
     min_share = number(min_share, "min_share", low=0, high=1)
     asked = None if colors is None else colors_asked(colors)
     kept, merged = _listed(keep, "keep"), _listed(merge, "merge")
-    _check_apart("colors and keep both name", asked or {}, kept)
-    _check_apart("colors and merge both name", asked or {}, merged)
-    _check_apart("keep and merge both name", kept, merged)
+    _check_apart("`colors` and `keep` both name", asked or {}, kept)
+    _check_apart("`colors` and `merge` both name", asked or {}, merged)
+    _check_apart("`keep` and `merge` both name", kept, merged)
     maps = [
         ColorMap(picture, name, kept | merged | (asked or {}), tolerance)
         for picture, name in zip((content_map, style_map), _MAPS, strict=True)
@@ -137,15 +137,13 @@ def match_regions(
         one.label()
     if asked is None:  # a colour of which others left no pixel
         wanted = [pair for pair in wanted if any(_shares(maps, *pair))]
-    for what, names in (
-        ("keep names a colour that neither map has", kept),
-        ("merge names a colour that neither map has", merged),
-    ):
+    for option, names in (("keep", kept), ("merge", merged)):
         unknown = [name for name in names if not any(_shares(maps, name, name))]
         if unknown:
             fail(
-                f"{what}: " + ", ".join(unknown),
+                f"{option} names a colour that neither map has: " + ", ".join(unknown),
                 expected="colours of " + _listing(maps, wanted),
+                argument=option,
             )
 
     pairs = [pair for pair in wanted if max(_shares(maps, *pair)) >= least]
@@ -160,14 +158,15 @@ def match_regions(
             + ", ".join(_where(maps, pair) for pair in apart),
             expected=f"each colour in both maps, within a tolerance of {tolerance:g}",
             received=_listing(maps, pairs),
-            hint="recolour a map, merge colours with what is around them with merge=, leave them "
-            "out with keep=, or name those wanted with colors=",
+            hint="recolour a map, merge colours with what is around them with `merge`, leave "
+            "them out with `keep`, or name those wanted with `colors`",
         )
     if not pairs:
         fail(
             "no region is left",
-            expected=f"a colour of at least {least:.1%} of a map that keep and merge do not name",
-            hint="lower min_share" if small else "",
+            expected=f"a colour of at least {least:.1%} of a map that neither `keep` nor `merge` "
+            "names",
+            hint="lower `min_share`" if small else "",
         )
     content, style = (
         one.masks([pair[side] for pair in pairs], {*merged, *(pair[side] for pair in small)})

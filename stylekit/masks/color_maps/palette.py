@@ -79,7 +79,7 @@ class ColorMap:
             fail(
                 f"the {self.name} has no region of one colour",
                 expected="flat areas of 3 x 3 pixels or more",
-                hint="name the colours with colors=, or raise tolerance",
+                hint="name the colours with `colors`, or draw the map in flat colours",
             )
 
     def seek(self, colors: Colors) -> None:

@@ -147,7 +147,7 @@ def matte(
             "picture is too small for a matte",
             expected=f"at least {_LEAST_SIDE} pixels a side, and {_LEAST} in all",
             received=f"{across}x{height} pixels",
-            hint="use masks.guided",
+            hint="use the guided filter",
         )
     trimap = np.full(values.shape, 0.5)
     trimap[_core(inside, width)] = 1
@@ -272,8 +272,8 @@ def _pymatting() -> Any:
             explain(
                 "pymatting is not installed",
                 expected="the package that solves for mattes",
-                hint="install it with: pip install pymatting; or use masks.guided, which needs "
-                "no extra",
+                hint="install it with: pip install pymatting; or use the guided filter, which "
+                "needs no extra",
             )
         ) from error
     return pymatting

@@ -14,7 +14,7 @@ from stylekit._checks import FileError, InputTypeError, explain, fail, integer
 from stylekit.image import PictureLike, as_image, resize
 from stylekit.masks.operations import pair
 from stylekit.masks.segmentation import Segmentation, class_names
-from stylekit.masks.segmenters.models import KINDS, Network, hub, of_keras, open_network
+from stylekit.masks.segmenters.models import KINDS, NO_NETWORK, Network, hub, of_keras, open_network
 
 if TYPE_CHECKING:
     import keras
@@ -159,7 +159,8 @@ class DeepLab:
                 + (", those of PASCAL VOC, unless names are given" if self.names is None else ""),
                 received=count,
                 hint="give the names of the set that it was trained on (COCO, Cityscapes, ...) in "
-                "the order of its labels, as names=",
+                "the order of its labels, as `names`",
+                argument="names",
             )
         return names
 
@@ -259,9 +260,10 @@ def _preset() -> Any:
         raise FileError(
             explain(
                 f"KerasHub's preset {PRESET} cannot be had ({error})"[:400],
-                hint="download it on another machine and give its folder as DeepLab(path), or a "
-                f"model file of your own ({KINDS}); masks.subject needs no network",
-            )
+                hint="download it on another machine and give its folder as `model`, or a model "
+                f"file of your own ({KINDS}); {NO_NETWORK}",
+            ),
+            argument="model",
         ) from error
 
 

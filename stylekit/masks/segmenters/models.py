@@ -23,6 +23,7 @@ KINDS = (
     ".tflite, .keras, a frozen graph .pb, a SavedModel folder (saved_model.pb) or "
     "a KerasHub preset folder (task.json)"
 )
+NO_NETWORK = "to mark the subject by a box needs no network"
 _IMAGE, _LABELS = "ImageTensor", "SemanticPredictions"  # of the classic frozen graphs
 
 
@@ -153,8 +154,8 @@ def hub() -> Any:
         raise SetupError(
             explain(
                 "KerasHub is not installed",
-                hint="run pip install keras-hub, or give the path of a model that you have "
-                f"({KINDS}); masks.subject needs no network",
+                hint="run pip install keras-hub, or give the path of a model that you have as "
+                f"`model` ({KINDS}); {NO_NETWORK}",
             )
         ) from error
     return keras_hub
@@ -310,7 +311,7 @@ def _guarded(run: Callable[[np.ndarray], Outputs], source: str) -> Callable[[np.
                 explain(
                     f"{source} cannot run on a picture of {pixels.shape[0]}x{pixels.shape[1]} "
                     f"({_first_line(error)})",
-                    hint="give the size that it was trained at as size=(height, width)",
+                    hint="give the height and width that it was trained at",
                 )
             ) from error
 

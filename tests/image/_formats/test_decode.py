@@ -235,7 +235,12 @@ def test_decompression_bomb(tmp_path, monkeypatch, limit):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(FileError) as caught:
         read_image(path)
-    for word in ("bomb.png has too many pixels", str(limit), "11520", "PIL.Image.MAX_IMAGE_PIXELS"):
+    for word in (
+        "bomb.png has too many pixels",
+        str(limit),
+        "11520",
+        "Pillow's limit",
+    ):
         assert word in str(caught.value)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     assert read_image(path).shape == ASTRONAUT.shape

@@ -113,7 +113,7 @@ def test_what_is_small_in_both_maps_is_merged_and_listed():
 
 def test_a_colour_of_one_map_can_be_merged():
     content, style = face(), face(without=["brow"])
-    with pytest.raises(InputError, match=r"#785032 is in the content map only: .*merge="):
+    with pytest.raises(InputError, match=r"#785032 is in the content map only: .*`merge`"):
         match_regions(content, style)
     regions = match_regions(content, style, merge=[FACE["brow"]])
     assert "brow" not in named(regions.names)
@@ -210,7 +210,7 @@ def test_a_region_in_one_map_only_is_an_error_that_lists_the_pairs():
     assert "#ff0000 (33.3%) with #ff0000 (50.0%)" in message
     assert "#0000ff (33.3%) with #0000ff (25.0%)" in message
     assert "#000000 (33.3%) of the content map with nothing (nearest: #3c2800, 72 away)" in message
-    assert "keep=" in message
+    assert "`keep`" in message
     regions = match_regions(
         stripes(RED, BLUE, BLACK), stripes(RED, RED, BLUE, (60, 40, 0)), tolerance=73
     )
@@ -262,11 +262,11 @@ def test_bad_requests():
         match_regions(content, style, {"wall": RED}, [RED])
     with pytest.raises(InputError, match="merge names a colour that neither map has: #00ff00"):
         match_regions(content, style, merge=[GREEN])
-    with pytest.raises(InputError, match="keep and merge both name #ff0000"):
+    with pytest.raises(InputError, match="`keep` and `merge` both name #ff0000"):
         match_regions(content, style, keep=[RED], merge=["red"])
     with pytest.raises(InputError, match="no region is left"):
         match_regions(content, style, keep=[RED, BLUE])
-    with pytest.raises(InputError, match=r"no region is left.*90.0%.*[Ll]ower min_share"):
+    with pytest.raises(InputError, match=r"no region is left.*90.0%.*[Ll]ower `min_share`"):
         match_regions(content, style, min_share=0.9)
     with pytest.raises(InputError, match="min_share is out of range"):
         match_regions(content, style, min_share=2)

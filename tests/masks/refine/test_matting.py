@@ -135,7 +135,7 @@ class TestGuided:
             guided(picture, np.ones(picture.shape[:2]), **options)
 
     def test_refuses_a_mask_of_another_size(self, picture):
-        with pytest.raises(InputError, match=r"mask has another size.*\(19, 26\)"):
+        with pytest.raises(InputError, match=r"mask has another size.*26x19"):
             guided(picture, np.ones((4, 4)))
 
 
@@ -181,7 +181,7 @@ class TestMatte:
     def test_refuses_a_picture_too_small_for_a_window(self, shape, method, rng):
         mask = np.zeros(shape)
         mask[:1, :1] = 1
-        with pytest.raises(InputError, match=rf"too small.*{shape[1]}x{shape[0]}.*masks.guided"):
+        with pytest.raises(InputError, match=rf"too small.*{shape[1]}x{shape[0]}.*guided filter"):
             matte(rng.random((*shape, 3)), mask, method=method)
 
     @needs_pymatting
