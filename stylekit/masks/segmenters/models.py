@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -178,14 +179,17 @@ def _open_tflite(path: Path, span: tuple[float, float]) -> Network:
     else:
         outputs = {item["name"]: item for item in interpreter.get_output_details()}
 
+    lock = threading.Lock()  # an interpreter holds the tensors of one run
+
     def run(pixels: np.ndarray) -> Outputs:
         values = encode(pixels, given["dtype"], span)
-        if size is None:
-            interpreter.resize_tensor_input(given["index"], values.shape)
-            interpreter.allocate_tensors()
-        interpreter.set_tensor(given["index"], values)
-        interpreter.invoke()
-        return {name: _read(interpreter, item) for name, item in outputs.items()}
+        with lock:
+            if size is None:
+                interpreter.resize_tensor_input(given["index"], values.shape)
+                interpreter.allocate_tensors()
+            interpreter.set_tensor(given["index"], values)
+            interpreter.invoke()
+            return {name: _read(interpreter, item) for name, item in outputs.items()}
 
     return Network(source, _guarded(run, source), size, fixed=size is not None)
 

@@ -1,4 +1,5 @@
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -141,6 +142,17 @@ def test_a_quantised_model_gives_real_scores(kind, folder, square, pixels, rng):
     (found,) = open_network(path).run(pixels).values()
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, 5 * pixels, atol=0.06)
+
+
+@pytest.mark.parametrize("opened", ["saved", "square"])
+def test_a_tflite_model_may_be_run_by_several_threads(opened, folder, rng, request):
+    path = convert(folder / f"{opened}_threads.tflite", request.getfixturevalue(opened))
+    network = open_network(path, (0, 1))
+    sides = (8, 8) if network.fixed else (100, 200)
+    pictures = [rng.random((side, side, 3), dtype=np.float32) for side in sides * 100]
+    with ThreadPoolExecutor(4) as pool:
+        for picture, found in zip(pictures, pool.map(network.run, pictures), strict=True):
+            np.testing.assert_allclose(found["scores"], 5 * picture, rtol=1e-6)
 
 
 def test_tensorflow_runs_tflite_where_litert_is_missing(lite, pixels, monkeypatch):
