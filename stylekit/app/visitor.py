@@ -12,6 +12,7 @@ from stylekit.app.jobs import Job
 from stylekit.app.limits import SMALLEST, Limits
 from stylekit.features import FeatureExtractor
 from stylekit.masks import Segmentation, Segmenter, find_subject
+from stylekit.masks.finding import segmented
 from stylekit.recipes import stylize
 from stylekit.transfer import FitMemory, TimeLimit
 
@@ -46,7 +47,7 @@ class Visitor:
     def take_photo(self, photo: np.ndarray, segmenter: Segmenter | None = None) -> list[str]:
         """Take another photo, and forget the old one's region; return the classes found in it."""
         self.photo, self.mask = photo, None
-        self.seen = None if segmenter is None else segmenter(photo)
+        self.seen = None if segmenter is None else segmented(segmenter, photo)
         found = () if self.seen is None else self.seen.names_present
         return [name for name in found if name != "background"]
 

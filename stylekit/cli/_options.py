@@ -178,7 +178,8 @@ class RunOptions:
         try:
             result = run()
         except sk.transfer.TransferError as error:
-            result, problem = error.result, str(error)
+            notes = getattr(error, "__notes__", ())  # in whose code it was raised
+            result, problem = error.result, ", ".join([str(error).rstrip("."), *notes])
         except KeyboardInterrupt:  # between the last step and the result, which a blend may fill
             if self._latest.step is None:
                 raise
@@ -199,7 +200,7 @@ class RunOptions:
             ". To keep them, lower --min-share, or name all regions with --color.",
         )
         if problem:
-            raise InputError(f"{problem.rstrip('.')}. The image so far is in {saved}.")
+            raise InputError(f"{problem}. The image so far is in {saved}.")
         stop = "" if result.stopped_by == "steps" else f" ({result.stopped_by})"
         if self.checkpoint and stop:
             stop += f"; the same command goes on from {self.checkpoint}"

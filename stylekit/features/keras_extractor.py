@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import keras
 
-from stylekit._checks import InputError, InputTypeError, did_you_mean, explain, fail
+from stylekit._checks import InputError, InputTypeError, did_you_mean, explain, fail, naming
 from stylekit.features.extractor import FeatureExtractor, Networks, ordered
 from stylekit.features.geometry import Grid, Window
 from stylekit.features.graph import Graph, functional, is_float, staged
@@ -186,7 +186,11 @@ class _Network:
         double = any(weight.dtype == "float64" for weight in plain.weights)
         image = keras.Input((None, None, 3), dtype="float64" if double else "float32")
         self.graph = Graph(image, windows)
-        x = image if preprocess is None else self._preprocessed(preprocess, image)
+        x = image
+        if preprocess is not None:
+            name = getattr(preprocess, "__name__", type(preprocess).__name__)
+            with naming(f"in extractor KerasExtractor, preprocess {name!r}"):
+                x = self._preprocessed(preprocess, image)
         _check_picture(x, plain.inputs[0], preprocess)
         before = len(self.graph.nodes)
         self.graph.extend(plain, [x])
@@ -223,7 +227,8 @@ class _Network:
                     expected="a function from a tensor [B, H, W, 3] to a tensor",
                     received=f"{type(error).__name__}, {first}",
                     hint="write it with keras.ops, without NumPy",
-                )
+                ),
+                argument="preprocess",
             ) from error
         return self.graph.extend(network, [image], _PREPROCESS)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from stylekit._checks import choice, fail
+from stylekit._checks import choice, fail, naming
 from stylekit.functional import Tensor
 from stylekit.image import resize
 from stylekit.masks import MaskLike, operations
@@ -169,7 +169,8 @@ class Canvas:
         if not layers:
             return {}
         self.check_size(layers, image.shape[1:3])
-        features = self.extractor.model(layers, self.dtype)(image)
+        with naming(f"in extractor {type(self.extractor).__name__}, method model"):
+            features = self.extractor.model(layers, self.dtype)(image)
         return {layer: features[self.extractor.resolve(layer)] for layer in layers}
 
     def statistics(self, statistic: Callable, masks: Mapping[str, Any]) -> dict[str, Any]:

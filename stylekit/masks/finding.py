@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, explain, fail
+from stylekit._checks import InputTypeError, explain, fail, naming
 from stylekit.masks.operations import as_mask, resize
 from stylekit.masks.refine.crf import crf
 from stylekit.masks.segmentation import Segmentation, Segmenter
@@ -60,22 +60,31 @@ def find_subject(
         if refine is None:
             return found
     else:
-        seen = (segmenter or DeepLab())(picture)
-        if not isinstance(seen, Segmentation):
-            raise InputTypeError(
-                explain(
-                    "the segmenter gives no segmentation",
-                    expected="a stylekit.masks.Segmentation",
-                    received=type(seen).__name__,
-                    hint=f"give a function that returns a mask as the {name} itself",
-                )
-            )
+        seen = segmented(segmenter or DeepLab(), picture)
         found = seen.mask(classes)
         if refine is None:
             better: Any = crf(picture, seen)
             # What little there was of a class may be gone: then what the segmenter said stands.
             return better.mask(classes) if {*classes} & {*better.names_present} else found
     return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {name}")
+
+
+def segmented(segmenter: Segmenter, picture: np.ndarray) -> Segmentation:
+    """Return what a segmenter makes of a picture, checked; its errors name it in a note."""
+    name = getattr(segmenter, "__name__", type(segmenter).__name__)
+    with naming(f"in segmenter {name!r}"):
+        seen = segmenter(picture)
+    if not isinstance(seen, Segmentation):
+        raise InputTypeError(
+            explain(
+                f"the segmenter {name!r} gives no segmentation",
+                expected="a stylekit.masks.Segmentation",
+                received=type(seen).__name__,
+                hint="give a function that returns a mask as the subject itself",
+            ),
+            argument="segmenter",
+        )
+    return seen
 
 
 def fitted(mask: Any, picture: np.ndarray, name: str = "mask") -> np.ndarray:

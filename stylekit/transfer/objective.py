@@ -106,7 +106,8 @@ class Objective:
         # The network of all terms is built here: inside a traced function, setting its weights
         # would become part of the trace, and the network stay random.
         if self._layers:
-            extractor.model(self._layers, precision)
+            with naming(f"in extractor {type(extractor).__name__}, method model"):
+                extractor.model(self._layers, precision)
         self.targets, self._following = self._known(self.terms)
         for name in self.targets.keys() if self.serves_others else self._following:
             if name in self.targets:

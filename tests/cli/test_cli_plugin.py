@@ -173,3 +173,26 @@ def test_further_losses_in_a_run(module, run):
     done = run(*line, "--add-loss", "added:wrong")
     assert done.exit_code == 2
     assert "--add-loss added:wrong has a parameter 'photo'" in " ".join(done.output.split())
+
+
+def test_a_run_that_broke_off_tells_in_whose_code(module, run, monkeypatch):
+    whole = sk.StyleTransfer.run
+
+    def broken(*arguments, **options):
+        error = sk.transfer.TransferError("no tea.", whole(*arguments, **options))
+        error.add_note("in loss 'mean', method Mean.compute")
+        raise error
+
+    monkeypatch.setattr(sk.StyleTransfer, "run", broken)
+    line = ["transfer", "photo.png", "style.png", "-o", "out.png", "--size", 32, "--steps", 1]
+    done = run(*line, "--extractor", "compact", "--style-loss", "gram")
+    assert done.exit_code == 2, done.output
+    told = "no tea, in loss 'mean', method Mean.compute. The image so far is in out.png."
+    assert told in done.output
+
+
+def test_an_error_in_a_segmenter_of_the_users_names_it(module, run):
+    module("breaks", "def see(picture):\n    return 1 / 0\n")
+    own = ("--segmenter", "breaks:see", "--plot", "seen.png")
+    done = run("segment", "photo.png", *own)
+    assert done.exception.__notes__ == ["in segmenter 'see'"]

@@ -37,6 +37,20 @@ def test_a_class_that_refinement_takes_away_stands_as_it_was_seen():
     np.testing.assert_array_equal(found, labels)
 
 
+def test_an_error_in_a_segmenter_names_it():
+    def broken(picture):
+        return 1 / 0
+
+    class Broken:
+        def __call__(self, picture):
+            return 1 / 0
+
+    for segmenter, name in ((broken, "broken"), (Broken(), "Broken")):
+        with pytest.raises(ZeroDivisionError) as error:
+            find_subject(PICTURE, "cat", segmenter)
+        assert error.value.__notes__ == [f"in segmenter '{name}'"]
+
+
 def test_masks_stay_as_they_are(tmp_path):
     mask = LABELS.astype("float32")
     path = tmp_path / "mask.png"

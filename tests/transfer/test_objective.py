@@ -385,6 +385,31 @@ class TestNotes:
 
         assert self.notes(Broken(name="other"), vgg, photo) == ["in method Broken.prepare"]
 
+    def test_the_model_of_an_extractor(self, photo):
+        class Broken(sk.VGG19):
+            def model(self, layers, dtype="float32"):
+                return 1 / 0
+
+        broken, term = Broken(None), sk.GramStyleLoss(photo, layers="conv1_1")
+        for call in (
+            lambda: sk.Objective([term], broken, photo.shape[:2]),
+            lambda: sk.estimate_memory(photo.shape[:2], broken, [term]),
+            lambda: sk.losses.Canvas(broken, photo.shape[:2]).extract(photo[None], ["conv1_1"]),
+        ):
+            with pytest.raises(ZeroDivisionError) as error:
+                call()
+            assert error.value.__notes__ == ["in extractor Broken, method model"]
+
+    def test_the_preprocessing_of_an_extractor(self):
+        def halved(image):
+            return image / None
+
+        inputs = keras.Input((None, None, 3))
+        network = keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs))
+        with pytest.raises(InputError) as error:
+            sk.KerasExtractor(network, preprocess=halved)
+        assert error.value.__notes__ == ["in extractor KerasExtractor, preprocess 'halved'"]
+
     def test_statistic(self, vgg, photo):
         class Broken(sk.StatisticLoss):
             def statistic(self, feature, mask):

@@ -63,6 +63,7 @@ def segment(
     with plain_errors():
         from stylekit.image import as_image, check_writable, write_image
         from stylekit.masks import Segmentation, resize
+        from stylekit.masks.finding import segmented
 
         for path in filter(None, (out, plot)):
             keep_apart(path, [photo])
@@ -89,7 +90,7 @@ def segment(
                     resize(found, image.shape[:2]) >= 0.5, ("background", "subject")
                 )
             else:
-                seen = segmenter(model, names, seer)(image)
+                seen = segmented(segmenter(model, names, seer), image)
                 for name, share in seen.names_present.items():
                     typer.echo(f"{share:6.1%}  {name}")
             if plot:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import integer
+from stylekit._checks import integer, naming
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Canvas, ContentLoss, Loss, NeighborStyleLoss, TileableLoss
 from stylekit.losses.hypercolumns import CELL, SCORES
@@ -132,7 +132,8 @@ def estimate_memory(
     features, targets, weights = 0.0, 0.0, 0
     if layers:
         Canvas(extractor, shape).check_size(layers)
-        network = extractor.model(layers, precision)
+        with naming(f"in extractor {type(extractor).__name__}, method model"):
+            network = extractor.model(layers, precision)
         weights = sum(math.prod(weight.shape) * 4 for weight in network.weights)
         pieces = plan.pieces(extractor, layers, shape, precision)
         features = batch * max(map(_held, pieces))
