@@ -18,7 +18,7 @@ from stylekit.transfer.memory.recompute import RecomputedObjective
 from stylekit.transfer.memory.reuse import Reuse
 from stylekit.transfer.memory.tiling import TiledObjective
 from stylekit.transfer.objective import Objective
-from stylekit.transfer.optimizers import LBFGS, KerasOptimizer, Optimizer
+from stylekit.transfer.optimizers import LBFGS, Evaluate, KerasOptimizer, Optimizer
 from stylekit.transfer.parameters import FourierPixels, LaplacianPyramid, Parameters, Pixels
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.result import NonFiniteLossError, Result, Step, TransferError, device
@@ -32,6 +32,7 @@ __all__ = [
     "Checkpoint",
     "Display",
     "EarlyStopping",
+    "Evaluate",
     "FitMemory",
     "FourierPixels",
     "KerasOptimizer",

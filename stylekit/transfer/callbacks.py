@@ -39,7 +39,7 @@ from stylekit.transfer.result import Step, as_picture
 with warnings.catch_warnings():
     # In a notebook without ipywidgets tqdm falls back to text, which needs no warning.
     warnings.simplefilter("ignore", TqdmWarning)
-    from tqdm.auto import tqdm
+    from tqdm.auto import tqdm as tqdm  # for the bars of sweeps, too
 
 
 class Callback:
