@@ -143,6 +143,12 @@ def main(folder: Path) -> Path:
     gradients: dict[str, Tensor] = objective.term_gradients(photo[None])
     print(value, by_name, gradient, gradients)
 
+    recipe: sk.Recipe = sk.recipes.localized(photo, folder / "style.jpg", left_half, strength=0.6)
+    recipe.add(Brightness(0.5, weight=2)).replace("content", sk.PixelLoss(photo, weight=0.4))
+    weights: dict[str, float] = {name: loss.weight for name, loss in recipe.losses.items()}
+    localized: sk.Result = recipe.run(steps=60, extractor=sk.CompactVGG(), seed=3)
+    print(weights, localized.steps)
+
     blended: np.ndarray = sk.blend.paste(photo, image, left_half(photo))
     distance: float = sk.metrics.style_distance(photo, blended, extractor=extractor)
     print(distance, len(frames))

@@ -13,8 +13,7 @@ from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import GramStyleLoss, Loss
 from stylekit.losses.base import LayersLike
-from stylekit.losses.canvas import MaskLike
-from stylekit.masks import combine
+from stylekit.masks import MaskLike, combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import paint, sized_style

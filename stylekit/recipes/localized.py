@@ -12,8 +12,7 @@ from stylekit import blend as blends
 from stylekit._checks import choice, fail, naming, number
 from stylekit._defaults import SIZE
 from stylekit.image import PictureLike, as_image, picture_hash
-from stylekit.losses.canvas import MaskLike
-from stylekit.masks import Segmenter, feather, find_subject, resize
+from stylekit.masks import MaskLike, Segmenter, feather, find_subject, resize
 from stylekit.recipes._paint import sized_style
 from stylekit.recipes.basic import basic
 from stylekit.recipes.recipe import Recipe
