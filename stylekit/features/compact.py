@@ -55,6 +55,9 @@ class CompactVGG(FeatureExtractor):
     ----------
     weights : str, path-like or None
         An ``.npz`` that `stylekit.features.distillation` wrote. None: the bundled one.
+    fast : bool
+        Whether to use this package's convolutions and pooling, which are faster on CPUs, or those
+        of Keras. Features agree to rounding; gradients do where no maximum is a tie.
 
     Raises
     ------
@@ -78,8 +81,9 @@ class CompactVGG(FeatureExtractor):
     processors take quickest, and trained on.
     """
 
-    def __init__(self, weights: str | os.PathLike | None = None) -> None:
+    def __init__(self, weights: str | os.PathLike | None = None, *, fast: bool = True) -> None:
         self.weights = WEIGHTS if weights is None else weights_file(weights, "weights=")
+        self.fast = fast
         self._models = Networks()
 
     # What it paints for conv5_1, which another network taught it, takes from what it paints for the
@@ -98,7 +102,8 @@ class CompactVGG(FeatureExtractor):
     )
 
     def __repr__(self) -> str:
-        return f"CompactVGG(weights={self.weights.name!r})"
+        plain = "" if self.fast else ", fast=False"
+        return f"CompactVGG(weights={self.weights.name!r}{plain})"
 
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
         """Return the network cut after the deepest of `layers`; see `FeatureExtractor.model`.
@@ -110,7 +115,7 @@ class CompactVGG(FeatureExtractor):
         """
         names = ordered(self, layers)
         if (names, dtype) not in self._models:
-            model = build(names, dtype)
+            model = build(names, dtype, fast=self.fast)
             shapes = {
                 layer.name: tuple(layer.kernel.shape)
                 for layer in model.layers
@@ -138,7 +143,7 @@ def trunk_name(block: int, k: int) -> str:
     return next(plain, f"block{block}_trunk{k}")
 
 
-def build(names, dtype: str, *, student: bool = False) -> keras.Model:
+def build(names, dtype: str, *, student: bool = False, fast: bool = True) -> keras.Model:
     """Return the network to the deepest of `names`, with random weights.
 
     Parameters
@@ -149,10 +154,13 @@ def build(names, dtype: str, *, student: bool = False) -> keras.Model:
         A Keras dtype policy.
     student : bool
         Whether it is to be trained, and gives the trunk's own features in the place of the taps'.
+    fast : bool
+        Whether to use `FrozenConv2D` and `FrozenMaxPooling2D`; a student never does.
     """
     policy = keras.DTypePolicy(dtype)
     image = keras.Input((None, None, 3), dtype=policy.variable_dtype)
-    convolution = keras.layers.Conv2D if student else FrozenConv2D
+    fast = fast and not student
+    convolution = FrozenConv2D if fast else keras.layers.Conv2D
     shared = {"padding": "same", "data_format": "channels_last", "dtype": policy}
     # Zero padding then means the mean colour, as it does in VGG19.
     x = image * 4.0 - (MEAN * 4.0 / 255.0).astype(policy.variable_dtype)
@@ -174,7 +182,7 @@ def build(names, dtype: str, *, student: bool = False) -> keras.Model:
             break
         pooled = f"block{block}_pooled", f"block{block}_pool"
         pooling: Callable[..., keras.Layer] = FrozenMaxPooling2D
-        if student:
+        if not fast:
             pooling = functools.partial(keras.layers.MaxPooling2D, data_format="channels_last")
         x = pooling(name=pooled[0], dtype=policy)(x)
         x = keras.layers.ReLU(name=pooled[1], dtype=policy)(x)

@@ -41,6 +41,9 @@ class VGG19(FeatureExtractor):
         asked for must be in it. None: random weights (He normal), the same at each call.
     pooling : str
         ``"max"``, as the network was trained, or ``"average"``, as Gatys et al. prefer.
+    fast : bool
+        Whether to use this package's convolutions, which are faster on CPUs, or those of Keras.
+        Features and gradients agree to rounding.
 
     Raises
     ------
@@ -61,9 +64,14 @@ class VGG19(FeatureExtractor):
     )
 
     def __init__(
-        self, weights: str | os.PathLike | None = "imagenet", pooling: str = "max"
+        self,
+        weights: str | os.PathLike | None = "imagenet",
+        pooling: str = "max",
+        *,
+        fast: bool = True,
     ) -> None:
         self.pooling = choice(pooling, "pooling", ("max", "average"))
+        self.fast = fast
         self.weights: Path | str | None = "imagenet"
         if weights != "imagenet":
             self.weights = None if weights is None else weights_file(weights, "weights=")
@@ -72,7 +80,8 @@ class VGG19(FeatureExtractor):
 
     def __repr__(self) -> str:
         name = self.weights.name if isinstance(self.weights, Path) else self.weights
-        return f"VGG19(weights={name!r}, pooling={self.pooling!r})"
+        plain = "" if self.fast else ", fast=False"
+        return f"VGG19(weights={name!r}, pooling={self.pooling!r}{plain})"
 
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
         """Return VGG19 cut after the deepest of `layers`; see `FeatureExtractor.model`.
@@ -112,6 +121,7 @@ class VGG19(FeatureExtractor):
             image = keras.Input((None, None, 3), dtype=policy.variable_dtype)
             x = ops.flip(image * 255.0 - MEAN.astype(policy.variable_dtype), axis=-1)
             self._tensors[dtype] = {"image": image, "preprocessed": x}
+        convolution = FrozenConv2D if self.fast else keras.layers.Conv2D
         tensors, new = dict(self._tensors[dtype]), {}
         *_, x = tensors.values()
         for name in self._to(names[-1]) if names else ():
@@ -121,7 +131,7 @@ class VGG19(FeatureExtractor):
                 pool = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
                 layer = pool[self.pooling](2, data_format="channels_last", dtype=policy, name=name)
             else:
-                layer = new[name] = FrozenConv2D(
+                layer = new[name] = convolution(
                     VGG19_BLOCKS[int(name[5]) - 1][0],
                     3,
                     padding="same",

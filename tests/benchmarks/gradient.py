@@ -2,7 +2,7 @@
 
     python tests/benchmarks/gradient.py --weights VGG19.h5 \
         --torch-python torch-venv/bin/python --torch-step torch_step.py [--sizes 256 512] \
-        [--precisions float32 mixed_bfloat16]
+        [--precisions float32 mixed_bfloat16] [--plain]
 
 Style and content on each network's own layers: for the compact one the style ends at conv4_1,
 unless ``--same-layers`` gives it conv5_1, too. Beside them L-BFGS's own work, and TensorFlow's
@@ -12,6 +12,7 @@ minimum, which is what the machine can do undisturbed. Memory is the peak above 
 """
 
 import argparse
+import functools
 import itertools
 import json
 import math
@@ -37,6 +38,7 @@ def main():
     parser.add_argument("--torch-python")
     parser.add_argument("--torch-step")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plain", action="store_true", help="also with Keras's convolutions")
     parser.add_argument("--same-layers", action="store_true", help="style as VGG19's for both")
     parser.add_argument("--network", default="vgg19", help=argparse.SUPPRESS)
     parser.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
@@ -49,7 +51,8 @@ def main():
         print(json.dumps(found))
         return
     rows = []
-    names = [*itertools.product(("vgg19", "compact"), args.precisions)]
+    networks = ("vgg19", "compact", *(("vgg19-plain", "compact-plain") if args.plain else ()))
+    names = [*itertools.product(networks, args.precisions)]
     print("size | program | seconds | of the first | MiB | of the first | GFLOP/s")
     for size in args.sizes:
         runs: dict[str, list] = {}
@@ -110,7 +113,9 @@ def ours(args):
     before = peak()
     rng = np.random.default_rng(0)
     size = args.ours
-    extractor = sk.CompactVGG() if args.network == "compact" else sk.VGG19(args.weights)
+    name, _, plain = args.network.partition("-")
+    made = sk.CompactVGG if name == "compact" else functools.partial(sk.VGG19, args.weights)
+    extractor = made(fast=not plain)
     layers = sk.VGG19.style_layers if args.same_layers else extractor.style_layers
     photo, style = rng.random((2, size, size, 3), dtype="float32")
     terms = [
