@@ -1,4 +1,9 @@
-"""What lies before the page: which requests pass, and how large; what browsers may do."""
+"""What lies before the page: which requests pass, and how large; what browsers may do.
+
+Gradio has none of it. Its `max_file_size` limits multipart uploads, whose routes are shut here,
+because pictures travel in messages; it does not limit those. Its routes for files, proxies and
+components are always there, and it sends no Content-Security-Policy.
+"""
 
 from __future__ import annotations
 

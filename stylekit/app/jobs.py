@@ -1,4 +1,8 @@
-"""A run beside the page: what it has come to, and a way to stop it."""
+"""A run beside the page: what it has come to, and a way to stop it.
+
+Gradio's queue decides when a run begins. It shows what a generator yields, and can only abandon
+one, whose image would be lost: a transfer reports to a callback, and ends with its image so far.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What a visitor may ask for: every limit of the page, and its default."""
+"""What a visitor may ask for: every limit of the page, and its default.
+
+Gradio applies `jobs`, `waiting` and `visitors` (`concurrency_limit`, `max_size` and
+`state_session_capacity`); the others it does not have, or not for pictures in messages.
+"""
 
 from __future__ import annotations
 

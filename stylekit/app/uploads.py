@@ -1,4 +1,8 @@
-"""Uploaded bytes to pictures, and pictures to what a page can show; nothing touches the disk."""
+"""Uploaded bytes to pictures, and pictures to what a page can show; nothing touches the disk.
+
+Gradio's own picture fields write each upload to the disk, open it with every reader that Pillow
+has, and do not limit its pixels.
+"""
 
 from __future__ import annotations
 
