@@ -1,6 +1,10 @@
 """Networks in files, behind one call: a picture goes in, named arrays come out.
 
 TensorFlow, Keras and LiteRT are imported only when a file of theirs is opened.
+
+Each kind is one in which segmentation networks are published: DeepLab as frozen graphs, later as
+TFLite files (TensorFlow's model zoo) and as KerasHub presets; instance networks as SavedModels (the
+Object Detection API's exports). ``.keras`` is what Keras saves.
 """
 
 from __future__ import annotations
