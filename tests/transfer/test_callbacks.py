@@ -28,7 +28,7 @@ def photo(rng):
 @pytest.fixture
 def transfer(photo):
     terms = [sk.PixelLoss(1 - photo), sk.TotalVariationLoss(weight=0.5)]
-    return sk.StyleTransfer(terms, extractor=sk.VGG19(weights=None))
+    return sk.StyleTransfer(terms, extractor=sk.VGG19(weights=None), optimizer=sk.LBFGS(2))
 
 
 def step(index, total, level=0, steps=100, image=None):

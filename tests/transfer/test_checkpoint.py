@@ -139,7 +139,7 @@ class TestResume:
                 sk.ContentLoss(photo, layers="block2_conv1"),
                 sk.GramStyleLoss(style, layers=("block1_conv1", "block2_conv1"), weight=8),
             ]
-            transfer = sk.StyleTransfer(terms, extractor=vgg)
+            transfer = sk.StyleTransfer(terms, extractor=vgg, optimizer=sk.LBFGS(2))
             return transfer.run([photo, 1 - photo], 8, **options)
 
         alone = run()

@@ -333,10 +333,10 @@ class TestRunsOnCoefficients:
         ("optimizer", "parameters"),
         [
             (lambda: keras.optimizers.Adam(2e-3), LaplacianPyramid()),
-            (sk.LBFGS, LaplacianPyramid()),
-            (sk.LBFGS, LaplacianPyramid(scale=2)),
+            (lambda: sk.LBFGS(2), LaplacianPyramid()),
+            (lambda: sk.LBFGS(2), LaplacianPyramid(scale=2)),
             (lambda: keras.optimizers.Adam(0.03), FourierPixels()),
-            (sk.LBFGS, FourierPixels()),
+            (lambda: sk.LBFGS(2), FourierPixels()),
         ],
         ids=["adam", "lbfgs", "lbfgs-scaled", "fourier-adam", "fourier-lbfgs"],
     )

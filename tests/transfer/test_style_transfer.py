@@ -170,7 +170,11 @@ class TestRun:
         assert_same(first, transfer.run(photo, 8))
         assert_same(first, make(vgg, photo, style).run(photo, 8))
 
-    @pytest.mark.parametrize("optimizer", [sk.LBFGS, lambda: keras.optimizers.Adam(0.05)])
+    @pytest.mark.parametrize(
+        "optimizer",
+        [lambda: sk.LBFGS(2), lambda: keras.optimizers.Adam(0.05)],
+        ids=["LBFGS", "Adam"],
+    )
     def test_a_seed_is_a_result(self, optimizer, photo, vgg, style):
         def run(seed):
             transfer = make(vgg, photo, style, optimizer=optimizer(), seed=seed)
@@ -935,7 +939,9 @@ class TestCopies:
         assert_same(transfer.run(photo, 3), result)
 
 
-@pytest.mark.parametrize("optimizer", [None, keras.optimizers.Adam(0.02)])
+@pytest.mark.parametrize(
+    "optimizer", [sk.LBFGS(2), keras.optimizers.Adam(0.02)], ids=["LBFGS", "Adam"]
+)
 def test_no_number_on_the_way_is_infinite(optimizer, photo, vgg):
     """Also where the gradient is zero at first, and where a weight changes."""
     term = sk.PixelLoss(photo)
