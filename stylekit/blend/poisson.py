@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,10 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from stylekit import masks
+from stylekit.blend.multigrid import v_cycle
 from stylekit.blend.paste import checked, over
 from stylekit.image import PictureLike
 
-_DIRECT = 5000  # unknowns that a factorisation solves at once
 _TOLERANCE = 1e-5  # of the residual, relative to the right side
 _ITERATIONS = 200  # about five are enough
 
@@ -118,46 +117,12 @@ def _solve(known: np.ndarray, values: np.ndarray, source: np.ndarray) -> np.ndar
         ``float64 [H, W, C]``; the values are 0 where unknown.
     """
     matrix, right = _system(known, values, source)
-    cycle = linalg.LinearOperator(matrix.shape, matvec=_multigrid(matrix, ~known))
+    cycle = linalg.LinearOperator(matrix.shape, matvec=v_cycle(matrix, ~known))
     result = values.copy()
     for channel, wanted in enumerate(right.T):
         found, failed = linalg.cg(matrix, wanted, rtol=_TOLERANCE, maxiter=_ITERATIONS, M=cycle)
         result[~known, channel] = linalg.spsolve(matrix, wanted) if failed else found
     return result
-
-
-def _multigrid(matrix: sparse.csr_array, unknown: np.ndarray) -> Callable:
-    """Return one V-cycle: a symmetric, approximate inverse of a matrix over the unknown pixels.
-
-    What differs from pixel to pixel is smoothed away; the smooth rest is solved on every second
-    row and column, ``P^T A P`` with the linear interpolation P.
-    """
-    rows, columns = (_doubling(length) for length in unknown.shape)
-    coarse = unknown[::2, ::2]
-    if matrix.shape[0] <= _DIRECT or not coarse.any():
-        return linalg.splu(matrix.tocsc()).solve
-    enlarge = sparse.kron(rows, columns, format="csr")[unknown.ravel()][:, coarse.ravel()]
-    shrink = enlarge.T.tocsr()
-    inner = _multigrid(sparse.csr_array(shrink @ matrix @ enlarge), coarse)
-    damped = 0.8 / matrix.diagonal()
-
-    def cycle(right: np.ndarray) -> np.ndarray:
-        found = damped * right
-        found += damped * (right - matrix @ found)
-        found += enlarge @ inner(shrink @ (right - matrix @ found))
-        found += damped * (right - matrix @ found)
-        return found + damped * (right - matrix @ found)
-
-    return cycle
-
-
-def _doubling(length: int) -> sparse.csr_array:
-    """Return the linear interpolation from every second of `length` pixels to all of them."""
-    count = (length + 1) // 2
-    fine = np.arange(length)
-    left, right = fine // 2, np.minimum((fine + 1) // 2, count - 1)
-    entries, places = np.full(2 * length, 0.5), np.concatenate([left, right])
-    return sparse.csr_array((entries, (np.tile(fine, 2), places)), shape=(length, count))
 
 
 def _system(

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from stylekit import blend
+from stylekit.blend import multigrid
 
 module = importlib.import_module("stylekit.blend.poisson")
 
@@ -80,7 +81,7 @@ def test_feather_fades_in(photo, stylised, disc):
 
 def test_what_does_not_converge_is_factorised(monkeypatch, photo, stylised, disc):
     exact = blend.poisson(photo, stylised, disc)
-    monkeypatch.setattr(module, "_DIRECT", 100)
+    monkeypatch.setattr(multigrid, "DIRECT", 100)
     monkeypatch.setattr(module, "_ITERATIONS", 1)
     np.testing.assert_allclose(blend.poisson(photo, stylised, disc), exact, atol=1e-6)
 
@@ -92,9 +93,9 @@ def test_multigrid_finds_what_a_factorisation_finds(mixed, monkeypatch, rng):
     mask = ndimage.gaussian_filter(rng.random((height, width)), 3) > 0.49  # borders, holes, isles
     mask[40:] = True
     mask[70, ::9] = False
-    monkeypatch.setattr(module, "_DIRECT", 10**6)
+    monkeypatch.setattr(multigrid, "DIRECT", 10**6)
     exact = blend.poisson(photo, stylised, mask, mixed=mixed)
-    monkeypatch.setattr(module, "_DIRECT", 300)
+    monkeypatch.setattr(multigrid, "DIRECT", 300)
     np.testing.assert_allclose(
         blend.poisson(photo, stylised, mask, mixed=mixed), exact, atol=0.3 / 255
     )

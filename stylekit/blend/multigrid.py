@@ -1,0 +1,73 @@
+"""A multigrid V-cycle, which makes conjugate gradients fast on the pixels of a mask.
+
+SciPy alone is slower. This is the processor time in seconds for the three channels, with a mask of
+irregular edge and with holes that covers a third of the picture (one core of an AMD EPYC, SciPy
+1.17)::
+
+    pixels                                     512     2048
+    conjugate gradients with this V-cycle      0.10     2.0
+    splu, ordered by A^T + A                   0.42    14.9
+    splu, default order                        0.45    28.9
+    conjugate gradients with spilu             0.62    23.8
+    conjugate gradients alone                  0.72    52.6
+
+At 2048 pixels ``splu`` takes 1.5 GB. Its best time in a second run, beside fewer other programs,
+was 12.6. ``OPENBLAS_NUM_THREADS=1 python tests/benchmarks/poisson.py`` makes the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import linalg
+
+DIRECT = 5000
+"""Unknowns that a factorisation solves at once."""
+
+
+def v_cycle(matrix: sparse.csr_array, unknown: np.ndarray) -> Callable:
+    """Return one V-cycle: a symmetric, approximate inverse of a matrix over the unknown pixels.
+
+    Differences between neighbouring pixels are smoothed away. The smooth rest is solved on every
+    second row and column, ``P^T A P`` with the linear interpolation P.
+
+    Parameters
+    ----------
+    matrix : csr_array, shape [N, N]
+        Symmetric and positive definite.
+    unknown : ndarray
+        ``bool [H, W]``: the N pixels, row by row.
+
+    Returns
+    -------
+    callable
+        From a right side ``[N]`` to an approximate solution ``[N]``.
+    """
+    rows, columns = (_doubling(length) for length in unknown.shape)
+    coarse = unknown[::2, ::2]
+    if matrix.shape[0] <= DIRECT or not coarse.any():
+        return linalg.splu(matrix.tocsc()).solve
+    enlarge = sparse.kron(rows, columns, format="csr")[unknown.ravel()][:, coarse.ravel()]
+    shrink = enlarge.T.tocsr()
+    inner = v_cycle(sparse.csr_array(shrink @ matrix @ enlarge), coarse)
+    damped = 0.8 / matrix.diagonal()
+
+    def cycle(right: np.ndarray) -> np.ndarray:
+        found = damped * right
+        found += damped * (right - matrix @ found)
+        found += enlarge @ inner(shrink @ (right - matrix @ found))
+        found += damped * (right - matrix @ found)
+        return found + damped * (right - matrix @ found)
+
+    return cycle
+
+
+def _doubling(length: int) -> sparse.csr_array:
+    """Return the linear interpolation from every second of `length` pixels to all of them."""
+    count = (length + 1) // 2
+    fine = np.arange(length)
+    left, right = fine // 2, np.minimum((fine + 1) // 2, count - 1)
+    entries, places = np.full(2 * length, 0.5), np.concatenate([left, right])
+    return sparse.csr_array((entries, (np.tile(fine, 2), places)), shape=(length, count))
