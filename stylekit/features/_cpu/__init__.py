@@ -1,18 +1,15 @@
-"""Fast convolutions on a CPU. Nothing else needs them: ``VGG19(fast=False)`` does without.
+"""Fast convolutions on a processor. A reader may skip them: ``VGG19(fast=False)`` does without.
 
-Seconds of a gradient evaluation, divided by those with Keras's layers (style and content, random
-pictures, medians of five that took turns in one process; AMD EPYC with AVX-512, two cores that
-were shared). ``python tests/benchmarks/gradient.py --plain`` compares them in separate processes.
+Layers that compute what Keras's own do, with faster gradients with respect to the picture, and the
+Winograd algorithm for wide layers. Time of a gradient evaluation as a share of that with Keras's
+layers, at 256 and 512 pixels, in turns in one process on two cores of an AMD EPYC:
 
-========================================  ======  ======
-Network and CPU                           256 px  512 px
-========================================  ======  ======
-VGG19, with oneDNN (AVX-512)                0.85    0.61
-VGG19, without it (as with AVX2)            0.70    0.63
-compact network, with oneDNN                1.04    1.03
-compact network, without it                 0.71    0.61
-========================================  ======  ======
+- VGG19 with oneDNN (AVX-512): 0.84 and 0.63, by the Winograd algorithm.
+- VGG19 without oneDNN (as on processors with AVX2 only): 0.77 and 0.63; 0.87 and 0.86 by the
+  gradient alone.
+- `CompactVGG` with oneDNN: 1.04 and 1.04; there Keras's layers would do.
+- `CompactVGG` without oneDNN: 0.75 and 0.61, by the gradients of convolution and pooling.
 
-With oneDNN all that is gained comes from `winograd`, which only VGG19's layers are wide enough for;
-without it the gradient in `convolution` gains more. ``TF_ENABLE_ONEDNN_OPTS=0`` turns oneDNN off.
+``python tests/benchmarks/gradient.py --plain --sizes 256 512`` repeats this; ``docs/benchmarks.md``
+has the details.
 """

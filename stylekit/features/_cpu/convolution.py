@@ -15,9 +15,9 @@ class FrozenConv2D(keras.layers.Conv2D):
 
     Strides and dilation are 1, the padding is ``"same"`` and the kernel's sides are odd. Then the
     gradient is a convolution of what comes from above, with the kernel turned by 180 degrees and
-    its channels exchanged. On CPUs the library's convolution is two to three times faster, and
-    needs less memory, than its own gradient of a convolution, which computes the same sums. Wide
-    layers take a way that is faster still; see `stylekit.features._cpu.winograd`.
+    its channels exchanged. Without oneDNN, TensorFlow's convolution is faster than its own gradient
+    of a convolution, which computes the same sums; with oneDNN the two take the same time. Wide
+    layers use the Winograd algorithm; see `stylekit.features._cpu.winograd`.
     """
 
     def convolution_op(self, inputs, kernel):
