@@ -237,8 +237,9 @@ def no_download():
 def small_region():
     color_map = np.zeros((32, 32, 3), np.uint8)
     color_map[0, 0] = 255
-    options = {"style_loss": "gram", "steps": 1, "extractor": sk.CompactVGG(), "size": None}
-    sk.recipes.regions(NOISE, color_map, NOISE, color_map, colors=["white"], **options)
+    maps = (NOISE, color_map, NOISE, color_map)
+    recipe = sk.recipes.regions(*maps, colors=["white"], style_loss="gram", size=None)
+    recipe.run(steps=1, extractor=sk.CompactVGG())
 
 
 def no_memory():

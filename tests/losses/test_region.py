@@ -78,7 +78,7 @@ def test_the_search_for_a_size_ends(photo, canvas_of, monkeypatch):
 def test_the_way_round_is_named_where_the_loss_offers_it(small_regions, offered, photo, canvas_of):
     with pytest.raises(InputError, match=r"leave the layer out") as error:
         Region(square(3), small_regions=small_regions).prepare(canvas_of(photo), [DEEP])
-    assert ("skip_layer" in str(error.value)) == offered
+    assert ("`small_regions`" in str(error.value)) == offered
 
 
 def test_a_layer_may_be_skipped_with_a_note(photo, canvas_of):

@@ -7,7 +7,6 @@ import stylekit as sk
 from stylekit._checks import InputError
 from stylekit.image import as_image
 from stylekit.masks import from_image, match_regions, resize
-from stylekit.recipes import doodle as _doodle
 from stylekit.transfer import Underpainting
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
@@ -169,7 +168,8 @@ def test_a_real_doodle(data_dir):
     names = ("Landscape_sem.png", "Renoir.jpg", "Renoir_sem.png")
     doodle_map, style, style_map = (folder / name for name in names)
     vgg = sk.VGG19(data_dir / "weights" / "vgg19_conv1_1_to_conv4_1.npz")
-    result = _doodle(
+    result = painted(
+        sk.recipes.doodle,
         doodle_map,
         style,
         style_map,
