@@ -9,7 +9,7 @@ from typing import Any
 from keras import ops
 
 from stylekit import functional
-from stylekit._checks import naming, number
+from stylekit._checks import InputTypeError, explain, naming, number
 from stylekit.functional import Tensor
 from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.losses.base import (
@@ -99,6 +99,19 @@ class StatisticLoss(TileableLoss):
         tensor [B, ...]
         """
 
+    def _statistic(self, feature: Tensor, mask: Tensor | None) -> Tensor:
+        value = self.statistic(feature, mask)
+        if not hasattr(value, "shape"):
+            raise InputTypeError(
+                explain(
+                    f"{type(self).__name__}.statistic returned no tensor",
+                    expected="a tensor [B, ...]",
+                    received=type(value).__name__,
+                    hint="is a return missing?",
+                )
+            )
+        return value
+
     def distance(self, statistic: Tensor, target: Tensor) -> Tensor:
         """Return the distance ``[B]`` of two statistics: `functional.relative_error`."""
         return functional.relative_error(statistic, target)
@@ -110,7 +123,7 @@ class StatisticLoss(TileableLoss):
         masks = self.region.prepare(canvas, layers)
         reference_masks = self.reference_region.prepare(beside, masks)
         with naming(f"in method {type(self).__name__}.statistic"):
-            statistics = beside.statistics(self.statistic, reference_masks)
+            statistics = beside.statistics(self._statistic, reference_masks)
         weights = weight_shares(layers, self.layer_weights)
         targets = {}
         for layer, statistic in statistics.items():
@@ -128,7 +141,7 @@ class StatisticLoss(TileableLoss):
         """Return the statistics by layer, as far as the features go; see `TileableLoss`."""
         with naming(f"in method {type(self).__name__}.statistic"):
             return {
-                layer: self.statistic(features[layer], targets[layer]["mask"])
+                layer: self._statistic(features[layer], targets[layer]["mask"])
                 for layer in targets
                 if layer in features
             }

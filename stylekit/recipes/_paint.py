@@ -59,7 +59,6 @@ def paint(
     """
     strength = number(strength, "strength", low=0, high=1)
     how = method(style_loss, gram)
-    photo.flags.writeable = False  # the content and the start then are this array, not copies
     recipe = Recipe(
         [ContentLoss(photo, layers=content_layers, weight=1 - strength)],
         content=photo,
@@ -88,6 +87,16 @@ def paint(
     sources = [Source(one.style, one.style_mask, one.weight * one.area) for one in parts]
     colors = photo, keep_colors, update_mask, sources if strength else ()
     return recipe.then(lambda result: finished(result, *colors), partial=True)
+
+
+def content_picture(content: PictureLike, size: int | None) -> np.ndarray:
+    """Return the content at the result's size, read-only.
+
+    It is the content, the start and what is given to functions of the user's own, not a copy each.
+    """
+    photo = as_image(content, "content", size).view()
+    photo.flags.writeable = False
+    return photo
 
 
 def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np.ndarray:

@@ -10,13 +10,13 @@ import numpy as np
 
 from stylekit._checks import InputTypeError, did_you_mean, explain, fail, number
 from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
-from stylekit.image import PictureLike, as_image
+from stylekit.image import PictureLike
 from stylekit.losses import GramStyleLoss, Loss
 from stylekit.losses.base import LayersLike
 from stylekit.masks import MaskLike, combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._colors import prepared
-from stylekit.recipes._paint import paint, sized_style
+from stylekit.recipes._paint import content_picture, paint, sized_style
 from stylekit.recipes._styles import StyleLossLike, StylePart
 from stylekit.recipes.recipe import Recipe, divided
 from stylekit.transfer import Result
@@ -110,7 +110,7 @@ def basic(
     >>> recipe = sk.recipes.basic("photo.jpg", "starry.jpg", strength=0.6)  # doctest: +SKIP
     >>> recipe.run(steps=100).save("out.png")  # doctest: +SKIP
     """
-    photo = as_image(content, "content", size)
+    photo = content_picture(content, size)
     given: Sequence[Any] = style if isinstance(style, (list, tuple)) else [style]
     styles = [sized_style(one, photo, style_scale) for one in given]
     if not styles:

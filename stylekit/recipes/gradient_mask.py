@@ -7,13 +7,12 @@ from typing import Any
 
 from stylekit._checks import InputTypeError, explain, fail, number
 from stylekit._defaults import SIZE
-from stylekit.image import as_image
 from stylekit.losses import GradientMaskStyleLoss, Loss
 from stylekit.losses.base import LayersLike
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._colors import prepared
-from stylekit.recipes._paint import paint, sized_style
+from stylekit.recipes._paint import content_picture, paint, sized_style
 from stylekit.recipes._styles import StylePart
 from stylekit.recipes.recipe import Recipe
 
@@ -67,7 +66,7 @@ def gradient_mask(
     >>> styles = [("starry.jpg", ramp), ("wave.jpg", 1 - ramp)]  # doctest: +SKIP
     >>> sk.recipes.gradient_mask(photo, styles).run().save("out.png")  # doctest: +SKIP
     """
-    photo = as_image(content, "content", size)
+    photo = content_picture(content, size)
     parts = []
     if not styles:
         fail("there is no style", expected="at least one (style, mask)")

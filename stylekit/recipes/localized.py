@@ -13,7 +13,7 @@ from stylekit._checks import choice, fail, naming, number
 from stylekit._defaults import SIZE
 from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.masks import MaskLike, Segmenter, feather, find_subject, resize
-from stylekit.recipes._paint import sized_style
+from stylekit.recipes._paint import content_picture, sized_style
 from stylekit.recipes.basic import basic
 from stylekit.recipes.recipe import Recipe
 from stylekit.transfer import Result
@@ -124,7 +124,7 @@ def localized(
             )
     if same_mask and style_subject is not None:
         fail("same_mask and style_subject exclude each other", hint="give one of them")
-    photo = as_image(content, "content", size)
+    photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)
 
     found = find_subject(photo, subject, segmenter, refine)

@@ -9,13 +9,13 @@ from skimage.exposure import match_histograms
 
 from stylekit._checks import InputTypeError, explain
 from stylekit._defaults import SIZE, STYLE_LOSS
-from stylekit.image import PictureLike, as_image, resize, with_map
+from stylekit.image import PictureLike, resize, with_map
 from stylekit.losses import Loss, WindowGramStyleLoss
 from stylekit.losses.base import LayersLike
 from stylekit.masks import match_regions
 from stylekit.masks import resize as mask_at
 from stylekit.recipes._colors import prepared
-from stylekit.recipes._paint import paint, sized_style
+from stylekit.recipes._paint import content_picture, paint, sized_style
 from stylekit.recipes._styles import StyleLossLike, StylePart
 from stylekit.recipes.recipe import Recipe
 
@@ -94,7 +94,7 @@ def patches(
         raise InputTypeError(
             explain(f"{name} is missing", expected="both maps, or neither", received="one of them")
         )
-    photo = as_image(content, "content", size)
+    photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)
     regions: list[tuple[Any, Any, str]] = [(None, None, "")]
     if content_map is None or style_map is None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import did_you_mean, fail, integer
+from stylekit._checks import InputTypeError, did_you_mean, explain, fail, integer
 from stylekit._defaults import STEPS
-from stylekit.features import VGG19, FeatureExtractor, ReflectPadding
+from stylekit.features import FeatureExtractor, ReflectPadding
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss
 from stylekit.recipes._mixed import run_mixed
@@ -29,6 +29,7 @@ from stylekit.transfer import (
 from stylekit.transfer.callbacks import Callback
 from stylekit.transfer.checkpoint import Checkpoint
 from stylekit.transfer.objective import named_terms
+from stylekit.transfer.style_transfer import as_extractor
 
 Factor = Callable[[FeatureExtractor], float]
 Levels = Callable[[int, int | None], Pyramid]
@@ -158,7 +159,7 @@ class Recipe:
             If it is not a `Loss`, or its name is taken.
         """
         named_terms([*self._losses(), loss])
-        self._entries.append((loss, factor))
+        self._entries.append((loss, _checked(factor)))
         return self
 
     def replace(self, name: str, loss: Loss, factor: Factor | None = None) -> Recipe:
@@ -185,7 +186,7 @@ class Recipe:
         losses = self._losses()
         losses[index] = loss
         named_terms(losses)
-        self._entries[index] = loss, factor
+        self._entries[index] = loss, _checked(factor)
         return self
 
     def remove(self, name: str) -> Recipe:
@@ -208,6 +209,14 @@ class Recipe:
         Recipe
             The same.
         """
+        if not callable(function):
+            raise InputTypeError(
+                explain(
+                    "what follows a run cannot be called",
+                    expected="a function from a Result to a Result",
+                    received=type(function).__name__,
+                )
+            )
         self._after.append((function, partial))
         return self
 
@@ -267,7 +276,7 @@ class Recipe:
         InputError, InputTypeError, FileError
             If an argument, a picture or the weights cannot be used; before the first step.
         TransferError
-            If the run fails; it holds the image so far.
+            If the run, or what follows it, fails; it holds the image so far.
         """
         steps = integer(self.steps if steps is None else steps, "steps", low=0)
         longer = max(self.shape)
@@ -299,7 +308,7 @@ class Recipe:
 
         last = None
         if finish is not None:
-            network, share = finish
+            network, share = as_extractor(finish[0]), finish[1]
             last = (
                 transfer(network),
                 integer(share, "the number of finish's steps", low=0, high=steps),
@@ -310,7 +319,7 @@ class Recipe:
             steps, last = 0, None  # a run could only add rounding
         try:
             result = run_mixed(
-                transfer(VGG19() if extractor is None else extractor),
+                transfer(as_extractor(extractor)),
                 last,
                 start,
                 steps,
@@ -325,7 +334,7 @@ class Recipe:
                     error.result = function(error.result)
             raise
         for function, _ in self._after:
-            result = function(result)
+            result = _followed(result, function)
         return result
 
     def __repr__(self) -> str:
@@ -361,6 +370,42 @@ class Recipe:
                 loss.weight *= scale
             weighted.append(loss)
         return weighted
+
+
+def _checked(factor: Factor | None) -> Factor | None:
+    if factor is not None and not callable(factor):
+        raise InputTypeError(
+            explain(
+                "`factor` cannot be called",
+                expected="a function from an extractor to a number, or None",
+                received=repr(factor),
+                hint="a plain weight is the loss's own: weight=...",
+            ),
+            argument="factor",
+        )
+    return factor
+
+
+def _followed(result: Result, function: Callable[[Result], Result]) -> Result:
+    """Return what follows a run, or raise a `TransferError` that keeps what was painted."""
+    name = getattr(function, "__name__", type(function).__name__)
+    try:
+        made = function(result)
+        if not isinstance(made, Result):
+            raise InputTypeError(
+                explain(
+                    f"{name}, which follows the run, returned something else",
+                    expected="a Result",
+                    received=type(made).__name__,
+                    hint="is a return missing?",
+                )
+            )
+    except Exception as error:
+        failure = TransferError(f"what follows the run failed: {error}", result)
+        for note in getattr(error, "__notes__", ()):
+            failure.add_note(note)
+        raise failure from error
+    return made
 
 
 RUN = frozenset(inspect.signature(Recipe.run).parameters) - {"self"}

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stylekit._defaults import MIN_SHARE, SIZE
-from stylekit.image import PictureLike, as_image, with_map
+from stylekit.image import PictureLike, with_map
 from stylekit.losses import GradientMaskStyleLoss, Loss
 from stylekit.losses.base import LayersLike
 from stylekit.masks import combine, match_regions, resize
 from stylekit.recipes._colors import prepared
-from stylekit.recipes._paint import paint, recorded, sized_style
+from stylekit.recipes._paint import content_picture, paint, recorded, sized_style
 from stylekit.recipes._styles import StylePart
 from stylekit.recipes.recipe import Recipe
 
@@ -98,7 +98,7 @@ def regions(
     matched = match_regions(
         content_map, style_map, colors, keep, merge, tolerance=tolerance, min_share=min_share
     )
-    photo = as_image(content, "content", size)
+    photo = content_picture(content, size)
     painting = sized_style(painting, photo, style_scale)
     masks = [resize(mask, photo.shape[:2]) for mask in matched.content]
     sources = [resize(mask, painting.shape[:2]) for mask in matched.style]

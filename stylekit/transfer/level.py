@@ -177,6 +177,9 @@ class Level:
             return
         record.image = self._carry["good"]
         for index, seen in enumerate(rows):
+            if not seen["image_finite"]:
+                what = f"the image that optimizer {type(self._optimizer).__name__} stepped to"
+                self._raise(record, rows[:index], what, "total", index)
             for name, value in [*seen["terms"].items(), ("total", seen["total"])]:
                 if not np.isfinite(value).all():
                     self._raise(record, rows[:index], f"the loss {name!r}", name, index)

@@ -22,7 +22,7 @@ from stylekit.losses import Canvas, Loss
 from stylekit.losses.canvas import LevelNotBegunError
 from stylekit.transfer.optimizers import LBFGS, Optimizer
 from stylekit.transfer.parameters import clip, shown
-from stylekit.transfer.plugin import tracing
+from stylekit.transfer.plugin import described, tracing
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 """Of a run."""
@@ -229,9 +229,9 @@ class Objective:
             From (carry, weights) to (carry, row). The carry holds ``values``, ``state``,
             ``finite`` (whether all so far was), ``good`` (the last image whose loss was finite),
             and ``best`` with ``best_total``. The row holds what was at the values given: ``image``,
-            ``total``, ``terms``, ``gradient_finite`` and ``stuck``, whether the total is above 0
-            and its gradient 0 everywhere. Images are clipped to [0, 1], losses and gradients are
-            those of the image before that.
+            ``total``, ``terms``, ``gradient_finite``, ``image_finite`` and ``stuck``, whether the
+            total is above 0 and its gradient 0 everywhere. Images are clipped to [0, 1], losses and
+            gradients are those of the image before that.
         """
         # Another rendering captures its mask, and a Keras optimizer has variables of its own run.
         key = None
@@ -257,7 +257,14 @@ class Objective:
 
             advice = "Keep state in the tensors that `init` returns and `step` passes on."
             with tracing("optimizer", optimizer, "step", advice, others):
-                values, state = optimizer.step(evaluate, carry["values"], carry["state"])
+                made = optimizer.step(evaluate, carry["values"], carry["state"])
+                if not isinstance(made, tuple | list) or len(made) != 2:
+                    fail(
+                        "`step` returned something else than the next values and the state",
+                        expected="a tuple (values, state)",
+                        received=type(made).__name__,
+                    )
+                values, state = made
                 if not row:
                     fail("`step` did not evaluate", hint="call `evaluate(x)` once in each step")
                 if values.shape != carry["values"].shape:
@@ -267,7 +274,18 @@ class Objective:
                         received=list(values.shape),
                     )
                 tf.nest.assert_same_structure(carry["state"], state, check_types=False)
-            loss_finite = carry["finite"] & tf.reduce_all(tf.math.is_finite(row["total"]))
+                leaves = tf.nest.flatten(carry["state"]), tf.nest.flatten(state)
+                for before, after in zip(*leaves, strict=True):
+                    if before.shape != (now := tf.convert_to_tensor(after)).shape:
+                        fail(
+                            "`step` returned a state of another shape",
+                            expected=str(list(before.shape)),
+                            received=list(now.shape),
+                        )
+            # A network may hide NaN in the image: its ReLU makes 0 of it.
+            row["image_finite"] = tf.reduce_all(tf.math.is_finite(row["image"]))
+            loss_finite = tf.reduce_all(tf.math.is_finite(row["total"])) & row["image_finite"]
+            loss_finite &= carry["finite"]
             better = row["total"] < carry["best_total"]
             return {
                 "values": clip(values, bounds),
@@ -402,7 +420,7 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
                 explain(
                     "a term is no loss",
                     expected="an object of a class derived from stylekit.losses.Loss",
-                    received=type(loss).__name__,
+                    received=described(loss),
                 )
             )
     given = [loss.name for loss in losses if loss.name is not None]

@@ -115,6 +115,7 @@ class Record:
                 "total": rows["total"][i],
                 "terms": dict(zip(names, rows["terms"][i], strict=True)),
                 "gradient_finite": rows["gradient_finite"][i],
+                "image_finite": True,
                 "level": int(rows["level"][i]),
                 "seconds": float(rows["seconds"][i]),
             }
@@ -205,7 +206,8 @@ class Record:
     def kept(self, level: int, row: dict[str, Any]) -> dict[str, Any]:
         """Return what is kept of a row, with its level and the time."""
         seconds = time.perf_counter() - self._began
-        kept = {key: row[key] for key in ("total", "terms", "gradient_finite")}
+        keys = ("total", "terms", "gradient_finite", "image_finite")
+        kept = {key: row[key] for key in keys}
         return {**kept, "level": level, "seconds": seconds}
 
     def check(self) -> None:

@@ -21,6 +21,7 @@ from stylekit.transfer.memory.shortage import out_of_memory
 from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
 from stylekit.transfer.optimizers import OptimizerLike, as_optimizer
 from stylekit.transfer.parameters import Parameters, as_parameters
+from stylekit.transfer.plugin import described
 from stylekit.transfer.pyramid import Pyramid
 from stylekit.transfer.record import Record, size_name
 from stylekit.transfer.result import Result, Step, TransferError
@@ -81,16 +82,7 @@ class StyleTransfer:
     ) -> None:
         check_backend()
         self.terms = named_terms(losses)
-        self.extractor = VGG19() if extractor is None else extractor
-        if not isinstance(self.extractor, FeatureExtractor):
-            raise InputTypeError(
-                explain(
-                    "the extractor cannot be used",
-                    expected="a FeatureExtractor, such as VGG19()",
-                    received=type(extractor).__name__,
-                    hint="wrap a Keras model in KerasExtractor",
-                )
-            )
+        self.extractor = as_extractor(extractor)
         as_optimizer(optimizer)
         self.optimizer = optimizer
         self.parameters = as_parameters(parameters)
@@ -250,6 +242,16 @@ class StyleTransfer:
         callbacks: Sequence[Callback] = (),
     ) -> Iterator[Step]:
         steps = integer(steps, "steps", low=0)
+        if pyramid is not None and not isinstance(pyramid, Pyramid):
+            raise InputTypeError(
+                explain(
+                    "the pyramid cannot be used",
+                    expected="a Pyramid",
+                    received=described(pyramid),
+                    hint="write Pyramid.halving(size, levels), where size is the longer side",
+                ),
+                argument="pyramid",
+            )
         start, picture = start_of(initial, self.terms.values(), self.seed)
         base_shape = start.shape[1:3]
         levels = [(base_shape, steps)] if pyramid is None else pyramid.levels(base_shape, steps)
@@ -363,3 +365,20 @@ class StyleTransfer:
                 fail("a callable update mask needs a picture", hint="give the mask as an array")
             mask = mask(picture)
         return None if mask is None else operations.as_mask(mask, shape, name="update mask")
+
+
+def as_extractor(extractor: Any) -> FeatureExtractor:
+    """Return an extractor, `VGG19` for None; raise `InputTypeError` if it is none."""
+    if extractor is None:
+        return VGG19()
+    if not isinstance(extractor, FeatureExtractor):
+        raise InputTypeError(
+            explain(
+                "the extractor cannot be used",
+                expected="a FeatureExtractor, such as VGG19()",
+                received=described(extractor),
+                hint="wrap a Keras model in KerasExtractor",
+            ),
+            argument="extractor",
+        )
+    return extractor

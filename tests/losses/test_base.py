@@ -448,3 +448,14 @@ def test_what_the_built_in_losses_say_does_not_hold_for_another_value(style):
     halved = Halved(regions)
     assert halved.parts == (halved,)
     assert not halved.is_mean
+
+
+@pytest.mark.parametrize("made", [None, (1, 2), "x"])
+def test_a_statistic_that_is_no_tensor_is_an_error(made, photo, style, canvas_of):
+    class Forgetful(sk.StatisticLoss):
+        def statistic(self, feature, mask):
+            return made
+
+    kind = type(made).__name__
+    with pytest.raises(InputTypeError, match=f"Forgetful.statistic returned no tensor.*{kind}"):
+        Forgetful(style, layers="block1_conv1").prepare(canvas_of(photo))

@@ -187,5 +187,6 @@ def test_a_blend_of_another_shape_is_an_error_that_names_it(run, photo, coffee, 
     def cropped(photo, stylised, mask, *, feather):
         return stylised[1:]
 
-    with pytest.raises(InputError, match="the blend 'cropped' returned a picture of another shape"):
+    words = "the blend 'cropped' returned a picture of another shape"
+    with pytest.raises(sk.transfer.TransferError, match=words):
         run(photo, coffee, left, method="revert", blend=cropped, steps=0)

@@ -183,3 +183,52 @@ def test_a_parametrisation_is_a_runs(options, photo, coffee):
     given = options | {"parameters": sk.LaplacianPyramid(levels=2)}
     result = painted(sk.recipes.basic, photo, coffee, **given)
     assert result.manifest["parameters"].startswith("LaplacianPyramid")
+
+
+class TestMistakes:
+    @pytest.mark.parametrize("made", [None, "x.png"])
+    def test_what_follows_a_run_must_return_a_result(self, recipe, how, made):
+        recipe.then(lambda result: made)
+        with pytest.raises(sk.transfer.TransferError, match="expected a Result") as caught:
+            recipe.run(**how | {"steps": 0})
+        np.testing.assert_array_equal(caught.value.result.image, recipe.content)
+
+    def test_what_follows_a_run_must_be_callable(self, recipe):
+        with pytest.raises(InputTypeError, match="cannot be called"):
+            recipe.then(3)
+
+    def test_a_factor_must_be_callable(self, recipe):
+        with pytest.raises(InputTypeError, match="`factor` cannot be called"):
+            recipe.add(Brightness(), factor=3)
+
+    @pytest.mark.parametrize(
+        ("extractor", "words"),
+        [
+            (sk.CompactVGG, r"the class CompactVGG itself; write CompactVGG\(\.\.\.\)"),
+            ("vgg19", "FeatureExtractor, such as VGG19"),
+        ],
+    )
+    def test_what_is_no_extractor(self, recipe, how, extractor, words):
+        with pytest.raises(InputTypeError, match=words):
+            recipe.run(**how | {"extractor": extractor})
+        with pytest.raises(InputTypeError, match=words):
+            recipe.run(**how | {"finish": (extractor, 1)})
+
+    def test_a_function_of_the_users_cannot_change_the_photograph(self, photo, coffee, how):
+        def spoils(picture):
+            picture[...] = 0
+
+        with pytest.raises(ValueError, match="read-only"):
+            sk.recipes.localized(photo.copy(), coffee, spoils, size=None)
+
+    def test_a_blend_that_fails_keeps_what_was_painted(self, photo, coffee, left, how):
+        def blend(photo, stylised, mask, *, feather):
+            raise ZeroDivisionError("oh")
+
+        recipe = sk.recipes.localized(
+            photo, coffee, left, size=None, method="superimpose", blend=blend, style_loss="gram"
+        )
+        with pytest.raises(sk.transfer.TransferError, match="oh") as caught:
+            recipe.run(**how | {"steps": 1})
+        assert caught.value.result.steps == 1
+        assert "in blend 'blend'" in caught.value.__notes__

@@ -739,8 +739,22 @@ class TestOnesOwn:
                 r"another shape: expected \[1, 24, 32, 3\], received \[1, 3, 32, 3\]",
             ),
             (lambda self, evaluate, x, state: (evaluate(x)[1], {}), ValueError, "structure"),
+            (
+                lambda self, evaluate, x, state: (
+                    evaluate(x)[1],
+                    tf.nest.map_structure(lambda one: one[None], state),
+                ),
+                InputError,
+                "state of another shape",
+            ),
+            (lambda self, evaluate, x, state: evaluate(x)[1], InputError, r"\(values, state\)"),
+            (
+                lambda self, evaluate, x, state: evaluate(x) and None,
+                InputError,
+                "received NoneType",
+            ),
         ],
-        ids=["no evaluation", "values", "state"],
+        ids=["no evaluation", "values", "structure", "state", "no state", "nothing"],
     )
     def test_a_step_that_returns_something_else(self, step, error, words, photo):
         class Odd(self.Descent):

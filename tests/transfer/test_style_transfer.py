@@ -689,6 +689,13 @@ class TestEndings:
         assert_same(result, plain.run(photo, 3))
 
 
+@pytest.mark.parametrize("pyramid", [2, [16, 32], sk.Pyramid])
+def test_what_is_no_pyramid(pyramid, vgg, photo, style):
+    with pytest.raises(InputTypeError, match=r"pyramid cannot be used.*Pyramid\.halving") as caught:
+        make(vgg, photo, style).run(photo, 1, pyramid=pyramid)
+    assert caught.value.argument == "pyramid"
+
+
 class TestNonFinite:
     def run(self, vgg, start, function, optimizer=QUICK):
         terms = [sk.TotalVariationLoss(), Returns(function, name="odd")]
@@ -700,6 +707,21 @@ class TestNonFinite:
         objective = transfer.objective(start)
         assert np.isfinite(objective(error.image)[0]).all()
         return error, objective
+
+    def test_an_image_that_becomes_nan_behind_a_network_that_hides_it(self, vgg, photo, style):
+        """A ReLU may make 0 of NaN, so that every loss and gradient stays finite."""
+
+        class Hides(sk.Loss):
+            def compute(self, image, features, targets):
+                return ops.mean(ops.where(image == image, image, 0.0), axis=(1, 2, 3))
+
+        optimizer = keras.optimizers.SGD(float("nan"))
+        transfer = sk.StyleTransfer([Hides()], extractor=vgg, optimizer=optimizer)
+        words = "image that optimizer KerasOptimizer stepped to became NaN or infinite at step 1"
+        with pytest.raises(NonFiniteLossError, match=words) as caught:
+            transfer.run(photo, 12)
+        np.testing.assert_array_equal(caught.value.image, photo)
+        assert len(caught.value.result.losses) == 1
 
     @pytest.mark.parametrize("optimizer", [QUICK, Descent(10.0), keras.optimizers.Adam(0.01)])
     def test_a_loss_that_becomes_nan(self, optimizer, vgg, photo):
