@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import keras
 from keras import ops
 
-from stylekit._checks import InputTypeError, explain, fail, integer
+from stylekit._checks import InputTypeError, explain, fail, integer, naming
 from stylekit.features.extractor import FeatureExtractor, Networks
 from stylekit.features.geometry import Grid, Window
 
@@ -81,7 +81,8 @@ class ReflectPadding(FeatureExtractor):
         """Return the network with the padding; see `FeatureExtractor.model`."""
         names = self._ordered(layers)
         if (names, dtype) not in self._models:
-            network = self.extractor.model(_inner(names), dtype)
+            with naming(f"in extractor {type(self.extractor).__name__}, method model"):
+                network = self.extractor.model(_inner(names), dtype)
             image = keras.Input(network.input_shape[1:], dtype=network.inputs[0].dtype)
             side = (self.pixels, self.pixels)
             padded = ops.pad(image, ((0, 0), side, side, (0, 0)), mode="reflect")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, choice, explain
+from stylekit._checks import InputTypeError, choice, explain, naming
 from stylekit._defaults import (
     GRAM_FACTOR,
     NEIGHBOR_FACTOR,
@@ -20,6 +20,9 @@ from stylekit.losses import Loss, NeighborStyleLoss, StatisticLoss
 from stylekit.losses.base import LayersLike
 from stylekit.recipes.recipe import Factor, Levels, coarse_to_fine, levels_of
 from stylekit.transfer import Pyramid
+
+SIGNATURE = "(style, *, mask, style_mask, layers, weight) -> Loss"
+"""How a style loss of the user's own is called."""
 
 ROUNDS = 3
 """Rounds at full size in which each layer is matched on its own."""
@@ -120,8 +123,7 @@ def method(style_loss: StyleLossLike, gram: Terms) -> Method:
         raise InputTypeError(
             explain(
                 "`style_loss` cannot be used",
-                expected="'neighbors', 'gram', or a class or function (style, *, mask, "
-                "style_mask, layers, weight) that returns a Loss",
+                expected=f"'neighbors', 'gram', or a class or function {SIGNATURE}",
                 received=repr(style_loss),
             )
         )
@@ -164,22 +166,24 @@ def _terms_of(loss: Callable[..., Loss]) -> Terms:
     """Return the terms of a user's own loss, one a style."""
     own = isinstance(loss, type) and issubclass(loss, StatisticLoss)
     parameters = inspect.signature(loss).parameters if own else {}
+    name = getattr(loss, "__name__", loss)
     source = "reference_mask" if "reference_mask" in parameters else "style_mask"
 
     def terms(parts, weight, layers):
         made = []
         for part in parts:
-            one = loss(
-                part.style,
-                mask=part.mask,
-                **{source: part.style_mask},
-                layers=layers,
-                weight=weight * part.weight,
-            )
+            with naming(f"in style_loss {name!r}, called as {SIGNATURE}"):
+                one = loss(
+                    part.style,
+                    mask=part.mask,
+                    **{source: part.style_mask},
+                    layers=layers,
+                    weight=weight * part.weight,
+                )
             if not isinstance(one, Loss):
                 raise InputTypeError(
                     explain(
-                        f"`style_loss` {getattr(loss, '__name__', loss)!r} returned no loss",
+                        f"`style_loss` {name!r} returned no loss",
                         expected="an object of a class derived from stylekit.losses.Loss",
                         received=type(one).__name__,
                     )

@@ -47,6 +47,16 @@ def test_a_constant_picture_has_constant_features(inner):
     assert np.ptp(feature, axis=(1, 2)).max() < 1e-3
 
 
+def test_an_error_names_the_network_within():
+    class Broken(sk.CompactVGG):
+        def model(self, layers, dtype="float32"):
+            raise ZeroDivisionError("oh")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        ReflectPadding(Broken()).model(["block1_conv1"])
+    assert caught.value.__notes__ == ["in extractor Broken, method model"]
+
+
 @pytest.mark.parametrize("tile", [24, pytest.param(32, marks=pytest.mark.slow)])
 def test_tiles_and_recomputation_give_the_same(inner, picture, tile):
     network, photo = ReflectPadding(inner), picture[0]

@@ -355,3 +355,12 @@ class TestRefusals:
 
         with pytest.raises(InputTypeError, match="'nothing' returned no loss"):
             ask(sk.recipes.basic, photo, coffee, style_loss=nothing)
+
+    def test_an_error_in_it_names_it(self, photo, coffee):
+        def short(style, mask):
+            return sk.GramStyleLoss(style)
+
+        with pytest.raises(TypeError) as caught:
+            sk.recipes.basic(photo, coffee, style_loss=short, size=None)
+        (note,) = caught.value.__notes__
+        assert note.startswith("in style_loss 'short', called as (style, *, mask, style_mask,")
