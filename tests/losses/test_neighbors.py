@@ -181,6 +181,7 @@ class TestMatching:
                 )
 
 
+@pytest.mark.slow
 class TestRuns:
     def test_the_level_must_have_begun(self, network, photo, painting):
         canvas = Canvas(network, photo.shape[:2], picture=photo)

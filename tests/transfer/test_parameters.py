@@ -320,6 +320,7 @@ class TestFourierPixels:
             FourierPixels(-1)
 
 
+@pytest.mark.slow
 class TestRunsOnCoefficients:
     """Whole runs, without a network but where it matters."""
 

@@ -940,6 +940,7 @@ class TestNoGradient:
             transfer.run(1 - photo, 2)
 
 
+@pytest.mark.slow
 class TestCopies:
     """The network's own copies are tested with the networks; here nothing is read of it."""
 

@@ -9,6 +9,8 @@ from stylekit._checks import InputError
 from stylekit.losses.patch import PatchStyleLoss
 from stylekit.transfer.memory.recompute import RecomputedObjective, cut_of
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (24, 32)
 LAYERS = ("conv1_1", "block2_conv1", "block3_conv1")
 # In float32 the two add in different orders, and a unit of the network that rounding switches

@@ -9,6 +9,8 @@ from skimage import data, transform
 import stylekit as sk
 from stylekit._checks import InputError
 
+pytestmark = pytest.mark.slow
+
 LAYERS = ("block1_conv1", "block2_conv1")
 Transfer = functools.partial(sk.StyleTransfer, optimizer=sk.LBFGS(history=1))
 
