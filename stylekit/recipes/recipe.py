@@ -60,7 +60,7 @@ def levels_of(longer: int) -> int:
 class Recipe:
     """Losses, a start and what happens after the run: a technique that can still be changed.
 
-    The recipe functions return one. Nothing has run; `run` says how it runs.
+    The recipe functions return one; `run` runs it.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class Recipe:
         Raises
         ------
         InputError, InputTypeError
-            If there is no loss of the name, or the new one cannot be used; nothing has changed.
+            If there is no loss of the name, or the new one cannot be used. The recipe stays as it was.
         """
         index = self._index(name)
         losses = self._losses()
@@ -331,7 +331,7 @@ class Recipe:
         except TransferError as error:
             for function, partial in self._after:
                 if partial:
-                    error.result = function(error.result)
+                    error.result = _followed(error.result, function)
             raise
         for function, _ in self._after:
             result = _followed(result, function)

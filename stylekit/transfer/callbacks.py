@@ -400,7 +400,7 @@ class Timelapse(Callback):
         self.hold = number(hold, "hold", low=0, high=60)
         check_animation(self.path)
         self._taken: list[np.ndarray] = []
-        self._last: Step | None = None  # of which there is no frame yet
+        self._last: Step | None = None  # the last step, if it has no frame yet
 
     def __call__(self, step: Step) -> None:
         """Take a frame, if it is the step's turn."""
@@ -431,7 +431,7 @@ class Timelapse(Callback):
             self._taken.append(self._frame(self._last))
             self._last = None
         if not self._taken:
-            fail("there is no frame yet", hint="run a transfer with this callback")
+            fail("no frame was recorded", hint="run a transfer with this callback")
         return write_animation(path or self.path, self._taken, fps=self.fps, hold=self.hold)
 
     def close(self) -> None:

@@ -193,6 +193,19 @@ class TestMistakes:
             recipe.run(**how | {"steps": 0})
         np.testing.assert_array_equal(caught.value.result.image, recipe.content)
 
+    def test_where_both_fail_the_image_so_far_is_kept(self, recipe, how):
+        def fails(result):
+            raise ZeroDivisionError("oh")
+
+        def breaks(step):
+            raise ValueError("broken")
+
+        recipe.then(fails, partial=True)
+        with pytest.raises(sk.transfer.TransferError, match="oh") as caught:
+            recipe.run(**how | {"callbacks": [breaks]})
+        assert caught.value.result.image.shape == recipe.content.shape
+        assert "broken" in str(caught.value.__context__.__context__)
+
     def test_what_follows_a_run_must_be_callable(self, recipe):
         with pytest.raises(InputTypeError, match="cannot be called"):
             recipe.then(3)
