@@ -180,7 +180,8 @@ class Recipe:
         Raises
         ------
         InputError, InputTypeError
-            If there is no loss of the name, or the new one cannot be used. The recipe stays as it was.
+            If there is no loss of the name, or the new one cannot be used. The recipe stays as it
+            was.
         """
         index = self._index(name)
         losses = self._losses()

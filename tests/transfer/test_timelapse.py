@@ -126,7 +126,7 @@ def test_no_step_no_file(tmp_path):
     lapse = sk.Timelapse(tmp_path / "a.gif")
     lapse.close()
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(InputError, match="no frame yet"):
+    with pytest.raises(InputError, match="no frame was recorded"):
         lapse.write()
 
 
