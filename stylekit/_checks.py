@@ -24,12 +24,14 @@ class StylekitError(Exception):
     Attributes
     ----------
     argument : str or None
-        Name of the argument that caused it; None if no single argument did.
+        Name of the argument that caused it; None if no single argument did. It may be given as a
+        message calls it: the argument of ``"masks[3]"`` is ``"masks"``, and text that names no
+        parameter, such as ``"a blend's picture"``, is None.
     """
 
     def __init__(self, message: str, *, argument: str | None = None) -> None:
         super().__init__(message)
-        self.argument = argument
+        self.argument = _parameter(argument)
 
 
 class InputError(StylekitError, ValueError):
@@ -46,6 +48,26 @@ class FileError(StylekitError, OSError):
 
 class SetupError(StylekitError, RuntimeError):
     """An installation or process set-up that cannot do what was asked (a backend, an extra)."""
+
+
+@contextmanager
+def caused_by(argument: str) -> Iterator[None]:
+    """Let the errors of a block be caused by an argument, whatever they were caused by in it."""
+    try:
+        yield
+    except StylekitError as error:
+        error.argument = _parameter(argument)
+        raise
+
+
+@contextmanager
+def renamed(**names: str) -> Iterator[None]:
+    """Let errors of a block that an argument caused be caused by another: ``old="new"``."""
+    try:
+        yield
+    except StylekitError as error:
+        error.argument = names.get(error.argument or "", error.argument)
+        raise
 
 
 @contextmanager
@@ -125,12 +147,12 @@ def number(
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InputTypeError(
             explain(f"{name} is not a number", expected=limits, received=_brief(value)),
-            argument=_argument(name, argument),
+            argument=argument or name,
         )
     result = float(value)
     below = result <= low if open_low else result < low
     if not math.isfinite(result) or below or result > high:
-        _out_of_range(value, name, limits, argument)
+        _out_of_range(value, name, limits, argument or name)
     return result
 
 
@@ -156,10 +178,10 @@ def integer(
     if result is None:
         raise InputTypeError(
             explain(f"{name} is not a whole number", expected=limits, received=_brief(value)),
-            argument=_argument(name, argument),
+            argument=argument or name,
         )
     if result < low or result > high:
-        _out_of_range(value, name, limits, argument)
+        _out_of_range(value, name, limits, argument or name)
     return result
 
 
@@ -175,7 +197,7 @@ def choice(value: Any, name: str, options: Iterable[Any], *, argument: str | Non
             expected="one of " + ", ".join(map(repr, options)),
             received=repr(value),
             hint=did_you_mean(str(value), [str(o) for o in options]),
-            argument=_argument(name, argument),
+            argument=argument or name,
         )
     return value
 
@@ -193,7 +215,7 @@ def span(low: float, high: float = math.inf, *, open_low: bool = False) -> str:
     return f"above {low:g} and up to {high:g}" if open_low else f"from {low:g} to {high:g}"
 
 
-def absent(path: Path, name: str, kind: str) -> FileError:
+def absent(path: Path, name: str, kind: str, argument: str | None = None) -> FileError:
     """Return the error of a file that is not there; it tells the nearest names in its folder.
 
     Parameters
@@ -204,11 +226,14 @@ def absent(path: Path, name: str, kind: str) -> FileError:
         What the message calls it.
     kind : str
         What it was to be, such as "a picture file".
+    argument : str, optional
+        What it was given as.
     """
     problem, folder = f"{name} does not exist", path.parent
     if not folder.is_dir():
         beyond = f"a path whose folder, {folder.absolute()}, does not exist either"
-        return FileError(explain(problem, expected=kind, received=beyond, hint="check the path"))
+        message = explain(problem, expected=kind, received=beyond, hint="check the path")
+        return FileError(message, argument=argument)
     stems: dict[str, list[str]] = {}
     with suppress(OSError):  # a folder that may not be listed
         for entry in folder.iterdir():
@@ -218,21 +243,23 @@ def absent(path: Path, name: str, kind: str) -> FileError:
     near = difflib.get_close_matches(path.stem.lower(), stems, n=2)
     names = sorted(name for stem in near for name in stems[stem])[:3]
     hint = "did you mean " + " or ".join(names) + "?" if names else "check the name"
-    return FileError(explain(problem, expected=f"{kind} in {folder.resolve()}", hint=hint))
+    message = explain(problem, expected=f"{kind} in {folder.resolve()}", hint=hint)
+    return FileError(message, argument=argument)
 
 
-def unwritable(name: str, error: OSError) -> FileError:
+def unwritable(name: str, error: OSError, argument: str) -> FileError:
     """Return the error of a file or folder that the system refuses to write."""
     return FileError(
         explain(
             f"{name} cannot be written",
             received=error.strerror or str(error),
             hint="choose another folder, or free some space",
-        )
+        ),
+        argument=argument,
     )
 
 
-def weights_file(path: str | os.PathLike, told_by: str) -> Path:
+def weights_file(path: str | os.PathLike, told_by: str, argument: str = "weights") -> Path:
     """Return `path` if it is a weights file by its name and exists, else raise `FileError`."""
     path = Path(path)
     if path.suffix.lower() not in (".h5", ".hdf5", ".npz"):
@@ -242,14 +269,16 @@ def weights_file(path: str | os.PathLike, told_by: str) -> Path:
                 expected="a file ending in .h5 or .npz",
                 received=path.suffix or "no ending",
                 hint="give the path of such a file",
-            )
+            ),
+            argument=argument,
         )
     if not path.is_file():
-        raise absent(path, f"the weights file {path}, named by {told_by},", "a weights file")
+        name = f"the weights file {path}, named by {told_by},"
+        raise absent(path, name, "a weights file", argument)
     return path
 
 
-def check_place(path: Path) -> None:
+def check_place(path: Path, argument: str = "path") -> None:
     """Raise `FileError` if no file can be at `path`: a folder is there, or its folder is not."""
     folder = Path(os.path.realpath(path)).parent  # of what a link leads to
     if path.is_dir():
@@ -258,7 +287,8 @@ def check_place(path: Path) -> None:
                 f"{path} is a folder",
                 expected="the path of a file to write",
                 hint=f"name a file in it, such as {path / 'out'}{path.suffix or '.png'}",
-            )
+            ),
+            argument=argument,
         )
     if not folder.is_dir():
         raise FileError(
@@ -267,17 +297,18 @@ def check_place(path: Path) -> None:
                 expected="a folder that exists",
                 received=str(folder),
                 hint="make the folder first, or correct the path",
-            )
+            ),
+            argument=argument,
         )
 
 
-def _argument(name: str, argument: str | None) -> str | None:
-    """Return the argument that a check is of: as given, or the name if it is an identifier."""
-    return argument or (name if name.isidentifier() else None)
+def _parameter(name: str | None) -> str | None:
+    """Return the parameter that a message calls `name`: ``masks`` for ``masks[3]``, or None."""
+    name = (name or "").partition("[")[0]
+    return name if name.isidentifier() else None
 
 
-def _out_of_range(value: Any, name: str, limits: str, argument: str | None) -> NoReturn:
-    argument = _argument(name, argument)
+def _out_of_range(value: Any, name: str, limits: str, argument: str) -> NoReturn:
     fail(f"{name} is out of range", expected=limits, received=value, argument=argument)
 
 
@@ -308,6 +339,7 @@ def in_bytes(limit: int | str) -> int:
             "the memory's limit cannot be read",
             expected="bytes, or a number with a unit such as 4GB or 800MB",
             received=limit,
+            argument="limit",
         )
     return round(float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " "))
 
@@ -329,6 +361,6 @@ def grid_size(counts: Mapping[str, int], limit: int, name: str = "max_cells") ->
             received=" times ".join(varied),
             hint="take fewer values, go through one parameter after the other at the best of the "
             f"last, or raise {name}",
-            argument=_argument(name, None),
+            argument=name,
         )
     return size

@@ -62,5 +62,6 @@ def checked(
             expected=f"shape {photo.shape}",
             received=f"shape {stylised.shape}",
             hint=f"use image.resize(stylised, ({height}, {width}))",
+            argument="stylised",
         )
     return photo, stylised, mask_of(mask, photo, allow_empty=True)

@@ -155,7 +155,8 @@ class FeatureExtractor(abc.ABC):
         """
         if not isinstance(layer, str):
             raise InputTypeError(
-                explain("a layer is named by a string", expected="block4_conv2", received=layer)
+                explain("a layer is named by a string", expected="block4_conv2", received=layer),
+                argument="layer",
             )
         match = _LITERATURE_NAME.fullmatch(layer)
         name = "block{}_conv{}".format(*match.groups()) if match else layer
@@ -166,6 +167,7 @@ class FeatureExtractor(abc.ABC):
             f"{type(self).__name__} has no layer {layer!r}",
             hint=did_you_mean(name, self.layer_names)
             or "its layers are " + ", ".join(self.layer_names),
+            argument="layer",
         )
 
     def pool_mask(self, mask: Tensor, layer: str) -> Tensor:

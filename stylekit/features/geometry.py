@@ -44,11 +44,12 @@ class Window:
     def __post_init__(self) -> None:
         for name in ("size", "stride"):
             pair = (
-                integer(side, f"a window's {name}", low=1) for side in _pair(getattr(self, name))
+                integer(side, f"a window's {name}", low=1, argument=name)
+                for side in _pair(getattr(self, name))
             )
             height, width = pair
             object.__setattr__(self, name, height if height == width else (height, width))
-        choice(self.padding, "a window's padding", ("same", "valid"))
+        choice(self.padding, "a window's padding", ("same", "valid"), argument="padding")
 
     def along(self, axis: int) -> tuple[int, int, tuple[int, int]]:
         """Return size, stride and border along axis 0, the height, or 1, the width."""

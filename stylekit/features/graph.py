@@ -246,6 +246,6 @@ def staged(
         except ValueError as error:
             problem = f"the network cannot be cut at layer {names[first - 1]!r}"
             hint = "choose a layer through which all that follows passes"
-            raise InputError(explain(problem, hint=hint)) from error
+            raise InputError(explain(problem, hint=hint), argument="cuts") from error
         x = outputs[names[last - 1]]
     return tuple(stages)

@@ -108,6 +108,7 @@ class KerasExtractor(FeatureExtractor):
                 received=f"{unknown} on the way",
                 hint="compute the picture as a whole, or choose layers before that one; if it does "
                 "see a bounded part, give KerasExtractor windows={...} for it",
+                argument="layer",
             )
         side = self.receptive_field(name) + self.smallest_size(name)
         shape = side, side + 1
@@ -118,6 +119,7 @@ class KerasExtractor(FeatureExtractor):
                 expected=f"{self._cells(name, shape)} cells of {shape} pixels",
                 received=found,
                 hint="correct the windows= of KerasExtractor",
+                argument="windows",
             )
 
     def pool_mask(self, mask: Tensor, layer: str) -> Tensor:
@@ -137,6 +139,7 @@ class KerasExtractor(FeatureExtractor):
                 expected=f"{expected} cells",
                 received=f"{found} by its convolutions, poolings, paddings and croppings",
                 hint="use this layer without a mask, or derive from FeatureExtractor",
+                argument="layer",
             )
         return pooled
 
@@ -162,6 +165,7 @@ class KerasExtractor(FeatureExtractor):
                     expected=dtype,
                     received=policy.name,
                     hint="build the model under that dtype policy",
+                    argument="model",
                 )
             return
 
@@ -179,7 +183,8 @@ class _Network:
                     "the model cannot be used",
                     expected="a functional keras.Model",
                     received=type(model).__name__,
-                )
+                ),
+                argument="model",
             )
         self.model, self._preprocess, self._windows = model, preprocess, windows
         _check_input(plain)
@@ -204,6 +209,7 @@ class _Network:
                 f"windows= has no layer {key!r}",
                 hint=did_you_mean(str(key), self.graph.nodes)
                 or "its layers are " + ", ".join(self.layer_names),
+                argument="windows",
             )
 
     def __reduce__(self):
@@ -243,7 +249,8 @@ def _checked(windows) -> dict[str | type, Window]:
                 "windows cannot be used",
                 expected='a mapping from layers to windows, such as {"noise": Window(1)}',
                 received=repr(windows),
-            )
+            ),
+            argument="windows",
         )
     return dict(windows)
 
@@ -257,6 +264,7 @@ def _check_input(model: keras.Model) -> None:
             expected="one picture [B, H, W, 3]",
             received=[f"{x.name} {tuple(x.shape)}" for x in model.inputs],
             hint="build a model of the picture alone",
+            argument="model",
         )
     x = model.inputs[0]
     shape = tuple(x.shape)
@@ -266,15 +274,23 @@ def _check_input(model: keras.Model) -> None:
             expected="an input of dtype float32",
             received=x.dtype,
             hint="build it with a floating input, and scale the picture in preprocess",
+            argument="model",
         )
     if len(shape) != 4:
-        fail("the model takes no pictures", expected="[B, H, W, 3]", received=shape, hint=free)
+        fail(
+            "the model takes no pictures",
+            expected="[B, H, W, 3]",
+            received=shape,
+            hint=free,
+            argument="model",
+        )
     if shape[1] is not None and shape[2] is None and shape[3] is None:
         fail(
             "the model has its channels first",
             expected="channels last, [B, H, W, 3]",
             received=shape,
             hint="build it with data_format='channels_last'",
+            argument="model",
         )
     if shape[1:3] != (None, None):
         fail(
@@ -282,6 +298,7 @@ def _check_input(model: keras.Model) -> None:
             expected="(None, None, None, 3)",
             received=shape,
             hint=free + "; for keras.applications, with include_top=False",
+            argument="model",
         )
 
 
@@ -293,6 +310,7 @@ def _check_picture(x, expected: keras.KerasTensor, preprocess: Callable | None) 
             expected="a floating dtype",
             received=x.dtype,
             hint="remove the cast",
+            argument="preprocess",
         )
     channels = expected.shape[-1]
     if preprocess is None and channels not in (None, 3):
@@ -301,6 +319,7 @@ def _check_picture(x, expected: keras.KerasTensor, preprocess: Callable | None) 
             expected="an input of 3 channels",
             received=f"{channels}",
             hint="build it for RGB, or convert the picture in preprocess",
+            argument="model",
         )
     if len(x.shape) != 4 or channels not in (None, x.shape[-1]):
         fail(
@@ -308,4 +327,5 @@ def _check_picture(x, expected: keras.KerasTensor, preprocess: Callable | None) 
             expected=str(tuple(expected.shape)),
             received=tuple(x.shape),
             hint="return a tensor of the shape of the model's input",
+            argument="preprocess",
         )

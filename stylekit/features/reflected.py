@@ -45,7 +45,8 @@ class ReflectPadding(FeatureExtractor):
                     expected="a FeatureExtractor, such as VGG19()",
                     received=type(extractor).__name__,
                     hint="wrap a Keras model in KerasExtractor",
-                )
+                ),
+                argument="extractor",
             )
         self.extractor = extractor
         self.pixels = integer(pixels, "pixels", low=1)
@@ -102,7 +103,11 @@ class ReflectPadding(FeatureExtractor):
         names, cuts = self._ordered((*layers, *cuts)), self._ordered(cuts)
         for cut in cuts:
             if not cut.endswith(_MARGIN):
-                fail(f"the network cannot be cut at {cut!r}", expected=f"{cut + _MARGIN!r}")
+                fail(
+                    f"the network cannot be cut at {cut!r}",
+                    expected=f"{cut + _MARGIN!r}",
+                    argument="cuts",
+                )
         first, *rest = self.extractor.stages(_inner(names), _inner(cuts), dtype)
         parts = [[name for name in names if name.removesuffix(_MARGIN) in _outputs(first)]]
         stages = [self.model(parts[0], dtype)]
@@ -154,6 +159,7 @@ class ReflectPadding(FeatureExtractor):
                         f"the reflection does not fit the cells of layer {inner!r}",
                         expected=f"a multiple of {math.lcm(*strides)} pixels",
                         received=self.pixels,
+                        argument="pixels",
                     )
                 rows, columns = (self.pixels // stride for stride in strides)
                 feature = feature[:, rows:-rows, columns:-columns]

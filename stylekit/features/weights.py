@@ -119,12 +119,14 @@ def read_convolutions(
                         f"the weights file {path} is of another network: layer {layer}",
                         expected=f"kernel {tuple(shape)} and bias {tuple(shape[-1:])}",
                         received=f"{kernel.shape} and {bias.shape}",
-                    )
+                    ),
+                    argument="weights",
                 )
             if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
                 raise FileError(
                     f"the weights file {path} is corrupt: layer {layer} holds NaN or infinity. "
-                    "Get the file again."
+                    "Get the file again.",
+                    argument="weights",
                 )
             result[layer] = kernel, bias
     return result
@@ -139,7 +141,8 @@ def _reading(path: Path) -> Iterator[None]:
     except Exception as error:  # HDF5, zip and NumPy's header each fail in many ways
         raise FileError(
             f"the weights file {path} is truncated, corrupt or of another kind ({error}). "
-            "Get the file again."
+            "Get the file again.",
+            argument="weights",
         ) from error
 
 
@@ -185,5 +188,6 @@ def _no_layer(path: Path, layer: str, held: list[str]) -> FileError:
             f"the weights file {path} has no convolution {layer}",
             received="layers " + (", ".join(held) or "none"),
             hint="give a file that holds it, or choose layers that the file reaches",
-        )
+        ),
+        argument="weights",
     )

@@ -60,7 +60,9 @@ def write_animation(
     hold = _checks.number(hold, "hold", low=0, high=60)
     images = [as_image(one, f"pictures[{index}]") for index, one in enumerate(pictures)]
     if not images:
-        _checks.fail("there is nothing to animate", expected="at least one picture")
+        _checks.fail(
+            "there is nothing to animate", expected="at least one picture", argument="pictures"
+        )
     shape = images[-1].shape[:2]
     frames = [quantise(resample_values(image, shape), 8) for image in images]
     with replacing(path) as file:
@@ -98,7 +100,8 @@ def _format(path: Path) -> str:
                 _checks.explain(
                     "an MP4 needs imageio-ffmpeg",
                     hint="pip install imageio-ffmpeg, or write a .gif or .webp",
-                )
+                ),
+                argument="path",
             ) from error
     return kind
 

@@ -50,7 +50,7 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that refuse
         raise _checks.InputError(
-            _checks.explain(f"{name} cannot be made an array", received=str(error))
+            _checks.explain(f"{name} cannot be made an array", received=str(error)), argument=name
         ) from error
     if array.dtype.kind not in "buif":
         raise _checks.InputTypeError(
@@ -58,11 +58,15 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
                 f"{name} is no picture",
                 expected="a path, a PIL image, or an array of real numbers",
                 received=f"{type(values).__name__} of dtype {array.dtype}",
-            )
+            ),
+            argument=name,
         )
     if array.size == 0:
         _checks.fail(
-            f"{name} is empty", expected="at least one pixel", received=f"shape {array.shape}"
+            f"{name} is empty",
+            expected="at least one pixel",
+            received=f"shape {array.shape}",
+            argument=name,
         )
     if array.dtype.kind == "b":
         return array.astype(np.float32)
@@ -76,6 +80,7 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
                 expected=f"0 to 255 for dtype {array.dtype}",
                 received=f"{low} to {high}",
                 hint="convert it to uint8 or uint16, or to floats in [0, 1]",
+                argument=name,
             )
         return np.divide(array, 255, dtype=np.float32)
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -85,6 +90,7 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
             expected="values in [0, 1]",
             received=f"{count} NaN or infinite of {array.size}",
             hint="replace them, for example with numpy.nan_to_num",
+            argument=name,
         )
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         _checks.fail(
@@ -92,6 +98,7 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
             expected="floats in [0, 1]",
             received=f"{low:g} to {high:g}",
             hint=_range_hint(float(low), float(high)),
+            argument=name,
         )
     return np.clip(array, 0, 1).astype(np.float32)
 
@@ -133,6 +140,7 @@ def rgb_values(values: npt.ArrayLike, name: str, *, batch: bool = False) -> np.n
             expected="[H, W] or [H, W, C] with C in 1..4" + (" or [B, H, W, C]" if batch else ""),
             received=str(shape),
             hint=hint,
+            argument=name,
         )
     if array.shape[-1] < 3:  # grey, or grey and alpha
         return np.repeat(array[..., :1], 3, axis=-1)
@@ -198,7 +206,10 @@ def resize(image: npt.ArrayLike, shape: Sequence[int], resample: str = "lanczos"
     values = unit_values(image, "image")
     if values.ndim not in (2, 3):
         _checks.fail(
-            "image cannot be resized", expected="[H, W] or [H, W, C]", received=str(values.shape)
+            "image cannot be resized",
+            expected="[H, W] or [H, W, C]",
+            received=str(values.shape),
+            argument="image",
         )
     return resample_values(values, _height_width(shape), resample)
 
@@ -278,9 +289,11 @@ def _height_width(shape: Sequence[int]) -> tuple[int, int]:
         height, width = shape[0], shape[1]
     except (TypeError, IndexError, KeyError):
         raise _checks.InputTypeError(
-            _checks.explain("shape is no shape", expected="(height, width)", received=repr(shape))
+            _checks.explain("shape is no shape", expected="(height, width)", received=repr(shape)),
+            argument="shape",
         ) from None
-    return _checks.integer(height, "height", low=1), _checks.integer(width, "width", low=1)
+    with _checks.caused_by("shape"):
+        return _checks.integer(height, "height", low=1), _checks.integer(width, "width", low=1)
 
 
 def _range_hint(low: float, high: float) -> str:

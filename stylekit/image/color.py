@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import skimage  # its own rooms load when they are first used
 
-from stylekit._checks import fail, integer, number
+from stylekit._checks import caused_by, fail, integer, number
 from stylekit.image.arrays import unit_values
 from stylekit.image.oklab import oklab_to_srgb, srgb_to_oklab
 from stylekit.image.read import PictureLike, as_image
@@ -265,7 +265,7 @@ def _union(style, weights, style_masks) -> _Colors:
     """Return the hues of all styles together."""
     styles = list(style) if isinstance(style, (list, tuple)) else [style]
     shares = [1.0] * len(styles) if weights is None else list(weights)
-    shares = [number(share, "a style's weight", low=0) for share in shares]
+    shares = [number(share, "a style's weight", low=0, argument="weights") for share in shares]
     masks = [None] * len(styles) if style_masks is None else list(style_masks)
     if not len(styles) == len(shares) == len(masks) or not sum(shares):
         fail(
@@ -276,7 +276,7 @@ def _union(style, weights, style_masks) -> _Colors:
     pixels, counts = [], []
     for one, share, where in zip(styles, shares, masks, strict=True):
         hues = srgb_to_oklab(as_image(one, "style"))[..., 1:]
-        count = _weights(where, hues.shape[:2], "style mask").ravel()
+        count = _weights(where, hues.shape[:2], "style mask", "style_masks").ravel()
         pixels.append(hues.reshape(-1, 2))
         counts.append(share * count / count.sum())
     return _Colors(np.concatenate(pixels), np.concatenate(counts))
@@ -303,20 +303,24 @@ def _of_one_size(image: PictureLike, content: PictureLike) -> tuple[np.ndarray, 
             expected=f"{image.shape[1]}x{image.shape[0]} pixels",
             received=f"{content.shape[1]}x{content.shape[0]}",
             hint="resize it with stylekit.image.resize",
+            argument="content",
         )
     return image, content
 
 
-def _weights(mask, shape: tuple[int, int], name: str) -> np.ndarray:
+def _weights(mask, shape: tuple[int, int], name: str, argument: str | None = None) -> np.ndarray:
     if mask is None:
         return np.ones(shape)
-    weights = unit_values(mask, name).astype(float)
-    if weights.shape != shape:
-        fail(
-            f"{name} has not its picture's shape", expected=str(shape), received=str(weights.shape)
-        )
-    if not weights.any():
-        fail(f"{name} is 0 everywhere", expected="a pixel at least whose colour counts")
+    with caused_by(argument or name):
+        weights = unit_values(mask, name).astype(float)
+        if weights.shape != shape:
+            fail(
+                f"{name} has not its picture's shape",
+                expected=str(shape),
+                received=str(weights.shape),
+            )
+        if not weights.any():
+            fail(f"{name} is 0 everywhere", expected="a pixel at least whose colour counts")
     return weights
 
 

@@ -56,7 +56,8 @@ def read_image(path: str | os.PathLike[str], size: int | None = None) -> np.ndar
     """
     if size is not None:
         size = _checks.integer(size, "size", low=1)
-    return _sized(decode_file(existing_file(path)).pixels, size, str(path))
+    with _checks.caused_by("path"):
+        return _read(path, size)
 
 
 def as_image(picture: PictureLike, name: str = "picture", size: int | None = None) -> np.ndarray:
@@ -92,11 +93,12 @@ def as_image(picture: PictureLike, name: str = "picture", size: int | None = Non
     """
     if size is not None:
         size = _checks.integer(size, "size", low=1)
-    if isinstance(picture, str | os.PathLike):
-        return read_image(picture, size)
-    if isinstance(picture, Image.Image):
-        return _sized(decode_pil(picture, name).pixels, size, name)
-    return _sized(rgb_values(picture, name), size, name)
+    with _checks.caused_by(name):
+        if isinstance(picture, str | os.PathLike):
+            return _read(picture, size)
+        if isinstance(picture, Image.Image):
+            return _sized(decode_pil(picture, name).pixels, size, name)
+        return _sized(rgb_values(picture, name), size, name)
 
 
 def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture") -> np.ndarray:
@@ -123,7 +125,9 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
     """
     if isinstance(picture, list | tuple):
         if not picture:
-            _checks.fail(f"{name} is empty", expected="at least one picture", received="[]")
+            _checks.fail(
+                f"{name} is empty", expected="at least one picture", received="[]", argument=name
+            )
         images = [as_image(item, f"{name}[{index}]") for index, item in enumerate(picture)]
         for index, image in enumerate(images):
             if image.shape != images[0].shape:
@@ -132,6 +136,7 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
                     expected=f"{images[0].shape[:2]} as {name}[0]",
                     received=f"{image.shape[:2]} as {name}[{index}]",
                     hint="bring them to one shape with resize",
+                    argument=name,
                 )
         return np.stack(images)
     if isinstance(picture, str | os.PathLike | Image.Image):
@@ -164,7 +169,8 @@ def with_map(
         If one cannot be used, or their sizes differ.
     """
     picture = as_image(picture, name)
-    color_map = as_image(color_map, f"{name} map")
+    with _checks.caused_by(f"{name}_map"):
+        color_map = as_image(color_map, f"{name} map")
     if color_map.shape != picture.shape:
         (height, width), (map_height, map_width) = picture.shape[:2], color_map.shape[:2]
         _checks.fail(
@@ -172,8 +178,13 @@ def with_map(
             expected=f"{width}x{height} pixels",
             received=f"{map_width}x{map_height}",
             hint="draw it over the picture, or check which of the files is which",
+            argument=f"{name}_map",
         )
     return picture, color_map
+
+
+def _read(path: str | os.PathLike[str], size: int | None) -> np.ndarray:
+    return _sized(decode_file(existing_file(path)).pixels, size, str(path))
 
 
 def _sized(image: np.ndarray, size: int | None, name: str) -> np.ndarray:
@@ -185,5 +196,6 @@ def _sized(image: np.ndarray, size: int | None, name: str) -> np.ndarray:
             expected="at least 2 pixels a side",
             received=f"{image.shape[1]}x{image.shape[0]} pixels",
             hint="take a larger picture",
+            argument=name,
         )
     return resample_values(image, fit_shape(image.shape, size))

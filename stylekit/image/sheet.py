@@ -80,7 +80,9 @@ def contact_sheet(
         for index, one in enumerate(_several(pictures))
     ]
     if not images:
-        _checks.fail("there is nothing for the sheet", expected="at least one picture")
+        _checks.fail(
+            "there is nothing for the sheet", expected="at least one picture", argument="pictures"
+        )
     images = [resample_values(one, fit_shape(one.shape, size)) for one in images]
     texts = _texts(labels, len(images))
     if columns is None:
@@ -124,7 +126,8 @@ def _several(pictures):
                 expected="a list of pictures, or a batch [B, H, W, 3]",
                 received=type(pictures).__name__,
                 hint="put a single picture into a list",
-            )
+            ),
+            argument="pictures",
         )
     return pictures
 
@@ -139,7 +142,8 @@ def _texts(labels, count: int) -> list[list[str]]:
                 "labels is not a list",
                 expected="one string a picture",
                 received=type(labels).__name__,
-            )
+            ),
+            argument="labels",
         )
     labels = list(labels)
     if len(labels) != count:
@@ -147,6 +151,7 @@ def _texts(labels, count: int) -> list[list[str]]:
             "the number of labels differs from the number of pictures",
             expected=f"{count}",
             received=len(labels),
+            argument="labels",
         )
     lines = [label if isinstance(label, list | tuple) else [label] for label in labels]
     texts = [[" ".join(str(text).split()) for text in label] for label in lines]
@@ -157,7 +162,8 @@ def _letters(font, size: float) -> Any:
     """Return a font of a size in pixels, from a file or Pillow's own."""
     if font is None:
         return ImageFont.load_default(size)
-    path = existing_file(font)
+    with _checks.caused_by("font"):
+        path = existing_file(font)
     try:
         return ImageFont.truetype(path, size)
     except OSError as error:
@@ -166,7 +172,8 @@ def _letters(font, size: float) -> Any:
                 f"{path} is no font",
                 expected="a TrueType or OpenType file",
                 received=str(error),
-            )
+            ),
+            argument="font",
         ) from error
 
 

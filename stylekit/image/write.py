@@ -163,7 +163,8 @@ def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) ->
                 expected="a folder, or a place for one",
                 received=error.strerror,
                 hint="make the folder above it first, or name another",
-            )
+            ),
+            argument="folder",
         ) from error
     for name in names:
         check_writable(folder / name)
@@ -195,6 +196,7 @@ def _text_chunks(text: Mapping[str, str] | None, kind: str) -> PngImagePlugin.Pn
             expected="a path that ends in .png",
             received=kind,
             hint="write a PNG file, or leave text out",
+            argument="text",
         )
     chunks = PngImagePlugin.PngInfo()
     for key, value in text.items():
@@ -204,13 +206,15 @@ def _text_chunks(text: Mapping[str, str] | None, kind: str) -> PngImagePlugin.Pn
                     "text has an entry that is no text",
                     expected="strings for strings",
                     received=f"{key!r}: {value!r}",
-                )
+                ),
+                argument="text",
             )
         if not (1 <= len(key) <= 79 and key.isascii() and key.isprintable()):
             _checks.fail(
                 "text has a key that PNG cannot hold",
                 expected="1 to 79 printable ASCII characters",
                 received=repr(key),
+                argument="text",
             )
         chunks.add_itxt(key, value)
     return chunks
@@ -225,13 +229,15 @@ def _extras(
     if isinstance(like, Image.Image):
         source = decode_pil(like, "like")
     elif isinstance(like, str | os.PathLike):
-        source = decode_file(existing_file(like))
+        with _checks.caused_by("like"):
+            source = decode_file(existing_file(like))
     else:
         raise _checks.InputTypeError(
             _checks.explain(
                 "like is no source of alpha and EXIF data",
                 expected="a path or a PIL image",
                 received=type(like).__name__,
-            )
+            ),
+            argument="like",
         )
     return None if source.alpha is None else resize(source.alpha, shape), source.exif

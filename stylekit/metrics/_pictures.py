@@ -17,6 +17,7 @@ def same_size(photo: PictureLike, result: PictureLike) -> tuple[np.ndarray, np.n
             expected=f"shape {photo.shape}",
             received=f"shape {result.shape}",
             hint="use stylekit.image.resize",
+            argument="result",
         )
     return photo, result
 
@@ -37,4 +38,5 @@ def check_side(picture: np.ndarray, name: str, side: int, user: str = "") -> Non
             expected=f"at least {side} pixels a side",
             received=f"{width}x{height} pixels",
             hint="use a larger picture",
+            argument=name,
         )

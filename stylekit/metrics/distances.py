@@ -103,7 +103,12 @@ def pareto_front(costs: ArrayLike) -> np.ndarray:
     """
     points: np.ndarray = np.asarray(costs, np.float64)
     if points.ndim != 2:
-        fail("costs are wrong", expected="an array [N, K]", received=f"shape {points.shape}")
+        fail(
+            "costs are wrong",
+            expected="an array [N, K]",
+            received=f"shape {points.shape}",
+            argument="costs",
+        )
     one, other = points[:, np.newaxis], points[np.newaxis]
     beats = np.all(other <= one, axis=-1) & np.any(other < one, axis=-1)
     return ~(np.any(beats, axis=1) | np.any(np.isnan(points), axis=1))

@@ -56,6 +56,7 @@ def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
             expected="values on both sides of 0.5",
             received="one side only",
             hint="a mask of the whole picture has no seam",
+            argument="mask",
         )
     if before == 0:
         return 1.0 if after == 0 else float("inf")

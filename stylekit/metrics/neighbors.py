@@ -189,7 +189,8 @@ def _cells(
                 "extractor is not a feature extractor",
                 expected="an object such as stylekit.VGG19()",
                 received=type(extractor).__name__,
-            )
+            ),
+            argument="extractor",
         )
     names = [
         extractor.resolve(layer) for layer in layer_tuple(_LAYERS if layers is None else layers)

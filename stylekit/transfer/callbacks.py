@@ -91,7 +91,8 @@ def as_callbacks(callbacks: Iterable[Callback | Callable[[Step], Any]]) -> list[
                 "the callbacks cannot be used",
                 expected="a list of functions or Callback objects",
                 received=described(callbacks),
-            )
+            ),
+            argument="callbacks",
         )
     return [_as_callback(one) for one in callbacks]
 
@@ -109,7 +110,8 @@ def _as_callback(value) -> Callback:
                 expected="a function from a Step, or an object of a class derived from "
                 "stylekit.transfer.Callback",
                 received=f"{received} with {' and '.join(hooks)}" if hooks else received,
-            )
+            ),
+            argument="callbacks",
         )
     return _Function(value)
 
@@ -275,7 +277,7 @@ class CSVLogger(Callback):
             try:
                 self._file = self.path.open("w", newline="", encoding="utf-8")
             except OSError as error:
-                raise unwritable(f"the table {self.path}", error) from error
+                raise unwritable(f"the table {self.path}", error, "path") from error
             self._writer = csv.writer(self._file)
             self._writer.writerow(["step", "level", "seconds", *losses])
         row = [step.index, step.level, f"{step.seconds:.3f}"]

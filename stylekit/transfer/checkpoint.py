@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import FileError, InputError, InputTypeError, explain, integer, unwritable
+from stylekit._checks import FileError, InputTypeError, explain, fail, integer, unwritable
 
 FORMAT = 2
 """Of the file; another one cannot be read."""
@@ -101,7 +101,8 @@ class Checkpoint:
                     "a checkpoint's folder is no path",
                     expected="a string or os.PathLike",
                     received=type(folder).__name__,
-                )
+                ),
+                argument="folder",
             )
         self.folder = Path(folder)
         self.every = integer(every, "every", low=1)
@@ -145,7 +146,8 @@ class Checkpoint:
             if not self.path.exists():
                 return None
         except OSError as error:
-            raise unwritable(f"the checkpoint's folder {self.folder}", error) from error
+            name = f"the checkpoint's folder {self.folder}"
+            raise unwritable(name, error, "checkpoint") from error
         try:
             form, saved, state = _parsed(dict(_loaded(self.path)))
         except DAMAGE as error:
@@ -153,7 +155,8 @@ class Checkpoint:
                 explain(
                     f"the checkpoint {self.path} is damaged or cannot be read ({error})",
                     hint="delete it to begin anew",
-                )
+                ),
+                argument="checkpoint",
             ) from error
         if state is None:
             raise FileError(
@@ -162,17 +165,17 @@ class Checkpoint:
                     expected=f"format {FORMAT}",
                     received=form,
                     hint="resume with that version, or delete the file to begin anew",
-                )
+                ),
+                argument="checkpoint",
             )
         if run != saved:
             mine, other = _differences(run, saved)
-            raise InputError(
-                explain(
-                    f"the checkpoint {self.path} is another run's",
-                    expected=mine,
-                    received=other,
-                    hint="give each run a folder of its own, or delete the file to begin anew",
-                )
+            fail(
+                f"the checkpoint {self.path} is another run's",
+                expected=mine,
+                received=other,
+                hint="give each run a folder of its own, or delete the file to begin anew",
+                argument="checkpoint",
             )
         return state
 
@@ -196,7 +199,7 @@ class Checkpoint:
                 os.fsync(file.fileno())
             os.replace(self._unfinished, self.path)
         except OSError as error:
-            raise unwritable(f"the checkpoint {self.path}", error) from error
+            raise unwritable(f"the checkpoint {self.path}", error, "checkpoint") from error
         finally:  # also after Ctrl-C
             self._unfinished.unlink(missing_ok=True)
 

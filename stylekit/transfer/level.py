@@ -161,7 +161,8 @@ class Level:
                     "the checkpoint does not fit the optimizer's state",
                     hint="delete it to begin anew, or resume with the version and the memory that "
                     "it was written with",
-                )
+                ),
+                argument="checkpoint",
             )
         # One after the other: what was read, and its tensors, are many pictures each.
         carry.reverse()

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from stylekit._checks import InputError, InputTypeError, SetupError, choice, explain, fail, naming
+from stylekit._checks import InputTypeError, SetupError, choice, explain, fail, naming, renamed
 from stylekit.features import FeatureExtractor
 from stylekit.functional import Tensor
 from stylekit.image import as_batch
@@ -169,7 +169,7 @@ class Objective:
         return Canvas(extractor, shape, **options)
 
     def _prepare(self, term: Loss):
-        with naming(f"in method {type(term).__name__}.prepare"):
+        with naming(f"in method {type(term).__name__}.prepare"), renamed(layer="layers"):
             return term.prepare(self.canvas)
 
     @property
@@ -263,15 +263,21 @@ class Objective:
                         "`step` returned something else than the next values and the state",
                         expected="a tuple (values, state)",
                         received=type(made).__name__,
+                        argument="optimizer",
                     )
                 values, state = made
                 if not row:
-                    fail("`step` did not evaluate", hint="call `evaluate(x)` once in each step")
+                    fail(
+                        "`step` did not evaluate",
+                        hint="call `evaluate(x)` once in each step",
+                        argument="optimizer",
+                    )
                 if values.shape != carry["values"].shape:
                     fail(
                         "`step` returned values of another shape",
                         expected=str(list(carry["values"].shape)),
                         received=list(values.shape),
+                        argument="optimizer",
                     )
                 tf.nest.assert_same_structure(carry["state"], state, check_types=False)
                 leaves = tf.nest.flatten(carry["state"]), tf.nest.flatten(state)
@@ -281,6 +287,7 @@ class Objective:
                             "`step` returned a state of another shape",
                             expected=str(list(before.shape)),
                             received=list(now.shape),
+                            argument="optimizer",
                         )
             # A network may hide NaN in the image: its ReLU makes 0 of it.
             row["image_finite"] = tf.reduce_all(tf.math.is_finite(row["image"]))
@@ -391,7 +398,7 @@ class Objective:
         if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim == 4:
             image = tf.convert_to_tensor(image)  # an optimizer's: it may leave [0, 1]
         elif not tf.is_tensor(image):
-            image = as_batch(image)
+            image = as_batch(image, "image")
         image = tf.cast(image, self.dtype)
         if len(image.shape) != 4 or tuple(image.shape[1:]) != (*self.canvas.shape, 3):
             height, width = self.canvas.shape
@@ -399,6 +406,7 @@ class Objective:
                 "the image has another shape than the objective",
                 expected=f"[B, {height}, {width}, 3]",
                 received=list(image.shape),
+                argument="image",
             )
         return image
 
@@ -413,7 +421,7 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
     """
     losses = [losses] if isinstance(losses, Loss) else list(losses)
     if not losses:
-        fail("there are no terms", expected="at least one loss", received="none")
+        fail("there are no terms", expected="at least one loss", received="none", argument="losses")
     for loss in losses:
         if not isinstance(loss, Loss):
             raise InputTypeError(
@@ -421,14 +429,17 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
                     "a term is no loss",
                     expected="an object of a class derived from stylekit.losses.Loss",
                     received=described(loss),
-                )
+                ),
+                argument="losses",
             )
     given = [loss.name for loss in losses if loss.name is not None]
     for name in given:
         if name == "total" or given.count(name) > 1:
             problem = "is taken by the sum" if name == "total" else "is given twice"
-            raise InputError(
-                explain(f"the term name {name!r} {problem}", hint="give each term its own name")
+            fail(
+                f"the term name {name!r} {problem}",
+                hint="give each term its own name",
+                argument="losses",
             )
     named: dict[str, Loss] = {}
     for loss in losses:

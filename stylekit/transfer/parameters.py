@@ -364,7 +364,8 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
                     "`prepare` returned the wrong type",
                     expected="a tuple (values, context)",
                     received=received,
-                )
+                ),
+                argument="parameters",
             )
         values, context = tf.convert_to_tensor(prepared[0]), prepared[1]
     if type(parameters) is Pixels and parameters.bounds == SHOWN and mask is None:
@@ -379,6 +380,7 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
                     "`image` returned the wrong shape",
                     expected=str(list(image.shape)),
                     received=list(result.shape),
+                    argument="parameters",
                 )
         return result if mask is None else masked(result, base, mask)
 
@@ -415,7 +417,8 @@ def as_parameters(parameters) -> Parameters:
                 expected="an object of a class derived from stylekit.transfer.Parameters, such as "
                 "Pixels()",
                 received=described(parameters),
-            )
+            ),
+            argument="parameters",
         )
     check_bounds(parameters.bounds, f"the bounds of {type(parameters).__name__}")
     return parameters
@@ -433,7 +436,9 @@ def check_bounds(bounds, name: str) -> tuple[float, float] | None:
         return None
     expected = "None, or two numbers (low, high) with low < high"
     if not isinstance(bounds, tuple | list) or not all(isinstance(b, Real) for b in bounds):
-        raise InputTypeError(explain(f"{name} are not limits", expected=expected, received=bounds))
+        raise InputTypeError(
+            explain(f"{name} are not limits", expected=expected, received=bounds), argument="bounds"
+        )
     if len(bounds) != 2 or not bounds[0] < bounds[1]:
-        fail(f"{name} are not limits", expected=expected, received=bounds)
+        fail(f"{name} are not limits", expected=expected, received=bounds, argument="bounds")
     return tuple(bounds)

@@ -36,20 +36,24 @@ class Pyramid:
     shares: tuple[float, ...]
 
     def __init__(self, sizes: Sequence[int], shares: Sequence[float] | None = None) -> None:
-        sizes = tuple(integer(size, "a pyramid's size", low=1) for size in sizes)
+        sizes = tuple(integer(size, "a pyramid's size", low=1, argument="sizes") for size in sizes)
         if not sizes or any(b < a for a, b in itertools.pairwise(sizes)):
             fail(
                 "a pyramid's sizes are wrong",
                 expected="sizes from the smallest to the largest",
                 received=list(sizes),
+                argument="sizes",
             )
         shares = (1.0,) * len(sizes) if shares is None else shares
-        shares = tuple(number(share, "a pyramid's share", low=0) for share in shares)
+        shares = tuple(
+            number(share, "a pyramid's share", low=0, argument="shares") for share in shares
+        )
         if len(shares) != len(sizes) or not sum(shares):
             fail(
                 "a pyramid's shares are wrong",
                 expected=f"{len(sizes)} shares, not all zero",
                 received=list(shares),
+                argument="shares",
             )
         object.__setattr__(self, "sizes", sizes)
         object.__setattr__(self, "shares", tuple(share / sum(shares) for share in shares))
@@ -61,7 +65,13 @@ class Pyramid:
         Each level has half the steps of the one before: a step there costs a quarter, and what
         the coarse levels have settled the finer ones need not find again.
         """
-        integer(levels, "the number of a pyramid's levels", low=1, high=size.bit_length())
+        integer(
+            levels,
+            "the number of a pyramid's levels",
+            low=1,
+            high=size.bit_length(),
+            argument="levels",
+        )
         sizes = [max(1, round(size / 2**k)) for k in reversed(range(levels))]
         return cls(sizes, [2.0**k for k in reversed(range(levels))])
 
@@ -91,6 +101,7 @@ class Pyramid:
                 "a pyramid does not end at the picture's size",
                 expected=f"a last size of {max(shape)}",
                 received=self.sizes[-1],
+                argument="pyramid",
             )
         height, width = shape
         counts = [int(steps * share) for share in self.shares]

@@ -162,7 +162,7 @@ class Result:
             try:
                 beside.write_text(record + "\n", encoding="utf-8")
             except OSError as error:
-                raise unwritable(f"the manifest {beside}", error) from error
+                raise unwritable(f"the manifest {beside}", error, "path") from error
         return written
 
     def plot(self) -> Figure:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from stylekit._checks import fail, number
+from stylekit._checks import caused_by, fail, number
 from stylekit.image import PictureLike, as_batch, as_image, resize
 from stylekit.losses import ContentLoss, Loss
 from stylekit.masks import operations
@@ -44,7 +44,7 @@ class Noise(Start):
 
     def __init__(self, deviation: float = 0.1, *, shape: tuple[int, int] | None = None) -> None:
         super().__init__(shape)
-        self.deviation = number(deviation, "the noise's deviation", low=0)
+        self.deviation = number(deviation, "the noise's deviation", low=0, argument="deviation")
 
     def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         """Return the noise; see `Start.image`."""
@@ -99,14 +99,14 @@ class Mix(Start):
         self.picture = as_image(picture)
         super().__init__(self.picture.shape[:2])
         self.other = Noise() if other is None else other
-        self.share = number(share, "a mix's share", low=0, high=1)
+        self.share = number(share, "a mix's share", low=0, high=1, argument="share")
 
     def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         """Return the mix; see `Start.image`."""
         if isinstance(self.other, Start):
             other = self.other.image(shape, rng)
         else:
-            other = resize(as_image(self.other), shape)
+            other = resize(as_image(self.other, "other"), shape)
         return (1 - self.share) * resize(self.picture, shape) + self.share * other
 
     def __repr__(self) -> str:
@@ -181,14 +181,18 @@ def start_of(initial: StartLike, terms: Iterable[Loss], seed: int):
                 "the start has no shape",
                 expected="shape=(H, W), or a ContentLoss to take it from",
                 received=repr(initial),
+                argument="initial",
             )
         batch = 1 if content is None else len(content)
         rng = np.random.default_rng(seed)
-        image = as_batch([initial.image(tuple(shape), rng) for _ in range(batch)], "start")
+        starts = [initial.image(tuple(shape), rng) for _ in range(batch)]
+        with caused_by("initial"):
+            image = as_batch(starts, "start")
         if content is not None:  # whose size may be another
             content = resized(content, image.shape[1:3])
     else:
-        image = as_batch(initial, "start")
+        with caused_by("initial"):
+            image = as_batch(initial, "start")
         if contents and np.array_equal(contents[0], image):
             image = contents[0]  # which is held in any case
         content = image

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, SetupError, choice, explain, fail, integer
+from stylekit._checks import InputTypeError, SetupError, caused_by, choice, explain, fail, integer
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.losses import Loss
 from stylekit.masks import MaskLike, operations
@@ -94,7 +94,8 @@ class StyleTransfer:
                     "the plan cannot be used",
                     expected="Plan(), Recompute(), Tiles() or FitMemory()",
                     received=repr(plan),
-                )
+                ),
+                argument="plan",
             )
         self.jit_compile = bool(jit_compile)
         self.seed = integer(seed, "seed", low=0)
@@ -362,9 +363,16 @@ class StyleTransfer:
     def _update_mask(self, mask, shape, picture):
         if callable(mask):
             if picture is None:
-                fail("a callable update mask needs a picture", hint="give the mask as an array")
+                fail(
+                    "a callable update mask needs a picture",
+                    hint="give the mask as an array",
+                    argument="update_mask",
+                )
             mask = mask(picture)
-        return None if mask is None else operations.as_mask(mask, shape, name="update mask")
+        if mask is None:
+            return None
+        with caused_by("update_mask"):
+            return operations.as_mask(mask, shape, name="update mask")
 
 
 def as_extractor(extractor: Any) -> FeatureExtractor:

@@ -49,7 +49,9 @@ class Crops:
         self.size = size
         self.folders = [_pictures(Path(folder), tuple(exclude)) for folder in folders]
         if not self.folders:
-            fail("there are no pictures to crop", expected="at least one folder")
+            fail(
+                "there are no pictures to crop", expected="at least one folder", argument="folders"
+            )
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Return a crop: float32 ``[size, size, 3]`` in [0, 1]."""
@@ -102,7 +104,9 @@ def texture(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def _pictures(folder: Path, exclude: tuple[str, ...]) -> list[Image.Image]:
     if not folder.is_dir():
-        raise FileError(f"{folder} is no folder: expected a folder of pictures.")
+        raise FileError(
+            f"{folder} is no folder: expected a folder of pictures.", argument="folders"
+        )
     paths = [
         path
         for path in sorted(folder.iterdir())
@@ -110,5 +114,7 @@ def _pictures(folder: Path, exclude: tuple[str, ...]) -> list[Image.Image]:
         and not any(fnmatch.fnmatch(path.name, pattern) for pattern in exclude)
     ]
     if not paths:
-        raise FileError(f"{folder} holds no pictures: expected files such as .jpg or .png.")
+        raise FileError(
+            f"{folder} holds no pictures: expected files such as .jpg or .png.", argument="folders"
+        )
     return [Image.fromarray((read_image(path) * 255).round().astype("uint8")) for path in paths]

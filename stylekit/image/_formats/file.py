@@ -21,7 +21,8 @@ def as_path(path: str | os.PathLike[str]) -> Path:
                 expected="a string or os.PathLike",
                 received=type(path).__name__,
                 hint="the path comes first, then the image",
-            )
+            ),
+            argument="path",
         )
     return Path(path)
 
@@ -43,7 +44,8 @@ def named_format(path: Path, formats: Mapping[str, str]) -> str:
                 received=repr(suffix) if suffix else "none",
                 hint=_checks.did_you_mean(suffix, formats)
                 or f"give it one, such as {path.with_suffix(next(iter(formats)))}",
-            )
+            ),
+            argument="path",
         )
     return formats[suffix]
 
@@ -83,5 +85,6 @@ def _unwritable(path: Path, error: Exception) -> _checks.FileError:
             expected=f"room and permission to write in {Path(os.path.realpath(path)).parent}",
             received=getattr(error, "strerror", None) or str(error),
             hint="choose another folder or format, or free some space",
-        )
+        ),
+        argument="path",
     )

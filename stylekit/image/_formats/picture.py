@@ -72,7 +72,8 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
                 expected="a string or os.PathLike",
                 received=type(path).__name__,
                 hint="as_image takes PIL images and arrays too",
-            )
+            ),
+            argument="path",
         )
     path = Path(path)
     if path.is_dir():
@@ -84,7 +85,7 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
     try:
         path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError):
-        raise _checks.absent(path, str(path), "a picture file") from None
+        raise _checks.absent(path, str(path), "a picture file", "path") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise _checks.FileError(
             _checks.explain(

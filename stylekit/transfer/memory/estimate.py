@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import integer, naming
+from stylekit._checks import caused_by, integer, naming
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Canvas, ContentLoss, Loss, NeighborStyleLoss, TileableLoss
 from stylekit.losses.hypercolumns import CELL, SCORES
@@ -119,7 +119,8 @@ def estimate_memory(
     positions, such as `PatchStyleLoss`, makes of its features is not known, and not counted.
     """
     height, width = (size, size) if isinstance(size, (int, np.integer)) else size
-    shape = integer(height, "the height", low=1), integer(width, "the width", low=1)
+    with caused_by("shape"):
+        shape = integer(height, "the height", low=1), integer(width, "the width", low=1)
     batch = integer(batch, "batch", low=1)
     terms = list(named_terms(losses).values())
     plan = Plan() if plan is None else plan

@@ -142,7 +142,8 @@ class FitMemory(Plan):
                     expected=f"{in_units(MARGIN * need.total)} or more for {width}x{height} pixels",
                     received=in_units(limit),
                     hint=f"give it more, or take a smaller size{refused}",
-                )
+                ),
+                argument="limit",
             )
         if tell:
             self._tell(need, plan, mover, optimizer, ", more than is free")

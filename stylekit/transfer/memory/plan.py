@@ -111,7 +111,8 @@ class Recompute(Plan):
                     "the layer to recompute to is wrong",
                     expected="True, or a name such as block2_pool",
                     received=self.layer,
-                )
+                ),
+                argument="layer",
             )
 
     def objective(
@@ -185,7 +186,7 @@ class Tiles(Plan):
     size: int = 512
 
     def __post_init__(self) -> None:
-        integer(self.size, "a tile's size", low=1)
+        integer(self.size, "a tile's size", low=1, argument="size")
 
     def objective(
         self,

@@ -221,7 +221,7 @@ def cut_of(extractor: FeatureExtractor, recompute: Literal[True] | str) -> str:
             break
     if smallest is None:
         problem = "no layer of the network is smaller than the picture"
-        fail(problem, hint="name a layer to recompute to")
+        fail(problem, hint="name a layer to recompute to", argument="recompute")
     return smallest
 
 

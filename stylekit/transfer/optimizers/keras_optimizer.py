@@ -44,7 +44,8 @@ class KerasOptimizer(Optimizer):
                     received=type(optimizer).__name__,
                     hint="give it `.inner_optimizer`; with precision='mixed_float16' the run "
                     "scales the loss itself",
-                )
+                ),
+                argument="optimizer",
             )
         self._optimizer = type(optimizer).from_config(optimizer.get_config())
 
@@ -116,5 +117,6 @@ def _unusable(optimizer) -> InputTypeError:
             expected="LBFGS(), a keras.optimizers.Optimizer, or an object of a class derived from "
             "stylekit.transfer.Optimizer, with init and step",
             received=described(optimizer),
-        )
+        ),
+        argument="optimizer",
     )
