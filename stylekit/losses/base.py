@@ -59,7 +59,8 @@ class Loss(abc.ABC):
 
     @weight.setter
     def weight(self, value: float) -> None:
-        self._weight = number(value, f"the weight of {type(self).__name__}", low=0)
+        name = f"the weight of {type(self).__name__}"
+        self._weight = number(value, name, low=0, argument="weight")
 
     @property
     def default_name(self) -> str:
@@ -129,6 +130,7 @@ def weights_by_layer(layers: Sequence[str], weights: Sequence[float] | None) -> 
             "layer_weights do not match the layers",
             expected=f"{len(layers)}, for {', '.join(layers)}",
             received=len(weights),
+            argument="layer_weights",
         )
     return dict(zip(layers, weights, strict=True))
 
@@ -162,10 +164,16 @@ def layer_tuple(layers: Any) -> tuple[str, ...]:
     names = (layers,) if one else tuple(layers)
     if not names or not all(isinstance(layer, str) for layer in names):
         raise InputTypeError(
-            explain("layers are wrong", expected="one layer name or more", received=repr(names))
+            explain("layers are wrong", expected="one layer name or more", received=repr(names)),
+            argument="layers",
         )
     if len(set(names)) < len(names):
-        fail("a layer is named twice", expected="each layer once", received=", ".join(names))
+        fail(
+            "a layer is named twice",
+            expected="each layer once",
+            received=", ".join(names),
+            argument="layers",
+        )
     return names
 
 
@@ -179,6 +187,7 @@ def weight_tuple(weights, layers) -> tuple[float, ...] | None:
             fail(
                 "layer_weights name layers, and `layers` does not",
                 hint="give the mapping as `layers`",
+                argument="layer_weights",
             )
         return None if weights is None else _layer_weights(weights)
     if weights is None:
@@ -190,6 +199,7 @@ def weight_tuple(weights, layers) -> tuple[float, ...] | None:
                 "layer_weights do not match the layers",
                 expected=", ".join(layers),
                 received=", ".join(map(str, weights)),
+                argument="layer_weights",
             )
         weights = [weights[layer] for layer in layers]
     return _layer_weights(weights, layers)
@@ -197,9 +207,13 @@ def weight_tuple(weights, layers) -> tuple[float, ...] | None:
 
 def _layer_weights(weights, layers: Sequence[str] | None = None) -> tuple[float, ...]:
     weights = weights if isinstance(weights, Iterable) else (weights,)
-    values = tuple(number(w, "a layer weight", low=0) for w in weights)
+    values = tuple(number(w, "a layer weight", low=0, argument="layer_weights") for w in weights)
     if layers is not None:
         weights_by_layer(layers, values)
     if not sum(values):
-        fail("every layer weight is zero", hint="give at least one layer a weight")
+        fail(
+            "every layer weight is zero",
+            hint="give at least one layer a weight",
+            argument="layer_weights",
+        )
     return values

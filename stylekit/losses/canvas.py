@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from stylekit._checks import choice, fail, naming
+from stylekit._checks import caused_by, choice, fail, naming
 from stylekit.functional import Tensor
 from stylekit.image import resize
 from stylekit.masks import MaskLike, operations
@@ -71,6 +71,7 @@ class Canvas:
         self.follows = False
         self.begin(None, round)
         self._what = "the picture"
+        self._argument: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -117,7 +118,7 @@ class Canvas:
         self._start = None if image is None else ops.convert_to_tensor(image)
         self._round = round
 
-    def beside(self, picture: np.ndarray, scale: float = 1.0) -> Canvas:
+    def beside(self, picture: np.ndarray, scale: float = 1.0, *, argument: str = "style") -> Canvas:
         """Return a canvas for a reference that keeps its own size and aspect ratio.
 
         Parameters
@@ -125,6 +126,8 @@ class Canvas:
         picture : ndarray [h, w, 3]
         scale : float
             Its size on the final canvas, relative to its own.
+        argument : str
+            The loss's parameter that holds it, for the `argument` of errors.
 
         Returns
         -------
@@ -143,7 +146,7 @@ class Canvas:
         canvas.shape = canvas.base_shape if self.is_final else scaled(scale * reduction)
         canvas.picture = picture
         canvas.mask_shape = picture.shape[:2]
-        canvas._what = "a style or reference picture"
+        canvas._what, canvas._argument = "a style or reference picture", argument
         return canvas
 
     def extract(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
@@ -200,6 +203,7 @@ class Canvas:
                     expected=f"at least {smallest} pixels a side",
                     received=f"{width}x{height} pixels",
                     hint="take a larger picture, shallower layers, or fewer pyramid levels",
+                    argument=self._argument,
                 )
 
     def mask(self, mask: MaskLike | None, layer: str, *, mode: str = "simple") -> Tensor:
@@ -234,7 +238,9 @@ class Canvas:
         """Return a checked mask at this size, before any layer: ``[1, H, W, 1]``."""
         return ops.convert_to_tensor(operations.resize(mask, self.shape)[None, ..., None])
 
-    def resolve_mask(self, mask: MaskLike, name: str = "mask") -> np.ndarray:
+    def resolve_mask(
+        self, mask: MaskLike, name: str = "mask", argument: str | None = None
+    ) -> np.ndarray:
         """Return a mask, or what a callable makes of `picture`, checked, at its own size."""
         if callable(mask):
             if self.picture is None:
@@ -243,12 +249,14 @@ class Canvas:
                     expected="one picture as the start, or a ContentLoss",
                     received="neither",
                     hint="give the mask as an array",
+                    argument=argument or name,
                 )
             mask = mask(self.picture)
-        return operations.as_mask(mask, self.mask_shape, name=name)
+        with caused_by(argument or name):
+            return operations.as_mask(mask, self.mask_shape, name=name)
 
     def _pooled(self, mask: np.ndarray, layer: str, mode: str, shape):
-        choice(mode, "mask mode", ("simple", "inside", "all"))
+        choice(mode, "mask mode", ("simple", "inside", "all"), argument="mode")
         mask = operations.resize(mask, shape)
         radius = self.extractor.receptive_field(layer) // 2
         if mode == "inside":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from keras import ops
 
 from stylekit import functional
-from stylekit._checks import choice, fail
+from stylekit._checks import caused_by, choice, fail
 from stylekit.functional import Tensor
 from stylekit.image import PictureLike, as_batch, picture_hash, resize
 from stylekit.losses.base import (
@@ -75,7 +75,8 @@ class ContentLoss(TileableLoss):
         name: str | None = None,
     ) -> None:
         super().__init__(weight=weight, name=name)
-        self.reference = as_batch(reference, "content")
+        with caused_by("reference"):
+            self.reference = as_batch(reference, "content")
         self.layers = optional_layers(layers)
         self.layer_weights = weight_tuple(layer_weights, layers)
         self.region = Region(mask)
@@ -207,6 +208,7 @@ def reference_at(reference, canvas: Canvas):
             expected=f"that of {base_width}x{base_height}",
             received=f"{width}x{height} pixels",
             hint="crop it, or start from a picture of its shape",
+            argument="reference",
         )
     return ops.stack([ops.convert_to_tensor(resize(one, canvas.shape)) for one in reference])
 
@@ -218,6 +220,7 @@ def _check_batch(image, reference):
             "the number of references is not that of the pictures",
             expected=f"1 or {image.shape[0]}",
             received=reference.shape[0],
+            argument="reference",
         )
 
 

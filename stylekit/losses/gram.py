@@ -104,7 +104,11 @@ class GramStyleLoss(StatisticLoss):
         self.intensity = number(intensity, "intensity", low=0)
         self.region = Region(mask, "mask", mode=mask_mode, small_regions=small_regions)
         self.reference_region = Region(
-            style_mask, "style mask", mode=mask_mode, small_regions=small_regions
+            style_mask,
+            "style mask",
+            argument="style_mask",
+            mode=mask_mode,
+            small_regions=small_regions,
         )
         self.area_exponent = number(area_exponent, "area_exponent", low=0, high=1)
 
@@ -150,7 +154,8 @@ class MaskedGramStyleLoss(GramStyleLoss):
                     expected="an array [H, W]",
                     received=None,
                     hint="use GramStyleLoss for the whole picture",
-                )
+                ),
+                argument="mask",
             )
         super().__init__(style, mask, style_mask, **options)
 
@@ -208,7 +213,9 @@ class GradientMaskStyleLoss(TileableLoss):
             for style, mask, style_mask, intensity in map(_region_tuple, regions)
         )
         if not self.regions:
-            fail("a gradient mask has no regions", expected="(style, mask) pairs")
+            fail(
+                "a gradient mask has no regions", expected="(style, mask) pairs", argument="regions"
+            )
         self.layers = self.regions[0].layers
         numbers = map(str, range(1, len(self.regions) + 1))
         names = tuple(numbers if region_names is None else region_names)
@@ -217,10 +224,12 @@ class GradientMaskStyleLoss(TileableLoss):
                 "region_names do not match the regions",
                 expected=f"{len(self.regions)} names, one a region",
                 received=len(names),
+                argument="region_names",
             )
         for name, region in zip(names, self.regions, strict=True):
             region.region.what = f"mask of region {name}"
             region.reference_region.what = f"style mask of region {name}"
+            region.region.argument = region.reference_region.argument = "regions"
 
     @property
     def parts(self) -> tuple[TileableLoss, ...]:
@@ -276,6 +285,7 @@ def _region_tuple(region):
                 received=f"{type(region).__name__} of {len(region)}"
                 if hasattr(region, "__len__")
                 else type(region).__name__,
-            )
+            ),
+            argument="regions",
         )
     return (*region, *(None, 1.0)[len(region) - 2 :])

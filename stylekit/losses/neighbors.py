@@ -152,22 +152,30 @@ class NeighborStyleLoss(TileableLoss):
         self.styles = tuple(as_image(one, "style") for one in styles)
         count = len(self.styles)
         if not count:
-            fail("at least one style is required", expected="a picture, or a list of them")
+            fail(
+                "at least one style is required",
+                expected="a picture, or a list of them",
+                argument="style",
+            )
         if names is None:
             names = [f" {k}" for k in range(1, count + 1)] if count > 1 else [""]
         else:
-            names = [f" {one}" for one in _one_each(names, count, "names")]
+            names = [f" {one}" for one in _one_each(names, count, "names", "names")]
         self.regions = tuple(
             Region(one, f"mask{of}")
-            for one, of in zip(_one_each(mask, count, "masks"), names, strict=True)
+            for one, of in zip(_one_each(mask, count, "masks", "mask"), names, strict=True)
         )
         self.style_regions = tuple(
-            Region(one, f"style mask{of}")
-            for one, of in zip(_one_each(style_mask, count, "style masks"), names, strict=True)
+            Region(one, f"style mask{of}", argument="style_mask")
+            for one, of in zip(
+                _one_each(style_mask, count, "style masks", "style_mask"), names, strict=True
+            )
         )
-        weights = _one_each(style_weights, count, "style_weights")
+        weights = _one_each(style_weights, count, "style_weights", "style_weights")
         self.style_weights = tuple(
-            1.0 if one is None else number(one, "a style weight", low=0, open_low=True)
+            1.0
+            if one is None
+            else number(one, "a style weight", low=0, open_low=True, argument="style_weights")
             for one in weights
         )
         self.layers = optional_layers(layers)
@@ -231,7 +239,7 @@ class NeighborStyleLoss(TileableLoss):
         style, region = self.styles[number], self.style_regions[number]
         mask = region.mask
         if mask is not None:
-            mask = canvas.beside(style).resolve_mask(mask, region.what)
+            mask = canvas.beside(style).resolve_mask(mask, region.what, region.argument)
         turns, flips = range(4 if self.turned else 1), (1, -1) if self.mirrored else (1,)
         offers = []
         for turn, flip in itertools.product(turns, flips):
@@ -452,10 +460,10 @@ def _mask(grid: CellGrid, region: Region):
     height, width = grid.canvas.mask_shape
     if region.mask is None:
         return grid.mask(np.ones((height, width), "float32"))
-    return grid.mask(grid.canvas.resolve_mask(region.mask, region.what))
+    return grid.mask(grid.canvas.resolve_mask(region.mask, region.what, region.argument))
 
 
-def _one_each(value, count: int, name: str) -> list[Any]:
+def _one_each(value, count: int, name: str, argument: str) -> list[Any]:
     """Return a list with an entry a style, from one for all or one each."""
     values = list(value) if isinstance(value, list | tuple) else [value] * count
     if len(values) != count:
@@ -463,5 +471,6 @@ def _one_each(value, count: int, name: str) -> list[Any]:
             f"the number of {name} differs from the number of styles",
             expected=f"one, or {count}",
             received=len(values),
+            argument=argument,
         )
     return values

@@ -332,6 +332,7 @@ def _as_map(value, name: str) -> np.ndarray:
             expected="an array [H, W, K] in [0, 1], one channel a region or colour",
             received=f"{type(value).__name__}, {channels.dtype} {list(channels.shape)}",
             hint="stack masks with numpy.stack(masks, axis=-1)",
+            argument=name,
         )
     channels = channels.astype("float32")
     if not (channels.min() >= 0 and channels.max() <= 1):  # false for NaN, too
@@ -339,6 +340,7 @@ def _as_map(value, name: str) -> np.ndarray:
             f"{name} has values outside [0, 1]",
             expected="0 to 1",
             received=f"{channels.min():g} to {channels.max():g}",
+            argument=name,
         )
     return channels
 
@@ -349,4 +351,5 @@ def _check_shape(channels: np.ndarray, shape, name: str) -> None:
             f"{name} has another size than its picture",
             expected=f"(height, width) {tuple(shape)}",
             received=channels.shape[:2],
+            argument=name,
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from stylekit._checks import choice, fail
+from stylekit._checks import caused_by, choice, fail
 from stylekit.image import picture_hash
 from stylekit.losses.canvas import Canvas
 from stylekit.masks import MaskLike, operations
@@ -22,6 +22,8 @@ class Region:
         None is the whole picture.
     what : str
         What messages call it.
+    argument : str
+        The loss's parameter that holds it.
     mode : str
         How it follows the network; see `Canvas.mask`.
     small_regions : str
@@ -35,11 +37,14 @@ class Region:
         mask: MaskLike | None,
         what: str = "mask",
         *,
+        argument: str = "mask",
         mode: str = "simple",
         small_regions: str | None = None,
     ) -> None:
-        self.mask = mask if mask is None or callable(mask) else operations.as_mask(mask, name=what)
-        self.what = what
+        if mask is not None and not callable(mask):
+            with caused_by(argument):
+                mask = operations.as_mask(mask, name=what)
+        self.mask, self.what, self.argument = mask, what, argument
         self.mode = choice(mode, "mask_mode", ("simple", "inside", "all"))
         if small_regions is not None:
             choice(small_regions, "small_regions", ("error", "skip_layer"))
@@ -48,7 +53,9 @@ class Region:
     def prepare(self, canvas: Canvas, layers: Iterable[str]) -> dict[str, Any]:
         """Return ``{layer: mask tensor [1, h, w, 1] or None}``, without the layers left out."""
         result = {}
-        mask = None if self.mask is None else canvas.resolve_mask(self.mask, self.what)
+        mask = self.mask
+        if mask is not None:
+            mask = canvas.resolve_mask(mask, self.what, self.argument)
         for layer in layers:
             pooled = canvas.mask(mask, layer, mode=self.mode)
             if mask is None or float(ops.sum(pooled)) >= 1:
@@ -63,6 +70,7 @@ class Region:
                     expected=f"a longer side of at least {size} pixels" if size else "",
                     hint="enlarge the picture or the region, or leave the layer out"
                     + (" with `small_regions`" if self.small_regions else ""),
+                    argument=self.argument,
                 )
             canvas.notes.append(f"{self.what} left out at {layer} of {width}x{height}: too small")
         return result

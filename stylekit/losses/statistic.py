@@ -79,7 +79,11 @@ class StatisticLoss(TileableLoss):
         self.layers = optional_layers(layers)
         self.layer_weights = weight_tuple(layer_weights, layers)
         self.region = Region(mask)
-        self.reference_region = Region(reference_mask, f"{self._reference_name} mask")
+        self.reference_region = Region(
+            reference_mask,
+            f"{self._reference_name} mask",
+            argument=f"{self._reference_name}_mask",
+        )
         self.reference_scale = number(
             reference_scale, f"{self._reference_name}_scale", low=0, open_low=True
         )
@@ -118,7 +122,7 @@ class StatisticLoss(TileableLoss):
 
     def prepare(self, canvas: Canvas) -> Targets:
         """Return by layer the reference's statistic, the image's mask, its share, and a weight."""
-        beside = canvas.beside(self.reference, self.reference_scale)
+        beside = canvas.beside(self.reference, self.reference_scale, argument=self._reference_name)
         layers = self.layers_of(canvas.extractor)
         masks = self.region.prepare(canvas, layers)
         reference_masks = self.reference_region.prepare(beside, masks)

@@ -76,6 +76,7 @@ def match_windows(
                 expected=f"at most {min(height, width)} pixels",
                 received=patch,
                 hint="take a smaller patch or a larger picture",
+                argument="patch",
             )
         counts.append([count_windows(side, patch, overlap) for side in (height, width)])
     finer = [(count - 1) * _FINER + 1 for count in counts[1]]

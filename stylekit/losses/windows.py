@@ -317,6 +317,7 @@ class WindowGramStyleLoss(Loss):
                 expected=f"at least {math.ceil((LEAST_CELLS - 0.5) * max(pixels / cells))} pixels",
                 received=self.settings["patch"],
                 hint="take a larger patch, or leave the layer out",
+                argument="patch",
             )
         canvas.notes.append(f"windows left out at {layer} of {width}x{height}: too small")
         return None
@@ -330,4 +331,5 @@ def _check_size(color_map, shape, name):
             expected=f"{width}x{height} pixels",
             received=f"{color_map.shape[1]}x{color_map.shape[0]}",
             hint=f"use stylekit.image.resize({name}, {(height, width)}, 'nearest')",
+            argument=name,
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, explain, fail, naming
+from stylekit._checks import InputTypeError, caused_by, explain, fail, naming
 from stylekit.masks.operations import as_mask, resize
 from stylekit.masks.refine.crf import crf
 from stylekit.masks.segmentation import Segmentation, Segmenter
@@ -54,19 +54,24 @@ def find_subject(
         If a class is not in the picture or unknown, a mask is unfit, a path is of no file, or the
         segmenter gives no `Segmentation` or cannot be had.
     """
-    classes = _classes(subject, name)
+    argument = name.replace(" ", "_")
+    with caused_by(argument):
+        classes = _classes(subject, name)
     if not classes:
-        found = fitted(subject, picture, name)
+        found = fitted(subject, picture, name, argument)
         if refine is None:
             return found
     else:
-        seen = segmented(segmenter or DeepLab(), picture)
-        found = seen.mask(classes)
+        with caused_by("segmenter"):
+            seen = segmented(segmenter or DeepLab(), picture)
+        with caused_by(argument):
+            found = seen.mask(classes)
         if refine is None:
             better: Any = crf(picture, seen)
             # What little there was of a class may be gone: then what the segmenter said stands.
             return better.mask(classes) if {*classes} & {*better.names_present} else found
-    return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {name}")
+    with caused_by("refine"):
+        return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {name}")
 
 
 def segmented(segmenter: Segmenter, picture: np.ndarray) -> Segmentation:
@@ -87,15 +92,20 @@ def segmented(segmenter: Segmenter, picture: np.ndarray) -> Segmentation:
     return seen
 
 
-def fitted(mask: Any, picture: np.ndarray, name: str = "mask") -> np.ndarray:
+def fitted(
+    mask: Any, picture: np.ndarray, name: str = "mask", argument: str | None = None
+) -> np.ndarray:
     """Return a mask, or what a callable makes of the picture, at the picture's size.
+
+    `name` is what messages call it, and `argument` (by default `name`) what it was given as.
 
     Raises
     ------
     InputError
         If the aspect ratios differ by more than rounding to whole pixels does.
     """
-    values = as_mask(mask(picture) if callable(mask) else mask, name=name)
+    with caused_by(argument or name):
+        values = as_mask(mask(picture) if callable(mask) else mask, name=name)
     (height, width), (rows, columns) = picture.shape[:2], values.shape
     # Rounding moves each side by half a pixel at most, in either shape.
     if abs(rows * width - columns * height) > (rows + columns + height + width) / 2:
@@ -104,6 +114,7 @@ def fitted(mask: Any, picture: np.ndarray, name: str = "mask") -> np.ndarray:
             expected=f"that of {width}x{height} pixels",
             received=f"{columns}x{rows}",
             hint="draw it over the picture itself, or resize it",
+            argument=argument or name,
         )
     return resize(values, (height, width))
 
@@ -112,7 +123,11 @@ def _classes(subject: Any, name: str) -> list[str]:
     """Return the classes that a subject names; none if it is a mask."""
     if isinstance(subject, (list, tuple)) and all(isinstance(one, str) for one in subject):
         if not subject:
-            fail(f"the {name} names no class", expected="a class, such as 'person', or a mask")
+            fail(
+                f"the {name} names no class",
+                expected="a class, such as 'person', or a mask",
+                argument=name,
+            )
         return list(subject)
     if not isinstance(subject, str) or Path(subject).is_file():
         return []
@@ -121,5 +136,6 @@ def _classes(subject: Any, name: str) -> list[str]:
             f"the {name} is neither a file nor a class",
             expected="the path of a mask, or a name such as 'person'",
             received=repr(subject),
+            argument=name,
         )
     return [subject]

@@ -15,7 +15,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.transform import resize_local_mean
 
-from stylekit._checks import InputTypeError, choice, explain, fail, integer, number
+from stylekit._checks import InputTypeError, caused_by, choice, explain, fail, integer, number
 from stylekit.image import PictureLike, as_image
 
 MaskLike: TypeAlias = PictureLike | Callable[[np.ndarray], PictureLike]
@@ -80,6 +80,7 @@ def as_mask(
             expected=_in_pixels(shape),
             received=_in_pixels(values.shape),
             hint="draw it over the picture itself, or resize it",
+            argument=name,
         )
     if not allow_empty and not values.any():
         fail(
@@ -87,6 +88,7 @@ def as_mask(
             expected="at least one pixel above 0",
             received=f"zeros only, {_in_pixels(values.shape)}",
             hint="check the label, colour or level that it was made with",
+            argument=name,
         )
     return values
 
@@ -111,7 +113,8 @@ def _plane(mask: Any, name: str) -> np.ndarray:
         raise InputTypeError(
             explain(
                 f"{name} is not an array", expected="a mask [H, W]", received=str(error).rstrip(".")
-            )
+            ),
+            argument=name,
         ) from error
     kind = array.dtype.kind
     if kind not in "biuf":
@@ -120,7 +123,8 @@ def _plane(mask: Any, name: str) -> np.ndarray:
                 f"{name} does not hold numbers",
                 expected="bools, integers or floats [H, W]",
                 received=f"{type(mask).__name__} of dtype {array.dtype}",
-            )
+            ),
+            argument=name,
         )
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
@@ -131,6 +135,7 @@ def _plane(mask: Any, name: str) -> np.ndarray:
             expected="shape [H, W] or [H, W, 1]",
             received=f"shape {array.shape}",
             hint="use masks.from_image or masks.from_colors for a colour picture" if color else "",
+            argument=name,
         )
     low, high = array.min(), array.max()
     full = {"u1": 255, "u2": 65535}.get(f"{kind}{array.dtype.itemsize}", 1)
@@ -138,12 +143,18 @@ def _plane(mask: Any, name: str) -> np.ndarray:
         low, high, array = low / full, high / full, array.astype(np.float64) / full
     if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # false for NaN, too
         if np.isnan(low):
-            fail(f"{name} has values that are not numbers", expected="[0, 1]", received="NaN")
+            fail(
+                f"{name} has values that are not numbers",
+                expected="[0, 1]",
+                received="NaN",
+                argument=name,
+            )
         fail(
             f"{name} has values outside [0, 1]",
             expected="0 for elsewhere to 1 for here",
             received=f"{array.dtype} values from {low:g} to {high:g}",
             hint="divide by the full scale, or compare with a label (labels == 3)",
+            argument=name,
         )
     return np.clip(array, 0, 1).astype(np.float32)
 
@@ -156,7 +167,7 @@ def _stack(masks: Iterable[Any] | Mapping[str, Any]) -> np.ndarray:
     """Return masks of one shape as ``float32 [N, H, W]``."""
     items = listed(masks.values() if isinstance(masks, Mapping) else masks, "masks")
     if not items:
-        fail("masks is empty", expected="at least one mask")
+        fail("masks is empty", expected="at least one mask", argument="masks")
     first = as_mask(items[0], name="masks[0]", allow_empty=True)
     rest = (
         as_mask(item, first.shape, name=f"masks[{i}]", allow_empty=True)
@@ -169,7 +180,10 @@ def listed(values: Any, name: str) -> list[Any]:
     """Return an iterable as a list; text and single values are errors."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InputTypeError(
-            explain(f"{name} is not a list", expected="several of them", received=f"{values!r:.60}")
+            explain(
+                f"{name} is not a list", expected="several of them", received=f"{values!r:.60}"
+            ),
+            argument=name,
         )
     return list(values)
 
@@ -177,7 +191,8 @@ def listed(values: Any, name: str) -> list[Any]:
 def pair(shape: Any) -> tuple[int, int]:
     """Return a checked (height, width)."""
     height, width = two_numbers(shape, "shape", "(height, width), such as picture.shape[:2]")
-    return integer(height, "height", low=1), integer(width, "width", low=1)
+    with caused_by("shape"):
+        return integer(height, "height", low=1), integer(width, "width", low=1)
 
 
 def two_numbers(values: Any, name: str, expected: str) -> tuple[Any, Any]:
@@ -186,7 +201,8 @@ def two_numbers(values: Any, name: str, expected: str) -> tuple[Any, Any]:
         first, second = values
     except (TypeError, ValueError):
         raise InputTypeError(
-            explain(f"{name} is not a pair", expected=expected, received=f"{values!r:.60}")
+            explain(f"{name} is not a pair", expected=expected, received=f"{values!r:.60}"),
+            argument=name,
         ) from None
     return first, second
 
@@ -321,6 +337,7 @@ def partition(
                 expected="masks that sum to " + ("at most 1" if remainder else "1"),
                 received=f"{over:.1%} of the picture above it and {under:.1%} below",
                 hint="let masks.partition scale them, without strict",
+                argument="masks",
             )
     if remainder:
         values /= np.maximum(total, 1)

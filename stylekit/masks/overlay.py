@@ -60,6 +60,7 @@ def overlay(
                 expected=f"{under.shape[:2]}",
                 received=f"{over.shape[:2]}",
                 hint="resize it with stylekit.image.resize(color, picture.shape)",
+                argument="color",
             )
     else:
         over = (rgb_color(color, "color") / 255).astype(np.float32)

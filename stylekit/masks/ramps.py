@@ -89,7 +89,8 @@ def radial_gradient(
     if center is None:
         center = ((height - 1) / 2, (width - 1) / 2)
     row, column = two_numbers(center, "center", "(row, column)")
-    row, column = number(row, "the centre's row"), number(column, "the centre's column")
+    row = number(row, "the centre's row", argument="center")
+    column = number(column, "the centre's column", argument="center")
     rows, columns = np.ogrid[:height, :width]
     distance = np.hypot(rows - row, columns - column)
     radius = number(distance.max() if radius is None else radius, "radius", low=0, open_low=True)
@@ -99,5 +100,6 @@ def radial_gradient(
             "the cone does not fall",
             expected=f"inner below the radius, {radius:g}",
             received=f"inner={inner:g}",
+            argument="inner",
         )
     return np.clip((radius - distance) / (radius - inner), 0, 1).astype(np.float32)

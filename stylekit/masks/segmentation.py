@@ -64,6 +64,7 @@ class Segmentation:
                 expected=f"0 to {len(names) - 1} for {len(names)} names",
                 received=f"{labels.min()} to {labels.max()}",
                 hint="name every class; set pixels to be ignored (255 in PASCAL VOC) to a class",
+                argument="labels",
             )
         values = {"labels": labels, "names": names}
         if self.scores is not None:
@@ -109,6 +110,7 @@ class Segmentation:
                 f"no {' or '.join(asked)} is in the picture",
                 received=self._found(),
                 hint="take one of these, or tell where it is by a mask or a box",
+                argument="names",
             )
         if not soft:
             return mask.astype(np.float32)
@@ -117,6 +119,7 @@ class Segmentation:
                 "a soft mask needs scores",
                 received="a segmentation of labels only",
                 hint="use masks.feather on the hard mask, or a segmenter that gives scores",
+                argument="soft",
             )
         return np.clip(self.scores[..., sorted(set(wanted))].sum(axis=-1), 0, 1)
 
@@ -202,7 +205,7 @@ class Segmentation:
         return figure
 
     def _index(self, name: str) -> int:
-        return self.names.index(choice(name, "the class", self.names))
+        return self.names.index(choice(name, "the class", self.names, argument="names"))
 
     def _found(self) -> str:
         return ", ".join(f"{name} {share:.1%}" for name, share in self.names_present.items())
@@ -226,7 +229,8 @@ def class_names(names: Any) -> tuple[str, ...]:
     odd = [name for name in names if not isinstance(name, str) or not name]
     if odd:
         raise InputTypeError(
-            explain("names are not all text", expected="a str a class", received=f"{odd[0]!r:.60}")
+            explain("names are not all text", expected="a str a class", received=f"{odd[0]!r:.60}"),
+            argument="names",
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
@@ -234,6 +238,7 @@ def class_names(names: Any) -> tuple[str, ...]:
             "names are not one a class",
             expected="at least one name, and each once",
             received=f"{', '.join(twice)} twice" if twice else "none",
+            argument="names",
         )
     return names
 
@@ -241,7 +246,7 @@ def class_names(names: Any) -> tuple[str, ...]:
 def _list(names: Any) -> list[Any]:
     names = listed(names, "names")
     if not names:
-        fail("names is empty", expected="a class, or several")
+        fail("names is empty", expected="a class, or several", argument="names")
     return names
 
 
@@ -255,10 +260,16 @@ def _whole(values: Any, name: str) -> np.ndarray:
                 expected="integers [H, W]",
                 received=f"{type(values).__name__} of dtype {array.dtype}",
                 hint="take the argmax of scores over their last axis",
-            )
+            ),
+            argument=name,
         )
     if array.ndim != 2 or array.size == 0:
-        fail(f"{name} are not one plane", expected="shape [H, W]", received=f"shape {array.shape}")
+        fail(
+            f"{name} are not one plane",
+            expected="shape [H, W]",
+            received=f"shape {array.shape}",
+            argument=name,
+        )
     return array.astype(np.int32, copy=False)
 
 
@@ -269,6 +280,7 @@ def _scores(values: Any, shape: tuple[int, ...]) -> np.ndarray:
             "scores do not fit the labels and names",
             expected=f"floats of shape {shape}",
             received=f"{array.dtype} of shape {array.shape}",
+            argument="scores",
         )
     low, high = float(array.min()), float(array.max())
     if not (low >= -1e-4 and high <= 1 + 1e-4):  # false for NaN, too
@@ -277,6 +289,7 @@ def _scores(values: Any, shape: tuple[int, ...]) -> np.ndarray:
             expected="values in [0, 1]",
             received=f"{low:g} to {high:g}",
             hint="take the softmax of a network's logits",
+            argument="scores",
         )
     return array.astype(np.float32, copy=False)
 
@@ -288,6 +301,7 @@ def _parts(values: Any, labels: np.ndarray) -> np.ndarray:
             "parts do not fit the labels",
             expected=f"numbers from 0 on, shape {labels.shape}",
             received=f"from {parts.min()} on, shape {parts.shape}",
+            argument="parts",
         )
     pairs = parts[parts > 0] * np.int64(labels.max() + 1) + labels[parts > 0]
     numbers, counts = np.unique(np.unique(pairs) // (labels.max() + 1), return_counts=True)
@@ -295,6 +309,7 @@ def _parts(values: Any, labels: np.ndarray) -> np.ndarray:
         fail(
             f"part {numbers[counts > 1][0]} has several labels",
             expected="one class for each object",
+            argument="parts",
         )
     return parts
 

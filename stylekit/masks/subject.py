@@ -267,6 +267,7 @@ def _known(
                 expected=f"scribbles within {tuple(box)}",
                 received=f"{strays} pixels outside it",
                 hint="draw a larger box",
+                argument="foreground",
             )
         outside |= beyond
     if box is None and foreground is None:
@@ -303,6 +304,7 @@ def _scribble(mask: Any, shape: Any, name: str) -> np.ndarray:
             f"{name} marks nothing",
             expected="pixels of at least 0.5",
             received=f"a maximum of {values.max():g}",
+            argument=name,
         )
     return values >= 0.5
 
@@ -317,11 +319,12 @@ def _corners(box: Any, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
                 "box is not a box",
                 expected="four numbers, (left, top, right, bottom)",
                 received=f"{box!r:.60}",
-            )
+            ),
+            argument="box",
         ) from None
     names = ("left", "top", "right", "bottom")
     values = [
-        number(value, f"box's {name}")
+        number(value, f"box's {name}", argument="box")
         for value, name in zip((left, top, right, bottom), names, strict=True)
     ]
     left, top, right, bottom = values
@@ -333,6 +336,7 @@ def _corners(box: Any, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
             expected="left < right and top < bottom, in pixels",
             received=received,
             hint="the last two numbers are the right and bottom edges, not a width and height",
+            argument="box",
         )
     if left < 0 or top < 0 or right > width or bottom > height:
         fail(
@@ -340,6 +344,7 @@ def _corners(box: Any, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
             expected=f"columns in [0, {width}] and rows in [0, {height}]",
             received=received,
             hint="the order is left, top, right, bottom",
+            argument="box",
         )
     if right <= 1 and bottom <= 1:
         fail(
@@ -347,5 +352,6 @@ def _corners(box: Any, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
             expected=f"columns in [0, {width}] and rows in [0, {height}]",
             received=received,
             hint="multiply left and right by the width, top and bottom by the height",
+            argument="box",
         )
     return math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)

@@ -92,6 +92,7 @@ def from_colors(
                 "color_map has no region of one colour",
                 expected=f"colours of at least {min_share:.2%} of the picture, with flat areas",
                 hint="name the colours with `colors`, lower `min_share`, or raise `tolerance`",
+                argument="color_map",
             )
         return _split(pixels, wanted, tolerance)
     wanted = colors_asked(colors)
@@ -104,6 +105,7 @@ def from_colors(
             "no pixel of color_map has the colour " + ", ".join(_label(n, wanted) for n in missing),
             expected=f"colours that are present within a tolerance of {tolerance:g}",
             received=f"a map of {shares or 'no flat colours'}",
+            argument="colors",
         )
     return result
 

@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.optimize import nnls
 from scipy.spatial.distance import cdist
 
-from stylekit._checks import fail
+from stylekit._checks import caused_by, fail
 from stylekit.image import PictureLike, as_image
 
 Colors = dict[str, np.ndarray]
@@ -65,7 +65,9 @@ class ColorMap:
 
     def __init__(self, picture: PictureLike, name: str, named: Colors, tolerance: float) -> None:
         self.name, self.named, self.tolerance = name, named, tolerance
-        self.pixels = np.rint(as_image(picture, name=name) * 255).astype(np.uint8)
+        self.argument = name.replace(" ", "_")
+        with caused_by(self.argument):
+            self.pixels = np.rint(as_image(picture, name=name) * 255).astype(np.uint8)
         present = _apart(colors_present(self.pixels, tolerance), named, tolerance)
         colors = named | present
         shares = label_shares(label_colors(self.pixels, colors, tolerance), colors)
@@ -80,6 +82,7 @@ class ColorMap:
                 f"the {self.name} has no region of one colour",
                 expected="flat areas of 3 x 3 pixels or more",
                 hint="name the colours with `colors`, or draw the map in flat colours",
+                argument=self.argument,
             )
 
     def seek(self, colors: Colors) -> None:

@@ -149,11 +149,12 @@ def _changed(parameters: CRFParameters, changes: dict[str, Any]) -> CRFParameter
                 "parameters is of another type",
                 expected="CRFParameters",
                 received=type(parameters).__name__,
-            )
+            ),
+            argument="parameters",
         )
     known = [field.name for field in dataclasses.fields(CRFParameters)]
     for name in changes:
-        choice(name, "the parameter", known)
+        choice(name, "the parameter", known, argument="changes")
     return dataclasses.replace(parameters, **changes)
 
 
@@ -177,6 +178,7 @@ def _fail_size(received: tuple[int, ...], shape: tuple[int, int]):
         expected=f"{shape}",
         received=f"{received}",
         hint="give the picture that was segmented",
+        argument="source",
     )
 
 

@@ -140,6 +140,7 @@ def matte(
                 f"mask leaves no {what}",
                 expected="pixels of at least 0.5 and pixels below",
                 received=f"values from {values.min():g} to {values.max():g}",
+                argument="mask",
             )
     if min(values.shape) < _LEAST_SIDE or values.size < _LEAST:
         height, across = values.shape
@@ -148,6 +149,7 @@ def matte(
             expected=f"at least {_LEAST_SIDE} pixels a side, and {_LEAST} in all",
             received=f"{across}x{height} pixels",
             hint="use the guided filter",
+            argument="picture",
         )
     trimap = np.full(values.shape, 0.5)
     trimap[_core(inside, width)] = 1

@@ -115,6 +115,7 @@ class DeepLab:
                 f"{self._network.source} works at one size only",
                 expected=f"size={self._network.size} or None",
                 received=size,
+                argument="size",
             )
         self.size = asked or self._network.size or _canvas(_LONGER_SIDE)
         self.scores = bool(scores)
@@ -139,7 +140,7 @@ class DeepLab:
         InputError
             If the network's classes are not as many as the names, or need names.
         """
-        picture = as_image(image)
+        picture = as_image(image, "image")
         pixels, used = letterbox(picture, self.size)
         found = _prediction(self._network.run(pixels), self._network.source)
         names = self._names(found)
@@ -248,7 +249,8 @@ def _network(model: Any, input_range: tuple[float, float]) -> Network:
             "model is no model",
             expected=f"the path of one ({KINDS}), a Keras model, or None",
             received=f"{model!r:.60}",
-        )
+        ),
+        argument="model",
     )
 
 
@@ -292,7 +294,8 @@ def _prediction(outputs: dict[str, np.ndarray], source: str) -> np.ndarray:
             f"{source} gives no labels or scores that can be used",
             expected="labels [height, width] from 0 on, or finite scores [height, width, classes]",
             received=received or "no outputs",
-        )
+        ),
+        argument="model",
     )
 
 

@@ -124,7 +124,7 @@ class InstanceNetwork:
         InputError
             If it finds a class that has no name.
         """
-        picture = as_image(image)
+        picture = as_image(image, "image")
         shape = picture.shape[:2]
         inner = self._network.size or fit_shape(shape, min(max(shape), self.size))
         found = self._detections(self._network.run(resize(picture, inner)))
@@ -139,7 +139,8 @@ class InstanceNetwork:
                     f"{self._network.source} has no output {missing[0]}",
                     received=shapes,
                     hint='say which is which, as outputs={"boxes": ..., "masks": ...}',
-                )
+                ),
+                argument="outputs",
             )
         boxes, classes, scores, masks = (np.asarray(found[self.outputs[key]]) for key in OUTPUTS)
         # Without its batch axis a single detection's axis may have been taken for it.
@@ -153,7 +154,8 @@ class InstanceNetwork:
                     expected="as many boxes, classes, scores and masks",
                     received=f"{len(boxes)}, {len(classes)}, {len(scores)} and {len(masks)}",
                     hint="say which is which with outputs=",
-                )
+                ),
+                argument="outputs",
             )
         sure = np.flatnonzero(scores >= self.threshold)
         unknown = sorted({int(classes[i]) for i in sure} - set(self.numbers))
@@ -162,6 +164,7 @@ class InstanceNetwork:
                 f"{self._network.source} found class {unknown[0]}, which has no name",
                 expected=f"one of {', '.join(map(str, self.numbers))}"[:200],
                 hint="give names as a mapping from the network's own numbers",
+                argument="names",
             )
         return [
             Detection(boxes[i], 1 + self.numbers.index(int(classes[i])), float(scores[i]), masks[i])
@@ -242,7 +245,7 @@ def paste(
 
 def _numbered(names: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     if isinstance(names, Mapping):
-        numbers = tuple(integer(key, "a class's number", low=0) for key in names)
+        numbers = tuple(integer(key, "a class's number", low=0, argument="names") for key in names)
         names = class_names(names.values())
     else:
         names = class_names(names)
@@ -252,6 +255,7 @@ def _numbered(names: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
             "names has the background",
             expected="the classes of objects only",
             hint="leave it out; it is added before them",
+            argument="names",
         )
     return numbers, names
 
@@ -261,9 +265,15 @@ def _renamed(outputs: Any) -> dict[str, str]:
         return {}
     if not isinstance(outputs, Mapping):
         raise InputTypeError(
-            explain("outputs is no mapping", expected="such as " + repr(OUTPUTS), received=outputs)
+            explain("outputs is no mapping", expected="such as " + repr(OUTPUTS), received=outputs),
+            argument="outputs",
         )
     unknown = sorted(set(outputs) - set(OUTPUTS))
     if unknown:
-        fail("outputs has an unknown key", expected=", ".join(OUTPUTS), received=unknown[0])
+        fail(
+            "outputs has an unknown key",
+            expected=", ".join(OUTPUTS),
+            received=unknown[0],
+            argument="outputs",
+        )
     return dict(outputs)

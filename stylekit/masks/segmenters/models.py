@@ -75,25 +75,35 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
     """
     path = Path(path)
     if not path.exists():
-        raise absent(path, f"the model {path}", "a model")
+        raise absent(path, f"the model {path}", "a model", "model")
     low, high = two_numbers(input_range, "input_range", "(black, white), such as (-1, 1)")
     span = number(low, "input_range[0]"), number(high, "input_range[1]")
     if span[0] >= span[1]:
-        fail("input_range is empty", expected="black below white", received=span)
+        fail(
+            "input_range is empty",
+            expected="black below white",
+            received=span,
+            argument="input_range",
+        )
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return _open_saved_model(path, span)
         if (path / "task.json").is_file():
             return _open_preset_folder(path, span)
     elif path.name == "saved_model.pb":
-        raise FileError(f"{path} is a part of a SavedModel. Give its folder, {path.parent}.")
+        raise FileError(
+            f"{path} is a part of a SavedModel. Give its folder, {path.parent}.", argument="model"
+        )
     else:
         openers = {".tflite": _open_tflite, ".keras": _open_keras, ".pb": _open_frozen}
         opener = openers.get(path.suffix.lower())
         if opener:
             return opener(path, span)
     kind = "a folder of another kind" if path.is_dir() else path.suffix or "no ending"
-    raise FileError(explain(f"{path} is no model that can be run", expected=KINDS, received=kind))
+    raise FileError(
+        explain(f"{path} is no model that can be run", expected=KINDS, received=kind),
+        argument="model",
+    )
 
 
 def encode(pixels: np.ndarray, dtype: Any, span: tuple[float, float]) -> np.ndarray:
@@ -161,7 +171,8 @@ def hub() -> Any:
                 "KerasHub is not installed",
                 hint="run pip install keras-hub, or give the path of a model that you have as "
                 f"`model` ({KINDS}); {NO_NETWORK}",
-            )
+            ),
+            argument="model",
         ) from error
     return keras_hub
 
@@ -209,7 +220,8 @@ def _interpreter() -> Any:
             return tf.lite.Interpreter
         except (ImportError, AttributeError) as error:  # TensorFlow is giving it up to LiteRT
             raise SetupError(
-                explain("nothing runs TFLite files", hint="run pip install ai-edge-litert")
+                explain("nothing runs TFLite files", hint="run pip install ai-edge-litert"),
+                argument="model",
             ) from error
     return Interpreter
 
@@ -234,7 +246,8 @@ def _open_saved_model(path: Path, span: tuple[float, float]) -> Network:
     call = signatures.get("serving_default") or next(iter(signatures.values()), None)
     if call is None:
         raise FileError(
-            explain(f"{source} has no signature", hint="save it with one, as model.export does")
+            explain(f"{source} has no signature", hint="save it with one, as model.export does"),
+            argument="model",
         )
     given = call.structured_input_signature[1]
     if len(given) != 1:
@@ -272,7 +285,8 @@ def _open_frozen(path: Path, span: tuple[float, float]) -> Network:
                 expected=f"nodes {_IMAGE} and {_LABELS}",
                 received=f"{len(nodes)} nodes, inputs {inputs or 'none'}",
                 hint="give a SavedModel, which names its own inputs and outputs",
-            )
+            ),
+            argument="model",
         )
     fetches = {_LABELS: f"{_LABELS}:0"}
     scores = before_argmax(nodes, _LABELS)
@@ -320,7 +334,8 @@ def _guarded(run: Callable[[np.ndarray], Outputs], source: str) -> Callable[[np.
                     f"{source} cannot run on a picture of {pixels.shape[0]}x{pixels.shape[1]} "
                     f"({_first_line(error)})",
                     hint="give the height and width that it was trained at",
-                )
+                ),
+                argument="size",
             ) from error
 
     return guarded
@@ -333,7 +348,8 @@ def _not_one_picture(source: str, received: str) -> FileError:
             expected="one input of shape [1, height, width, 3]",
             received=received,
             hint="wrap it in a function from a picture to a Segmentation",
-        )
+        ),
+        argument="model",
     )
 
 
@@ -342,7 +358,8 @@ def _unreadable(path: Path, kind: str, error: Exception) -> FileError:
         explain(
             f"{path} cannot be read as {kind} ({_first_line(error)})",
             hint="it is truncated, corrupt or of another kind; get the file again",
-        )
+        ),
+        argument="model",
     )
 
 
