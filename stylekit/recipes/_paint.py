@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import number
+from stylekit._checks import number, renamed
 from stylekit._defaults import STRENGTH, STYLE_LOSS
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, TotalVariationLoss
@@ -59,8 +59,10 @@ def paint(
     """
     strength = number(strength, "strength", low=0, high=1)
     how = method(style_loss, gram)
+    with renamed(layers="content_layers", layer_weights="content_layers"):
+        content = ContentLoss(photo, layers=content_layers, weight=1 - strength)
     recipe = Recipe(
-        [ContentLoss(photo, layers=content_layers, weight=1 - strength)],
+        [content],
         content=photo,
         styles=[part.style for part in parts],
         steps=how.steps,
@@ -69,7 +71,9 @@ def paint(
         reflect=True,
         rests=True,
     )
-    for loss in how.terms(parts, strength, style_layers):
+    with renamed(layers="style_layers", layer_weights="style_layers"):
+        terms = how.terms(parts, strength, style_layers)
+    for loss in terms:
         recipe.add(loss, how.factor)
     smoothing = strength
     factor: Factor | None = how.variation

@@ -125,7 +125,8 @@ def method(style_loss: StyleLossLike, gram: Terms) -> Method:
                 "`style_loss` cannot be used",
                 expected=f"'neighbors', 'gram', or a class or function {SIGNATURE}",
                 received=repr(style_loss),
-            )
+            ),
+            argument="style_loss",
         )
     return Method(
         gram,
@@ -186,7 +187,8 @@ def _terms_of(loss: Callable[..., Loss]) -> Terms:
                         f"`style_loss` {name!r} returned no loss",
                         expected="an object of a class derived from stylekit.losses.Loss",
                         received=type(one).__name__,
-                    )
+                    ),
+                    argument="style_loss",
                 )
             made.append(one)
         return made

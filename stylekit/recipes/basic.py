@@ -114,10 +114,10 @@ def basic(
     given: Sequence[Any] = style if isinstance(style, (list, tuple)) else [style]
     styles = [sized_style(one, photo, style_scale) for one in given]
     if not styles:
-        fail("there is no style", expected="at least one style picture")
+        fail("there is no style", expected="at least one style picture", argument="style")
     masks = [None if one is None else fitted(one, photo) for one in _one_each(mask, styles, "mask")]
     sources = [
-        None if source is None else fitted(source, one, "style mask")
+        None if source is None else fitted(source, one, "style mask", "style_mask")
         for source, one in zip(_one_each(style_mask, styles, "style mask"), styles, strict=True)
     ]
     styles = [
@@ -185,7 +185,8 @@ def stylize(
                     f"stylize has no option {name!r}",
                     expected="an option of recipes.basic or of Recipe.run",
                     hint=did_you_mean(name, SIGNATURE.parameters),
-                )
+                ),
+                argument=name,
             )
     technique, how = divided(basic, options)
     return basic(content, style, **technique).run(**how)
@@ -221,6 +222,7 @@ def _one_each(value, styles, name):
             f"the number of {name}s differs from the number of styles",
             expected=f"one, or {len(styles)}",
             received=len(values),
+            argument=name.replace(" ", "_"),
         )
     return values
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from stylekit._checks import number, renamed
 from stylekit._defaults import MIN_SHARE, SIZE, VARIATION
 from stylekit.image import PictureLike, as_image, with_map
 from stylekit.losses import (
@@ -139,10 +140,16 @@ def doodle(
     >>> recipe = sk.recipes.doodle("doodle.png", "renoir.jpg", "renoir_map.png")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    weights = {"patch_weight": patch_weight, "gram_weight": gram_weight}
+    weights |= {"palette_weight": palette_weight, "variation": variation, "noise": noise}
+    for name, weight in weights.items():
+        number(weight, name, low=0)
     painting, style_map = with_map(style, style_map, "style")
-    matched = _covered(
-        match_regions(map, style_map, colors, keep, merge, tolerance=tolerance, min_share=min_share)
-    )
+    with renamed(content_map="map"):
+        matched = match_regions(
+            map, style_map, colors, keep, merge, tolerance=tolerance, min_share=min_share
+        )
+    matched = _covered(matched)
     shape = as_image(map, "map", size).shape[:2]
     painting = sized_style(painting, np.empty(shape), style_scale)
     masks = [resize(mask, shape) for mask in matched.content]
@@ -159,8 +166,8 @@ def doodle(
         )
 
     if style_loss == "patches":
-        style_terms = [
-            PatchStyleLoss(
+        with renamed(layers="patch_layers"):
+            patches = PatchStyleLoss(
                 painting,
                 np.stack(masks, axis=-1),
                 np.stack(sources, axis=-1),
@@ -170,16 +177,17 @@ def doodle(
                 usage_penalty=usage_penalty,
                 seed=seed,
                 weight=patch_weight,
-            ),
-            gram(gram_weight, style_layers),
-        ]
+            )
+        with renamed(layers="style_layers"):
+            style_terms = [patches, gram(gram_weight, style_layers)]
     else:
         parts = [
             StylePart(painting, mask, source, name=name)
             for (mask, source), name in zip(pairs, matched.names, strict=True)
         ]
         how = method(style_loss, lambda _, weight, layers: [gram(weight, layers)])
-        style_terms = how.terms(parts, gram_weight, style_layers)
+        with renamed(layers="style_layers"):
+            style_terms = how.terms(parts, gram_weight, style_layers)
     terms = [
         *style_terms,
         PaletteLoss([(painting, *pair) for pair in pairs], weight=palette_weight),

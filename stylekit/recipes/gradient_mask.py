@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stylekit._checks import InputTypeError, explain, fail, number
+from stylekit._checks import InputTypeError, explain, fail, number, renamed
 from stylekit._defaults import SIZE
 from stylekit.losses import GradientMaskStyleLoss, Loss
 from stylekit.losses.base import LayersLike
@@ -69,7 +69,7 @@ def gradient_mask(
     photo = content_picture(content, size)
     parts = []
     if not styles:
-        fail("there is no style", expected="at least one (style, mask)")
+        fail("there is no style", expected="at least one (style, mask)", argument="styles")
     for entry in styles:
         if not isinstance(entry, (tuple, list)) or not 2 <= len(entry) <= 4:
             raise InputTypeError(
@@ -77,16 +77,18 @@ def gradient_mask(
                     "a style of a gradient mask is wrong",
                     expected="(style, mask[, style_mask[, weight]])",
                     received=f"{type(entry).__name__}",
-                )
+                ),
+                argument="styles",
             )
         style, mask, *rest = entry
-        painting = sized_style(style, photo, style_scale)
+        with renamed(style="styles"):
+            painting = sized_style(style, photo, style_scale)
         if rest and rest[0] is not None:
-            rest[0] = fitted(rest[0], painting, "style mask")
-        mask = fitted(mask, photo)
+            rest[0] = fitted(rest[0], painting, "style mask", "styles")
+        mask = fitted(mask, photo, argument="styles")
         source = rest[0] if rest else None
         painting = prepared(painting, photo, keep_colors, style_mask=source, mask=mask)
-        intensity = number(rest[1] if len(rest) > 1 else 1.0, "intensity", low=0)
+        intensity = number(rest[1] if len(rest) > 1 else 1.0, "intensity", low=0, argument="styles")
         parts.append(StylePart(painting, mask, source, intensity))
 
     def gram(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:

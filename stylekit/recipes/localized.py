@@ -121,6 +121,7 @@ def localized(
                 "method 'update' has nothing to blend",
                 expected="blend=None, or method='superimpose' or 'revert'",
                 received=f"blend={blend!r}",
+                argument="blend",
             )
     if same_mask and style_subject is not None:
         fail("same_mask and style_subject exclude each other", hint="give one of them")
@@ -186,5 +187,6 @@ def _joined(join, photo, stylised, where, feather_radius) -> np.ndarray:
             f"the blend {name!r} returned a picture of another shape",
             expected=f"{list(photo.shape)}",
             received=list(image.shape),
+            argument="blend",
         )
     return image

@@ -92,7 +92,8 @@ def patches(
     if (content_map is None) != (style_map is None):
         name = "content_map" if content_map is None else "style_map"
         raise InputTypeError(
-            explain(f"{name} is missing", expected="both maps, or neither", received="one of them")
+            explain(f"{name} is missing", expected="both maps, or neither", received="one of them"),
+            argument=name,
         )
     photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, did_you_mean, explain, fail, integer
+from stylekit._checks import InputTypeError, did_you_mean, explain, fail, integer, renamed
 from stylekit._defaults import STEPS
 from stylekit.features import FeatureExtractor, ReflectPadding
 from stylekit.image import PictureLike, as_image
@@ -216,7 +216,8 @@ class Recipe:
                     "what follows a run cannot be called",
                     expected="a function from a Result to a Result",
                     received=type(function).__name__,
-                )
+                ),
+                argument="function",
             )
         self._after.append((function, partial))
         return self
@@ -294,7 +295,11 @@ class Recipe:
         def transfer(network: FeatureExtractor) -> StyleTransfer:
             losses = self._weighted(network)
             if self._reflect:
-                read = [layer for loss in losses for layer in loss.layers_of(network)]
+                read: list[str] = []
+                for loss in losses:
+                    of = "content" if isinstance(loss, ContentLoss) else "style"
+                    with renamed(layer=f"{of}_layers"):
+                        read += map(network.resolve, loss.layers_of(network))
                 network = without_frame(network, read, narrowest)
             return StyleTransfer(
                 losses,
@@ -312,7 +317,9 @@ class Recipe:
             network, share = as_extractor(finish[0]), finish[1]
             last = (
                 transfer(network),
-                integer(share, "the number of finish's steps", low=0, high=steps),
+                integer(
+                    share, "the number of finish's steps", low=0, high=steps, argument="finish"
+                ),
             )
         if self._rests and not any(
             loss.weight for loss in self._losses() if not isinstance(loss, ContentLoss)
@@ -356,6 +363,7 @@ class Recipe:
                 f"the recipe has no loss {name!r}",
                 expected=f"one of {', '.join(names)}" if names else "a recipe with losses",
                 hint=did_you_mean(str(name), names),
+                argument="name",
             )
         return names.index(name)
 
@@ -399,7 +407,8 @@ def _followed(result: Result, function: Callable[[Result], Result]) -> Result:
                     expected="a Result",
                     received=type(made).__name__,
                     hint="is a return missing?",
-                )
+                ),
+                argument="function",
             )
     except Exception as error:
         failure = TransferError(f"what follows the run failed: {error}", result)

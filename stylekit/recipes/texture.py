@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stylekit._checks import InputTypeError, explain, integer, number
+from stylekit._checks import InputTypeError, explain, integer, number, renamed
 from stylekit._defaults import SIZE
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import GramStyleLoss, Loss, TotalVariationLoss
@@ -88,7 +88,9 @@ def texture(
         # The network sees a few dozen pixels far: larger forms are arranged at a small size.
         levels=how.pyramid,
     )
-    for loss in how.terms([StylePart(sample)], 1.0, style_layers):
+    with renamed(layers="style_layers"):
+        terms = how.terms([StylePart(sample)], 1.0, style_layers)
+    for loss in terms:
         recipe.add(loss, how.factor)
     if variation is None:
         recipe.add(TotalVariationLoss(), how.variation)
@@ -104,9 +106,13 @@ def _shape(size, own: Sequence[int]) -> tuple[int, int]:
     if isinstance(size, (tuple, list)):
         if len(size) != 2:
             raise InputTypeError(
-                explain("size is no size", expected="(height, width)", received=repr(size))
+                explain("size is no size", expected="(height, width)", received=repr(size)),
+                argument="size",
             )
         height, width = size
-        return integer(height, "height", low=1), integer(width, "width", low=1)
+        return (
+            integer(height, "height", low=1, argument="size"),
+            integer(width, "width", low=1, argument="size"),
+        )
     side = integer(size, "size", low=1)
     return side, side

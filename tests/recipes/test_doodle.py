@@ -154,7 +154,7 @@ def test_small_and_merged_colours_are_in_the_manifest(quick):
         ({"pyramid": 0}, "number of a pyramid's levels is out of range"),
         ({"pyramid": 4}, r"too small for .*fewer pyramid levels"),
         ({"steps": -1}, "steps is out of range"),
-        ({"gram_weight": -1}, "weight of GradientMaskStyleLoss is out of range"),
+        ({"gram_weight": -1}, "gram_weight is out of range"),
     ],
 )
 def test_bad_input(options, message, quick):

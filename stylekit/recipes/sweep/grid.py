@@ -61,10 +61,15 @@ def axes_of(
                 "the grid is no mapping",
                 expected="parameters and their values, such as {'strength': [0.3, 0.6]}",
                 received=type(grid).__name__,
-            )
+            ),
+            argument="grid",
         )
     if not grid:
-        fail("the grid is empty", expected="a parameter and its values, such as 'strength'")
+        fail(
+            "the grid is empty",
+            expected="a parameter and its values, such as 'strength'",
+            argument="grid",
+        )
     for name in grid:
         _check_name(name, recipe)
         if name in fixed:
@@ -72,6 +77,7 @@ def axes_of(
                 f"{name} is given twice",
                 expected="it in the grid, or beside it",
                 received="both",
+                argument="grid",
             )
     return [_axis(name, values) for name, values in grid.items()]
 
@@ -121,12 +127,14 @@ def _check_name(name: Any, recipe: Callable) -> None:
             f"a grid has no {name}",
             expected="one of " + ", ".join(known),
             hint="what the cells have in common is given beside the grid",
+            argument="grid",
         )
     if name not in known and not anything:
         fail(
             f"a grid has no {name}",
             expected="one of " + ", ".join(known),
             hint=did_you_mean(str(name), known),
+            argument="grid",
         )
 
 
@@ -140,7 +148,8 @@ def _axis(name: str, values: Any) -> Axis:
                 expected="a list of values",
                 received=repr(values),
                 hint="put a single value into a list",
-            )
+            ),
+            argument="grid",
         )
     values = tuple(values)
     if name == "style":  # text is a path
@@ -155,5 +164,5 @@ def _axis(name: str, values: Any) -> Axis:
 
 def _not_empty(axis: Axis) -> Axis:
     if not axis.values:
-        fail(f"the grid's {axis.name} has no values", expected="at least one")
+        fail(f"the grid's {axis.name} has no values", expected="at least one", argument="grid")
     return axis

@@ -223,7 +223,9 @@ class Sweep:
                 for row in self.rows:
                     writer.writerow({name: _brief(value) for name, value in row.items()})
         except OSError as error:
-            raise FileError(f"{folder} cannot be written to: {error}.") from error
+            raise FileError(
+                f"{folder} cannot be written to: {error}.", argument="folder"
+            ) from error
         return folder
 
     def _columns(self) -> int:

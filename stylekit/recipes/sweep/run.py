@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, StylekitError, explain, fail, grid_size, integer
+from stylekit._checks import (
+    InputTypeError,
+    StylekitError,
+    explain,
+    fail,
+    grid_size,
+    integer,
+    renamed,
+)
 from stylekit._defaults import MOST_CELLS, PREVIEW_SIZE, PREVIEW_STEPS
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import PictureLike, as_image
@@ -100,7 +108,8 @@ def sweep(
     integer(steps, "steps", low=0)
     network = VGG19() if extractor is None else extractor
     for name in ("style_layers", "content_layers"):
-        _check_layers([options.get(name), *_values(axes, name)], network)
+        with renamed(layer=name):
+            _check_layers([options.get(name), *_values(axes, name)], network)
     photo = as_image(content, "content", size)
     judging = _Judge(photo, _styles(style, axes), network if judge is None else judge)
 
@@ -147,7 +156,8 @@ def _made(recipe: Callable[..., Recipe], photo: np.ndarray, options: dict[str, A
                 expected="a Recipe, which the sweep runs",
                 received=type(made).__name__,
                 hint="return the recipe without calling its run",
-            )
+            ),
+            argument="recipe",
         )
     return made
 
@@ -189,6 +199,7 @@ def _styles(style, axes: Iterable[Axis]) -> dict[str | None, Any]:
             "there is no style",
             expected="a style, or an axis 'style' in the grid",
             received="neither",
+            argument="style",
         )
     return {None: style}
 
