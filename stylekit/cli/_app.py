@@ -57,8 +57,8 @@ def in_options(message: str, argument: str | None = None) -> str:
         The one that caused it. Where the message does not name it, its option is put before.
     """
     names = NAMES.get({})
-    if argument in names and f"`{argument}`" not in message:
-        named = re.match(rf"{argument}\b", message)
+    if argument in names and f"`{argument}`" not in message and names[argument] not in message:
+        named = re.match(rf"{argument}(?=[\s\[':])", message)
         rest = message[named.end() :] if named else f": {message}"
         message = names[argument] + rest
     return re.sub(r"`(\w+)`", lambda found: names.get(found[1], found[0]), message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -11,6 +12,16 @@ from typer.core import TyperCommand, TyperGroup
 
 NAMES: ContextVar[dict[str, str]] = ContextVar("NAMES")
 """What the command that runs calls each argument, such as ``--min-share`` for ``min_share``."""
+
+_OTHERS = {
+    "feather_radius": "feather",
+    "limit": "max_memory",
+    "map": "doodle_map",
+    "segmenter": "seer",
+    "style": "styles",
+    "subject": "classes",
+}
+"""Arguments of the library, and the commands' parameters of another name that hold them."""
 
 
 class Panel(enum.StrEnum):
@@ -54,12 +65,18 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the command line; what is said of a wrong value leaves out whose words it is in."""
-        NAMES.set({one.name: shown(one) for one in self.get_params(ctx)})
+        NAMES.set(names_of(self.get_params(ctx)))
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
             error.message = error.message.removeprefix("Value error, ")  # pydantic's
             raise
+
+
+def names_of(parameters: Iterable[Any]) -> dict[str, str]:
+    """Return what a command with these parameters calls the library's arguments; see `NAMES`."""
+    own = {one.name: shown(one) for one in parameters}
+    return {name: own[held] for name, held in _OTHERS.items() if held in own} | own
 
 
 def shown(parameter: Any) -> str:

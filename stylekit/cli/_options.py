@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from stylekit._checks import FileError, InputError, check_place, fail
+from stylekit._checks import FileError, InputError, caused_by, check_place, fail, renamed
 from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
@@ -65,11 +65,13 @@ class RunOptions:
         check_weights_file(self.weights, *self.networks())
         self.layers(style_layers=self.style_layers)
         parsed_plan(self.plan, self.max_memory)
-        check_writable(self.out, bits=self.bits)
+        with renamed(path="out"):
+            check_writable(self.out, bits=self.bits)
         if self.timelapse:
-            check_animation(self.timelapse)
+            with caused_by("timelapse"):
+                check_animation(self.timelapse)
         if self.losses_csv:
-            check_place(self.losses_csv)
+            check_place(self.losses_csv, "losses_csv")
         if self.checkpoint and self.checkpoint.exists() and not self.checkpoint.is_dir():
             fail(
                 "--checkpoint names a file",
@@ -218,7 +220,8 @@ class RunOptions:
         except FileError as error:
             spare = Path(tempfile.mkdtemp(prefix="stylekit-")) / self.out.name
             saved = result.save(spare, bits=self.bits)
-            raise FileError(f"{error} The picture was written to {saved} instead.") from error
+            message = f"{error} The picture was written to {saved} instead."
+            raise FileError(message, argument="out") from error
 
 
 def _tell_colors(what: str, colors: dict[str, dict[str, float]], hint: str = "") -> None:

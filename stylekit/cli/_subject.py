@@ -181,7 +181,7 @@ def check_network(model: Path | None, names: str | None, classes: Iterable[str] 
     for name in classes:
         choice(name, "--class", _split(names) or VOC_NAMES)
     if model is not None and not model.exists():
-        raise absent(model, f"the model {model}", "a model")
+        raise absent(model, f"the model {model}", "a model", "model")
     if model is None and importlib.util.find_spec("keras_hub") is None:
         raise SetupError(
             explain(

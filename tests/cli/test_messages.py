@@ -19,7 +19,7 @@ from typer.main import get_command
 
 import stylekit as sk
 from stylekit import cli, masks
-from stylekit.cli._help import NAMES, shown
+from stylekit.cli._help import NAMES, names_of
 from stylekit.features.weights import ENVIRONMENT_VARIABLE, Download, locate
 from stylekit.image import check_writable, read_image
 
@@ -56,23 +56,33 @@ def no_network(monkeypatch):
 
 WRONG = [
     # Files to read
+    (("transfer", "foto.jpg", "starry.jpg", *OUT), "CONTENT: foto.jpg does not exist"),
     (("transfer", "foto.jpg", "starry.jpg", *OUT), "Did you mean photo.jpg?"),
     (("transfer", "photo.jpeg", "starry.jpg", *OUT), "Did you mean photo.jpg"),
     (("transfer", "qqq.jpg", "starry.jpg", *OUT), "Check the name."),
     (("transfer", "no/photo.jpg", "starry.jpg", *OUT), "does not exist either. Check the path."),
     (("transfer", "letter.pdf", "starry.jpg", *OUT), "letter.pdf is no picture that can be read"),
-    (("transfer", "photo.jpg", "disguised.jpg", *OUT), "disguised.jpg is no picture that can be"),
+    (
+        ("transfer", "photo.jpg", "disguised.jpg", *OUT),
+        "STYLE: disguised.jpg is no picture that can",
+    ),
     (("transfer", "folder", "starry.jpg", *OUT), "folder is a folder: expected a picture file"),
     (("transfer", "photo.jpg", "empty.png", *OUT), "empty.png is empty"),
     (("transfer", "dot.png", "starry.jpg", *OUT), "at least 2 pixels a side"),
     ((*TRANSFER, "--init", "nois"), "Did you mean noise?"),
-    ((*TRANSFER, "--mask", "regoin.png"), "Did you mean region.png?"),
-    ((*TRANSFER, "--mask", "black.png"), "mask is empty"),
+    ((*TRANSFER, "--mask", "regoin.png"), "--mask: regoin.png does not exist"),
+    ((*TRANSFER, "--mask", "black.png"), "stylekit: --mask is empty"),
+    ((*TRANSFER, "--style-mask", "gone.png"), "stylekit: --style-mask: gone.png does not exist"),
+    ((*TRANSFER, "--init", "letter.pdf"), "stylekit: --init: letter.pdf is no picture"),
+    (("texture", "gone.jpg", *OUT), "stylekit: SAMPLE: gone.jpg does not exist"),
     ((*TRANSFER, "--mask", "lying.png"), "has another aspect ratio than its picture"),
     ((*LOCALIZED, "--mask", "lying.png"), "expected 320x512 pixels, received 512x320 pixels. Draw"),
     (("regions", "photo.jpg", "starry_map.png", "starry.jpg", *MAPS[:1], *OUT), "is which"),
     # Files to write
-    (("transfer", "photo.jpg", "starry.jpg", "-o", "no/out.png"), "Make the folder first"),
+    (
+        ("transfer", "photo.jpg", "starry.jpg", "-o", "no/out.png"),
+        "--out: no/out.png cannot be written",
+    ),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "folder"), "such as folder/out.png"),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "out"), "Give it one, such as out.png."),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "out.jgp"), "Did you mean .jpg"),
@@ -80,8 +90,9 @@ WRONG = [
     (("transfer", "photo.jpg", "starry.jpg", "-o", "./starry.jpg"), "the picture would be lost"),
     (("portrait", "photo.jpg", "-o", "photo.jpg", "--box", "1,2,30,40"), "would be lost"),
     ((*TRANSFER, "--bits", "16"), "expected a path such as out.tif"),
-    ((*TRANSFER, "--losses-csv", "no/l.csv"), "Make the folder first"),
+    ((*TRANSFER, "--losses-csv", "no/l.csv"), "--losses-csv: no/l.csv cannot be written"),
     ((*TRANSFER, "--losses-csv", "folder"), "folder is a folder"),
+    ((*TRANSFER, "--timelapse", "out.gfi"), "stylekit: --timelapse: out.gfi has a suffix"),
     ((*TRANSFER, "--checkpoint", "photo.jpg"), "--checkpoint names a file"),
     (("segment", "photo.jpg", "--box", "40,10,300,400"), "such as -o mask.png"),
     # Numbers and names
@@ -102,18 +113,21 @@ WRONG = [
     ((*TRANSFER, "--mask", "me.png", "--mask", "me.png"), "the number of --mask differs"),
     ((*TRANSFER, "--style-layers", "conv3_9"), "Did you mean conv3_"),
     ((*TRANSFER, "--content-layers", "conv4_2,blok4_conv1"), "names no layer 'blok4_conv1'"),
-    ((*TRANSFER, "--weights-file", "gone.h5"), "named by --weights-file, does not exist"),
-    ((*TRANSFER, "--weights-file", "weights.txt"), "expected a file ending in .h5 or .npz"),
+    ((*TRANSFER, "--weights-file", "gone.h5"), "stylekit: the weights file gone.h5, named by"),
+    ((*TRANSFER, "--weights-file", "weights.txt"), "stylekit: weights.txt, named by --weights-"),
     ((*TRANSFER, "--plan", "tile"), "--plan cannot be read"),
-    ((*TRANSFER, "--max-memory", "lots"), "4GB or 800MB"),
+    ((*TRANSFER, "--max-memory", "lots"), "--max-memory: the memory's limit cannot be"),
     ((*TRANSFER, "--finish", "vgg16:5"), "such as vgg19:50"),
     # Where the subject is
     (LOCALIZED, "The quickest is --box left,top,right,bottom"),
     ((*LOCALIZED, "--box", "1,2"), "--box cannot be read"),
-    ((*LOCALIZED, "--box", "0,0,999,9"), "box leaves the picture"),
+    ((*LOCALIZED, "--box", "0,0,999,9"), "stylekit: --box leaves the picture"),
     ((*LOCALIZED, "--class", "persn", "--model", "x.tflite"), "Did you mean person"),
     ((*LOCALIZED, "--class", "tree", "--names", "tre,sky"), "expected one of 'tre', 'sky'"),
-    ((*LOCALIZED, "--class", "person", "--model", "gone.tflite"), "gone.tflite does not exist"),
+    (
+        (*LOCALIZED, "--class", "person", "--model", "gone.tflite"),
+        "--model: the model gone.tflite does not",
+    ),
     ((*LOCALIZED, "--box", "40,10,300,400", "--blend", "seam"), "Leave --blend out."),
     ((*LOCALIZED, "--box", "40,10,300,400", "--feather", "-1"), "--feather is out of range"),
     (("portrait", "photo.jpg", *OUT, "--box", "1,2,3,4", "--radius", "-1"), "--radius is out of"),
@@ -190,7 +204,7 @@ def told(capsys):
 
     def told(command, call):
         parser = get_command(cli.app).commands[command]
-        NAMES.set({one.name: shown(one) for one in parser.params})
+        NAMES.set(names_of(parser.params))
         with pytest.raises(typer.Exit), cli._app.plain_errors():
             call()
         return capsys.readouterr().err
@@ -221,6 +235,11 @@ def absent_preset():
     network = SimpleNamespace(ImageSegmenter=SimpleNamespace(from_preset=refused))
     with patch("stylekit.masks.segmenters.deeplab.hub", lambda: SimpleNamespace(models=network)):
         masks.DeepLab()
+
+
+def nobody():
+    seen = masks.Segmentation(np.zeros((40, 60), int), ("background", "person"))
+    masks.find_subject(FLAT, "person", lambda picture: seen)
 
 
 def nineteen_classes():
@@ -272,6 +291,7 @@ def not_finite():
             "received a mask of the whole picture. Set --keep to background",
         ),
         ("segment", nineteen_classes, "as --names."),
+        ("segment", nobody, "stylekit: --class: no person is in the picture"),
         ("segment", unknown_network, "give the path of a model that you have as --model ("),
         ("segment", absent_preset, "give its folder as --model, or a model file of your own ("),
         ("segment", lambda: masks.subject(FLAT, (10, 10, 50, 30)), "Draw a tighter box."),
@@ -298,7 +318,11 @@ def not_finite():
             "expected 60x40 pixels, received 6x4 pixels. Draw it over the picture itself",
         ),
         ("localized", lambda: masks.as_mask(np.zeros((4, 6))), "zeros only, 6x4 pixels"),
-        ("localized", lambda: masks.find_subject(FLAT, np.ones((9, 9))), "picture itself, or"),
+        (
+            "localized",
+            lambda: masks.find_subject(FLAT, np.ones((9, 9))),
+            "picture itself, or",
+        ),
         ("localized", lambda: masks.matte(FLAT[:3, :3], np.eye(3)), "Use the guided filter."),
         ("regions", lambda: masks.match_regions(NOISE, NOISE), "name the colours with --color"),
         (
@@ -329,6 +353,8 @@ def test_a_warning_speaks_of_options(capsys):
     ("message", "argument", "told"),
     [
         ("steps is out of range.", "steps", "--steps is out of range."),
+        ("steps.txt is missing.", "steps", "--steps: steps.txt is missing."),
+        ("--steps cannot be read.", "steps", "--steps cannot be read."),
         ("steps_left is out of range.", "steps", "--steps: steps_left is out of range."),
         ("the run is long: lower `steps`.", "steps", "the run is long: lower --steps."),
         ("steps is out of range.", None, "steps is out of range."),

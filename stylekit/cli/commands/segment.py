@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stylekit._checks import InputError, explain
+from stylekit._checks import InputError, caused_by, explain
 from stylekit.cli._app import plain_errors
 from stylekit.cli._declared import Out
 from stylekit.cli._help import Panel
@@ -65,9 +65,11 @@ def segment(
         from stylekit.masks import Segmentation, resize
         from stylekit.masks.finding import segmented
 
-        for path in filter(None, (out, plot)):
-            keep_apart(path, [photo])
-            check_writable(path)
+        for path, option in ((out, "out"), (plot, "plot")):
+            if path:
+                keep_apart(path, [photo])
+                with caused_by(option):
+                    check_writable(path)
         if not out and (classes or (box and not plot)):
             raise InputError(
                 explain(
@@ -124,7 +126,8 @@ def portrait(
         from stylekit.image import as_image, check_writable, write_image
 
         keep_apart(out, [photo, mask])
-        check_writable(out)
+        with caused_by("out"):
+            check_writable(out)
         image = as_image(photo, "photo")
         found = Subject(mask, box, classes, model, names, refine, seer).find(image)
         result = blend.portrait(image, found, radius=radius or None)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import InputError, explain, grid_size, number
+from stylekit._checks import InputError, caused_by, explain, grid_size, number
 from stylekit._defaults import (
     MOST_CELLS,
     PREVIEW_SIZE,
@@ -143,7 +143,8 @@ def _check_files(content: Path, styles: list[Path], out: Path) -> None:
     as_image(content, "content")
     for style in styles:
         as_image(style, "style")
-    prepare_folder(out, ["sheet.png", "curve.png"])
+    with caused_by("out"):
+        prepare_folder(out, ["sheet.png", "curve.png"])
 
 
 def _values(given: str | None, read: Callable[[str], Any], separator: str = ",") -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stylekit._checks import caused_by
 from stylekit.cli import _declared as declared
 from stylekit.cli._help import Panel
 from stylekit.cli._options import RunOptions, with_options
@@ -46,7 +47,8 @@ def texture(
     checked(style_loss, "--style-loss", declared.STYLE_LOSSES)
     from stylekit.image import as_image, fit_shape
 
-    sample = as_image(style, "sample")
+    with caused_by("style"):
+        sample = as_image(style, "sample")
     shape = fit_shape((1000, round(1000 * aspect)), run.size or max(sample.shape[:2]))
     options = run.arguments() | {"size": shape, "pyramid": pyramid}
     options["style_loss"] = resolved(style_loss, "--style-loss")

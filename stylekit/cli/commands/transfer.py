@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import did_you_mean, fail
+from stylekit._checks import caused_by, did_you_mean, fail
 from stylekit.cli._options import PaintOptions, with_options
 from stylekit.cli._values import one_of, within
 
@@ -71,7 +71,8 @@ def transfer(
                 received=init,
                 hint=did_you_mean(init, STARTS) or "check the name",
             )
-        start = as_image(init, "start", longer)
+        with caused_by("init"):
+            start = as_image(init, "start", longer)
     masks, style_masks = _read_masks(mask or (), photo), _read_masks(style_mask or ())
 
     options = run.arguments() | {"size": None}
@@ -115,8 +116,9 @@ def _read_masks(paths: Iterable[Path], photo: Any = None) -> list[Any]:
     from stylekit.masks.finding import fitted
 
     name = "style mask" if photo is None else "mask"
-    masks = [as_mask(path, name=name) for path in paths]
-    return masks if photo is None else [fitted(mask, photo, name) for mask in masks]
+    with caused_by(name.replace(" ", "_")):
+        masks = [as_mask(path, name=name) for path in paths]
+        return masks if photo is None else [fitted(mask, photo, name) for mask in masks]
 
 
 def _one_or_all(values: list[Any]) -> Any:
