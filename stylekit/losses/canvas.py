@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from stylekit._checks import caused_by, choice, fail, naming
+from stylekit._checks import caused_by, choice, fail, naming, renamed
 from stylekit.functional import Tensor
 from stylekit.image import resize
 from stylekit.masks import MaskLike, operations
@@ -196,7 +196,8 @@ class Canvas:
         """Raise `InputError` if a picture of `shape` (default: this) has no cell at a layer."""
         height, width = shape or self.shape
         for layer in layers:
-            smallest = self.extractor.smallest_size(layer)
+            with renamed(layer="layers"):
+                smallest = self.extractor.smallest_size(layer)
             if min(height, width) < smallest:
                 fail(
                     f"{self._what} is too small for layer {layer}",

@@ -70,6 +70,7 @@ def paint(
         update_mask=update_mask,
         reflect=True,
         rests=True,
+        layers={"style_layers": style_layers, "content_layers": content_layers},
     )
     with renamed(layers="style_layers", layer_weights="style_layers"):
         terms = how.terms(parts, strength, style_layers)

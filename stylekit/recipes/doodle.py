@@ -203,6 +203,7 @@ def doodle(
         shape=shape,
         steps=STEPS,
         levels=lambda longer, levels: halved(longer, LEVELS if levels is None else levels),
+        layers={"style_layers": style_layers, "patch_layers": patch_layers},
     )
     return recipe.then(recorded(matched, "map"))
 

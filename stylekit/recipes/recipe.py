@@ -15,6 +15,7 @@ from stylekit._defaults import STEPS
 from stylekit.features import FeatureExtractor, ReflectPadding
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss
+from stylekit.losses.base import LayersLike, optional_layers
 from stylekit.recipes._mixed import run_mixed
 from stylekit.transfer import (
     Parameters,
@@ -85,6 +86,9 @@ class Recipe:
         smallest of them. It prevents a frame.
     rests : bool
         Whether the start is returned as it is where only a `ContentLoss` has a weight.
+    layers : mapping of str to layers
+        Layers that the recipe was given, by the name of its argument, which the error for a layer
+        that the network has not carries.
 
     Attributes
     ----------
@@ -113,6 +117,7 @@ class Recipe:
         update_mask: np.ndarray | None = None,
         reflect: bool = False,
         rests: bool = False,
+        layers: Mapping[str, LayersLike] = MappingProxyType({}),
     ) -> None:
         self.content, self.styles = content, tuple(styles)
         if content is not None:
@@ -127,6 +132,10 @@ class Recipe:
         self.update_mask = update_mask
         self._start = content if start is None else start
         self._levels, self._reflect, self._rests = levels, reflect, rests
+        self._layers: dict[str, tuple[str, ...]] = {}
+        for name, given in layers.items():
+            with renamed(layers=name):
+                self._layers[name] = optional_layers(given) or ()
         self._entries: list[tuple[Loss, Factor | None]] = []
         self._after: list[tuple[Callable[[Result], Result], bool]] = []
         for loss in losses:
@@ -294,13 +303,12 @@ class Recipe:
 
         def transfer(network: FeatureExtractor) -> StyleTransfer:
             losses = self._weighted(network)
+            read = [layer for loss in losses for layer in loss.layers_of(network)]
+            for name, layers in self._layers.items():
+                check_layers(network, [layer for layer in layers if layer in read], name)
             if self._reflect:
-                read: list[str] = []
-                for loss in losses:
-                    of = "content" if isinstance(loss, ContentLoss) else "style"
-                    with renamed(layer=f"{of}_layers"):
-                        read += map(network.resolve, loss.layers_of(network))
-                network = without_frame(network, read, narrowest)
+                with renamed(layer="layers"):
+                    network = without_frame(network, read, narrowest)
             return StyleTransfer(
                 losses,
                 extractor=network,
@@ -420,6 +428,13 @@ def _followed(result: Result, function: Callable[[Result], Result]) -> Result:
 
 RUN = frozenset(inspect.signature(Recipe.run).parameters) - {"self"}
 """Names of the options of `Recipe.run`."""
+
+
+def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str) -> None:
+    """Raise `InputError` if a network lacks a layer that was given as an argument."""
+    with renamed(layer=argument):
+        for layer in layers:
+            network.resolve(layer)
 
 
 def divided(

@@ -66,4 +66,4 @@ def reconstruct(
     terms: list[Loss] = [ContentLoss(photo, layers=layers)]
     if smoothing:
         terms.append(TotalVariationLoss(weight=smoothing))
-    return Recipe(terms, content=photo, start=Noise())
+    return Recipe(terms, content=photo, start=Noise(), layers={"layers": layers})

@@ -87,6 +87,7 @@ def texture(
         steps=how.steps,
         # The network sees a few dozen pixels far: larger forms are arranged at a small size.
         levels=how.pyramid,
+        layers={"style_layers": style_layers},
     )
     with renamed(layers="style_layers"):
         terms = how.terms([StylePart(sample)], 1.0, style_layers)

@@ -14,14 +14,14 @@ from stylekit._checks import (
     fail,
     grid_size,
     integer,
-    renamed,
 )
 from stylekit._defaults import MOST_CELLS, PREVIEW_SIZE, PREVIEW_STEPS
 from stylekit.features import VGG19, FeatureExtractor
 from stylekit.image import PictureLike, as_image
+from stylekit.losses.base import optional_layers
 from stylekit.metrics import content_distance, style_distance
 from stylekit.recipes.basic import basic
-from stylekit.recipes.recipe import Recipe, divided
+from stylekit.recipes.recipe import Recipe, check_layers, divided
 from stylekit.recipes.sweep.grid import Axis, axes_of, points
 from stylekit.recipes.sweep.result import Cell, Sweep
 from stylekit.transfer import NonFiniteLossError, Reuse, Step, TransferError
@@ -108,8 +108,8 @@ def sweep(
     integer(steps, "steps", low=0)
     network = VGG19() if extractor is None else extractor
     for name in ("style_layers", "content_layers"):
-        with renamed(layer=name):
-            _check_layers([options.get(name), *_values(axes, name)], network)
+        for layers in (options.get(name), *_values(axes, name)):
+            check_layers(network, optional_layers(layers) or (), name)
     photo = as_image(content, "content", size)
     judging = _Judge(photo, _styles(style, axes), network if judge is None else judge)
 
@@ -180,13 +180,6 @@ def _problem(error: StylekitError) -> str:
 
 def _values(axes: Iterable[Axis], name: str) -> tuple[Any, ...]:
     return next((axis.values for axis in axes if axis.name == name), ())
-
-
-def _check_layers(values: Iterable[Any], network: FeatureExtractor) -> None:
-    """Raise `InputError` if a network lacks a layer, before the first run."""
-    for layers in values:
-        for layer in () if layers is None else (layers,) if isinstance(layers, str) else layers:
-            network.resolve(layer)
 
 
 def _styles(style, axes: Iterable[Axis]) -> dict[str | None, Any]:
