@@ -17,6 +17,7 @@ from stylekit._checks import SetupError, StylekitError
 from stylekit._version import __version__
 from stylekit.cli._help import NAMES, Program, Typer, examples
 from stylekit.cli._interrupt import INTERRUPTED, leave, on_interrupt
+from stylekit.cli._plugin import failure
 
 app = Typer(
     name="stylekit",
@@ -66,14 +67,24 @@ def in_options(message: str, argument: str | None = None) -> str:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn stylekit's errors into one sentence and status 2; defects keep their traceback.
+    """Turn errors of stylekit and of the user's own code into one sentence and status 2.
 
-    Ctrl-C, where nothing could be kept, is a sentence and status 130.
+    Defects of stylekit keep their traceback. Ctrl-C, where nothing could be kept, is a sentence
+    and status 130.
     """
     try:
         yield
     except StylekitError as error:
-        typer.echo(f"stylekit: {in_options(str(error), error.argument)}", err=True)
+        message = in_options(str(error), error.argument)
+        if notes := getattr(error, "__notes__", ()):  # in whose code it was raised
+            message += f" Raised {', '.join(notes)}."
+        typer.echo(f"stylekit: {message}", err=True)
+        raise typer.Exit(2) from None
+    except Exception as error:
+        message = failure(error)
+        if not message:
+            raise
+        typer.echo(f"stylekit: {message}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("stylekit: interrupted before there was a picture to keep.", err=True)

@@ -6,13 +6,18 @@ import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from stylekit._checks import InputError, did_you_mean, explain, fail
+from stylekit._checks import InputError, caused_by, did_you_mean, explain, fail, naming
 
 FORM = "MODULE:NAME, such as my_losses:ChannelMean or my_losses.py:ChannelMean"
+
+_LOADED: dict[str, tuple[str, str]] = {}
+"""Options with their values, and the names in these, by the package that each was loaded from."""
 
 
 def loaded(text: str, option: str) -> Any:
@@ -48,7 +53,33 @@ def loaded(text: str, option: str) -> Any:
             f"{option} {text}: {module_name} has no {name}",
             hint=did_you_mean(name, [one for one in vars(module) if not one.startswith("_")]),
         )
+    package = module.__name__.partition(".")[0]
+    if package != "stylekit":
+        _LOADED[package] = f"{option} {text}", name
     return getattr(module, name)
+
+
+def failure(error: Exception) -> str:
+    """Return what to say of an error that was raised in, or by a call of, the user's own code.
+
+    It is empty for any other error.
+    """
+    notes = getattr(error, "__notes__", ())
+    frames = list(traceback.walk_tb(error.__traceback__))
+    for package, (told_by, name) in _LOADED.items():
+        own = [
+            (frame.f_code.co_filename, line)
+            for frame, line in frames
+            if frame.f_globals.get("__name__", "").partition(".")[0] == package
+        ]
+        if not own and not any(re.search(rf"\b{name}\b", note) for note in notes):
+            continue
+        places = [f"{file}, line {line}" for file, line in own[-1:]]
+        places += [note for note in notes if told_by not in note]
+        where = f" ({'; '.join(places)})" if places else ""
+        problem = f"{type(error).__name__}: {error}".rstrip(": .")
+        return f"{told_by} failed with {problem}{where}."
+    return ""
 
 
 def checked(text: str, option: str, names: Sequence[str]) -> str:
@@ -107,7 +138,8 @@ def own_loss(value: Any, recipe: Any, told_by: str) -> Any:
             "default",
             hint="name a function that calls it, and returns the loss",
         )
-    loss = value(**arguments)
+    with naming(f"in {told_by}"), caused_by("add_loss"):
+        loss = value(**arguments)
     if not isinstance(loss, Loss):
         _refuse(told_by, type(loss).__name__)
     return loss

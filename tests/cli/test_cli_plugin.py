@@ -191,8 +191,85 @@ def test_a_run_that_broke_off_tells_in_whose_code(module, run, monkeypatch):
     assert told in done.output
 
 
-def test_an_error_in_a_segmenter_of_the_users_names_it(module, run):
-    module("breaks", "def see(picture):\n    return 1 / 0\n")
-    own = ("--segmenter", "breaks:see", "--plot", "seen.png")
-    done = run("segment", "photo.png", *own)
-    assert done.exception.__notes__ == ["in segmenter 'see'"]
+BREAKS = """
+from stylekit import GramStyleLoss, Loss
+
+def see(picture):
+    return 1 / 0
+
+def blind():
+    return None
+
+class Broken(GramStyleLoss):
+    def __init__(self, style):
+        self.color = style.colour
+
+class Late(Loss):
+    def compute(self, image, features, targets):
+        return unknown
+
+def heavy(style):
+    return GramStyleLoss(style, weight=-1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "segment photo.png --segmenter breaks:see",
+            "--segmenter breaks:see failed with ZeroDivisionError: division by zero "
+            "({folder}/breaks.py, line 5; in segmenter 'see').",
+        ),
+        (
+            "segment photo.png --segmenter breaks.py:blind",
+            "--segmenter breaks.py:blind failed with TypeError: blind() takes 0 positional "
+            "arguments but 1 was given (in segmenter 'blind').",
+        ),
+        (
+            "transfer --style-loss breaks:see",
+            "--style-loss breaks:see failed with TypeError: see() got an unexpected keyword "
+            "argument 'mask' (in style_loss 'see', called as (style, *, mask, style_mask, layers, "
+            "weight) -> Loss).",
+        ),
+        (
+            "transfer --add-loss breaks:Broken",
+            "--add-loss breaks:Broken failed with AttributeError: 'numpy.ndarray' object has no "
+            "attribute 'colour' ({folder}/breaks.py, line 12).",
+        ),
+        (
+            "transfer --add-loss breaks:Late",
+            "--add-loss breaks:Late failed with NameError: name 'unknown' is not defined "
+            "({folder}/breaks.py, line 16; in loss 'late', method Late.compute).",
+        ),
+    ],
+)
+def test_an_error_in_code_of_the_users_is_one_sentence(line, told, module, run, tmp_path):
+    module("breaks", BREAKS)
+    command, *own = line.split()
+    if command == "transfer":
+        own = ["photo.png", "style.png", "-o", "out.png", "--no-progress", *own]
+        own += ["--size", "32", "--steps", "1", "--extractor", "compact"]
+    done = run(command, *own)
+    assert done.exit_code == 2, done.output
+    assert done.output == f"stylekit: {told}\n".format(folder=tmp_path)
+
+
+def test_an_error_of_stylekit_in_code_of_the_users_tells_in_whose(module, run):
+    module("breaks", BREAKS)
+    line = ["transfer", "photo.png", "style.png", "-o", "out.png", "--size", 32, "--steps", 1]
+    line += ["--extractor", "compact", "--no-progress", "--add-loss", "breaks:heavy"]
+    done = run(*line)
+    assert done.exit_code == 2, done.output
+    told = (
+        "stylekit: --add-loss: the weight of GramStyleLoss is out of range: expected a number of "
+    )
+    assert done.output == told + "at least 0, received -1. Raised in --add-loss breaks:heavy.\n"
+
+
+def test_a_defect_of_stylekit_keeps_its_traceback(module, run, monkeypatch):
+    module("one_s_losses", LOSS)
+    loaded("one_s_losses:Mean", "--style-loss")
+    monkeypatch.setattr("stylekit.image.as_image", lambda *_: 1 / 0)
+    done = run("segment", "photo.png", "--box", "1,2,30,40", "-o", "mask.png")
+    assert isinstance(done.exception, ZeroDivisionError), done.output
