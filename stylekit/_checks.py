@@ -202,6 +202,18 @@ def choice(value: Any, name: str, options: Iterable[Any], *, argument: str | Non
     return value
 
 
+def check_options(
+    function: str, given: Iterable[str], known: Iterable[str], *, expected: str = ""
+) -> None:
+    """Raise `InputTypeError` if what a function was given by keyword has an unknown name."""
+    known = list(known)
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            message = explain(f"{function} has no option {name!r}", expected=expected, hint=hint)
+            raise InputTypeError(message, argument=name)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"did you mean ...?"`` with the nearest of `known`, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)

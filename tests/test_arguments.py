@@ -223,3 +223,44 @@ def test_what_a_helper_was_given_may_have_another_name_outside():
     with pytest.raises(StylekitError) as raised, renamed(width="size"):
         fail("it is wrong", argument="depth")
     assert raised.value.argument == "depth"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sk.stylize(PHOTO, PHOTO, strenght=1), "stylize has no option.* Did you mean str"),
+        (
+            lambda: recipes.localized(PHOTO, PHOTO, HALF, segmentr=3),
+            "localized has no option 'segmentr'. Did you mean segmenter",
+        ),
+        (lambda: recipes.localized(PHOTO, PHOTO, HALF, mask=HALF), "localized has no option 'ma"),
+        (
+            lambda: recipes.gradient_mask(PHOTO, [(PHOTO, HALF)], update_mask=HALF),
+            "gradient_mask has no option 'update_mask'",
+        ),
+        (
+            lambda: recipes.regions(PHOTO, FLAT, PHOTO, FLAT, color=["red"]),
+            "regions has no option 'color'. Did you mean colors",
+        ),
+        (
+            lambda: recipes.patches(PHOTO, PHOTO, overlp=0.3),
+            "patches has no option 'overlp'. Did you mean overlap",
+        ),
+        (
+            lambda: recipes.patches(PHOTO, PHOTO, steps=3),
+            "patches has no option 'steps'. Give it to the `run` of the recipe",
+        ),
+        (
+            lambda: sk.sweep(PHOTO, PHOTO, {"strength": [1]}, max_cels=3),
+            "sweep has no option 'max_cels'. Did you mean max_cells",
+        ),
+        (
+            lambda: sk.MaskedGramStyleLoss(PHOTO, HALF, wieght=3),
+            "MaskedGramStyleLoss has no option 'wieght'. Did you mean weight",
+        ),
+    ],
+)
+def test_an_option_that_is_passed_on_is_checked_where_it_was_given(call, message):
+    with pytest.raises(TypeError, match=message) as raised:
+        call()
+    assert f"'{raised.value.argument}'" in str(raised.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -9,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from stylekit import functional
-from stylekit._checks import InputTypeError, choice, explain, fail, number
+from stylekit._checks import InputTypeError, check_options, choice, explain, fail, number
 from stylekit.functional import Tensor
 from stylekit.image import PictureLike
 from stylekit.losses.base import LayersLike, LayerWeightsLike, Targets, per_picture, weight_shares
@@ -157,6 +158,8 @@ class MaskedGramStyleLoss(GramStyleLoss):
                 ),
                 argument="mask",
             )
+        known = inspect.signature(GramStyleLoss).parameters
+        check_options(type(self).__name__, options, known)
         super().__init__(style, mask, style_mask, **options)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from stylekit._checks import number, renamed
+from stylekit._checks import InputTypeError, check_options, explain, number, renamed
 from stylekit._defaults import STRENGTH, STYLE_LOSS
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, TotalVariationLoss
@@ -17,7 +18,7 @@ from stylekit.losses.base import LayersLike
 from stylekit.masks import MatchedRegions
 from stylekit.recipes._colors import Source, finished
 from stylekit.recipes._styles import StyleLossLike, StylePart, Terms, method
-from stylekit.recipes.recipe import Factor, Recipe
+from stylekit.recipes.recipe import RUN, Factor, Recipe
 from stylekit.transfer import Result
 
 CHROMA = 2.0
@@ -27,6 +28,23 @@ of dark and flat parts, and purple fringes beside thin lines, and leaves light a
 SMALL_STYLE = 300
 """Longer side, in pixels, below which quality falls: in 30,000 ratings (Kitov) results got 5.2 of
 10 where the style was shown at 150 pixels, 6.0 at 300 and 6.1 at 500."""
+
+
+OPTIONS = ("strength", "style_loss", "style_layers", "content_layers", "variation")
+"""Names of the options of `basic` that the recipes for several places pass on to `paint`."""
+
+
+def check_passed(
+    recipe: Callable[..., Recipe], options: Mapping[str, Any], passed: Iterable[str] = OPTIONS
+) -> None:
+    """Raise `InputTypeError` if a recipe's ``**options`` have a name that it does not pass on."""
+    known = [name for name in (*inspect.signature(recipe).parameters, *passed) if name != "options"]
+    for name in options:
+        if name in RUN and name not in known:
+            problem = f"{recipe.__name__} has no option {name!r}"
+            message = explain(problem, hint="give it to the `run` of the recipe that is returned")
+            raise InputTypeError(message, argument=name)
+    check_options(recipe.__name__, options, known)
 
 
 def paint(

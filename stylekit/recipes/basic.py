@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, did_you_mean, explain, fail, number
+from stylekit._checks import check_options, fail, number
 from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
 from stylekit.image import PictureLike
 from stylekit.losses import GramStyleLoss, Loss
@@ -178,16 +178,8 @@ def stylize(
     >>> import stylekit as sk
     >>> sk.stylize("photo.jpg", "starry.jpg", strength=0.6).save("out.png")  # doctest: +SKIP
     """
-    for name in options:
-        if name not in SIGNATURE.parameters:
-            raise InputTypeError(
-                explain(
-                    f"stylize has no option {name!r}",
-                    expected="an option of recipes.basic or of Recipe.run",
-                    hint=did_you_mean(name, SIGNATURE.parameters),
-                ),
-                argument=name,
-            )
+    expected = "an option of recipes.basic or of Recipe.run"
+    check_options("stylize", options, SIGNATURE.parameters, expected=expected)
     technique, how = divided(basic, options)
     return basic(content, style, **technique).run(**how)
 

@@ -12,7 +12,7 @@ from stylekit.losses.base import LayersLike
 from stylekit.masks import combine
 from stylekit.masks.finding import fitted
 from stylekit.recipes._colors import prepared
-from stylekit.recipes._paint import content_picture, paint, sized_style
+from stylekit.recipes._paint import check_passed, content_picture, paint, sized_style
 from stylekit.recipes._styles import StylePart
 from stylekit.recipes.recipe import Recipe
 
@@ -66,6 +66,7 @@ def gradient_mask(
     >>> styles = [("starry.jpg", ramp), ("wave.jpg", 1 - ramp)]  # doctest: +SKIP
     >>> sk.recipes.gradient_mask(photo, styles).run().save("out.png")  # doctest: +SKIP
     """
+    check_passed(gradient_mask, options)
     photo = content_picture(content, size)
     parts = []
     if not styles:

@@ -13,7 +13,7 @@ from stylekit._checks import choice, fail, naming, number
 from stylekit._defaults import SIZE
 from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.masks import MaskLike, Segmenter, feather, find_subject, resize
-from stylekit.recipes._paint import content_picture, sized_style
+from stylekit.recipes._paint import OPTIONS, check_passed, content_picture, sized_style
 from stylekit.recipes.basic import basic
 from stylekit.recipes.recipe import Recipe
 from stylekit.transfer import Result
@@ -110,6 +110,7 @@ def localized(
     ... )  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    check_passed(localized, options, (*OPTIONS, "keep_colors"))
     choice(keep, "keep", ("subject", "background"))
     choice(method, "method", METHODS)
     number(feather_radius, "feather_radius", low=0)

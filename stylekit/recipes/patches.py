@@ -15,7 +15,7 @@ from stylekit.losses.base import LayersLike
 from stylekit.masks import match_regions
 from stylekit.masks import resize as mask_at
 from stylekit.recipes._colors import prepared
-from stylekit.recipes._paint import content_picture, paint, sized_style
+from stylekit.recipes._paint import check_passed, content_picture, paint, sized_style
 from stylekit.recipes._styles import StyleLossLike, StylePart
 from stylekit.recipes.recipe import Recipe
 
@@ -89,6 +89,7 @@ def patches(
     >>> maps = ["coast_map.png", "monet_map.png"]
     >>> sk.recipes.patches("coast.jpg", "monet.jpg", *maps).run().save("out.png")  # doctest: +SKIP
     """
+    check_passed(patches, options)
     if (content_map is None) != (style_map is None):
         name = "content_map" if content_map is None else "style_map"
         raise InputTypeError(

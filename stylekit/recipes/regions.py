@@ -11,7 +11,7 @@ from stylekit.losses import GradientMaskStyleLoss, Loss
 from stylekit.losses.base import LayersLike
 from stylekit.masks import combine, match_regions, resize
 from stylekit.recipes._colors import prepared
-from stylekit.recipes._paint import content_picture, paint, recorded, sized_style
+from stylekit.recipes._paint import check_passed, content_picture, paint, recorded, sized_style
 from stylekit.recipes._styles import StylePart
 from stylekit.recipes.recipe import Recipe
 
@@ -93,6 +93,7 @@ def regions(
     >>> pictures = "coast.jpg", "coast_map.png", "monet.jpg", "monet_map.png"
     >>> sk.recipes.regions(*pictures).run().save("out.png")  # doctest: +SKIP
     """
+    check_passed(regions, options)
     _, content_map = with_map(content, content_map, "content")
     painting, style_map = with_map(style, style_map, "style")
     matched = match_regions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from stylekit._checks import (
     InputTypeError,
     StylekitError,
+    check_options,
     explain,
     fail,
     grid_size,
@@ -21,7 +23,7 @@ from stylekit.image import PictureLike, as_image
 from stylekit.losses.base import optional_layers
 from stylekit.metrics import content_distance, style_distance
 from stylekit.recipes.basic import basic
-from stylekit.recipes.recipe import Recipe, check_layers, divided
+from stylekit.recipes.recipe import RUN, Recipe, check_layers, divided
 from stylekit.recipes.sweep.grid import Axis, axes_of, points
 from stylekit.recipes.sweep.result import Cell, Sweep
 from stylekit.transfer import NonFiniteLossError, Reuse, Step, TransferError
@@ -103,6 +105,9 @@ def sweep(
     >>> grid = {"variation": [0.5, 4], "strength": [0.3, 0.5, 0.7]}
     >>> sk.sweep("photo.jpg", "starry.jpg", grid).save("tuning")  # doctest: +SKIP
     """
+    own = inspect.signature(recipe).parameters
+    if not any(one.kind is one.VAR_KEYWORD for one in own.values()):
+        check_options("sweep", options, (*inspect.signature(sweep).parameters, *own, *RUN))
     axes = axes_of(grid, recipe, (*options, *(() if style is None else ("style",))))
     grid_size({axis.name: len(axis.values) for axis in axes}, max_cells)
     integer(steps, "steps", low=0)
