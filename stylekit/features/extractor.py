@@ -7,13 +7,13 @@ import bisect
 import itertools
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import keras
 from keras import ops
 
-from stylekit._checks import InputTypeError, did_you_mean, explain, fail
-from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS, VARIATION
+from stylekit._checks import InputTypeError, did_you_mean, explain, fail, naming
+from stylekit._defaults import VARIATION
 from stylekit.features.geometry import Grid, Window
 from stylekit.features.graph import staged
 from stylekit.functional import Tensor
@@ -44,7 +44,8 @@ class FeatureExtractor(abc.ABC):
     layer_names : tuple of str
         Every layer that can be asked for, from the picture down.
     style_layers, content_layers : tuple of str
-        What the recipes read for style and content, where they are not told.
+        What losses read for style and content, where they are not told. Default: none, so that
+        they have to be told.
     style_factor : float
         Weight of the style losses beside the content's at which a `strength` of 0.5 looks like
         one half; see `stylekit.stylize`.
@@ -53,8 +54,8 @@ class FeatureExtractor(abc.ABC):
     """
 
     layer_names: tuple[str, ...]
-    style_layers: tuple[str, ...] = STYLE_LAYERS
-    content_layers: tuple[str, ...] = CONTENT_LAYERS
+    style_layers: tuple[str, ...] = ()
+    content_layers: tuple[str, ...] = ()
     style_factor: float = 8.0
     variation: float = VARIATION
 
@@ -75,6 +76,68 @@ class FeatureExtractor(abc.ABC):
         keras.Model
             Maps ``[B, H, W, 3]`` in [0, 1] to ``{layer: [B, h, w, C]}`` with resolved names.
         """
+
+    def network(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
+        """Return what `model` returns, checked; an error names the extractor.
+
+        Raises
+        ------
+        InputTypeError
+            If it is not a Keras model.
+        InputError
+            If it lacks one of `layers`.
+        """
+        layers = tuple(layers)
+        expected = "a keras.Model from [B, H, W, 3] to {layer: [B, h, w, C]}"
+        with naming(f"in extractor {type(self).__name__}, method model"):
+            network = self.model(layers, dtype)
+            if not isinstance(network, keras.Model):
+                received = type(network).__name__
+                raise InputTypeError(
+                    explain("`model` returned no model", expected=expected, received=received)
+                )
+            if getattr(network, "inputs", None):  # a subclass of keras.Model does not tell
+                maps = network.output if isinstance(network.output, Mapping) else {}
+                for name in map(self.resolve, layers):
+                    if len(getattr(maps.get(name), "shape", ())) != 4:
+                        fail(
+                            f"`model` returned a model without the feature map {name!r}",
+                            expected=expected,
+                            received=f"a model to {_outputs(network.output)}",
+                        )
+        return network
+
+    def default_layers(self, kind: str) -> tuple[str, ...]:
+        """Return the layers that losses read by default; one name may be declared as it is.
+
+        Parameters
+        ----------
+        kind : str
+            ``"style_layers"`` or ``"content_layers"``.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If the extractor declares none, or something else than names.
+        """
+        layers = getattr(self, kind)
+        names = tuple(layers) if isinstance(layers, tuple | list) else (layers,)
+        if not all(isinstance(name, str) for name in names):
+            raise InputTypeError(
+                explain(
+                    f"`{kind}` of {type(self).__name__} is wrong",
+                    expected="a tuple of layer names",
+                    received=repr(layers),
+                )
+            )
+        if not names:
+            fail(
+                f"{type(self).__name__} declares no `{kind}`",
+                expected="the names of layers",
+                hint=f"give the losses `layers`, or set `{kind}` of the extractor",
+                argument="layers",
+            )
+        return names
 
     def stages(
         self, layers: Iterable[str], cuts: Iterable[str], dtype: str = "float32"
@@ -101,7 +164,7 @@ class FeatureExtractor(abc.ABC):
             If the network goes around a cut.
         """
         names = ordered(self, (*layers, *cuts))
-        return staged(self.model(names, dtype), names, ordered(self, cuts))
+        return staged(self.network(names, dtype), names, ordered(self, cuts))
 
     @abc.abstractmethod
     def windows(self, layer: str) -> tuple[Window, ...]:
@@ -109,6 +172,28 @@ class FeatureExtractor(abc.ABC):
 
         Masks follow them. In a network with branches they are those of the branch that sees most.
         """
+
+    def checked_windows(self, layer: str) -> tuple[Window, ...]:
+        """Return what `windows` returns; an error names the extractor.
+
+        Raises
+        ------
+        InputTypeError
+            If it is not a sequence of `Window`.
+        """
+        with naming(f"in extractor {type(self).__name__}, method windows"):
+            windows = self.windows(layer)
+            if not isinstance(windows, tuple | list) or not all(
+                isinstance(window, Window) for window in windows
+            ):
+                raise InputTypeError(
+                    explain(
+                        "`windows` returned the wrong type",
+                        expected="a tuple of stylekit.features.Window, such as (Window(3),)",
+                        received=repr(windows),
+                    )
+                )
+        return tuple(windows)
 
     def grid(self, layer: str, length: int, axis: int) -> Grid:
         """Return the cells of `layer` along one axis of a picture.
@@ -127,7 +212,7 @@ class FeatureExtractor(abc.ABC):
             Of all branches that lead to the layer. Default: that of `windows`.
         """
         grid = Grid(length)
-        for window in self.windows(layer):
+        for window in self.checked_windows(layer):
             grid = grid.through(window, axis)
         return grid
 
@@ -160,6 +245,14 @@ class FeatureExtractor(abc.ABC):
             )
         match = _LITERATURE_NAME.fullmatch(layer)
         name = "block{}_conv{}".format(*match.groups()) if match else layer
+        if isinstance(self.layer_names, str):  # in which letters would be sought
+            raise InputTypeError(
+                explain(
+                    f"`layer_names` of {type(self).__name__} is wrong",
+                    expected="a tuple of layer names",
+                    received=repr(self.layer_names),
+                )
+            )
         for known in (layer, name):
             if known in self.layer_names:
                 return known
@@ -184,7 +277,7 @@ class FeatureExtractor(abc.ABC):
             Average pooled wherever the network strides, with the network's own rounding, so that
             its shape is that of the layer's feature map.
         """
-        for window in self.windows(layer):
+        for window in self.checked_windows(layer):
             mask = _bordered(mask, window.border)
             if window.stride != 1 or (window.padding == "valid" and window.size != 1):
                 mask = ops.average_pool(
@@ -198,7 +291,8 @@ class FeatureExtractor(abc.ABC):
 
     def stride(self, layer: str) -> tuple[int, int]:
         """Return the height and width of a cell of `layer` in pixels."""
-        strides = [[window.along(axis)[1] for window in self.windows(layer)] for axis in (0, 1)]
+        windows = self.checked_windows(layer)
+        strides = [[window.along(axis)[1] for window in windows] for axis in (0, 1)]
         return math.prod(strides[0]), math.prod(strides[1])
 
     def receptive_field(self, layer: str) -> int:
@@ -213,6 +307,13 @@ class FeatureExtractor(abc.ABC):
 
         enough = next(side for side in (2**k for k in itertools.count()) if has_cells(side))
         return bisect.bisect_left(range(enough), True, key=has_cells)
+
+
+def _outputs(structure) -> str:
+    """Return in words what a model returns."""
+    if isinstance(structure, Mapping):
+        return ", ".join(map(str, structure)) or "nothing"
+    return "a list" if isinstance(structure, list | tuple) else "one tensor without a name"
 
 
 def _bordered(mask, border):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import keras
 from keras import ops
 
-from stylekit._checks import InputTypeError, explain, fail, integer, naming
+from stylekit._checks import InputTypeError, explain, fail, integer
 from stylekit.features.extractor import FeatureExtractor, Networks
 from stylekit.features.geometry import Grid, Window
 
@@ -82,8 +82,7 @@ class ReflectPadding(FeatureExtractor):
         """Return the network with the padding; see `FeatureExtractor.model`."""
         names = self._ordered(layers)
         if (names, dtype) not in self._models:
-            with naming(f"in extractor {type(self.extractor).__name__}, method model"):
-                network = self.extractor.model(_inner(names), dtype)
+            network = self.extractor.network(_inner(names), dtype)
             image = keras.Input(network.input_shape[1:], dtype=network.inputs[0].dtype)
             side = (self.pixels, self.pixels)
             padded = ops.pad(image, ((0, 0), side, side, (0, 0)), mode="reflect")
@@ -120,7 +119,7 @@ class ReflectPadding(FeatureExtractor):
     def windows(self, layer: str) -> tuple[Window, ...]:
         """Return the spatial operations; see `FeatureExtractor.windows`."""
         name = self.resolve(layer)
-        inner = self.extractor.windows(name.removesuffix(_MARGIN))
+        inner = self.extractor.checked_windows(name.removesuffix(_MARGIN))
         return (self._border, *inner) if name.endswith(_MARGIN) else inner
 
     def grid(self, layer: str, length: int, axis: int) -> Grid:

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from stylekit._checks import choice, weights_file
-from stylekit._defaults import VGG19_BLOCKS
+from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS, VGG19_BLOCKS
 from stylekit.features._cpu.convolution import FrozenConv2D
 from stylekit.features.extractor import FeatureExtractor, Networks, ordered
 from stylekit.features.geometry import Window
@@ -57,6 +57,7 @@ class VGG19(FeatureExtractor):
     programs call conv4_2. Pooling rounds down, so that a row left over at the border is unseen.
     """
 
+    style_layers, content_layers = STYLE_LAYERS, CONTENT_LAYERS
     layer_names = tuple(
         f"block{block}_{part}"
         for block, (_, convolutions) in enumerate(VGG19_BLOCKS, 1)

@@ -42,8 +42,8 @@ class Loss(abc.ABC):
     Attributes
     ----------
     layers : tuple of str or None
-        What the term reads from the extractor; may be empty. None: the extractor's own style
-        layers, so that the term serves any network; see `layers_of`.
+        What the term reads from the extractor; may be empty, or one name as it is. None: the
+        extractor's own style layers, so that the term serves any network; see `layers_of`.
     """
 
     layers: tuple[str, ...] | None = ()
@@ -70,7 +70,9 @@ class Loss(abc.ABC):
 
     def layers_of(self, extractor: FeatureExtractor) -> tuple[str, ...]:
         """Return the layers that the term reads of an extractor."""
-        return tuple(extractor.style_layers) if self.layers is None else self.layers
+        if self.layers is None:
+            return extractor.default_layers("style_layers")
+        return layer_tuple(self.layers) if self.layers else ()
 
     def prepare(self, canvas: Canvas) -> Targets:
         """Return what `compute` compares with, once a size.
@@ -105,7 +107,7 @@ class Loss(abc.ABC):
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings that matter, for `repr` and a run's record; pictures by hash."""
-        config: dict[str, Any] = {"layers": list(self.layers)} if self.layers else {}
+        config: dict[str, Any] = {"layers": [*layer_tuple(self.layers)]} if self.layers else {}
         config["weight"] = self.weight
         if self.name is not None:
             config["name"] = self.name

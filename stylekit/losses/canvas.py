@@ -68,6 +68,7 @@ class Canvas:
         self.picture = picture
         self.dtype = dtype
         self.notes: list[str] = []
+        self._cells: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = {}
         self.follows = False
         self.begin(None, round)
         self._what = "the picture"
@@ -172,9 +173,15 @@ class Canvas:
         if not layers:
             return {}
         self.check_size(layers, image.shape[1:3])
+        network = self.extractor.network(layers, self.dtype)
         with naming(f"in extractor {type(self.extractor).__name__}, method model"):
-            features = self.extractor.model(layers, self.dtype)(image)
-        return {layer: features[self.extractor.resolve(layer)] for layer in layers}
+            features = network(image)
+            found = {layer: features[self.extractor.resolve(layer)] for layer in layers}
+        for layer, feature in found.items():
+            known = self._cells.get((layer, tuple(image.shape[1:3])))
+            if known is not None:
+                self.check_cells(layer, image.shape[1:3], feature.shape[1:3], known)
+        return found
 
     def statistics(self, statistic: Callable, masks: Mapping[str, Any]) -> dict[str, Any]:
         """Return a statistic of the picture's features under a mask, by layer.
@@ -206,6 +213,34 @@ class Canvas:
                     hint="take a larger picture, shallower layers, or fewer pyramid levels",
                     argument=self._argument,
                 )
+
+    def check_cells(self, layer: str, shape, found, expected) -> None:
+        """Raise `InputError` if a feature map has other cells than the extractor's windows say.
+
+        Parameters
+        ----------
+        layer : str
+        shape : (int, int)
+            (H, W) of the picture.
+        found, expected : (int, int)
+            Height and width of the feature map, and what the windows make of them.
+        """
+        if tuple(found) != tuple(expected):
+            with naming(f"in extractor {type(self.extractor).__name__}, method windows"):
+                fail(
+                    f"the windows of layer {layer!r} do not fit its feature map",
+                    expected=f"{found[0]}x{found[1]} cells of {shape[0]}x{shape[1]} pixels "
+                    "(height x width), as the model makes",
+                    received=f"{expected[0]}x{expected[1]}",
+                    hint="return a `Window` for every convolution and pooling before the layer",
+                )
+
+    def pool(self, mask: Tensor, layer: str) -> Tensor:
+        """Take a mask ``[1, H, W, 1]`` of a picture's size to a layer: ``[1, h, w, 1]``."""
+        with naming(f"in extractor {type(self.extractor).__name__}, method pool_mask"):
+            pooled = self.extractor.pool_mask(mask, layer)
+        self._cells[layer, tuple(mask.shape[1:3])] = tuple(pooled.shape[1:3])
+        return pooled
 
     def mask(self, mask: MaskLike | None, layer: str, *, mode: str = "simple") -> Tensor:
         """Take a mask to this size and through the network's geometry to a layer.
@@ -264,7 +299,7 @@ class Canvas:
             mask = operations.erode(mask, radius)
         elif mode == "all":
             mask = operations.dilate(mask, radius)
-        return self.extractor.pool_mask(ops.convert_to_tensor(mask[None, ..., None]), layer)
+        return self.pool(ops.convert_to_tensor(mask[None, ..., None]), layer)
 
     def smallest_region_size(self, mask: MaskLike, layer: str, *, mode: str = "simple") -> int:
         """Return a longer side, in pixels, at which a mask weighs one cell of a layer.

@@ -85,7 +85,7 @@ class ContentLoss(TileableLoss):
 
     def layers_of(self, extractor: FeatureExtractor) -> tuple[str, ...]:
         """Return the layers, by default the content layers; see `Loss.layers_of`."""
-        return tuple(extractor.content_layers) if self.layers is None else self.layers
+        return extractor.default_layers("content_layers") if self.layers is None else self.layers
 
     def prepare(self, canvas: Canvas) -> Targets:
         """Return by layer the reference's features, the mask, and a weight."""

@@ -191,7 +191,8 @@ class NeighborStyleLoss(TileableLoss):
         """Return the layers, by default the shallow style layers; see `Loss.layers_of`."""
         if self.layers is not None:
             return self.layers
-        strides = {layer: max(extractor.stride(layer)) for layer in extractor.style_layers}
+        layers = extractor.default_layers("style_layers")
+        strides = {layer: max(extractor.stride(layer)) for layer in layers}
         shallow = tuple(layer for layer, stride in strides.items() if stride <= DEEPEST_STRIDE)
         return shallow or tuple(strides)
 

@@ -205,7 +205,7 @@ class PatchStyleLoss(Loss):
         if channels is None:
             return None
         pooled = [
-            canvas.extractor.pool_mask(canvas.scaled_mask(channel), layer)
+            canvas.pool(canvas.scaled_mask(channel), layer)
             for channel in np.moveaxis(channels, -1, 0)
         ]
         pieces = feature_patches(ops.concatenate(pooled, axis=-1), self.patch, stride)

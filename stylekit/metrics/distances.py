@@ -46,7 +46,7 @@ def style_distance(
     """
     result = as_image(result, "result")
     style = as_image(style, "style", max(result.shape[:2]))
-    term = GramStyleLoss(style, layers=layers or extractor.style_layers)
+    term = GramStyleLoss(style, layers=layers or None)
     return _value(term, result, extractor)
 
 
@@ -79,7 +79,7 @@ def content_distance(
         If a picture cannot be used or is too small, their sizes differ, or there is no such layer.
     """
     photo, result = same_size(photo, result)
-    return _value(ContentLoss(photo, layers=layers or extractor.content_layers), result, extractor)
+    return _value(ContentLoss(photo, layers=layers or None), result, extractor)
 
 
 def pareto_front(costs: ArrayLike) -> np.ndarray:

@@ -197,7 +197,7 @@ def _cells(
     ]
     for layer in names:
         check_side(picture, name, extractor.smallest_size(layer), f"layer {layer}")
-    maps = extractor.model(names)(ops.convert_to_tensor(picture[np.newaxis]))
+    maps = extractor.network(names)(ops.convert_to_tensor(picture[np.newaxis]))
     return [reduced(maps[layer]) for layer in names]
 
 

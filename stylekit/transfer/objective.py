@@ -19,6 +19,7 @@ from stylekit.features import FeatureExtractor
 from stylekit.functional import Tensor
 from stylekit.image import as_batch
 from stylekit.losses import Canvas, Loss
+from stylekit.losses.base import layer_tuple
 from stylekit.losses.canvas import LevelNotBegunError
 from stylekit.transfer.optimizers import LBFGS, Optimizer
 from stylekit.transfer.parameters import clip, shown
@@ -100,14 +101,13 @@ class Objective:
         )
         if start is not None:
             self.canvas.begin(start, round)
-        self._reads = {name: term.layers_of(extractor) for name, term in self.terms.items()}
+        self._reads = {name: layers_read(term, extractor) for name, term in self.terms.items()}
         self._layers = read_by(self.terms.values(), extractor)
         self.canvas.check_size(self._layers)
         # The network of all terms is built here: inside a traced function, setting its weights
         # would become part of the trace, and the network stay random.
         if self._layers:
-            with naming(f"in extractor {type(extractor).__name__}, method model"):
-                extractor.model(self._layers, precision)
+            extractor.network(self._layers, precision)
         self.targets, self._following = self._known(self.terms)
         for name in self.targets.keys() if self.serves_others else self._following:
             if name in self.targets:
@@ -460,7 +460,14 @@ def either(condition, one, other):
 
 def read_by(losses: Iterable[Loss], extractor: FeatureExtractor) -> tuple[str, ...]:
     """Return the layers that terms read of an extractor, each once."""
-    return tuple(dict.fromkeys(name for loss in losses for name in loss.layers_of(extractor)))
+    return tuple(dict.fromkeys(name for loss in losses for name in layers_read(loss, extractor)))
+
+
+def layers_read(loss: Loss, extractor: FeatureExtractor) -> tuple[str, ...]:
+    """Return the layers that a term reads, checked; an error names the term's class."""
+    with naming(f"in method {type(loss).__name__}.layers_of"):
+        layers = loss.layers_of(extractor)
+        return layer_tuple(layers) if layers else ()
 
 
 def check_backend() -> None:

@@ -258,7 +258,7 @@ class Record:
 def _identity(manifest: dict[str, Any], transfer, start) -> dict[str, Any]:
     """Return what makes a run this one: its manifest, with all that sets the bits of its result."""
     layers = read_by(transfer.terms.values(), transfer.extractor)
-    network = transfer.extractor.model(layers, transfer.precision).weights if layers else ()
+    network = transfer.extractor.network(layers, transfer.precision).weights if layers else ()
     optimizer = as_optimizer(transfer.optimizer)
     run = {name: value for name, value in manifest.items() if name not in ("versions", "device")}
     run |= {

@@ -459,3 +459,30 @@ def test_a_statistic_that_is_no_tensor_is_an_error(made, photo, style, canvas_of
     kind = type(made).__name__
     with pytest.raises(InputTypeError, match=f"Forgetful.statistic returned no tensor.*{kind}"):
         Forgetful(style, layers="block1_conv1").prepare(canvas_of(photo))
+
+
+class OneLayer(sk.Loss):
+    layers = "conv1_1"
+
+    def compute(self, image, features, targets):
+        return tf.reduce_mean(features["conv1_1"], axis=(1, 2, 3))
+
+
+def test_a_class_may_name_one_layer_as_it_is(photo, extractor):
+    term = OneLayer()
+    assert term.layers_of(extractor) == ("conv1_1",)
+    assert term.get_config()["layers"] == ["conv1_1"]
+    _, values, gradient = sk.Objective([term], extractor, photo.shape[:2])(photo)
+    assert float(values["one_layer"][0]) > 0
+    assert np.abs(gradient).max() > 0
+
+
+@pytest.mark.parametrize("layers", [3, ("conv1_1", 2)])
+def test_layers_of_a_class_that_are_no_names(layers, photo, extractor):
+    class Wrong(OneLayer):
+        pass
+
+    Wrong.layers = layers
+    with pytest.raises(InputTypeError, match="layers are wrong") as caught:
+        sk.Objective([Wrong()], extractor, photo.shape[:2])
+    assert caught.value.__notes__ == ["in method Wrong.layers_of"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import caused_by, integer, naming
+from stylekit._checks import caused_by, integer
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Canvas, ContentLoss, Loss, NeighborStyleLoss, TileableLoss
 from stylekit.losses.hypercolumns import CELL, SCORES
@@ -133,15 +133,14 @@ def estimate_memory(
     features, targets, weights = 0.0, 0.0, 0
     if layers:
         Canvas(extractor, shape).check_size(layers)
-        with naming(f"in extractor {type(extractor).__name__}, method model"):
-            network = extractor.model(layers, precision)
+        network = extractor.network(layers, precision)
         weights = sum(math.prod(weight.shape) * 4 for weight in network.weights)
         pieces = plan.pieces(extractor, layers, shape, precision)
         features = batch * max(map(_held, pieces))
     for term in terms:
         if isinstance(term, ContentLoss):
             read = term.layers_of(extractor)
-            maps = Piece(extractor.model(read, precision), shape).maps()
+            maps = Piece(extractor.network(read, precision), shape).maps()
             targets += batch * sum(maps.get(extractor.resolve(name), 0) for name in read)
         parts = term.parts if isinstance(term, TileableLoss) else (term,)
         targets += sum(getattr(part, "reference", np.empty(0)).nbytes for part in parts)
@@ -166,7 +165,7 @@ def _matching(term: NeighborStyleLoss, extractor: FeatureExtractor, shape) -> fl
     The candidates' grid is as large as the picture's where the style is as large.
     """
     layers = term.layers_of(extractor)
-    network = extractor.model(layers)
+    network = extractor.network(layers)
     depth = sum(network.output[extractor.resolve(name)].shape[-1] for name in layers)
     cells = math.prod(shape) / CELL**2
     return GRIDS * 4 * depth * cells + 4 * SCORES

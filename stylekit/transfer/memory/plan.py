@@ -81,7 +81,7 @@ class Plan:
         precision: str = "float32",
     ) -> tuple[Piece, ...]:
         """Return what is evaluated at once, one piece after the other: for an estimate."""
-        return (Piece(extractor.model(layers, precision), (shape[0], shape[1])),)
+        return (Piece(extractor.network(layers, precision), (shape[0], shape[1])),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,9 +158,9 @@ class Recompute(Plan):
         first, behind = split(extractor, layers, cut)
         seen = tuple(dict.fromkeys((*first, cut))) if behind else first
         tiling = Tiling(extractor, seen, shape, TILE)
-        pieces = [_windows(tiling, extractor.model(seen, precision))]
+        pieces = [_windows(tiling, extractor.network(seen, precision))]
         if behind:
-            whole = extractor.model((*layers, cut), precision)
+            whole = extractor.network((*layers, cut), precision)
             known = frozenset(pieces[0].maps().keys() - {cut})
             pieces.append(Piece(whole, (shape[0], shape[1]), known))
         return tuple(pieces)
@@ -220,7 +220,7 @@ class Tiles(Plan):
         if max(shape) <= self.size:
             return super().pieces(extractor, layers, shape, precision)
         tiling = Tiling(extractor, layers, shape, self.size)
-        return (_windows(tiling, extractor.model(layers, precision)),)
+        return (_windows(tiling, extractor.network(layers, precision)),)
 
     def less(self) -> Plan | None:
         """Return smaller tiles; see `Plan.less`."""

@@ -86,7 +86,7 @@ class RecomputedObjective(PartedObjective):
         if self._rest:
             self.canvas.stage(self._rest)
         if self._first:
-            extractor.model(self._first, self.precision)
+            extractor.network(self._first, self.precision)
 
     def _canvas(self, extractor, shape, **options) -> StagedCanvas:
         return StagedCanvas(extractor, shape, tile=self._tile, cut=self._cut, **options)

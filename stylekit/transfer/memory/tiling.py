@@ -200,6 +200,10 @@ class TiledCanvas(Canvas):
     def own(self, tile: Tile, window: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the features of a tile's window, of its own cells alone; see `Canvas.extract`."""
         features = Canvas.extract(self, window, layers)
+        shape = window.shape[1:3]
+        for layer, feature in features.items():
+            cells = [self.extractor.grid(layer, side, k).cells for k, side in enumerate(shape)]
+            self.check_cells(layer, shape, feature.shape[1:3], cells)
         return {layer: tile.own(feature, layer) for layer, feature in features.items()}
 
     def extract(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
