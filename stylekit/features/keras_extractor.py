@@ -45,8 +45,9 @@ class KerasExtractor(FeatureExtractor):
     times; the others are ``"c-2"`` and so on.
 
     Masks follow convolutions, poolings, padding and cropping. At a layer behind other changes of
-    size, such as upsampling, `pool_mask` raises. Tiles compute what the whole picture would, or
-    raise `InputError`, naming the layer, where an operation of unknown reach is on the way.
+    size, such as upsampling, `pool_mask` raises; losses without a mask take it. Tiles compute what
+    the whole picture would, or raise `InputError`, naming the layer, where an operation of unknown
+    reach is on the way.
 
     Copies, also deep ones, share the Keras model.
     """

@@ -12,6 +12,7 @@ from keras import ops
 from stylekit._checks import InputTypeError, explain, fail, integer
 from stylekit.features.extractor import FeatureExtractor, Networks
 from stylekit.features.geometry import Grid, Window
+from stylekit.functional import Tensor
 
 _MARGIN = ":margin"
 
@@ -86,7 +87,9 @@ class ReflectPadding(FeatureExtractor):
             image = keras.Input(network.input_shape[1:], dtype=network.inputs[0].dtype)
             side = (self.pixels, self.pixels)
             padded = ops.pad(image, ((0, 0), side, side, (0, 0)), mode="reflect")
-            self._models[names, dtype] = keras.Model(image, self._cut(names, network(padded)))
+            self._models[names, dtype] = keras.Model(
+                image, self._cut(names, network(padded), network)
+            )
         return self._models[names, dtype]
 
     def stages(
@@ -110,10 +113,11 @@ class ReflectPadding(FeatureExtractor):
         first, *rest = self.extractor.stages(_inner(names), _inner(cuts), dtype)
         parts = [[name for name in names if name.removesuffix(_MARGIN) in _outputs(first)]]
         stages = [self.model(parts[0], dtype)]
+        network = self.extractor.network(_inner(names), dtype)
         for stage in rest:
             own = [name for name in names if name.removesuffix(_MARGIN) in _outputs(stage)]
             feature = keras.Input(stage.input_shape[1:], dtype=stage.inputs[0].dtype)
-            stages.append(keras.Model(feature, self._cut(own, stage(feature))))
+            stages.append(keras.Model(feature, self._cut(own, stage(feature), network)))
         return tuple(stages)
 
     def windows(self, layer: str) -> tuple[Window, ...]:
@@ -121,6 +125,13 @@ class ReflectPadding(FeatureExtractor):
         name = self.resolve(layer)
         inner = self.extractor.checked_windows(name.removesuffix(_MARGIN))
         return (self._border, *inner) if name.endswith(_MARGIN) else inner
+
+    def pool_mask(self, mask: Tensor, layer: str) -> Tensor:
+        """Take a mask to a layer; see `FeatureExtractor.pool_mask`."""
+        name = self.resolve(layer)
+        if name.endswith(_MARGIN):
+            return super().pool_mask(mask, name)
+        return self.extractor.pool_mask(mask, name)
 
     def grid(self, layer: str, length: int, axis: int) -> Grid:
         """Return the cells along an axis; see `FeatureExtractor.grid`."""
@@ -145,22 +156,34 @@ class ReflectPadding(FeatureExtractor):
         names = {self.resolve(layer) for layer in layers}
         return tuple(sorted(names, key=self.layer_names.index))
 
-    def _cut(self, names: Iterable[str], features):
-        """Return the features under the names, without the margin but for those that have it."""
+    def _cut(self, names: Iterable[str], features, network: keras.Model):
+        """Return the features under the names, without the margin but for those that have it.
+
+        How many cells the margin has is asked of the network, from the picture on: windows do not
+        tell of an operation that enlarges.
+        """
+        inner_names = _inner(names)
+        step = math.lcm(*(side for name in inner_names for side in self.extractor.stride(name)))
+        side = -(-max(map(self.extractor.smallest_size, inner_names)) // step) * step
+        plain, wide = (
+            network.compute_output_shape((1, length, length, 3))
+            for length in (side, side + 2 * self.pixels)
+        )
         result = {}
         for name in names:
             inner = name.removesuffix(_MARGIN)
             feature = features[inner]
             if name == inner:
                 strides = self.extractor.stride(inner)
-                if any(self.pixels % stride for stride in strides):
+                both = [wide[inner][axis] - plain[inner][axis] for axis in (1, 2)]
+                if any(self.pixels % stride for stride in strides) or any(n % 2 for n in both):
                     fail(
                         f"the reflection does not fit the cells of layer {inner!r}",
                         expected=f"a multiple of {math.lcm(*strides)} pixels",
                         received=self.pixels,
                         argument="pixels",
                     )
-                rows, columns = (self.pixels // stride for stride in strides)
+                rows, columns = (cells // 2 for cells in both)
                 feature = feature[:, rows:-rows, columns:-columns]
             result[name] = feature
         return result

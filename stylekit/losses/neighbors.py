@@ -211,10 +211,7 @@ class NeighborStyleLoss(TileableLoss):
         weights = {layer: one for layer, one in named.items() if one}  # 0 matches nothing
         layers = list(weights)
         grid = CellGrid(canvas, layers)
-        covers = [
-            {layer: weight * mask for layer, mask in _mask(grid, region).items()}
-            for region, weight in zip(self.regions, self.style_weights, strict=True)
-        ]
+        masks = [_mask(grid, region) for region in self.regions]
         each = range(len(self.styles))
         offers = [offer for k in each for offer in self._offers(canvas, k, layers)]
         self._check(offers)
@@ -222,6 +219,11 @@ class NeighborStyleLoss(TileableLoss):
         if not canvas.round and canvas.picture is not None:
             query = self.alpha * query + (1 - self.alpha) * canvas.image
         queries = grid.maps(query)
+        ones = {layer: ops.ones_like(feature[:1, ..., :1]) for layer, feature in queries.items()}
+        covers = [
+            {layer: weight * one for layer, one in (mask or ones).items()}
+            for mask, weight in zip(masks, self.style_weights, strict=True)
+        ]
         for offer in offers:
             offer.look()
         groups = [[layer] for layer in layers] if canvas.round else [layers]
@@ -457,10 +459,9 @@ def _cosine(a, b):
 
 
 def _mask(grid: CellGrid, region: Region):
-    """Return a region's mask, by layer; ones where it has none."""
-    height, width = grid.canvas.mask_shape
+    """Return a region's mask, by layer; None for the whole picture, which needs no geometry."""
     if region.mask is None:
-        return grid.mask(np.ones((height, width), "float32"))
+        return None
     return grid.mask(grid.canvas.resolve_mask(region.mask, region.what, region.argument))
 
 

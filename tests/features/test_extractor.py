@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
 from stylekit.features import (
     VGG19,
@@ -300,6 +301,27 @@ def test_a_mask_is_refused_behind_what_it_cannot_follow(make):
     assert extractor.model(["deep"])(np.zeros((1, 20, 20, 3), "float32"))["deep"].shape[0] == 1
     with pytest.raises(InputError, match=r"mask cannot follow the network to layer 'deep'"):
         extractor.pool_mask(np.ones((1, 20, 20, 1), "float32"), "deep")
+
+
+@pytest.mark.parametrize("make", [upsampling, transposed])
+def test_whole_pictures_need_no_geometry_behind_it(make, rng):
+    photo = rng.random((24, 28, 3)).astype("float32")
+    extractor = KerasExtractor(make())
+    extractor.style_layers = extractor.content_layers = ("deep",)
+    result = sk.stylize(photo, photo[::-1], size=None, steps=4, pyramid=1, extractor=extractor)
+    assert result.losses[0]["neighbor_style"] > 0
+    # The recipe's reflection is cut off as it is elsewhere.
+    shapes = [
+        one.model(["deep"])(photo[None])["deep"].shape for one in (extractor, padded(extractor))
+    ]
+    assert shapes[0] == shapes[1]
+    words = "mask cannot follow the network to layer 'deep'"
+    with pytest.raises(InputError, match=words):
+        padded(extractor).pool_mask(np.ones((1, 20, 20, 1), "float32"), "deep")
+
+
+def padded(extractor):
+    return ReflectPadding(extractor, 4)
 
 
 # Functions, nested models, layers that are called several times

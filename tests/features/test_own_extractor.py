@@ -151,7 +151,7 @@ class Short(Edges):
         return (Window(3),)
 
 
-@pytest.mark.parametrize("make", [sk.GramStyleLoss, sk.ContentLoss])
+@pytest.mark.parametrize("make", [sk.GramStyleLoss, sk.NeighborStyleLoss, sk.ContentLoss])
 def test_windows_that_do_not_fit_the_feature_map(make, photo, mask):
     """Where a mask follows them; whole pictures do without."""
     words = r"windows of layer 'pooled' do not fit.*expected 12x10 cells .*received 24x20"
