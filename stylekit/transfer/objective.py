@@ -243,21 +243,31 @@ class Objective:
         def step(carry, weights):
             row: dict[str, Any] = {}
             others: list[Exception] = []  # of the losses or the parametrisation
+            graph, given = tf.compat.v1.get_default_graph(), carry["values"]
 
             def evaluate(values):
+                values = _shaped(values, given, "`evaluate` was given")
+                if not row and tf.compat.v1.get_default_graph() is not graph:
+                    fail(
+                        "`step` calls `evaluate` for the first time within a loop or a condition",
+                        hint="call `evaluate(x)` once before tf.while_loop or tf.cond",
+                    )
                 try:
-                    row["total"], row["terms"], gradient = self._evaluate(values, weights, render)
+                    total, terms, gradient = self._evaluate(values, weights, render)
+                    if row:  # a line search goes on from the point that is recorded
+                        return total, gradient
                     row["image"] = shown(values, render)
                 except Exception as error:
                     others.append(error)
                     raise
+                row["total"], row["terms"] = total, terms
                 row["gradient_finite"] = tf.reduce_all(tf.math.is_finite(gradient))
-                row["stuck"] = tf.reduce_all(gradient == 0) & tf.reduce_all(row["total"] > 0)
-                return row["total"], gradient
+                row["stuck"] = tf.reduce_all(gradient == 0) & tf.reduce_all(total > 0)
+                return total, gradient
 
             advice = "Keep state in the tensors that `init` returns and `step` passes on."
             with tracing("optimizer", optimizer, "step", advice, others):
-                made = optimizer.step(evaluate, carry["values"], carry["state"])
+                made = optimizer.step(evaluate, given, carry["state"])
                 if not isinstance(made, tuple | list) or len(made) != 2:
                     fail(
                         "`step` returned something else than the next values and the state",
@@ -269,16 +279,10 @@ class Objective:
                 if not row:
                     fail(
                         "`step` did not evaluate",
-                        hint="call `evaluate(x)` once in each step",
+                        hint="call `evaluate(x)` in each step",
                         argument="optimizer",
                     )
-                if values.shape != carry["values"].shape:
-                    fail(
-                        "`step` returned values of another shape",
-                        expected=str(list(carry["values"].shape)),
-                        received=list(values.shape),
-                        argument="optimizer",
-                    )
+                values = _shaped(values, given, "`step` returned")
                 tf.nest.assert_same_structure(carry["state"], state, check_types=False)
                 leaves = tf.nest.flatten(carry["state"]), tf.nest.flatten(state)
                 for before, after in zip(*leaves, strict=True):
@@ -449,6 +453,19 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
             name = f"{loss.default_name}_{number}"
         named[name] = loss
     return named
+
+
+def _shaped(values, like, who: str) -> tf.Tensor:
+    """Return what an optimizer hands over as a tensor of the shape and type of others."""
+    values = tf.convert_to_tensor(values, like.dtype)
+    if not values.shape.is_compatible_with(like.shape):
+        fail(
+            f"{who} values of another shape",
+            expected=str(list(like.shape)),
+            received=str(values.shape),
+            argument="optimizer",
+        )
+    return values if values.shape == like.shape else tf.ensure_shape(values, like.shape)
 
 
 def either(condition, one, other):

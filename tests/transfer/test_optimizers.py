@@ -692,6 +692,35 @@ class TestOnesOwn:
             self.run(optimizer, photo)
         assert not [one for one in recwarn if "traced" in str(one.message)]
 
+    def test_a_line_search_is_recorded_where_it_begins(self, photo):
+        class Searching(self.Descent):
+            def step(self, evaluate, x, state):
+                total, gradient = evaluate(x)
+
+                def shorter(rate, _):
+                    return rate / 2, evaluate(x - rate * gradient)[0]
+
+                rate, _ = tf.while_loop(
+                    lambda rate, found: tf.reduce_all(found >= total), shorter, (4000.0, total)
+                )
+                return x - rate * gradient, state
+
+        images = []
+        result = self.run(Searching(), photo, callbacks=[lambda step: images.append(step.image)])
+        objective = sk.Objective([sk.PixelLoss(1 - photo)], sk.VGG19(weights=None), photo.shape[:2])
+        expected = [float(objective(image)[0][0]) for image in images]
+        np.testing.assert_allclose([row["total"] for row in result.losses], expected, rtol=1e-5)
+        np.testing.assert_array_equal(images[0], photo)
+        assert expected[-1] < expected[0] / 4
+
+    def test_values_of_a_shape_that_is_not_known_beforehand(self, photo):
+        class Flat(self.Descent):
+            def step(self, evaluate, x, state):
+                unknown = tf.compat.v1.placeholder_with_default(x, [None] * 4)
+                return super().step(evaluate, unknown, state)
+
+        assert self.run(Flat(), photo).steps == 3
+
     @pytest.mark.parametrize("method", ["init", "step"])
     def test_an_error_names_the_object_and_the_method(self, method, photo):
         class Broken(self.Descent):
@@ -736,8 +765,22 @@ class TestOnesOwn:
             (
                 lambda self, evaluate, x, state: (evaluate(x)[1][:, :3], state),
                 InputError,
-                r"another shape: expected \[1, 24, 32, 3\], received \[1, 3, 32, 3\]",
+                r"`step` .*another shape: expected \[1, 24, 32, 3\], received \(1, 3, 32, 3\)",
             ),
+            (
+                lambda self, evaluate, x, state: (evaluate(x[:, :3])[1], state),
+                InputError,
+                r"`evaluate` .*shape: expected \[1, 24, 32, 3\], received \(1, 3, 32, 3\)",
+            ),
+            (
+                lambda self, evaluate, x, state: (
+                    tf.cond(state["count"] > 0, lambda: evaluate(x)[1], lambda: x),
+                    state,
+                ),
+                InputError,
+                "for the first time within a loop or a condition",
+            ),
+            (lambda self, evaluate, x, state: (evaluate(None)[1], state), ValueError, "None"),
             (lambda self, evaluate, x, state: (evaluate(x)[1], {}), ValueError, "structure"),
             (
                 lambda self, evaluate, x, state: (
@@ -754,7 +797,10 @@ class TestOnesOwn:
                 "received NoneType",
             ),
         ],
-        ids=["no evaluation", "values", "structure", "state", "no state", "nothing"],
+        ids=[
+            *("no evaluation", "values", "evaluated", "condition", "none evaluated"),
+            *("structure", "state", "no state", "nothing"),
+        ],
     )
     def test_a_step_that_returns_something_else(self, step, error, words, photo):
         class Odd(self.Descent):

@@ -36,7 +36,9 @@ class Optimizer(Plugin, abc.ABC):
         Parameters
         ----------
         evaluate : callable
-            From values to (total ``[B]``, gradient ``[B, ...]``). To be called once, at `x`.
+            From values of the shape of `x` to (total ``[B]``, gradient ``[B, ...]``). The first
+            call of a step is to be at `x`: its losses and image are those of the step in records.
+            A line search may go on to evaluate other values; each call takes the time of a step.
         x : tensor [B, ...]
             What the last step returned, clipped to the parameters' bounds.
         state
