@@ -80,6 +80,34 @@ def naming(where: str) -> Iterator[None]:
         raise
 
 
+def settings_of(owner: Any, where: str) -> dict[str, Any]:
+    """Return what an object's `get_config` returns; an error names it.
+
+    Parameters
+    ----------
+    owner : object
+        A loss, an optimizer or a parametrisation.
+    where : str
+        How errors name it, such as ``"optimizer Adam"``.
+
+    Raises
+    ------
+    InputTypeError
+        If it is no mapping from names.
+    """
+    with naming(f"in {where}, method get_config"):
+        config = owner.get_config()
+        if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
+            raise InputTypeError(
+                explain(
+                    "`get_config` returned the wrong type",
+                    expected="a dict of settings by name",
+                    received=_brief(config),
+                )
+            )
+    return dict(config)
+
+
 def explain(problem: str, *, expected: str = "", received: Any = "", hint: str = "") -> str:
     """Compose a message in the library's one voice.
 

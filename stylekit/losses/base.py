@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras import ops
 
-from stylekit._checks import InputTypeError, explain, fail, number
+from stylekit._checks import InputTypeError, explain, fail, number, settings_of
 from stylekit.functional import Tensor
 from stylekit.losses.canvas import Canvas
 
@@ -114,7 +114,8 @@ class Loss(abc.ABC):
         return config
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        config = settings_of(self, f"loss {type(self).__name__}")
+        settings = ", ".join(f"{key}={value!r}" for key, value in config.items())
         return f"{type(self).__name__}({settings})"
 
 

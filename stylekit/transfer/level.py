@@ -15,6 +15,7 @@ from stylekit.transfer.memory.shortage import release
 from stylekit.transfer.objective import Objective
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import rendering, shown
+from stylekit.transfer.plugin import named
 from stylekit.transfer.record import Record
 from stylekit.transfer.result import NonFiniteLossError
 
@@ -55,7 +56,7 @@ class Level:
             None if mask is None else tensor(mask),
         )
         first = shown(values, render)
-        with naming(f"in optimizer {type(self._optimizer).__name__}, method init"):
+        with naming(f"in {named(self._optimizer)}, method init"):
             state = self._optimizer.init(values)
         self._carry = {
             "values": values,
@@ -122,7 +123,7 @@ class Level:
         # Another weight makes another objective: totals before and after do not compare.
         # A new dictionary: the old one may be kept for a checkpoint.
         carry = self._carry
-        with naming(f"in optimizer {type(self._optimizer).__name__}, method reset"):
+        with naming(f"in {named(self._optimizer)}, method reset"):
             state = self._optimizer.reset(carry["state"])
         self._carry = {**carry, "best_total": _no_total(carry["best"]), "state": state}
 

@@ -266,7 +266,7 @@ class Objective:
                 return total, gradient
 
             advice = "Keep state in the tensors that `init` returns and `step` passes on."
-            with tracing("optimizer", optimizer, "step", advice, others):
+            with tracing(optimizer, "step", advice, others):
                 made = optimizer.step(evaluate, given, carry["state"])
                 if not isinstance(made, tuple | list) or len(made) != 2:
                     fail(

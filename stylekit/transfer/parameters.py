@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from stylekit._checks import InputTypeError, explain, fail, integer, naming, number
 from stylekit.functional import Tensor
-from stylekit.transfer.plugin import Plugin, described, tracing
+from stylekit.transfer.plugin import Plugin, described, named, tracing
 
 SHOWN = (0.0, 1.0)
 """Range of the images that a run shows, saves and returns."""
@@ -50,6 +50,7 @@ class Parameters(Plugin, abc.ABC):
     [0, 1].
     """
 
+    _kind = "parametrisation"
     bounds: tuple[float, float] | None = None
     working: float = 0.0
 
@@ -353,8 +354,7 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
     InputError, InputTypeError
         If `prepare` or `image` returns something else than they should.
     """
-    name = type(parameters).__name__
-    with naming(f"in parametrisation {name}, method prepare"):
+    with naming(f"in {named(parameters)}, method prepare"):
         start = image if mask is None else unmasked(image, base, mask)
         prepared = parameters.prepare(start)
         if not isinstance(prepared, tuple) or len(prepared) != 2:
@@ -373,7 +373,7 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
 
     def render(values):
         advice = "Compute the image from the values and the context alone."
-        with tracing("parametrisation", parameters, "image", advice):
+        with tracing(parameters, "image", advice):
             result = parameters.image(values, context)
             if result.shape != image.shape:
                 fail(

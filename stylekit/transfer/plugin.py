@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylekit._checks import settings_of
+
 SETTINGS = (bool, int, float, str, tuple, type(None))
 """Types of the attributes that count as settings."""
 
 
 class Plugin:
     """Settings of an object that a run is given, for its record and its checkpoint."""
+
+    _kind = "plug-in"
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings by name. A run is resumed only with equal ones.
@@ -29,9 +33,14 @@ class Plugin:
     def __repr__(self) -> str:
         settings = (
             f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
-            for name, value in self.get_config().items()
+            for name, value in settings_of(self, named(self)).items()
         )
         return f"{type(self).__name__}({', '.join(settings)})"
+
+
+def named(plugin: Plugin) -> str:
+    """Return how errors name an object: by its kind and its class, as "optimizer Adam"."""
+    return f"{plugin._kind} {type(plugin).__name__}"
 
 
 def described(value) -> str:
@@ -43,14 +52,12 @@ def described(value) -> str:
 
 @contextlib.contextmanager
 def tracing(
-    kind: str, plugin: Plugin, method: str, advice: str, known: Container[Exception] = ()
+    plugin: Plugin, method: str, advice: str, known: Container[Exception] = ()
 ) -> Iterator[None]:
     """Name a plug-in in the errors of one of its traced methods, and warn of state that is lost.
 
     Parameters
     ----------
-    kind : str
-        "optimizer" or "parametrisation".
     plugin : Plugin
     method : str
     advice : str
@@ -63,13 +70,12 @@ def tracing(
     UserWarning
         If the method has changed an attribute while it was traced.
     """
-    name = type(plugin).__name__
     before = _attributes(plugin)
     try:
         yield
     except Exception as error:
         if error not in known:
-            error.add_note(f"in {kind} {name}, method {method}")
+            error.add_note(f"in {named(plugin)}, method {method}")
         raise
     if tf.executing_eagerly():  # as under `tf.config.run_functions_eagerly`
         return
@@ -77,7 +83,7 @@ def tracing(
     changed = [k for k, v in after.items() if k not in before or not _equal(v, before[k])]
     if changed:
         warnings.warn(
-            f"The {kind} {name} changed {', '.join(f'self.{k}' for k in changed)} in {method}. "
+            f"The {named(plugin)} changed {', '.join(f'self.{k}' for k in changed)} in {method}. "
             f"`{method}` is traced: its Python code runs once for each size, and the attribute is "
             f"a constant in all steps. {advice}",
             stacklevel=2,

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylekit._checks import settings_of
 from stylekit.image import picture_hash, resize
 from stylekit.transfer.checkpoint import State, as_checkpoint
 from stylekit.transfer.objective import read_by
 from stylekit.transfer.optimizers import as_optimizer
+from stylekit.transfer.plugin import named
 from stylekit.transfer.result import Result, Step, device, unbatched, versions
 
 
@@ -88,7 +90,11 @@ class Record:
             "size": list(start.shape[1:3]),
             "levels": [{"size": list(shape), "steps": count} for shape, count in levels],
             "terms": {
-                name: {"type": type(term).__name__, **_layers(term, transfer), **term.get_config()}
+                name: {
+                    "type": type(term).__name__,
+                    **_layers(term, transfer),
+                    **settings_of(term, f"loss {name!r}"),
+                }
                 for name, term in transfer.terms.items()
             },
             "extractor": repr(transfer.extractor),
@@ -266,8 +272,8 @@ def _identity(manifest: dict[str, Any], transfer, start) -> dict[str, Any]:
         "order": ", ".join(run["terms"]),  # of the sum
         "network": _digest(np.asarray(variable) for variable in network),
     }
-    run["optimizer settings"] = optimizer.get_config()
-    run["parameters settings"] = transfer.parameters.get_config()
+    run["optimizer settings"] = settings_of(optimizer, named(optimizer))
+    run["parameters settings"] = settings_of(transfer.parameters, named(transfer.parameters))
     # Objects of no name of their own have an address in it, and Keras counts its models.
     text = re.sub(r" at 0x[0-9a-f]+", "", json.dumps(run, default=repr))
     return json.loads(re.sub(r"_\d+(?=')", "", text))

@@ -1,5 +1,9 @@
+import numpy as np
 import pytest
+import tensorflow as tf
 
+import stylekit as sk
+from stylekit._checks import InputError, InputTypeError
 from stylekit.transfer.plugin import Plugin, described
 
 
@@ -14,6 +18,78 @@ def test_settings_are_the_plain_public_attributes():
     expected = {"rate": 0.1, "count": 3, "name": "a", "size": (1, 2), "on": True, "other": None}
     assert Thing().get_config() == expected
     assert repr(Thing()) == "Thing(rate=0.1, count=3, name='a', size=(1, 2), on=True, other=None)"
+
+
+class Still(sk.transfer.Optimizer):
+    def init(self, x):
+        return ()
+
+    def step(self, evaluate, x, state):
+        return x - evaluate(x)[1], state
+
+
+class Same(sk.transfer.Parameters):
+    def prepare(self, image):
+        return image, None
+
+    def image(self, values, context):
+        return values
+
+
+class Mean(sk.Loss):
+    def compute(self, image, features, targets):
+        return tf.reduce_mean(image, (1, 2, 3))
+
+
+def broken(kind, method, function):
+    """Return an object of a plug-in's class, one of whose methods is a function."""
+    return type("Broken", (kind,), {method: function})()
+
+
+HOOKS = [
+    (Still, "optimizer Broken", "get_config"),
+    (Still, "optimizer Broken", "memory"),
+    (Same, "parametrisation Broken", "get_config"),
+    (Same, "parametrisation Broken", "pictures"),
+    (Mean, "loss 'broken'", "get_config"),
+]
+
+
+@pytest.mark.parametrize(("kind", "where", "method"), HOOKS)
+@pytest.mark.parametrize("how", ["raises", "None", "list"])
+def test_an_error_in_a_hook_names_its_object(how, kind, where, method):
+    def function(*_):
+        return {"raises": {}.popitem, "None": lambda: None, "list": lambda: [1]}[how]()
+
+    one = broken(kind, method, function)
+    options = {Still: "optimizer", Same: "parameters"}
+    given = {options[kind]: one} if kind in options else {}
+    losses = [Mean() if given else one]
+    picture = np.full((8, 8, 3), 0.5, "float32")
+
+    def act():
+        if method != "get_config":
+            return sk.estimate_memory(8, sk.VGG19(weights=None), losses, **given)
+        return sk.StyleTransfer(losses, extractor=sk.VGG19(weights=None), **given).run(picture, 1)
+
+    words = "an empty|dictionary is empty" if how == "raises" else f"`{method}` returned"
+    with pytest.raises(KeyError if how == "raises" else InputTypeError, match=words) as caught:
+        act()
+    assert caught.value.__notes__ == [f"in {where}, method {method}"]
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan")])
+def test_a_size_is_at_least_zero(value):
+    one = broken(Still, "memory", lambda self: value)
+    with pytest.raises(InputError, match=r"what `memory` returned is out of range.*at least 0"):
+        sk.estimate_memory(8, sk.VGG19(weights=None), [Mean()], optimizer=one)
+
+
+def test_settings_have_names():
+    one = broken(Mean, "get_config", lambda self: {(1, 2): 3})
+    with pytest.raises(InputTypeError, match=r"dict of settings by name.*\(1, 2\)") as caught:
+        repr(one)
+    assert caught.value.__notes__ == ["in loss Broken, method get_config"]
 
 
 @pytest.mark.parametrize(

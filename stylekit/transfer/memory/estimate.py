@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import caused_by, integer
+from stylekit._checks import caused_by, integer, naming, number
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Canvas, ContentLoss, Loss, NeighborStyleLoss, TileableLoss
 from stylekit.losses.hypercolumns import CELL, SCORES
@@ -18,6 +18,7 @@ from stylekit.transfer.memory.plan import Plan
 from stylekit.transfer.objective import named_terms, read_by
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import Parameters, as_parameters
+from stylekit.transfer.plugin import named
 from stylekit.transfer.pyramid import Pyramid
 
 BASE = 76e6
@@ -127,7 +128,12 @@ def estimate_memory(
     picture = batch * math.prod(shape) * 3 * 4
     mover = as_optimizer(optimizer)
     parameters = as_parameters(parameters)
-    pictures = PICTURES + parameters.pictures(shape) * mover.memory() + parameters.working
+    with naming(f"in {named(mover)}, method memory"):
+        copies = number(mover.memory(), "what `memory` returned", low=0)
+    with naming(f"in {named(parameters)}, method pictures"):
+        size_of_values = number(parameters.pictures(shape), "what `pictures` returned", low=0)
+    working = number(parameters.working, f"`working` of {named(parameters)}", low=0)
+    pictures = PICTURES + size_of_values * copies + working
 
     layers = read_by(terms, extractor)
     features, targets, weights = 0.0, 0.0, 0

@@ -23,6 +23,8 @@ class Optimizer(Plugin, abc.ABC):
     Attributes that a constructor sets are the settings; see `get_config`.
     """
 
+    _kind = "optimizer"
+
     @abc.abstractmethod
     def init(self, x: Tensor) -> Any:
         """Return the state before the first step at values ``[B, ...]``. Called once a size."""
