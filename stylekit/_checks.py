@@ -80,6 +80,11 @@ def naming(where: str) -> Iterator[None]:
         raise
 
 
+def name_of(function: Any) -> str:
+    """Return the name of a function, or the class of another object that can be called."""
+    return getattr(function, "__name__", type(function).__name__)
+
+
 def settings_of(owner: Any, where: str) -> dict[str, Any]:
     """Return what an object's `get_config` returns; an error names it.
 

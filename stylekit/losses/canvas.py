@@ -287,7 +287,7 @@ class Canvas:
                     hint="give the mask as an array",
                     argument=argument or name,
                 )
-            mask = mask(self.picture)
+            mask = operations.made_of(mask, self.picture)
         with caused_by(argument or name):
             return operations.as_mask(mask, self.mask_shape, name=name)
 

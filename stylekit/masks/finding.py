@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, caused_by, explain, fail, naming
-from stylekit.masks.operations import as_mask, resize
+from stylekit._checks import InputTypeError, caused_by, explain, fail, name_of, naming
+from stylekit.masks.operations import as_mask, made_of, resize
 from stylekit.masks.refine.crf import crf
 from stylekit.masks.segmentation import Segmentation, Segmenter
 from stylekit.masks.segmenters.deeplab import DeepLab
@@ -70,13 +70,13 @@ def find_subject(
             better: Any = crf(picture, seen)
             # What little there was of a class may be gone: then what the segmenter said stands.
             return better.mask(classes) if {*classes} & {*better.names_present} else found
-    with caused_by("refine"):
+    with caused_by("refine"), naming(f"in refine {name_of(refine)!r}"):
         return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {name}")
 
 
 def segmented(segmenter: Segmenter, picture: np.ndarray) -> Segmentation:
     """Return what a segmenter makes of a picture, checked; its errors name it in a note."""
-    name = getattr(segmenter, "__name__", type(segmenter).__name__)
+    name = name_of(segmenter)
     with naming(f"in segmenter {name!r}"):
         seen = segmenter(picture)
     if not isinstance(seen, Segmentation):
@@ -105,7 +105,7 @@ def fitted(
         If the aspect ratios differ by more than rounding to whole pixels does.
     """
     with caused_by(argument or name):
-        values = as_mask(mask(picture) if callable(mask) else mask, name=name)
+        values = as_mask(made_of(mask, picture), name=name)
     (height, width), (rows, columns) = picture.shape[:2], values.shape
     # Rounding moves each side by half a pixel at most, in either shape.
     if abs(rows * width - columns * height) > (rows + columns + height + width) / 2:

@@ -15,7 +15,17 @@ from PIL import Image
 from scipy import ndimage
 from skimage.transform import resize_local_mean
 
-from stylekit._checks import InputTypeError, caused_by, choice, explain, fail, integer, number
+from stylekit._checks import (
+    InputTypeError,
+    caused_by,
+    choice,
+    explain,
+    fail,
+    integer,
+    name_of,
+    naming,
+    number,
+)
 from stylekit.image import PictureLike, as_image
 
 MaskLike: TypeAlias = PictureLike | Callable[[np.ndarray], PictureLike]
@@ -23,6 +33,14 @@ MaskLike: TypeAlias = PictureLike | Callable[[np.ndarray], PictureLike]
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec. 709
 _ROUNDING = 1e-4  # what arithmetic such as 1 - a - b may leave outside [0, 1]; as for pictures
+
+
+def made_of(mask: MaskLike, picture: np.ndarray) -> PictureLike:
+    """Return a mask, or what a callable makes of a picture; an error names the callable."""
+    if not callable(mask):
+        return mask
+    with naming(f"in mask {name_of(mask)!r}"):
+        return mask(picture)
 
 
 def as_mask(
@@ -97,7 +115,7 @@ def mask_of(
     mask: Any, picture: np.ndarray, *, name: str = "mask", allow_empty: bool = False
 ) -> np.ndarray:
     """Return a mask of a picture's size, or what a callable makes of the picture, checked."""
-    mask = mask(picture) if callable(mask) else mask
+    mask = made_of(mask, picture)
     return as_mask(mask, picture.shape[:2], name=name, allow_empty=allow_empty)
 
 

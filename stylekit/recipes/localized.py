@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stylekit import blend as blends
-from stylekit._checks import choice, fail, naming, number
+from stylekit._checks import choice, fail, name_of, naming, number
 from stylekit._defaults import SIZE
 from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.masks import MaskLike, Segmenter, feather, find_subject, resize
@@ -162,7 +162,7 @@ def localized(
     if method != "update":
         blend = blend or "seam"
         join = blend if callable(blend) else BLENDS[blend]
-        record["blend"] = getattr(join, "__name__", type(join).__name__)
+        record["blend"] = name_of(join)
 
         def joined(result: Result) -> Result:
             # The blends soften the edge themselves, each where it puts it.
@@ -180,14 +180,16 @@ def localized(
 
 def _joined(join, photo, stylised, where, feather_radius) -> np.ndarray:
     """Return what a blend makes, checked."""
-    name = getattr(join, "__name__", type(join).__name__)
+    name = name_of(join)
     with naming(f"in blend {name!r}"):
-        image = as_image(join(photo, stylised, where, feather=feather_radius), "a blend's picture")
-    if image.shape != photo.shape:
-        fail(
-            f"the blend {name!r} returned a picture of another shape",
-            expected=f"{list(photo.shape)}",
-            received=list(image.shape),
-            argument="blend",
-        )
-    return image
+        made = join(photo, stylised, where, feather=feather_radius)
+        array = np.asarray(made)
+        if array.dtype.kind != "f" or array.shape != photo.shape:
+            is_array = array.dtype.kind in "fiub" and array.ndim
+            fail(
+                f"the blend {name!r} returned something else than a picture like the photograph",
+                expected=f"an array of floats in [0, 1] of shape {list(photo.shape)}",
+                received=f"{array.dtype} {list(array.shape)}" if is_array else type(made).__name__,
+                argument="blend",
+            )
+        return as_image(array, f"the picture of the blend {name!r}")

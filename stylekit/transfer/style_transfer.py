@@ -368,7 +368,7 @@ class StyleTransfer:
                     hint="give the mask as an array",
                     argument="update_mask",
                 )
-            mask = mask(picture)
+            mask = operations.made_of(mask, picture)
         if mask is None:
             return None
         with caused_by("update_mask"):

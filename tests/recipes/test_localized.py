@@ -183,10 +183,42 @@ def test_a_blend_may_be_a_function(run, photo, coffee, left):
     assert seen[0][1] == 2.0
 
 
-def test_a_blend_of_another_shape_is_an_error_that_names_it(run, photo, coffee, left):
-    def cropped(photo, stylised, mask, *, feather):
-        return stylised[1:]
+@pytest.mark.parametrize(
+    ("returned", "received"),
+    [
+        (lambda picture: picture[1:], r"float32 \[23, 32, 3\]"),
+        (lambda picture: picture[..., 0], r"float32 \[24, 32\]"),
+        (lambda picture: np.uint8(picture * 255), r"uint8 \[24, 32, 3\]"),
+        (lambda picture: "photo.png", "str"),
+        (lambda picture: None, "NoneType"),
+        (lambda picture: 2 * picture, "to 2"),
+    ],
+    ids=["cropped", "grey", "levels", "path", "nothing", "values"],
+)
+def test_a_blend_that_returns_something_else_is_named(returned, received, run, photo, left):
+    def own(photo, stylised, mask, *, feather):
+        return returned(np.ones_like(stylised))
 
-    words = "the blend 'cropped' returned a picture of another shape"
-    with pytest.raises(sk.transfer.TransferError, match=words):
-        run(photo, coffee, left, method="revert", blend=cropped, steps=0)
+    words = rf"blend 'own' .*floats in \[0, 1\].*received .*{received}"
+    with pytest.raises(sk.transfer.TransferError, match=words) as caught:
+        run(photo, photo, left, method="revert", blend=own, steps=0)
+    assert caught.value.__notes__ == ["in blend 'own'"]
+
+
+def broken(*_):
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ({"refine": broken}, "in refine 'broken'"),
+        ({"subject": broken}, "in mask 'broken'"),
+        ({"subject": np.ones(SHAPE), "style_subject": broken}, "in mask 'broken'"),
+    ],
+)
+def test_functions_of_ones_own_are_named(options, note, photo, left):
+    given = {"subject": left, "method": "revert", "keep": "background"} | options
+    with pytest.raises(ZeroDivisionError) as caught:
+        sk.recipes.localized(photo, photo, size=None, **given)
+    assert caught.value.__notes__ == [note]
