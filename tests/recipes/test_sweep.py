@@ -2,6 +2,7 @@ import csv
 import json
 import math
 
+import keras
 import matplotlib.figure
 import numpy as np
 import pytest
@@ -311,6 +312,30 @@ class TestGrid:
     )
     def test_labels(self, value, label):
         assert label_of(value, 7) == label
+
+    @pytest.mark.parametrize(
+        ("values", "labels"),
+        [
+            (
+                [sk.LBFGS(5), keras.optimizers.Adam(0.02), sk.LBFGS(3), None],
+                ["LBFGS(history=5)", "Adam", "LBFGS(history=3)", "default"],
+            ),
+            (
+                [keras.optimizers.Adam(0.02), keras.optimizers.Adam(0.05, beta_1=0.8)],
+                ["Adam(learning_rate=0.02, beta_1=0.9)", "Adam(learning_rate=0.05, beta_1=0.8)"],
+            ),
+            ([sk.LBFGS(5), sk.LBFGS(5)], ["LBFGS (1)", "LBFGS (2)"]),
+            ([object(), object()], ["1", "2"]),
+        ],
+    )
+    def test_labels_of_optimizers(self, values, labels):
+        [axis] = axes_of({"optimizer": values}, sk.recipes.basic, ())
+        assert list(axis.labels) == labels
+
+    def test_labels_of_functions_and_classes(self):
+        values = ["gram", sk.GramStyleLoss, content_distance, lambda style: None]
+        [axis] = axes_of({"style_loss": values}, sk.recipes.basic, ())
+        assert axis.labels == ("gram", "GramStyleLoss", "content_distance", "4")
 
     def test_labels_of_an_axis_differ(self, tmp_path):
         paths = [tmp_path / "a" / "wave.jpg", tmp_path / "b" / "wave.jpg", str(tmp_path / "c.jpg")]

@@ -7,13 +7,14 @@ import inspect
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from stylekit._checks import InputTypeError, did_you_mean, explain, fail
+from stylekit._checks import InputTypeError, did_you_mean, explain, fail, settings_of
 from stylekit.recipes.recipe import RUN
+from stylekit.transfer.plugin import SETTINGS
 
 KEPT = ("content", "size", "extractor", "finish", "plan", "callbacks", "checkpoint")
 """What is the same for every cell, or the sweep's own."""
@@ -106,7 +107,35 @@ def label_of(value: Any, number: int = 1) -> str:
         return " ".join(f"{label_of(key)}:{label_of(one)}" for key, one in value.items())
     if isinstance(value, list | tuple):
         return " ".join(label_of(one, k) for k, one in enumerate(value, 1))
-    return str(number)
+    name = getattr(value, "__name__", "<")  # of a function or a class
+    return str(number) if name.startswith("<") else name
+
+
+def _with_settings(values: Sequence[Any]) -> dict[int, str]:
+    """Return the labels of objects that tell their settings, by their place among the values.
+
+    A label is the class, with the settings that differ among the values of that class, as
+    ``"LBFGS(history=5)"``.
+    """
+    kinds: dict[type, dict[int, dict[str, Any]]] = {}
+    for place, value in enumerate(values):
+        if not isinstance(value, type) and hasattr(value, "get_config"):
+            settings = settings_of(value, type(value).__name__)
+            kinds.setdefault(type(value), {})[place] = settings
+    labels = {}
+    for kind, configs in kinds.items():
+        told = [config.items() for config in configs.values()]
+        names = dict.fromkeys(name for config in configs.values() for name in config)
+        for place, config in configs.items():
+            differing = [
+                f"{name}={label_of(config[name])}"
+                for name in names
+                if name in config and not all((name, config[name]) in items for items in told)
+                # Keras counts the names of its optimizers.
+                if name != "name" and isinstance(config[name], SETTINGS)
+            ]
+            labels[place] = kind.__name__ + (f"({', '.join(differing)})" if differing else "")
+    return labels
 
 
 def _short(text: str) -> str:
@@ -156,7 +185,8 @@ def _axis(name: str, values: Any) -> Axis:
         shown = [Path(value) if isinstance(value, str) else value for value in values]
     else:
         shown = list(values)
-    labels = [label_of(value, number) for number, value in enumerate(shown, 1)]
+    objects = _with_settings(shown)
+    labels = [objects.get(k, label_of(value, k + 1)) for k, value in enumerate(shown)]
     if len(set(labels)) < len(labels):
         labels = [f"{label} ({number})" for number, label in enumerate(labels, 1)]
     return _not_empty(Axis(name, values, tuple(labels)))
