@@ -236,7 +236,7 @@ class Objective:
         # Another rendering captures its mask, and a Keras optimizer has variables of its own run.
         key = None
         if render is None and type(optimizer) is LBFGS:
-            key = f"{optimizer.get_config()} {optimizer.bounds} {bounds} {jit_compile}"
+            key = f"{optimizer} {optimizer.get_config()} {optimizer.bounds} {bounds} {jit_compile}"
             if key in self._steppers:
                 return self._steppers[key]
 

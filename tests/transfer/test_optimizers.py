@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
 from stylekit.transfer import LBFGS, KerasOptimizer, Optimizer
+from stylekit.transfer.memory.plan import downwards
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.optimizers.lbfgs import (
     _correction,
@@ -372,6 +373,18 @@ class TestSettings:
     def test_repr(self):
         assert repr(LBFGS(7)) == "LBFGS(history=7, first_step=0.02, max_step=0.03)"
         assert repr(LBFGS(history_dtype="bfloat16")).endswith(", history_dtype='bfloat16')")
+
+    def test_a_history_that_is_left_open(self):
+        optimizer = LBFGS(max_step=0.01)
+        assert optimizer.history == 10
+        assert optimizer.get_config()["history"] is None
+        found = [(one.history, one.history_dtype) for one in downwards(optimizer)]
+        assert found == [(10, None), (5, None), (3, None), (3, "bfloat16")]
+        assert {one.max_step for one in downwards(optimizer)} == {0.01}
+        assert LBFGS(10).less() is None
+        assert [one.history_dtype for one in downwards(LBFGS(history_dtype="bfloat16"))] == [
+            "bfloat16"
+        ] * 3
 
     def test_a_dtype_by_default_is_no_setting(self):
         assert "history_dtype" not in LBFGS().get_config()

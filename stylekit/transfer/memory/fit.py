@@ -1,39 +1,26 @@
-"""The plan, and the optimizer, that fit in the memory there is."""
+"""The fastest plan that fits in the memory there is."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from stylekit._checks import InputError, SetupError, explain, in_bytes
+from stylekit._checks import InputError, SetupError, explain, in_bytes, naming
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss
 from stylekit.transfer.memory.estimate import Memory, estimate_memory, in_units
 from stylekit.transfer.memory.plan import Plan, Recompute, Tiles, downwards
-from stylekit.transfer.optimizers import LBFGS, OptimizerLike, as_optimizer
+from stylekit.transfer.optimizers import OptimizerLike, as_optimizer
+from stylekit.transfer.plugin import named
 
 PLANS = (Plan(), Recompute(), Tiles(1024), Tiles(512), Tiles(256))
 """From the fastest to the one that needs least."""
-
-HISTORIES = (
-    {"history": 5},
-    {"history": 3},
-    {"history": 3, "history_dtype": "bfloat16"},
-)
-"""Of L-BFGS, where it is left to choose and does not fit as it is."""
-
-FIRST_ORDER = (
-    functools.partial(keras.optimizers.Adam, 0.02),
-    functools.partial(keras.optimizers.Lion, 0.004),
-)
-"""Made where not even the shortest history fits: of two states, and of one."""
 
 MARGIN = 1.15
 """By how much an estimate may be too low."""
@@ -46,8 +33,8 @@ SHARE = 0.9
 class FitMemory(Plan):
     """The fastest plan that is estimated to fit in some memory, chosen once for a run.
 
-    Where no plan fits, and the run's optimizer is the default, L-BFGS keeps a shorter history; at
-    last Adam, or Lion (Chen et al. 2023), takes its place.
+    The optimizer stays as it was given. Where no plan fits, one that leaves its memory open, such
+    as `LBFGS` without a `history`, settles on less before the first step; see `Optimizer.less`.
 
     Parameters
     ----------
@@ -100,7 +87,10 @@ class FitMemory(Plan):
         SetupError
             If nothing fits in a limit that was given.
         """
-        for mover in _optimizers(optimizer):
+        first = as_optimizer(optimizer)
+        with naming(f"in {named(first)}, method less"):
+            movers = [optimizer, *itertools.islice(downwards(first), 1, None)]
+        for mover in movers:
             for plan in (*PLANS, *downwards(PLANS[-1])):
                 if known == (repr(plan), repr(as_optimizer(mover))):
                     return plan, mover
@@ -112,7 +102,7 @@ class FitMemory(Plan):
             return Plan(), optimizer
         found: list[tuple[Memory, Plan, Any]] = []
         refused = ""
-        for mover in _optimizers(optimizer):
+        for mover in movers:
             for plan in PLANS:
                 try:
                     plan.check(losses, extractor, precision)
@@ -141,7 +131,8 @@ class FitMemory(Plan):
                     "the run does not fit in the memory",
                     expected=f"{in_units(MARGIN * need.total)} or more for {width}x{height} pixels",
                     received=in_units(limit),
-                    hint=f"give it more, or take a smaller size{refused}",
+                    hint="give it more, take a smaller size, or an `optimizer` with less memory, "
+                    f"such as LBFGS(history=3) or Adam{refused}",
                 ),
                 argument="limit",
             )
@@ -174,13 +165,3 @@ def free_memory() -> int | None:
     except OSError:  # no limit of its own
         return free
     return min(free, int(most) - int(used)) if most.strip().isdecimal() else free
-
-
-def _optimizers(given: Any):
-    """Yield the optimizer that was given; for none, also those that need ever less memory."""
-    yield given
-    if given is None:
-        for options in HISTORIES:
-            yield LBFGS(**options)
-        for make in FIRST_ORDER:
-            yield make()

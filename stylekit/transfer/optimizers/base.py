@@ -61,3 +61,11 @@ class Optimizer(Plugin, abc.ABC):
         estimate memory. Default: 8, about Adam's.
         """
         return 8.0
+
+    def less(self) -> Optimizer | None:
+        """Return this optimizer with the next setting that needs less memory, or None.
+
+        Used by `FitMemory`, before the first step of a run that does not fit otherwise. Default:
+        None, so that an optimizer stays as it was given.
+        """
+        return None

@@ -99,8 +99,7 @@ def as_optimizer(
     InputTypeError
         If it is neither an `Optimizer` nor one of Keras.
     """
-    if optimizer is None:
-        return LBFGS(bounds=bounds)
+    optimizer = LBFGS() if optimizer is None else optimizer
     if isinstance(optimizer, LBFGS) and optimizer.takes_bounds:
         optimizer = copy.copy(optimizer)
         optimizer.bounds = bounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -14,6 +15,9 @@ from stylekit.transfer.parameters import Pixels, check_bounds, clip
 
 TINY = 1e-30
 """Keeps quotients by a zero gradient finite."""
+
+HISTORIES = (10, 5, 3)
+"""Pairs that are kept where it is left open: the first, or what fits."""
 
 HISTORY_DTYPES = (None, "float32", "bfloat16")
 
@@ -29,8 +33,10 @@ class LBFGS(Optimizer):
 
     Parameters
     ----------
-    history : int
-        Pairs of differences, at least 1; each holds twice the image's memory.
+    history : int, optional
+        Pairs of differences, at least 1; each holds twice the image's memory. Default: 10, or as
+        many of 5 and 3 as fit, at last in bfloat16, where `FitMemory` finds that 10 do not. The
+        run's manifest tells how many were used.
     first_step : float
         Mean change of the values that have a gradient in the first step, which has no curvature
         to go by.
@@ -56,14 +62,15 @@ class LBFGS(Optimizer):
 
     def __init__(
         self,
-        history: int = 10,
+        history: int | None = None,
         *,
         first_step: float = 0.02,
         max_step: float = 0.03,
         bounds: tuple[float, float] | str | None = "parameters",
         history_dtype: str | None = None,
     ) -> None:
-        self.history = integer(history, "history", low=1)
+        self._open = history is None
+        self.history = HISTORIES[0] if history is None else integer(history, "history", low=1)
         self.first_step = number(first_step, "first_step", low=0, open_low=True)
         self.max_step = number(max_step, "max_step", low=0, open_low=True)
         self.takes_bounds = isinstance(bounds, str) and bounds == "parameters"
@@ -82,7 +89,8 @@ class LBFGS(Optimizer):
         bounds = "parameters" if self.takes_bounds else self.bounds
         steps = {"first_step": self.first_step, "max_step": self.max_step}
         kept = {"history_dtype": self.history_dtype} if self.history_dtype else {}
-        return {"history": self.history, **steps, "bounds": bounds, **kept}
+        history = None if self._open else self.history
+        return {"history": history, **steps, "bounds": bounds, **kept}
 
     def memory(self) -> float:
         """Return how many float32 copies of the values are held at a step's peak.
@@ -93,6 +101,17 @@ class LBFGS(Optimizer):
         """
         rounded = self.history_dtype == "bfloat16"
         return self.history + 8.0 if rounded else 2 * self.history + 6.5
+
+    def less(self) -> LBFGS | None:
+        """Return the next shorter history, if it was left open; see `Optimizer.less`."""
+        shorter = copy.copy(self)
+        if self._open and self.history != HISTORIES[-1]:
+            shorter.history = HISTORIES[HISTORIES.index(self.history) + 1]
+        elif self._open and self.history_dtype is None:
+            shorter.history_dtype = "bfloat16"
+        else:
+            return None
+        return shorter
 
     def init(self, x: Tensor) -> Any:
         """Return the state before the first step; see `Optimizer.init`."""

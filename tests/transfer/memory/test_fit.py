@@ -22,31 +22,66 @@ def test_the_fastest_plan_that_fits(compact_terms, compact):
     assert isinstance(below, sk.Tiles)
 
 
-def test_a_shorter_history_where_no_plan_fits(compact_terms, compact):
-    least = min(sk.estimate_memory(2048, compact, compact_terms, plan=p).total for p in fit.PLANS)
-    least *= fit.MARGIN
-    _, optimizer = settled(int(least) - 1, compact_terms, compact)
-    assert optimizer.history < 10
+@pytest.fixture
+def need(compact_terms, compact):
+    """A function that returns the least limit in which an optimizer fits, by any plan."""
 
-    def need(mover):
-        given = {"optimizer": mover}
+    def of(optimizer=None):
         needs = (
-            sk.estimate_memory(2048, compact, compact_terms, plan=p, **given) for p in fit.PLANS
+            sk.estimate_memory(2048, compact, compact_terms, plan=plan, optimizer=optimizer)
+            for plan in fit.PLANS
         )
         return int(fit.MARGIN * min(one.total for one in needs)) + 1
 
-    shortest = need(sk.LBFGS(**fit.HISTORIES[-1]))
-    adam, lion = (make() for make in fit.FIRST_ORDER)
-    assert need(lion) < need(adam) < shortest
-    for limit, kind in ((shortest - 2, type(adam)), (need(adam) - 2, type(lion))):
-        assert type(settled(limit, compact_terms, compact)[1]) is kind
-    with pytest.raises(SetupError, match=r"does not fit in the memory: expected .* GB or more"):
-        settled(int(least) - 1, compact_terms, compact, optimizer=sk.LBFGS())
+    return of
 
 
-def test_an_optimizer_that_was_given_stays(compact_terms, compact):
-    adam = keras.optimizers.Adam(0.02)
-    assert settled("20GB", compact_terms, compact, optimizer=adam) == (sk.Plan(), adam)
+def test_a_history_that_is_left_open_gets_shorter_where_no_plan_fits(compact_terms, compact, need):
+    halved = sk.LBFGS(3, history_dtype="bfloat16")
+    for pairs, fitting in ((5, sk.LBFGS(5)), (3, sk.LBFGS(3)), (3, halved)):
+        _, optimizer = settled(need(fitting), compact_terms, compact)
+        assert (optimizer.history, repr(optimizer)) == (pairs, repr(fitting))
+    # Other settings stay as they are.
+    _, optimizer = settled(
+        need(halved), compact_terms, compact, optimizer=sk.LBFGS(first_step=0.01)
+    )
+    assert (optimizer.history, optimizer.first_step, optimizer.takes_bounds) == (3, 0.01, True)
+    words = r"does not fit in the memory: .* GB or more.*LBFGS\(history=3\) or Adam"
+    with pytest.raises(SetupError, match=words):
+        settled(need(halved) - 2, compact_terms, compact)
+
+
+def test_an_optimizer_that_was_given_stays(compact_terms, compact, need):
+    adam, lbfgs = keras.optimizers.Adam(0.02), sk.LBFGS(10)
+    for given in (adam, lbfgs):
+        assert settled("20GB", compact_terms, compact, optimizer=given) == (sk.Plan(), given)
+        with pytest.raises(SetupError, match="does not fit in the memory"):
+            settled(need(given) - 2, compact_terms, compact, optimizer=given)
+
+
+def test_an_optimizer_of_ones_own_may_need_less(compact_terms, compact, need):
+    class Own(sk.transfer.Optimizer):
+        def __init__(self, copies):
+            self.copies = copies
+
+        def init(self, x):
+            return ()
+
+        def step(self, evaluate, x, state):
+            return x - evaluate(x)[1], state
+
+        def memory(self):
+            return self.copies
+
+        def less(self):
+            return Own(self.copies / 2) if self.copies > 4 else None
+
+    _, optimizer = settled(need(Own(8)), compact_terms, compact, optimizer=Own(32))
+    assert optimizer.copies == 8
+    Own.less = lambda self: 1 / 0
+    with pytest.raises(ZeroDivisionError) as caught:
+        settled("9GB", compact_terms, compact, optimizer=Own(8))
+    assert caught.value.__notes__ == ["in optimizer Own, method less"]
 
 
 def test_terms_that_tiles_do_not_take(style, compact):
