@@ -211,6 +211,12 @@ class Level:
         return shown(self._carry["values"], self._render).numpy()
 
     @property
+    def without_gradient(self) -> list[str]:
+        """The terms that have a weight and pass no gradient."""
+        silent = () if self._objective is None else self._objective.without_gradient
+        return [name for name in silent if self._objective.terms[name].weight]
+
+    @property
     def seen(self):
         """The image of the last row, as long as all is finite."""
         return self._carry["good"]

@@ -28,6 +28,12 @@ from stylekit.transfer.plugin import described, tracing
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 """Of a run."""
 
+CUTS = {
+    *("Ceil", "Floor", "Rint", "Round", "Sign"),
+    *("OnesLike", "PyFunc", "PyFuncStateless", "StopGradient", "ZerosLike"),
+}
+"""TensorFlow's operations on floats that pass no gradient."""
+
 EXACT = "float64"
 """Of a check: numeric derivatives drown in the rounding of float32."""
 
@@ -66,6 +72,8 @@ class Objective:
     canvas : Canvas
     targets : dict of str
         What each term's `prepare` returned.
+    without_gradient : set of str
+        The terms that were traced so far and found to pass no gradient to the image.
 
     Raises
     ------
@@ -122,6 +130,7 @@ class Objective:
         self._trace()
 
     def _trace(self) -> None:
+        self.without_gradient: set[str] = set()
         self._steppers: dict[str, Callable] = {}
         self._traced = tf.function(self._evaluate, autograph=False)
         self._traced_terms = tf.function(self._term_gradients, autograph=False)
@@ -381,7 +390,10 @@ class Objective:
         term = self.terms[name]
         with naming(f"in loss {name!r}, method {type(term).__name__}.compute"):
             value = term.compute(image, features, targets)
-            return self._checked_value(name, value, image.shape[0])
+            value = self._checked_value(name, value, image.shape[0])
+        if not tf.executing_eagerly() and not passes_gradient(value, [image, *features.values()]):
+            self.without_gradient.add(name)
+        return value
 
     def _checked_value(self, name: str, value, batch: int):
         value = tf.cast(value, self.dtype)
@@ -453,6 +465,30 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
             name = f"{loss.default_name}_{number}"
         named[name] = loss
     return named
+
+
+def passes_gradient(value: tf.Tensor, sources: Iterable[tf.Tensor]) -> bool:
+    """Return whether a value of a graph may have a gradient with respect to one of some tensors.
+
+    It looks at the graph's operations, which takes much less time than to build the gradient.
+    """
+    sought = {source.ref() for source in sources}
+    waiting, met = [value], set()
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.ref() in sought:
+            return True
+        operation = tensor.op
+        if operation.name not in met and operation.type not in CUTS:
+            met.add(operation.name)
+            # Through loops the gradient goes by lists, which are variants, and by variables.
+            kinds = (tf.variant, tf.resource)
+            waiting += [
+                one
+                for one in operation.inputs
+                if one.dtype.is_floating or one.dtype.is_complex or one.dtype in kinds
+            ]
+    return False
 
 
 def _shaped(values, like, who: str) -> tf.Tensor:

@@ -201,6 +201,13 @@ class Record:
                 f"{float(np.mean(row['total'])):.3g}, so that the image cannot change: look in the "
                 "network and in the losses for what passes no gradient, such as a cast to integers"
             )
+        elif index == 0 and (silent := self.level.without_gradient):
+            self._warn(
+                f"no gradient passes through {', '.join(f'the loss {name!r}' for name in silent)}, "
+                "so that the weight is without effect: look in compute for a constant, NumPy, "
+                "stop_gradient, rounding or a cast to integers, or set the weight to 0 to only "
+                "record the loss"
+            )
         self.rows.append(self.kept(level, row))
         self.image = row["image"]
         return Step(index, self._steps, level, self.rows[-1]["seconds"], row)

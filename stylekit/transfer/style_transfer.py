@@ -160,8 +160,8 @@ class StyleTransfer:
         Warns
         -----
         UserWarning
-            If a callback fails in `close`, or an optimizer or a parametrisation keeps state where
-            it is lost.
+            If a callback fails in `close`, an optimizer or a parametrisation keeps state where it
+            is lost, or no gradient passes through a loss.
         """
         callbacks = as_callbacks(callbacks)
         record = Record(self, steps, checkpoint)
