@@ -52,7 +52,7 @@ def run_mixed(
         )
     transfer, taken = last
     # Weights, sizes or masks unfit for the last network are told before the first has worked.
-    transfer.objective(start)
+    transfer.prepare(start)
     callbacks = as_callbacks(callbacks)
     before = steps - taken
     whole = None if checkpoint is None else as_checkpoint(checkpoint)

@@ -99,6 +99,7 @@ class StyleTransfer:
             )
         self.jit_compile = bool(jit_compile)
         self.seed = integer(seed, "seed", low=0)
+        self._ready: tuple[Any, Objective] | None = None
 
     def objective(self, initial: StartLike) -> Objective:
         """Return the objective at the size of a start; see `run` for `initial`."""
@@ -108,6 +109,17 @@ class StyleTransfer:
         objective = self._planned(plan, shape, shape, picture, Record(self, 0)).objective
         objective.begin(image)
         return objective
+
+    def prepare(self, initial: StartLike) -> None:
+        """Prepare the terms at the size of a start, for the next run at that size.
+
+        What is unfit raises now, as it would in `run`, whose parameter `initial` is.
+        """
+        image, picture = start_of(initial, self.terms.values(), self.seed)
+        shape = image.shape[1:3]
+        plan, _ = self._settle(shape, len(image), self.optimizer, tell=False)
+        planned = self._planned(plan, shape, shape, picture, Record(self, 0))
+        self._ready = (planned.plan, tuple(shape), tuple(shape)), planned.objective
 
     def run(
         self,
@@ -345,15 +357,22 @@ class StyleTransfer:
         self, plan: Plan, shape, base_shape, picture, record: Record, round: int = 0
     ) -> Planned:
         def make(plan: Plan) -> Objective:
-            objective = plan.objective(
-                list(self.terms.values()),
-                self.extractor,
-                tuple(shape),
-                base_shape=tuple(base_shape),
-                picture=picture,
-                precision=self.precision,
-                round=round,
-            )
+            key, ready = (plan, tuple(shape), tuple(base_shape)), self._ready
+            self._ready = None
+            if ready is not None and ready[0] == key:
+                objective = ready[1]
+                objective.canvas.picture = picture
+            else:
+                del ready  # it would be in the way
+                objective = plan.objective(
+                    list(self.terms.values()),
+                    self.extractor,
+                    tuple(shape),
+                    base_shape=tuple(base_shape),
+                    picture=picture,
+                    precision=self.precision,
+                    round=round,
+                )
             record.notes.extend(objective.canvas.notes)
             record.plans[size_name(shape)] = repr(plan)
             return objective

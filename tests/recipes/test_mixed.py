@@ -49,6 +49,22 @@ def test_by_neighbours_it_is_one_more_round(mixed, other, monkeypatch):
     assert result.levels == [0] * 2 + [1] * 2 + [2] * 2 + [3] * 2 + [4] * 5
 
 
+@pytest.mark.parametrize("style_loss", ["gram", "neighbors"])
+def test_the_last_network_is_prepared_once(style_loss, mixed, other, monkeypatch):
+    kind = {"gram": sk.GramStyleLoss, "neighbors": sk.NeighborStyleLoss}[style_loss]
+    seen, prepare = [], kind.prepare
+
+    def watched(self, canvas):
+        targets = prepare(self, canvas)
+        seen.append("average" in repr(canvas.extractor))
+        return targets
+
+    monkeypatch.setattr(kind, "prepare", watched)
+    mixed(steps=2, pyramid=1, finish=(other, 1), style_loss=style_loss)
+    assert seen.count(True) == 1
+    assert seen.count(False) >= 1
+
+
 def test_layers_and_weights_are_each_networks_own(photo, coffee):
     class Own(sk.VGG19):
         style_layers = ("block1_conv1",)

@@ -268,6 +268,11 @@ class Planned:
             self.step_down(error)
 
     @property
+    def plan(self) -> Plan:
+        """The plan that is in use."""
+        return self._plan
+
+    @property
     def objective(self) -> Objective:
         """The objective under the plan that is in use."""
         assert self._objective is not None
