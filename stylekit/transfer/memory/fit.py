@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -15,6 +13,7 @@ from stylekit._checks import InputError, SetupError, explain, in_bytes, naming
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss
 from stylekit.transfer.memory.estimate import Memory, estimate_memory, in_units
+from stylekit.transfer.memory.free import free_on_host
 from stylekit.transfer.memory.plan import Plan, Recompute, Tiles, downwards
 from stylekit.transfer.optimizers import OptimizerLike, as_optimizer
 from stylekit.transfer.plugin import named
@@ -40,8 +39,9 @@ class FitMemory(Plan):
     ----------
     limit : int, str or None
         Bytes beside the imported libraries, such as ``4_000_000_000`` or ``"4GB"``, of which the
-        estimate leaves a margin free. None: nine tenths of what is free when the run begins; where
-        that is not known, as on a GPU, all is taken at once.
+        estimate leaves a margin free. None: nine tenths of what is free when the run begins, for
+        the machine, its container or service, and the process's own limits; where that is not
+        known, as on a GPU, all is taken at once.
     say : callable, optional
         Told in a sentence what was chosen, before the first step, unless it is the fastest plan.
 
@@ -148,20 +148,8 @@ class FitMemory(Plan):
 
 
 def free_memory() -> int | None:
-    """Return the bytes that this machine, or this container, has free; None where unknown."""
+    """Return the bytes that this process can take; None where unknown, as on a GPU."""
     if tf.config.list_physical_devices("GPU"):
         return None
-    try:
-        table = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:  # another system
-        return None
-    match = re.search(r"MemAvailable:\s+(\d+) kB", table)
-    if match is None:
-        return None
-    free = int(match[1]) * 1024
-    group = Path("/sys/fs/cgroup")
-    try:
-        most, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
-    except OSError:  # no limit of its own
-        return free
-    return min(free, int(most) - int(used)) if most.strip().isdecimal() else free
+    tf.zeros(())  # starts TensorFlow's threads, which count against a limit of the address space
+    return free_on_host()
