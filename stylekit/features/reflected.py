@@ -184,7 +184,7 @@ class ReflectPadding(FeatureExtractor):
                         argument="pixels",
                     )
                 rows, columns = (cells // 2 for cells in both)
-                feature = feature[:, rows:-rows, columns:-columns]
+                feature = feature[:, rows : -rows or None, columns : -columns or None]
             result[name] = feature
         return result
 

@@ -324,6 +324,13 @@ def padded(extractor):
     return ReflectPadding(extractor, 4)
 
 
+def test_a_layer_of_one_size_for_all_pictures_has_no_margin(rng):
+    image = keras.Input((None, None, 3))
+    extractor = KerasExtractor(keras.Model(image, layers.Resizing(8, 8, name="small")(image)))
+    picture = rng.random((1, 20, 24, 3)).astype("float32")
+    assert padded(extractor).model(["small"])(picture)["small"].shape == (1, 8, 8, 3)
+
+
 # Functions, nested models, layers that are called several times
 
 
