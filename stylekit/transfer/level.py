@@ -213,8 +213,10 @@ class Level:
     @property
     def without_gradient(self) -> list[str]:
         """The terms that have a weight and pass no gradient."""
-        silent = () if self._objective is None else self._objective.without_gradient
-        return [name for name in silent if self._objective.terms[name].weight]
+        if self._objective is None:
+            return []
+        terms = self._objective.terms
+        return [name for name in self._objective.without_gradient if terms[name].weight]
 
     @property
     def seen(self):
