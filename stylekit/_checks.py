@@ -8,6 +8,7 @@ from a defect of the library, which deserves a traceback.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import os
 import re
@@ -251,6 +252,45 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"did you mean ...?"`` with the nearest of `known`, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return "did you mean " + " or ".join(near) + "?" if near else ""
+
+
+def manifest_beside(path: Path) -> Path:
+    """Return where the manifest of a picture goes, unless a file that is no manifest is there.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of the picture, which need not exist.
+
+    Raises
+    ------
+    FileError
+        If there is such a file, a folder or a link that leads nowhere.
+    """
+    beside = path.with_suffix(".json")
+    if os.path.lexists(beside) and not _is_manifest(beside):
+        raise FileError(
+            explain(
+                f"{beside} would be overwritten by the manifest of {path}",
+                expected="no such file, or an earlier manifest",
+                received="another file",
+                hint="move it, or write the picture under another name or as a .png, which holds "
+                "its manifest",
+            ),
+            argument="path",
+        )
+    return beside
+
+
+def _is_manifest(path: Path, most: int = 2**24) -> bool:
+    """Return whether a file has what the manifest of every run has; a larger one is none."""
+    try:
+        if not path.is_file() or path.stat().st_size > most:
+            return False
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):  # unreadable, not JSON, or nested without end
+        return False
+    return isinstance(held, dict) and isinstance(held.get("stopped_by"), str)
 
 
 def span(low: float, high: float = math.inf, *, open_low: bool = False) -> str:

@@ -1,3 +1,5 @@
+import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -39,3 +41,19 @@ def ancestors():
         return found
 
     return of
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A block in which nothing more reaches the disk."""
+
+    @contextlib.contextmanager
+    def full():
+        def fail(number):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fail)
+            yield
+
+    return full

@@ -567,8 +567,11 @@ class TestMasks:
         monkeypatch.setattr(command, "segmenter", None)
         monkeypatch.setattr(command, "check_network", None)
         line = ["segment", "photo.jpg", "--box", "20,5,70,75", "--plot", "seen.png", *also]
+        Path("seen.png").write_text("old")
+        os.link("seen.png", "old.png")
         done = CliRunner().invoke(cli.app, line)
         assert done.exit_code == 0, done.output
+        assert Path("old.png").read_text() == "old"  # it was replaced, not written in place
         assert "of the picture" in done.output
         assert os.path.exists("mask.png") == bool(also)
         # The subject has a colour, as a class has.

@@ -13,7 +13,15 @@ from typing import Any
 
 import typer
 
-from stylekit._checks import FileError, InputError, caused_by, check_place, fail, renamed
+from stylekit._checks import (
+    FileError,
+    InputError,
+    caused_by,
+    check_place,
+    fail,
+    manifest_beside,
+    renamed,
+)
 from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
@@ -67,6 +75,8 @@ class RunOptions:
         parsed_plan(self.plan, self.max_memory)
         with renamed(path="out"):
             check_writable(self.out, bits=self.bits)
+            if self.out.suffix.lower() != ".png":
+                manifest_beside(self.out)
         if self.timelapse:
             with caused_by("timelapse"):
                 check_animation(self.timelapse)

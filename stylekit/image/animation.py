@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from stylekit import _checks
-from stylekit.image._formats.file import as_path, named_format, replacing, scratch_file
+from stylekit.image._formats.file import as_path, check_room, named_format, replacing
 from stylekit.image.arrays import quantise, resample_values
 from stylekit.image.read import PictureLike, as_image
 
@@ -87,7 +87,7 @@ def check_animation(path: str | os.PathLike[str]) -> None:
     """
     path = as_path(path)
     _format(path)
-    scratch_file(path).unlink()
+    check_room(path)
 
 
 def _format(path: Path) -> str:

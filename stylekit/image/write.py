@@ -15,7 +15,7 @@ from stylekit.image._formats import exif as _exif
 from stylekit.image._formats import profile as _profile
 from stylekit.image._formats import tiff as _tiff
 from stylekit.image._formats.decode import decode_file, decode_pil
-from stylekit.image._formats.file import as_path, named_format, replacing, scratch_file
+from stylekit.image._formats.file import as_path, check_room, named_format, replacing
 from stylekit.image._formats.picture import existing_file
 from stylekit.image.arrays import quantise, resize
 from stylekit.image.read import PictureLike, as_image
@@ -131,7 +131,7 @@ def check_writable(path: str | os.PathLike[str], *, bits: int = 8) -> None:
     """
     path = as_path(path)
     _format(path, bits)
-    scratch_file(path).unlink()
+    check_room(path)
 
 
 def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) -> Path:

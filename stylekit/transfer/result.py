@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from stylekit._checks import StylekitError, choice, fail, unwritable
+from stylekit._checks import StylekitError, choice, fail, manifest_beside
 from stylekit.image import check_writable, write_image
+from stylekit.image._formats.file import replacing
 from stylekit.image.arrays import quantise
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ class Result:
             8, or 16 for TIFF.
         manifest : str or None
             ``"text"``: in the PNG's text, under "stylekit". ``"beside"``: in a file of the same
-            name ending in .json. ``"auto"``: in the text of a PNG, else beside. None: nowhere.
+            name ending in .json, which takes the place of an earlier manifest and of no other
+            file. ``"auto"``: in the text of a PNG, else beside. None: nowhere.
 
         Returns
         -------
@@ -140,7 +142,8 @@ class Result:
         Raises
         ------
         FileError
-            If it cannot be written.
+            If it cannot be written, or the manifest would overwrite a file that is none; then
+            nothing is written.
         InputError
             For a batch, of which each picture is to be saved with `write_image`.
         """
@@ -154,16 +157,14 @@ class Result:
         if manifest == "auto":
             manifest = "text" if path.suffix.lower() == ".png" else "beside"
         record = json.dumps(self.manifest, indent=1, default=str)
-        text = {"stylekit": record} if manifest == "text" else None
         check_writable(path, bits=bits)
-        written = write_image(path, self.image, like=like, bits=bits, text=text)
-        if manifest == "beside":
-            beside = path.with_suffix(".json")
-            try:
-                beside.write_text(record + "\n", encoding="utf-8")
-            except OSError as error:
-                raise unwritable(f"the manifest {beside}", error, "path") from error
-        return written
+        if manifest != "beside":
+            text = {"stylekit": record} if manifest == "text" else None
+            return write_image(path, self.image, like=like, bits=bits, text=text)
+        with replacing(manifest_beside(path)) as file:
+            file.write(f"{record}\n".encode())
+            file.flush()  # a full disk is found before the picture is there
+            return write_image(path, self.image, like=like, bits=bits)
 
     def plot(self) -> Figure:
         """Draw the image, its losses by term on a logarithmic scale, and the time they took.

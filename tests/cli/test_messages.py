@@ -40,6 +40,7 @@ def folder(pictures):
     Image.new("L", (320, 512)).save("black.png")
     Image.new("L", (512, 320), 255).save("lying.png")
     Path("weights.txt").touch()
+    Path("camera.json").write_text("{}")
     return pictures
 
 
@@ -88,6 +89,7 @@ WRONG = [
     (("transfer", "photo.jpg", "starry.jpg", "-o", "out.jgp"), "Did you mean .jpg"),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "photo.jpg"), "the picture would be lost"),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "./starry.jpg"), "the picture would be lost"),
+    (("transfer", "photo.jpg", "starry.jpg", "-o", "camera.jpg"), "camera.json would be overwrit"),
     (("portrait", "photo.jpg", "-o", "photo.jpg", "--box", "1,2,30,40"), "would be lost"),
     ((*TRANSFER, "--bits", "16"), "expected a path such as out.tif"),
     ((*TRANSFER, "--losses-csv", "no/l.csv"), "--losses-csv: no/l.csv cannot be written"),

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import math
 
@@ -463,6 +464,16 @@ class TestSave:
             assert float(row["gram_style"]) == pytest.approx(last["gram_style"], rel=1e-5)
             assert float(row["judged_style"]) == pytest.approx(cell.style, rel=1e-5)
             assert row["pareto"] == str(cell in swept.pareto)
+
+    def test_no_file_is_written_in_place(self, swept, tmp_path):
+        """What a full disk or a kill would leave half written has the old content."""
+        folder = swept.save(tmp_path / "tuning")
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        for name in before:
+            (tmp_path / name).hardlink_to(folder / name)
+        dataclasses.replace(swept, cells=swept.cells[:2]).save(folder)
+        for name in ("sheet.png", "curve.png", "sweep.csv"):
+            assert (tmp_path / name).read_bytes() == before[name] != (folder / name).read_bytes()
 
     def test_a_folder_that_cannot_be(self, swept, tmp_path):
         (tmp_path / "file").write_text("")

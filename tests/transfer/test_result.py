@@ -190,6 +190,42 @@ class TestSave:
             result.save(tmp_path / name, **options)
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
+    @pytest.mark.parametrize(
+        "other",
+        ["[1, 2]", '{"camera": "X100"}', "no JSON", "[" * 10**5, "\udcff", None],
+        ids=["list", "other keys", "text", "nested", "no UTF-8", "folder"],
+    )
+    def test_another_file_in_the_manifests_place_stays(self, result, other, name, tmp_path):
+        beside = tmp_path / "photo.json"
+        if other is None:
+            beside.mkdir()
+        else:
+            beside.write_text(other, "utf-8", "surrogateescape")
+        with pytest.raises(
+            FileError, match=r"photo\.json would be over.*earlier manifest.*Move"
+        ) as e:
+            result.save(tmp_path / name, manifest="beside")
+        assert e.value.argument == "path"
+        assert list(tmp_path.iterdir()) == [beside]
+        assert other is None or beside.read_text("utf-8", "surrogateescape") == other
+        result.save(tmp_path / "photo.png")  # holds its own
+        result.save(tmp_path / "photo.jpg", manifest=None)
+
+    def test_an_earlier_manifest_is_replaced(self, result, tmp_path):
+        for seed in (1, 2):
+            again = dataclasses.replace(result, manifest=result.manifest | {"seed": seed})
+            again.save(tmp_path / "photo.jpg")
+            assert json.loads((tmp_path / "photo.json").read_text("utf-8"))["seed"] == seed
+
+    def test_a_full_disk_keeps_the_old_picture_and_manifest(self, result, tmp_path, full_disk):
+        result.save(tmp_path / "out.jpg")
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        again = dataclasses.replace(result, image=1 - result.image, manifest={"stopped_by": "x"})
+        with full_disk(), pytest.raises(FileError, match=r"out\.jpg cannot be written.*No space"):
+            again.save(tmp_path / "out.jpg")
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
     def test_a_batch(self, batch, tmp_path):
         with pytest.raises(InputError, match=r"batch.*stylekit\.write_image"):
             batch.save(tmp_path / "out.png")

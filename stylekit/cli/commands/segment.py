@@ -62,6 +62,7 @@ def segment(
     """
     with plain_errors():
         from stylekit.image import as_image, check_writable, write_image
+        from stylekit.image._formats.file import replacing
         from stylekit.masks import Segmentation, resize
         from stylekit.masks.finding import segmented
 
@@ -96,7 +97,8 @@ def segment(
                 for name, share in seen.names_present.items():
                     typer.echo(f"{share:6.1%}  {name}")
             if plot:
-                seen.plot(image).savefig(plot, dpi=150)
+                with replacing(plot) as file:
+                    seen.plot(image).savefig(file, format=plot.suffix[1:], dpi=150)
 
 
 def portrait(

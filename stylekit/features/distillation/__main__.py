@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from stylekit._checks import StylekitError
 from stylekit.features.distillation.crops import Crops
 from stylekit.features.distillation.student import Student, folded, gradient_of
 from stylekit.features.distillation.teacher import Features, Teacher, begin, teachers
+from stylekit.image._formats.file import replacing
 
 
 class Painter:
@@ -178,8 +178,10 @@ def distill(options: argparse.Namespace) -> Path:
                 file.flush()
                 save(student, checkpoint, step + 1)
     arrays: dict[str, Any] = folded(student, held)  # for NumPy's types, `allow_pickle` may be one
-    np.savez_compressed(options.out / "compact_vgg.npz", **arrays)
-    return options.out / "compact_vgg.npz"
+    path = options.out / "compact_vgg.npz"
+    with replacing(path) as file:
+        np.savez_compressed(file, **arrays)
+    return path
 
 
 def by_kind(triples: Features) -> Features:
@@ -191,9 +193,8 @@ def save(student: Student, path: Path, step: int) -> None:
     """Write all variables, so that a kill at any moment leaves a whole file."""
     variables = [*student.variables, *student.optimizer.variables]
     arrays = [ops.convert_to_numpy(variable) for variable in variables]
-    spare = path.with_suffix(".tmp.npz")
-    np.savez(spare, step=step, **{str(k): array for k, array in enumerate(arrays)})
-    os.replace(spare, path)
+    with replacing(path) as file:
+        np.savez(file, step=step, **{str(k): array for k, array in enumerate(arrays)})
 
 
 def restore(student: Student, path: Path) -> int:

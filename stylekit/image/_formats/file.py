@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -51,31 +52,65 @@ def named_format(path: Path, formats: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write to that takes the place of `path` once it is complete."""
-    scratch = scratch_file(path)
-    try:
-        with scratch.open("r+b") as file:
-            yield file
-        scratch.replace(os.path.realpath(path))  # through a link, not in its place
-    except (OSError, ValueError) as error:  # ValueError: sides too long for the format
-        scratch.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
+def replacing(path: Path, *, through_link: bool = True) -> Iterator[BinaryIO]:
+    """Give a file to write to that takes the place of `path` once it is complete and on the disk.
 
+    Parameters
+    ----------
+    path : pathlib.Path
+        What is to be written. After a failure an old file of that name is still there.
+    through_link : bool
+        Where `path` is a symbolic link: True replaces what it leads to, False the link itself.
 
-def scratch_file(path: Path) -> Path:
-    """Create an empty file in the folder of `path`, or raise what is wrong with the folder."""
+    Yields
+    ------
+    file
+        Open for reading and writing, in the folder of `path`. `unfinished` finds it later if the
+        process is killed.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
     _checks.check_place(path)
-    scratch = Path(os.path.realpath(path)).parent / f".stylekit-{uuid.uuid4().hex}.tmp"
+    target = Path(os.path.realpath(path) if through_link else path)
+    # Under the name of a stranger's file or link it would write into that; "x" refuses both.
+    # Not the tempfile module, whose files only their owner may read: open follows the umask.
+    scratch = target.with_name(f"{_prefix(target)}{uuid.uuid4().hex}.tmp")
     try:
-        # Not the tempfile module, whose files only their owner may read: open follows the umask.
-        scratch.open("xb").close()
+        with scratch.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, target)
+    except _checks.StylekitError:  # of what wrote to it
+        raise
+    except (OSError, ValueError) as error:  # ValueError: sides too long for the format
+        raise _unwritable(path, error) from error
+    finally:  # also after Ctrl-C
+        scratch.unlink(missing_ok=True)
+
+
+def unfinished(path: Path) -> list[Path]:
+    """Return what `replacing` left of a file when the process was killed."""
+    return list(path.parent.glob(f"{glob.escape(_prefix(path))}*.tmp"))
+
+
+def check_room(path: Path) -> None:
+    """Raise `FileError` if no file can be written to the folder of `path`; leave nothing behind."""
+    _checks.check_place(path)
+    target = Path(os.path.realpath(path))
+    probe = target.with_name(f".stylekit-{uuid.uuid4().hex}.tmp")
+    try:
+        probe.open("xb").close()
+        probe.unlink()
     except OSError as error:
         raise _unwritable(path, error) from error
-    return scratch
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:40]}-"  # a name may have 255 bytes, and a letter up to four
 
 
 def _unwritable(path: Path, error: Exception) -> _checks.FileError:

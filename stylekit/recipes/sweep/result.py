@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stylekit._checks import FileError, integer
+from stylekit._checks import caused_by, integer
 from stylekit._defaults import PREVIEW_SIZE
 from stylekit.image import as_image, contact_sheet, write_image
+from stylekit.image._formats.file import replacing
 from stylekit.image.write import prepare_folder
 from stylekit.metrics import pareto_front
 from stylekit.recipes.sweep import tradeoff
@@ -213,19 +214,17 @@ class Sweep:
             if cell.result is not None:
                 cell.result.save(folder / f"cell-{cell.number:02d}.png")
         write_image(sheet, self.sheet())
-        try:
-            self.plot().savefig(curve)
-            with table.open("w", newline="", encoding="utf-8") as file:
-                # A run that broke off may lack terms that others have.
-                names = dict.fromkeys(name for row in self.rows for name in row)
-                writer = csv.DictWriter(file, [*_ordered(names)])
-                writer.writeheader()
-                for row in self.rows:
-                    writer.writerow({name: _brief(value) for name, value in row.items()})
-        except OSError as error:
-            raise FileError(
-                f"{folder} cannot be written to: {error}.", argument="folder"
-            ) from error
+        with caused_by("folder"), replacing(curve) as file:
+            self.plot().savefig(file, format="png")
+        # A run that broke off may lack terms that others have.
+        names = dict.fromkeys(name for row in self.rows for name in row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*_ordered(names)])
+        writer.writeheader()
+        for row in self.rows:
+            writer.writerow({name: _brief(value) for name, value in row.items()})
+        with caused_by("folder"), replacing(table) as file:
+            file.write(text.getvalue().encode())
         return folder
 
     def _columns(self) -> int:
