@@ -20,7 +20,7 @@ MODULES = {
 PACKAGES = (
     ("_version", "_defaults", "_checks"),
     ("image",),
-    ("_gradient",),
+    ("_gradient", "_npz"),
     ("functional",),
     ("features",),
     ("masks",),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import h5py
 import keras
 import numpy as np
 
 from stylekit._checks import FileError, explain, weights_file
+from stylekit._npz import array_header, read_array
 
 ENVIRONMENT_VARIABLE = "STYLEKIT_WEIGHTS"
 """Names a weights file to use instead of a download."""
@@ -110,18 +114,20 @@ def read_convolutions(
     """
     opened = _open_npz if path.suffix.lower() == ".npz" else _open_h5
     result = {}
-    with _reading(path), opened(path) as arrays:
+    with _reading(path), opened(path) as stored:
         for layer, shape in shapes.items():
-            kernel, bias = (np.asarray(a, np.float32) for a in arrays(layer))
-            if kernel.shape != tuple(shape) or bias.shape != tuple(shape[-1:]):
+            found = stored(layer)
+            shapes_found = [array.shape for array in found]
+            if shapes_found != [tuple(shape), tuple(shape[-1:])]:
                 raise FileError(
                     explain(
                         f"the weights file {path} is of another network: layer {layer}",
                         expected=f"kernel {tuple(shape)} and bias {tuple(shape[-1:])}",
-                        received=f"{kernel.shape} and {bias.shape}",
+                        received=" and ".join(map(str, shapes_found)),
                     ),
                     argument="weights",
                 )
+            kernel, bias = (array.read().astype(np.float32, copy=False) for array in found)
             if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
                 raise FileError(
                     f"the weights file {path} is corrupt: layer {layer} holds NaN or infinity. "
@@ -130,6 +136,13 @@ def read_convolutions(
                 )
             result[layer] = kernel, bias
     return result
+
+
+class _Stored(NamedTuple):
+    """An array of floats in a file, of which nothing but its shape has been read."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
 
 
 @contextmanager
@@ -148,38 +161,79 @@ def _reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _open_npz(path: Path):
-    with np.load(path, allow_pickle=False) as archive:
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("not an .npz archive")
-        held = sorted({name.rpartition("/")[0] for name in archive.files} - {""})
+    with zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        held = sorted({name.rpartition("/")[0] for name in names} - {""})
 
-        def arrays(layer):
-            names = f"{layer}/kernel", f"{layer}/bias"
-            if not set(names) <= set(archive.files):
+        def array(name: str) -> _Stored:
+            shape, dtype = array_header(archive, name)
+            _check_floats(name, dtype)
+            return _Stored(shape, lambda: read_array(archive, name))
+
+        def stored(layer: str) -> list[_Stored]:
+            pair = [f"{layer}/kernel", f"{layer}/bias"]
+            if not set(pair) <= set(names):
                 raise _no_layer(path, layer, held)
-            return tuple(archive[name] for name in names)
+            return [array(name) for name in pair]
 
-        yield arrays
+        yield stored
 
 
 @contextmanager
 def _open_h5(path: Path):
     with h5py.File(path, "r") as file:
-        root = file.get("model_weights", file)  # a whole saved model keeps its weights there
+        # A whole saved model keeps its weights there.
+        root = _member(file, "model_weights") if "model_weights" in file else file
 
-        def arrays(layer):
-            found: list[h5py.Dataset] = []
-            if layer in root:
-                root[layer].visititems(
-                    lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None
-                )
+        def stored(layer: str) -> list[_Stored]:
+            found = _datasets(_member(root, layer)) if layer in root else []
             # Keras versions name the two differently (kernel:0, block1_conv1_W_1:0); ranks agree.
             by_rank = {item.ndim: item for item in found}
             if set(by_rank) != {1, 4}:
-                raise _no_layer(path, layer, [name for name in root if len(root[name])])
-            return by_rank[4][()], by_rank[1][()]
+                members = (name for name in root if _datasets(_member(root, name)))
+                raise _no_layer(path, layer, list(members))
+            return [_of_dataset(by_rank[rank]) for rank in (4, 1)]
 
-        yield arrays
+        yield stored
+
+
+def _member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+    """Return what a group holds under a name, which no link leads to."""
+    _check_link(name, group.get(name, getlink=True))
+    return group[name]
+
+
+def _check_link(name: str, link: Any) -> None:
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(f"{name} is a link to another place or file")
+
+
+def _datasets(item: h5py.Group | h5py.Dataset) -> list[h5py.Dataset]:
+    if isinstance(item, h5py.Dataset):
+        return [item]
+    found: list[h5py.Dataset] = []
+    links: list[tuple[str, Any]] = []
+    item.visititems_links(lambda *link: links.append(link))
+    for name, link in links:
+        _check_link(name, link)
+    item.visititems(lambda _, one: found.append(one) if isinstance(one, h5py.Dataset) else None)
+    return found
+
+
+def _of_dataset(item: h5py.Dataset) -> _Stored:
+    """Return a dataset, unless its values are not in the file as they are."""
+    if item.external or item.is_virtual:
+        raise ValueError(f"{item.name} keeps its values in another file")
+    # A few bytes can become any number of them, and a chunk be larger than its array.
+    if item.id.get_create_plist().get_nfilters() or math.prod(item.chunks or ()) > item.size:
+        raise ValueError(f"{item.name} is compressed or in chunks beyond its own size")
+    _check_floats(item.name, item.dtype)
+    return _Stored(item.shape, lambda: item[()])
+
+
+def _check_floats(name: str, dtype: np.dtype) -> None:
+    if dtype.kind != "f":
+        raise ValueError(f"{name} is of type {dtype}, not of floats")
 
 
 def _no_layer(path: Path, layer: str, held: list[str]) -> FileError:

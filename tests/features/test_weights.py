@@ -1,5 +1,8 @@
 import hashlib
+import io
 import os
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -204,6 +207,136 @@ def test_a_layer_without_a_bias_is_no_convolution(arrays, tmp_path):
     path = tmp_path / "weights.npz"
     np.savez(path, **{"block1_conv1/kernel": arrays["block1_conv1"][0]})
     refused(path, "no convolution block1_conv1")
+
+
+# Files that ask for more than they hold, or for what is elsewhere
+
+BOMB = (3, 3, 3, 2**19)  # 57 MB
+
+
+@pytest.fixture
+def frugal():
+    """A block that must not allocate what a file claims to hold."""
+    tracemalloc.start()
+    yield
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**22
+
+
+def write_members(path, arrays, method=zipfile.ZIP_DEFLATED, version=(1, 0), more=b""):
+    """An archive in which each array is `[header's array, content]` of one's own."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for layer, values in arrays.items():
+            for name, value in zip(("kernel", "bias"), values, strict=True):
+                content = io.BytesIO()
+                np.lib.format.write_array(content, value, version)
+                archive.writestr(f"{layer}/{name}.npy", content.getvalue() + more)
+    return path
+
+
+def claiming(array, shape):
+    """The bytes of an array under the header of another one."""
+    content = io.BytesIO()
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(content, header)
+    return content.getvalue() + array.tobytes()
+
+
+def test_an_npz_of_zeros_that_would_fill_the_memory(arrays, tmp_path, frugal):
+    arrays["block1_conv1"] = np.broadcast_to(np.float32(0), BOMB), arrays["block1_conv1"][1]
+    tracemalloc.stop()
+    path = write_members(tmp_path / "weights.npz", arrays)
+    assert path.stat().st_size < 2**17
+    tracemalloc.start()
+    refused(path, "block1_conv1", "expected kernel (3, 3, 3, 4)", f"received {BOMB}")
+
+
+@pytest.mark.parametrize("shape", [BOMB, (3, 3, 3, 2**40), (3, 3, 3, 5), (3, 3, -3, -4)])
+def test_a_header_that_claims_more_than_there_is(shape, arrays, tmp_path, frugal):
+    path = tmp_path / "weights.npz"
+    kernel, bias = arrays["block1_conv1"]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("block1_conv1/kernel.npy", claiming(kernel, shape))
+        archive.writestr("block1_conv1/bias.npy", claiming(bias, bias.shape))
+    refused(path, "block1_conv1")
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"more": b"0"}, "claims"),
+        ({"version": (2, 0)}, "unknown version"),
+        ({"method": zipfile.ZIP_LZMA}, "another method than deflate"),
+        ({"method": zipfile.ZIP_BZIP2}, "another method than deflate"),
+    ],
+)
+def test_an_npz_as_numpy_does_not_write_it(options, word, arrays, tmp_path):
+    refused(write_members(tmp_path / "weights.npz", arrays, **options), word)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "complex64", "f4,f4"])
+def test_other_numbers_than_floats(write, dtype, arrays):
+    refused(write({k: [a.astype(dtype) for a in pair] for k, pair in arrays.items()}), "of floats")
+
+
+def test_an_h5_with_more_zeros_than_the_memory_holds(arrays, tmp_path, frugal):
+    path = write_h5(tmp_path / "weights.h5", arrays)
+    with h5py.File(path, "a") as file:
+        del file["block1_conv1/block1_conv1_W_1:0"]
+        file["block1_conv1"].create_dataset("kernel", BOMB, "f4")
+    assert path.stat().st_size < 2**15
+    refused(path, "expected kernel (3, 3, 3, 4)", f"received {BOMB}")
+
+
+OUTSIDE = {
+    "external storage": lambda group, path: group.create_dataset(
+        "kernel", SHAPES["block1_conv1"], "f4", external=[(path, 0, 432)]
+    ),
+    "another file's dataset": lambda group, path: group.__setitem__(
+        "kernel", h5py.ExternalLink(path, "kernel")
+    ),
+    "a link": lambda group, path: group.__setitem__("kernel", h5py.SoftLink("/block1_conv2/x")),
+    "a virtual dataset": lambda group, path: group.create_virtual_dataset("kernel", virtual(path)),
+    "compressed": lambda group, path: group.create_dataset(
+        "kernel", SHAPES["block1_conv1"], "f4", compression="gzip"
+    ),
+    "large chunks": lambda group, path: group.create_dataset(
+        "kernel", SHAPES["block1_conv1"], "f4", maxshape=(None,) * 4, chunks=BOMB
+    ),
+    "text": lambda group, path: group.create_dataset(
+        "kernel", SHAPES["block1_conv1"], h5py.string_dtype()
+    ),
+}
+
+
+def virtual(path):
+    layout = h5py.VirtualLayout(SHAPES["block1_conv1"], "f4")
+    layout[...] = h5py.VirtualSource(path, "kernel", SHAPES["block1_conv1"])
+    return layout
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+def test_an_h5_whose_values_are_elsewhere_or_packed(kind, arrays, tmp_path, frugal):
+    other = tmp_path / "other.h5"
+    with h5py.File(other, "w") as file:
+        file["kernel"] = arrays["block1_conv1"][0]
+    path = write_h5(tmp_path / "weights.h5", arrays)
+    with h5py.File(path, "a") as file:
+        del file["block1_conv1/block1_conv1_W_1:0"]
+        OUTSIDE[kind](file["block1_conv1"], str(other))
+    refused(path, "truncated, corrupt or of another kind", "kernel")
+
+
+@pytest.mark.parametrize("name", ["block1_conv1", "model_weights"])
+@pytest.mark.parametrize("link", [h5py.ExternalLink("other.h5", "/"), h5py.SoftLink("/there")])
+def test_an_h5_of_links(link, name, arrays, tmp_path):
+    write_h5(tmp_path / "other.h5", arrays if name == "model_weights" else {"a": arrays})
+    path = write_h5(tmp_path / "weights.h5", {})
+    with h5py.File(path, "a") as file:
+        file.create_group("there")
+        file[name] = link
+    refused(path, f"{name} is a link")
 
 
 # Finding

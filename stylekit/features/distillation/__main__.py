@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
-from stylekit._checks import StylekitError
+from stylekit._checks import FileError, StylekitError, explain
+from stylekit._npz import array_header, read_array
 from stylekit.features.distillation.crops import Crops
 from stylekit.features.distillation.student import Student, folded, gradient_of
 from stylekit.features.distillation.teacher import Features, Teacher, begin, teachers
@@ -198,13 +200,33 @@ def save(student: Student, path: Path, step: int) -> None:
 
 
 def restore(student: Student, path: Path) -> int:
-    """Read what `save` wrote, if anything; return the step to go on from."""
+    """Read what `save` wrote, if anything; return the step to go on from.
+
+    Raises
+    ------
+    FileError
+        If it is damaged, or of another student.
+    """
     if not path.exists():
         return 0
-    with np.load(path) as saved:
-        for k, variable in enumerate([*student.variables, *student.optimizer.variables]):
-            variable.assign(saved[str(k)])
-        return int(saved["step"])
+    variables = [*student.variables, *student.optimizer.variables]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for k, variable in enumerate(variables):
+                if array_header(archive, str(k))[0] != tuple(variable.shape):
+                    raise ValueError(f"array {k} is of another student")
+            if array_header(archive, "step")[0] != ():
+                raise ValueError("the step is no number")
+            for k, variable in enumerate(variables):
+                variable.assign(read_array(archive, str(k)))
+            return int(read_array(archive, "step"))
+    except Exception as error:  # zip and NumPy's header each fail in many ways
+        raise FileError(
+            explain(
+                f"the checkpoint {path} is damaged or another network's ({error})",
+                hint="delete it to begin anew, or name another folder",
+            )
+        ) from error
 
 
 def arguments() -> argparse.ArgumentParser:

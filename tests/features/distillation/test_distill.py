@@ -88,6 +88,19 @@ def test_it_goes_on_where_it_was_left(folder, trained, tmp_path):
     assert int(np.load(out / "checkpoint.npz")["step"]) == 12
 
 
+def test_a_damaged_checkpoint_is_told(folder, trained, tmp_path):
+    out = shutil.copytree(trained[0], tmp_path / "on")
+    path = out / "checkpoint.npz"
+    arrays = dict(np.load(path))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1000])
+    with pytest.raises(FileError, match=r"checkpoint\.npz is damaged .*Delete it to begin anew"):
+        distill.distill(options(folder, out, "--steps", 6))
+    np.savez(path, **arrays | {"3": np.zeros(7)})
+    with pytest.raises(FileError, match="array 3 is of another student"):
+        distill.distill(options(folder, out, "--steps", 6))
+
+
 def test_the_same_seed_trains_the_same_network(folder, trained, tmp_path):
     paths = [trained[1], distill.distill(options(folder, tmp_path, "--steps", 5))]
     first, second = (dict(np.load(path)) for path in paths)
