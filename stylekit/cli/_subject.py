@@ -59,7 +59,8 @@ Model = Annotated[
         metavar="FILE",
         rich_help_panel=Panel.subject,
         show_default="KerasHub's, a download",
-        help="The network for --class, a DeepLab: .tflite, .keras, .pb or a SavedModel.",
+        help="The network for --class, a DeepLab: .tflite, .keras, .pb or a SavedModel. A model "
+        "is a program: take only one whose origin you trust.",
     ),
 ]
 Names = Annotated[

@@ -220,13 +220,25 @@ def _datasets(item: h5py.Group | h5py.Dataset) -> list[h5py.Dataset]:
     return found
 
 
-def _of_dataset(item: h5py.Dataset) -> _Stored:
-    """Return a dataset, unless its values are not in the file as they are."""
+def check_arrays(group: h5py.Group) -> None:
+    """Raise `ValueError` unless all arrays of an HDF5 file are in it as they are, and whole."""
+    for item in _datasets(group):
+        _check_stored(item)
+        if (item.size or 0) * item.dtype.itemsize > item.id.get_storage_size():
+            raise ValueError(f"{item.name} claims more than the file holds")
+
+
+def _check_stored(item: h5py.Dataset) -> None:
     if item.external or item.is_virtual:
         raise ValueError(f"{item.name} keeps its values in another file")
     # A few bytes can become any number of them, and a chunk be larger than its array.
-    if item.id.get_create_plist().get_nfilters() or math.prod(item.chunks or ()) > item.size:
+    filters = item.id.get_create_plist().get_nfilters()
+    if filters or math.prod(item.chunks or ()) > (item.size or 0):
         raise ValueError(f"{item.name} is compressed or in chunks beyond its own size")
+
+
+def _of_dataset(item: h5py.Dataset) -> _Stored:
+    _check_stored(item)
     _check_floats(item.name, item.dtype)
     return _Stored(item.shape, lambda: item[()])
 

@@ -60,7 +60,8 @@ class DeepLab:
         A file or folder: ``.tflite`` (float or quantised), ``.keras``, a SavedModel's folder, a
         frozen graph ``.pb`` with ``ImageTensor`` and ``SemanticPredictions``, or the folder of a
         KerasHub preset; or a Keras model, such as a KerasHub `ImageSegmenter`. Default: KerasHub's
-        DeepLabV3+ trained on PASCAL VOC, which it downloads once.
+        DeepLabV3+ trained on PASCAL VOC, which it downloads once. A model file is a program: take
+        only one whose origin you trust. Graphs that reach files, Python or the network are refused.
     names : sequence of str, optional
         The names of the network's classes in the order of its labels. Default: `VOC_NAMES`, where
         there are 21.
@@ -77,7 +78,8 @@ class DeepLab:
     Raises
     ------
     FileError
-        If the model is missing, cannot be downloaded, is of another kind, or is corrupt.
+        If the model is missing, cannot be downloaded, is of another kind, is corrupt, or reaches
+        files, Python or the network.
     SetupError
         If KerasHub is needed and not installed.
     InputError, InputTypeError

@@ -1,12 +1,119 @@
-"""What the nodes of a TensorFlow graph tell about a segmenter: its picture's size, its scores."""
+"""What the nodes of a TensorFlow graph tell: a segmenter's size and scores, and what it reaches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 _CONVERSIONS = {"Cast", "Identity", "ExpandDims", "Sub", "Mul", "RealDiv", "AddV2"}
 _RESIZES = {"ResizeBilinear", "ResizeBicubic", "ResizeArea", "ResizeNearestNeighbor"}
+
+_OUTSIDE = r"""(?:_|Experimental)?(?:
+    (?:Read|Write)File | MatchingFiles | \w*Reader(?:V2)? | RecordInput | Skipgram
+    | GenerateVocabRemapping | LoadAndRemapMatrix | FixedUnigramCandidateSampler
+    | (?:Decode|Encode)Proto(?:V2)? | DTensorRestoreV2 | DistributedSave
+    | CalibrationStatisticsSaver | DumpTensor | FileSystemSetConfiguration
+    | CreateSummary(?:File|Db)Writer | Write\w*Summary | ImportEvent
+    | (?:CSV|LMDB|Sql|TFRecord|TextLine|FixedLengthRecord|MatchingFiles|Cache|Load|Save)Dataset\w*
+    | \w*Snapshot\w*Dataset\w* | DatasetToTFRecord | DatasetFromGraph
+    | (?:Eager)?PyFunc(?:Stateless)?
+    | (?:Host)?(?:Send|Recv) | Remote\w+ | Rpc[A-Z]\w+ | (?:DataService|Register)Dataset\w*
+    | Collective\w+ | Nccl\w+ | Debug(?:Identity|Nan|Numeric)\w*
+)"""
+"""Operations of TensorFlow 2.21 by which a graph reads or writes files, calls Python, opens a
+connection, or runs another graph that is in none of its nodes. Vocabularies of lookup tables are
+left out: they are assets of an ordinary model."""
+
+_SAVES = r"Save(?:V2|Slices)?|MergeV2Checkpoints"
+_RESTORES = r"Restore(?:V2|Slice)?"  # every SavedModel has both, to save and restore its variables
+
+
+class Run(NamedTuple):
+    """What is run of a graph: its nodes and functions, and the node that restores the variables."""
+
+    nodes: list[str]
+    functions: list[str]
+    restore: str
+
+
+def outside(graph: Any, run: Run | None = None) -> list[str]:
+    """Return the operations by which a graph would reach files, Python or the network.
+
+    Parameters
+    ----------
+    graph : GraphDef
+        With its library of functions.
+    run : Run, optional
+        What is run of it. Operations that save and restore variables are left out where nothing of
+        it needs them. Default: all.
+
+    Returns
+    -------
+    list of str
+        Sorted, each once.
+    """
+    functions = graph.library.function
+    every = [*graph.node, *(node for one in functions for node in one.node_def)]
+    found = {node.op for node in every if re.fullmatch(_OUTSIDE, node.op, re.VERBOSE)}
+    found |= {node.op for node in every if _prints_to_file(node)}
+    if run is not None:
+        # The runtime may put these in the place of one another.
+        swapped = [one.signature.name for one in functions if "api_implements" in one.attr]
+        every = _reached(graph, run.nodes, [*run.functions, *swapped])
+        restoring = _reached(graph, [run.restore], ())
+        found |= {node.op for node in restoring if re.fullmatch(_SAVES, node.op)}
+    found |= {node.op for node in every if re.fullmatch(f"{_SAVES}|{_RESTORES}", node.op)}
+    return sorted(found)
+
+
+def outside_lite(content: bytes) -> list[str]:
+    """Return the operations of `outside` that a TFLite model's TensorFlow operations name."""
+    if b"Flex" not in content:  # all others are TFLite's own, and reach nothing
+        return []
+    name = rf"(?<!\w)(?:Flex)?({_OUTSIDE}|{_SAVES}|{_RESTORES})(?!\w)".encode()
+    return sorted({found.decode() for found in re.findall(name, content, re.VERBOSE)})
+
+
+def _reached(graph: Any, nodes: Iterable[str], functions: Iterable[str]) -> list[Any]:
+    """Return the nodes that some nodes and functions run, themselves included."""
+    by_name = {node.name: node for node in graph.node}
+    waiting = [name for name in nodes if name in by_name]
+    reached = set(waiting)
+    while waiting:  # a node of a function has no inputs in the graph
+        inputs = (name.lstrip("^").split(":")[0] for name in by_name[waiting.pop()].input)
+        new = {name for name in inputs if name in by_name} - reached
+        reached |= new
+        waiting += new
+    found = [by_name[name] for name in reached]
+    bodies = {one.signature.name: one.node_def for one in graph.library.function}
+    gradients = {one.function_name: one.gradient_func for one in graph.library.gradient}
+    called = {*functions, *_called(found)} & set(bodies)
+    names = list(called)
+    while names:
+        name = names.pop()
+        found += bodies[name]
+        new = {*_called(bodies[name]), gradients.get(name)} & set(bodies) - called
+        called |= new
+        names += new
+    return found
+
+
+def _called(nodes: Iterable[Any]) -> Iterator[str]:
+    for node in nodes:
+        yield node.op
+        yield from _functions(node.attr)
+
+
+def _functions(attributes: Any) -> Iterator[str]:
+    for value in attributes.values():
+        for function in (value.func, *value.list.func):
+            yield function.name
+            yield from _functions(function.attr)
+
+
+def _prints_to_file(node: Any) -> bool:
+    return "output_stream" in node.attr and node.attr["output_stream"].s.startswith(b"file")
 
 
 def before_argmax(nodes: dict[str, Any], name: str) -> str:

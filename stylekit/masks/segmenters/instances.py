@@ -54,7 +54,8 @@ class InstanceNetwork:
         A SavedModel's folder or a ``.tflite`` file whose outputs are, with or without a leading
         batch axis of 1, boxes ``[N, 4]`` (top, left, bottom, right as shares of the picture),
         classes ``[N]``, scores ``[N]`` and masks ``[N, h, w]`` over each box, as the TensorFlow
-        Object Detection API exports them.
+        Object Detection API exports them. A model file is a program: take only one whose origin
+        you trust. Graphs that reach files, Python or the network are refused.
     names : sequence of str, or mapping of int to str
         The classes' names. A sequence counts from 1, as that interface does; a mapping has the
         network's own numbers, which may have gaps (COCO's do).
@@ -73,7 +74,8 @@ class InstanceNetwork:
     Raises
     ------
     FileError
-        If the model is missing, of another kind or corrupt.
+        If the model is missing, of another kind or corrupt, or reaches files, Python or the
+        network.
     InputError, InputTypeError
         If another argument cannot be used.
 

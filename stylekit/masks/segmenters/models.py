@@ -10,6 +10,7 @@ Object Detection API's exports). ``.keras`` is what Keras saves.
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import threading
 import zipfile
@@ -21,7 +22,7 @@ import numpy as np
 
 from stylekit._checks import FileError, SetupError, absent, explain, fail, number
 from stylekit.masks.operations import two_numbers
-from stylekit.masks.segmenters.graphs import before_argmax, resized_to
+from stylekit.masks.segmenters.graphs import Run, before_argmax, outside, outside_lite, resized_to
 
 Outputs = dict[str, np.ndarray]
 KINDS = (
@@ -58,6 +59,10 @@ class Network:
 def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1, 1)) -> Network:
     """Open the network in a file or folder.
 
+    A model file is a program. Graphs that would read or write files, call Python or open a
+    connection are refused, and Keras's safe mode is on; that is no sandbox, so open only files
+    whose origin you trust.
+
     Parameters
     ----------
     path : path
@@ -69,7 +74,8 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
     Raises
     ------
     FileError
-        If it is missing, of another kind, corrupt, or takes no single RGB picture.
+        If it is missing, of another kind, corrupt, takes no single RGB picture, or reaches files,
+        Python or the network.
     SetupError
         If what runs it is not installed.
     """
@@ -137,13 +143,22 @@ def of_keras(model: Any, source: str, span: tuple[float, float] = (-1, 1)) -> Ne
 
 
 def _open_keras(path: Path, span: tuple[float, float]) -> Network:
+    import h5py
     import keras
+
+    from stylekit.features.weights import check_arrays
 
     try:
         with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.compress_type != zipfile.ZIP_STORED:
+                    raise ValueError(f"{entry.filename} is compressed, which Keras does not do")
+                if entry.filename.endswith(".h5"):
+                    with h5py.File(io.BytesIO(archive.read(entry)), "r") as file:
+                        check_arrays(file)
             if b"keras_hub" in archive.read("config.json"):
                 hub()  # whose classes Keras must know before it can rebuild them
-        model = keras.models.load_model(path, compile=False)
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
     except SetupError:
         raise
     except Exception as error:  # zip, JSON, HDF5 and each layer fail in their own way
@@ -152,7 +167,14 @@ def _open_keras(path: Path, span: tuple[float, float]) -> Network:
 
 
 def _open_preset_folder(path: Path, span: tuple[float, float]) -> Network:
+    import h5py
+
+    from stylekit.features.weights import check_arrays
+
     try:
+        for weights in path.glob("*.h5"):
+            with h5py.File(weights, "r") as file:
+                check_arrays(file)
         model = hub().models.ImageSegmenter.from_preset(str(path))
     except SetupError:
         raise
@@ -179,6 +201,7 @@ def hub() -> Any:
 
 def _open_tflite(path: Path, span: tuple[float, float]) -> Network:
     source, run_by = f"the model {path}", _interpreter()
+    _check_inside(source, outside_lite(path.read_bytes()))
     try:
         interpreter = run_by(model_path=str(path))
         interpreter.allocate_tensors()
@@ -236,10 +259,15 @@ def _read(interpreter: Any, item: dict) -> np.ndarray:
 
 def _open_saved_model(path: Path, span: tuple[float, float]) -> Network:
     import tensorflow as tf
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     source = f"the model {path}"
     try:
+        for graph in SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs:
+            _check_inside(source, outside(graph.graph_def, _run(graph)))
         model = tf.saved_model.load(str(path))
+    except FileError:
+        raise
     except Exception as error:  # protocol buffers, checkpoints and ops fail in their own way
         raise _unreadable(path, "a SavedModel", error) from error
     signatures = model.signatures
@@ -273,7 +301,10 @@ def _open_frozen(path: Path, span: tuple[float, float]) -> Network:
     graph = tf.compat.v1.GraphDef()
     try:
         graph.ParseFromString(path.read_bytes())
+        _check_inside(source, outside(graph))
         whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    except FileError:
+        raise
     except Exception as error:  # protocol buffers and unknown ops fail in their own way
         raise _unreadable(path, "a frozen graph", error) from error
     nodes = {node.name: node for node in graph.node}
@@ -302,6 +333,32 @@ def _open_frozen(path: Path, span: tuple[float, float]) -> Network:
 
     size, fixed = size or resized_to(graph.node, tf.make_ndarray), size is not None
     return Network(source, _guarded(run, source), size, fixed)
+
+
+def _run(graph: Any) -> Run:
+    """Return what is run of a SavedModel's graph when it is loaded or called."""
+    outputs = [one for call in graph.signature_def.values() for one in call.outputs.values()]
+    tensors = [one.name for one in outputs]
+    for collection in graph.collection_def.values():  # an initializer of TensorFlow 1 is in one
+        tensors += collection.node_list.value
+    nodes = [name.split(":")[0] for name in tensors]
+    functions = list(graph.object_graph_def.concrete_functions)
+    return Run(nodes, functions, graph.saver_def.restore_op_name.split(":")[0])
+
+
+def _check_inside(source: str, operations: list[str]) -> None:
+    """Raise `FileError` if a network has operations that reach out of it; see `outside`."""
+    if operations:
+        raise FileError(
+            explain(
+                f"{source} reaches files, Python or the network",
+                expected="a network that only computes",
+                received=f"the operation{'s' * (len(operations) > 1)} {', '.join(operations)}",
+                hint="a model file is a program: do not run this one unless you know who made it, "
+                "or export it anew without these operations",
+            ),
+            argument="model",
+        )
 
 
 def _spatial(shape: Any, source: str) -> tuple[int, int] | None:

@@ -1,6 +1,8 @@
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
+import h5py
 import numpy as np
 import pytest
 
@@ -194,6 +196,215 @@ def test_a_keras_model(folder, pixels):
     assert network.size == (8, 8)
     (found,) = network.run(pixels).values()
     np.testing.assert_allclose(found, 5 * pixels, rtol=1e-6)
+
+
+# Programs in models
+
+
+class Vocabulary(Channels):
+    """A model with a table from a file, an asset."""
+
+    def __init__(self, path):
+        super().__init__()
+        path.write_text("4\n5\n")
+        whole, line = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+        given = tf.lookup.TextFileInitializer(str(path), tf.string, whole, tf.int64, line)
+        self.table = tf.lookup.StaticHashTable(given, -1)
+        self.other = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+
+    def scores(self, image):
+        found = self.table.lookup(tf.constant("5")) + self.other.lookup(tf.constant("5")) + 1
+        return {"scores": tf.cast(found, tf.float32) * super().scores(image)["scores"]}
+
+
+def test_an_ordinary_saved_model_is_opened(tmp_path, pixels):
+    """Each has operations that save and restore its variables; a vocabulary is read from a file."""
+    import keras
+
+    image = keras.Input((None, None, 3))
+    layers = [keras.layers.Rescaling(5.0), keras.layers.BatchNormalization(epsilon=1e-9)]
+    keras.Sequential([image, *layers]).export(tmp_path / "keras", verbose=False)
+    module = Vocabulary(tmp_path / "words.txt")
+    export(tmp_path / "table", [1, None, None, 3], module=module)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        inputs = tf.compat.v1.placeholder(tf.float32, [1, None, None, 3])
+        scale = tf.compat.v1.get_variable("scale", initializer=5.0, use_resource=False)
+        session.run(scale.initializer)
+        outputs = {"scores": scale * inputs}
+        tf.compat.v1.saved_model.simple_save(session, str(tmp_path / "one"), {"x": inputs}, outputs)
+    for name in ("keras", "table", "one"):
+        network = open_network(tmp_path / name, (0, 1))
+        (found,) = network.run(pixels).values()
+        np.testing.assert_allclose(found, 5 * pixels, rtol=1e-6)
+
+
+def write(path):
+    tf.io.write_file(str(path), "written")
+    return 0.0
+
+
+def nested(path):
+    once = lambda k: tf.cond(k > -1, lambda: k + 1 + write(path), lambda: k)  # noqa: E731
+    return tf.while_loop(lambda k: k < 1, once, [0.0])[0]
+
+
+def save(path):
+    tf.raw_ops.SaveV2(
+        prefix=str(path), tensor_names=["a"], shape_and_slices=[""], tensors=[tf.ones(1)]
+    )
+    return 0.0
+
+
+def restore(path):
+    return tf.raw_ops.RestoreV2(
+        prefix=str(path), tensor_names=["a"], shape_and_slices=[""], dtypes=[tf.float32]
+    )[0][0]
+
+
+def tell(path):
+    tf.print("written", output_stream=f"file://{path}")
+    return 0.0
+
+
+def read(path):
+    return tf.cast(tf.strings.length(tf.io.read_file(str(path))), tf.float32)
+
+
+def lines(path):
+    return tf.data.TextLineDataset(str(path)).reduce(0.0, lambda count, _: count + 1)
+
+
+def python(path):
+    return tf.numpy_function(lambda: path.write_text("written") and np.float32(0), [], tf.float32)
+
+
+REACHES = {
+    "WriteFile": write,
+    "SaveV2": save,
+    "RestoreV2": restore,
+    "PrintV2": tell,
+    "ReadFile": read,
+    "TextLineDataset": lines,
+    "PyFunc": python,
+}
+
+
+def refused(path, operation, outside):
+    with pytest.raises(
+        FileError, match=rf"reaches files.*{operation}[ ,.].*A model file is a program"
+    ):
+        open_network(path).run(np.zeros((8, 8, 3), np.float32))
+    assert not outside.exists()
+
+
+@pytest.mark.parametrize("operation", REACHES)
+def test_a_graph_that_reaches_out_is_refused(operation, tmp_path):
+    outside, reach = tmp_path / "outside", REACHES[operation]
+    body = lambda image: {"out": image + reach(outside)}  # noqa: E731
+    refused(export(tmp_path / "saved", [1, None, None, 3], body=body), operation, outside)
+
+    def build():
+        classic()
+        reach(outside)
+
+    refused(freeze(tmp_path / "frozen.pb", build), operation, outside)
+
+
+def test_what_reaches_out_is_found_in_the_functions_that_functions_call(tmp_path):
+    body = lambda image: {"out": image + nested(tmp_path / "outside")}  # noqa: E731
+    path = export(tmp_path / "saved", [1, None, None, 3], body=body)
+    refused(path, "WriteFile", tmp_path / "outside")
+
+
+def test_what_runs_when_a_model_is_loaded_is_looked_at_too(tmp_path):
+    class Initialized(tf.saved_model.experimental.TrackableResource):
+        def _create_resource(self):
+            return tf.raw_ops.MutableHashTableV2(key_dtype=tf.string, value_dtype=tf.int64)
+
+        def _initialize(self):
+            save(tmp_path / "outside")
+
+    class WithTable(Channels):
+        def __init__(self):
+            super().__init__()
+            self.table = Initialized()
+
+    path = export(tmp_path / "saved", [1, 8, 8, 3], module=WithTable())
+    for written in tmp_path.glob("outside*"):  # when it was made
+        written.unlink()
+    refused(path, "SaveV2", tmp_path / "outside.index")
+
+
+@pytest.mark.parametrize("when", ["restored", "initialized"])
+def test_what_runs_when_a_model_of_tensorflow_1_is_loaded(when, tmp_path):
+    path = tmp_path / "saved"
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        inputs = tf.compat.v1.placeholder(tf.float32, [1, None, None, 3])
+        scale = tf.compat.v1.get_variable("scale", initializer=5.0)
+        saver = tf.compat.v1.train.Saver([scale])
+        session.run(scale.initializer)
+        with tf.control_dependencies([session.graph.get_operation_by_name("save/restore_all")]):
+            save(tmp_path / "outside")
+        late = session.graph.get_operation_by_name("SaveV2")
+        if when == "restored":
+            saver.saver_def.restore_op_name = late.name
+        builder = tf.compat.v1.saved_model.Builder(str(path))
+        signature = tf.compat.v1.saved_model.predict_signature_def(
+            {"x": inputs}, {"y": scale * inputs}
+        )
+        builder.add_meta_graph_and_variables(
+            session,
+            ["serve"],
+            {"serving_default": signature},
+            saver=saver,
+            main_op=late if when == "initialized" else None,
+        )
+        builder.save()
+    refused(path, "SaveV2", tmp_path / "outside.index")
+
+
+def test_a_tflite_model_with_operations_of_tensorflow(lite, tmp_path):
+    path = tmp_path / "flex.tflite"
+    path.write_bytes(lite.read_bytes() + b"\0FlexReLU6\0ReadFileReadFile\0")
+    open_network(path)
+    path.write_bytes(lite.read_bytes() + b"\0FlexReadFile\0")
+    refused(path, "ReadFile", tmp_path / "outside")
+
+
+def test_a_keras_model_with_code_in_it(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: 5 * x)])
+    model.save(tmp_path / "code.keras")
+    with pytest.raises(FileError, match=r"cannot be read as a Keras model.*Lambda"):
+        open_network(tmp_path / "code.keras")
+
+
+@pytest.mark.parametrize("kind", ["claims more", "link", "compressed"])
+def test_a_keras_model_whose_weights_are_elsewhere_or_would_fill_the_memory(kind, tmp_path):
+    import keras
+
+    path = tmp_path / "model.keras"
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]).save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    weights = tmp_path / "model.weights.h5"
+    weights.write_bytes(members[weights.name])
+    with h5py.File(weights, "a") as file:
+        group = file["layers/conv2d/vars"]
+        if kind == "claims more":
+            del group["1"]
+            group.create_dataset("1", (2**29,), "f4")
+        elif kind == "link":
+            del group["1"]
+            group["1"] = h5py.ExternalLink("other.h5", "/")
+    members[weights.name] = weights.read_bytes()
+    stored = zipfile.ZIP_DEFLATED if kind == "compressed" else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", stored) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(FileError, match=rf"cannot be read as a Keras model .*{kind}"):
+        open_network(path)
 
 
 def test_a_missing_file(tmp_path):
