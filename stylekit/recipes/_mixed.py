@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Iterable
@@ -57,7 +58,10 @@ def run_mixed(
     before = steps - taken
     whole = None if checkpoint is None else as_checkpoint(checkpoint)
     files = (None, None) if whole is None else whole.parts()
-    try:
+    with contextlib.ExitStack() as held:
+        held.callback(close, callbacks)
+        if whole is not None:
+            held.enter_context(whole.locked())
         # The image after the first's last step is step 0 of the other, seen by its losses.
         parts = [_Part(one, steps, ends=before) for one in callbacks]
         options = {"update_mask": update_mask, "callbacks": parts, "checkpoint": files[0]}
@@ -80,8 +84,6 @@ def run_mixed(
         if whole is not None and not whole.keep and done.stopped_by == "steps":
             whole.remove()
         return _joined(laid, done, level)
-    finally:
-        close(callbacks)
 
 
 class _Part(Callback):

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import json
+import math
 import os
-import struct
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stylekit._checks import FileError, InputTypeError, explain, fail, integer, unwritable
+from stylekit._checks import (
+    FileError,
+    InputTypeError,
+    caused_by,
+    explain,
+    fail,
+    integer,
+    unwritable,
+)
+from stylekit._npz import array_header, read_array
+from stylekit.image._formats.file import replacing, unfinished
+from stylekit.transfer.lock import locked
 
 FORMAT = 2
 """Of the file; another one cannot be read."""
-
-DAMAGE = (
-    *(OSError, EOFError, zipfile.BadZipFile, struct.error),
-    *(ValueError, KeyError, TypeError),  # another kind of file
-    *(NotImplementedError, RuntimeError),  # the archive's flags ask for what it does not use
-)
-"""What reading a file raises that is no checkpoint, or not a whole one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +59,7 @@ class State:
         The level's values, its optimizer's state and the rest that goes from step to step.
     rows : dict of arrays
         The losses so far, a row a step: ``total`` ``[N, B]``, ``terms`` ``[N, T, B]``,
-        ``gradient_finite``, ``level`` and ``seconds`` ``[N]``.
+        ``gradient_finite``, ``image_finite``, ``level`` and ``seconds`` ``[N]``.
     """
 
     level: int
@@ -79,7 +85,7 @@ class Checkpoint:
     Parameters
     ----------
     folder : path
-        Of this one run; made if it does not exist.
+        Of this one run, which keeps others out of it; made if it does not exist.
     every : int
         Steps between writings, at least 1.
     keep : bool
@@ -107,6 +113,7 @@ class Checkpoint:
         self.folder = Path(folder)
         self.every = integer(every, "every", low=1)
         self.keep = keep
+        self._is_part = False
         self.path = self.folder / "checkpoint.npz"
 
     def __repr__(self) -> str:
@@ -117,48 +124,81 @@ class Checkpoint:
         return index > 0 and index % self.every == 0
 
     def parts(self) -> tuple[Checkpoint, Checkpoint]:
-        """Return one for each part of a run in two, kept until this one's `remove`."""
+        """Return one for each part of a run in two, kept until this one's `remove`.
+
+        The run holds the lock of this one, `locked`.
+        """
         first = copy.copy(self)
-        first.keep = True
+        first.keep = first._is_part = True
         second = copy.copy(first)
         second.path = self.folder / "checkpoint-2.npz"
         return first, second
 
-    def read(self, run: dict[str, Any]) -> State | None:
-        """Return the state that a run goes on from; None if it begins.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder, and keep other runs out of it.
+
+        Raises
+        ------
+        FileError
+            If another run is in it, or it cannot be made or written to.
+        """
+        if self._is_part:
+            yield
+            return
+        with contextlib.ExitStack() as held:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(self.folder / "checkpoint.lock"))
+            except BlockingIOError as error:
+                raise FileError(
+                    explain(
+                        f"the checkpoint's folder {self.folder} is in use by another run",
+                        hint="wait until that has ended, or give each run a folder of its own",
+                    ),
+                    argument="checkpoint",
+                ) from error
+            except OSError as error:
+                name = f"the checkpoint's folder {self.folder}"
+                raise unwritable(name, error, "checkpoint") from error
+            yield
+
+    def read(self, run: dict[str, Any], shapes: list[tuple[int, int, int, int]]) -> State | None:
+        """Return the state that a run goes on from; None if it begins. The lock must be held.
 
         Parameters
         ----------
         run : dict
             What makes it this run and no other, as JSON has it.
+        shapes : list of (batch, height, width, 3)
+            Of the image at each level.
 
         Raises
         ------
         FileError
-            If the folder cannot be made or written to, or the file is damaged.
+            If the file is damaged.
         InputError
             If the file is another run's; the message tells what differs.
         """
+        for left in unfinished(self.path):  # by a run that was killed
+            left.unlink()
+        if not self.path.exists():
+            return None
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._unfinished.write_bytes(b"")  # also in place of what a killed run has left
-            self._unfinished.unlink()
-            if not self.path.exists():
-                return None
-        except OSError as error:
-            name = f"the checkpoint's folder {self.folder}"
-            raise unwritable(name, error, "checkpoint") from error
-        try:
-            form, saved, state = _parsed(dict(_loaded(self.path)))
-        except DAMAGE as error:
+            form, others, state = _loaded(self.path, run)
+            if state is not None:
+                _check(state, shapes, len(run["terms"]))
+        except MemoryError:  # as large as the file is
+            raise
+        except Exception as error:  # the disk, zip, JSON and NumPy's header each fail in many ways
             raise FileError(
                 explain(
                     f"the checkpoint {self.path} is damaged or cannot be read ({error})",
-                    hint="delete it to begin anew",
+                    hint="delete it to begin anew, or name another folder",
                 ),
                 argument="checkpoint",
             ) from error
-        if state is None:
+        if form != FORMAT:
             raise FileError(
                 explain(
                     f"the checkpoint {self.path} was written by another version of stylekit",
@@ -168,12 +208,11 @@ class Checkpoint:
                 ),
                 argument="checkpoint",
             )
-        if run != saved:
-            mine, other = _differences(run, saved)
+        if others is not None:
             fail(
                 f"the checkpoint {self.path} is another run's",
-                expected=mine,
-                received=other,
+                expected=others[0],
+                received=others[1],
                 hint="give each run a folder of its own, or delete the file to begin anew",
                 argument="checkpoint",
             )
@@ -192,25 +231,13 @@ class Checkpoint:
         about = json.dumps({"format": FORMAT, "run": run, "carry": len(carry), **fields})
         arrays = {"about": np.array(about), "image": image, **rows}
         arrays |= {f"carry{i}": value for i, value in enumerate(carry)}
-        try:
-            with self._unfinished.open("wb") as file:
-                _dump(file, arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(self._unfinished, self.path)
-        except OSError as error:
-            raise unwritable(f"the checkpoint {self.path}", error, "checkpoint") from error
-        finally:  # also after Ctrl-C
-            self._unfinished.unlink(missing_ok=True)
+        with caused_by("checkpoint"), replacing(self.path, through_link=False) as file:
+            _dump(file, arrays)
 
     def remove(self) -> None:
         """Delete the files of the run, if there are any; the folder stays."""
         for part in self.parts():
             part.path.unlink(missing_ok=True)
-
-    @property
-    def _unfinished(self) -> Path:
-        return self.path.with_suffix(".npz.part")
 
 
 def as_checkpoint(value) -> Checkpoint:
@@ -226,21 +253,64 @@ def _dump(file, arrays: dict[str, Any]) -> None:
                 np.lib.format.write_array(entry, np.asarray(value), allow_pickle=False)
 
 
-def _loaded(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+def _loaded(path: Path, run: dict[str, Any]) -> tuple[Any, tuple[str, str] | None, State | None]:
+    """Return a file's format, where its run differs from this one, and its state if neither does.
+
+    What is allocated is no larger than the file, and for another run's only what tells of it.
+    """
+    if not path.is_file():
+        raise ValueError("it is no file")
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            with archive.open(name) as entry:  # which checks the sum of what it has read
-                yield name.removesuffix(".npy"), np.lib.format.read_array(entry, allow_pickle=False)
-
-
-def _parsed(arrays: dict[str, np.ndarray]) -> tuple[Any, Any, State | None]:
-    """Return a file's format, its run, and its state if the format is ours."""
-    about = json.loads(str(arrays.pop("about")))
-    form, run, count = (about.pop(name) for name in ("format", "run", "carry"))
-    if form != FORMAT:
-        return form, run, None
+        entries = archive.infolist()
+        names = [entry.filename.removesuffix(".npy") for entry in entries]
+        if {entry.compress_type for entry in entries} - {zipfile.ZIP_STORED}:
+            raise ValueError("it is compressed")
+        if sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise ValueError("it claims to hold more than it does")
+        for name in names:
+            array_header(archive, name)
+        about = json.loads(str(read_array(archive, "about")))
+        form, saved, count = (about.pop(name) for name in ("format", "run", "carry"))
+        if form != FORMAT:
+            return form, None, None
+        if run != saved:
+            return form, _differences(run, saved), None
+        arrays = {name: read_array(archive, name) for name in names if name != "about"}
     carry = [arrays.pop(f"carry{i}") for i in range(count)]
-    return form, run, State(**about, image=arrays.pop("image"), carry=carry, rows=arrays)
+    return form, None, State(**about, image=arrays.pop("image"), carry=carry, rows=arrays)
+
+
+def _check(state: State, shapes: list[tuple[int, int, int, int]], terms: int) -> None:
+    """Raise `ValueError` unless a state is one of a run with these levels and terms."""
+    plans = state.settled["plans"]
+    texts = [state.settled["optimizer"], *plans.values(), *state.notes, *state.setup.values()]
+    weights = [*state.used, *state.weights]
+    if not (
+        all(isinstance(value, list) for value in (state.used, state.weights, state.notes))
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) for number in (state.level, state.taken))
+        and all(isinstance(number, int | float) for number in (*weights, state.seconds))
+        and len(state.used) == len(state.weights) == terms
+        and math.isfinite(state.seconds)
+        and state.level in range(len(shapes))
+    ):
+        raise ValueError("its settings are not those of a run")
+    count, batch = len(state.rows["total"]), shapes[0][0]
+    rows = {
+        "total": ("f", (count, batch)),
+        "terms": ("f", (count, terms, batch)),
+        "gradient_finite": ("b", (count,)),
+        "image_finite": ("b", (count,)),
+        "level": ("i", (count,)),
+        "seconds": ("f", (count,)),
+    }
+    found = {name: (row.dtype.kind, row.shape) for name, row in state.rows.items()}
+    if not count or not rows.items() <= found.items():
+        raise ValueError("its losses are not those of the run")
+    if state.taken != np.count_nonzero(state.rows["level"] == state.level):
+        raise ValueError("its steps do not match its losses")
+    if (state.image.dtype, state.image.shape) != (np.float32, shapes[state.level]):
+        raise ValueError("its image is not of the run's size")
 
 
 def _differences(run: Any, saved: Any, most: int = 4) -> tuple[str, str]:

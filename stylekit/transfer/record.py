@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -66,6 +67,7 @@ class Record:
         self.plans: dict[str, str] = {}
         self._checkpoint = None if checkpoint is None else as_checkpoint(checkpoint)
         self._run: dict[str, Any] = {}
+        self._lock = contextlib.ExitStack()
         # What a checkpoint would hold: how many rows, and the level's state after them.
         self._kept: tuple[int, dict[str, Any]] | None = None
         self._written = 0
@@ -110,7 +112,13 @@ class Record:
         if self._checkpoint is None:
             return None
         self._run = _identity(self._manifest, transfer, start)
-        return self._checkpoint.read(self._run)
+        self._lock.enter_context(self._checkpoint.locked())
+        sizes = [size for size, _ in levels][0 if self._steps else -1 :]
+        return self._checkpoint.read(self._run, [(len(start), *size, 3) for size in sizes])
+
+    def close(self) -> None:
+        """Let other runs into the checkpoint's folder."""
+        self._lock.close()
 
     def resume(self, state: State, level) -> list[Step]:
         """Go on from a state, restored to its level; return the steps so far, without images."""

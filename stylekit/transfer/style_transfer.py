@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -163,7 +164,8 @@ class StyleTransfer:
             If a picture, mask or size is unfit, or the checkpoint is another run's; before the
             first step.
         FileError
-            If the checkpoint is damaged, or its folder cannot be written to.
+            If the checkpoint is damaged, or its folder is in use by another run or cannot be
+            written to.
         NonFiniteLossError
             If a loss becomes NaN or infinite; it holds the last good image.
         TransferError
@@ -217,6 +219,7 @@ class StyleTransfer:
             raise failure from error
         finally:
             close(callbacks)
+            record.close()
 
     def iterate(
         self,
@@ -241,9 +244,9 @@ class StyleTransfer:
         ------
         Step
         """
-        record = Record(self, steps, checkpoint)
-        yield from self._steps(initial, steps, update_mask, pyramid, record)
-        record.end()
+        with contextlib.closing(Record(self, steps, checkpoint)) as record:
+            yield from self._steps(initial, steps, update_mask, pyramid, record)
+            record.end()
 
     def _steps(
         self,

@@ -171,6 +171,23 @@ def test_it_goes_on_where_it_was_left(mixed, other, alone, tmp_path, at, keep):
         assert not list(kept.folder.iterdir())
 
 
+def test_between_its_parts_no_other_run_comes_in(mixed, other, tmp_path, monkeypatch):
+    run, parts = sk.StyleTransfer.run, []
+
+    def watched(self, *arguments, **options):
+        refused = pytest.raises(FileError, match="in use by another run")
+        with refused, Checkpoint(tmp_path).locked():
+            parts.append(None)
+        parts.append(self)
+        return run(self, *arguments, **options)
+
+    monkeypatch.setattr(sk.StyleTransfer, "run", watched)
+    mixed(steps=2, finish=(other, 1), checkpoint=tmp_path)
+    assert len(parts) == 2
+    with Checkpoint(tmp_path).locked():
+        assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.lock"]
+
+
 def test_a_checkpoint_of_a_plain_run_is_another_runs(mixed, other, tmp_path):
     mixed(steps=7, checkpoint=tmp_path, callbacks=[lambda step: step.index == 2])
     with pytest.raises(InputError, match="another run's"):

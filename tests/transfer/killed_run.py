@@ -1,8 +1,9 @@
-"""A run that is killed ten times and resumed, and the same run left alone; see test_checkpoint.py.
+"""A run that is killed and resumed, again and again, and the same run left alone.
 
-Run as ``python killed_run.py FOLDER SEED``. TensorFlow is imported once: each try is a fork of this
-process, which itself computes nothing. What the tries came to is printed as JSON, and the results
-are ``killed.npz`` and ``alone.npz`` in the folder.
+Run as ``python killed_run.py FOLDER SEED KILLS``; see test_checkpoint.py for 10 kills.
+TensorFlow is imported once: each try is a fork of this process, which itself computes nothing. What
+the tries came to is printed as JSON, with whether both runs have the same result; the status tells
+it, too. The results are ``killed.npz`` and ``alone.npz`` in the folder.
 """
 
 import json
@@ -22,8 +23,7 @@ import numpy as np
 import stylekit as sk
 from stylekit.transfer.checkpoint import Checkpoint
 
-KILLS = 10
-STEPS = 300
+STEPS_A_KILL = 30
 
 
 def transfer():
@@ -42,7 +42,7 @@ def transfer():
     return sk.StyleTransfer(terms, extractor=network)
 
 
-def work(out, pipe, checkpoint):
+def work(out, steps, pipe, checkpoint):
     """Run, tell each step's index, and write the result."""
 
     def tell(step):
@@ -50,13 +50,13 @@ def work(out, pipe, checkpoint):
 
     pyramid = sk.Pyramid([16, 32], [1, 6])
     result = transfer().run(
-        sk.Noise(), STEPS, pyramid=pyramid, callbacks=[tell], checkpoint=checkpoint
+        sk.Noise(), steps, pyramid=pyramid, callbacks=[tell], checkpoint=checkpoint
     )
     losses = [list(row.values()) for row in result.losses]
     np.savez(out, image=result.image, best=result.best, losses=losses)
 
 
-def fork(out, checkpoint, prepare=lambda: None):
+def fork(out, steps, checkpoint, prepare=lambda: None):
     """Begin a try; return the id of its process and the end of its pipe."""
     read, write = os.pipe()
     if process := os.fork():
@@ -65,7 +65,7 @@ def fork(out, checkpoint, prepare=lambda: None):
     try:
         os.close(read)
         prepare()
-        work(out, write, checkpoint)
+        work(out, steps, write, checkpoint)
         os._exit(0)
     finally:  # only where it has failed
         traceback.print_exc()
@@ -98,32 +98,44 @@ def indices(pipe, count=None):
     return found
 
 
-def main(folder, seed):
+def main(folder, seed, kills):
     rng = np.random.default_rng(seed)
     checkpoint = Checkpoint(folder / "run", every=3)
-    tries = []
-    for number in range(KILLS + 1):
+    steps = kills * STEPS_A_KILL
+    codes, firsts, left = [], [], []
+    for number in range(kills + 1):
         seen = []
-        if number == KILLS:  # to the end
-            process, pipe = fork(folder / "killed.npz", checkpoint)
+        if number == kills:  # to the end
+            process, pipe = fork(folder / "killed.npz", steps, checkpoint)
         elif number % 3 == 2:
             moment = int(rng.integers(1, 90))  # of about 25 a checkpoint
-            process, pipe = fork("", checkpoint, lambda moment=moment: dies_writing(moment))
+            process, pipe = fork("", steps, checkpoint, lambda moment=moment: dies_writing(moment))
         else:
-            process, pipe = fork("", checkpoint)
+            process, pipe = fork("", steps, checkpoint)
             seen = indices(pipe, int(rng.integers(0, 20)))
             time.sleep(rng.uniform(0, 0.02))
             os.kill(process, signal.SIGKILL)
         seen += indices(pipe)
-        status = os.waitpid(process, 0)[1]
-        left = sorted(path.name for path in (folder / "run").glob("*"))
-        code = os.waitstatus_to_exitcode(status)
-        tries.append({"code": code, "first": seen[0] if seen else None, "left": left})
-    process, pipe = fork(folder / "alone.npz", None)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+        firsts += seen[:1]
+        left.append(sorted(path.name for path in (folder / "run").glob("*")))
+        os.close(pipe)
+    process, pipe = fork(folder / "alone.npz", steps, None)
     indices(pipe)
     os.waitpid(process, 0)
-    print(json.dumps(tries))
+    killed, alone = np.load(folder / "killed.npz"), np.load(folder / "alone.npz")
+    same = all(np.array_equal(killed[name], alone[name]) for name in alone)
+    told = {
+        "same": same,
+        "killed": codes.count(-signal.SIGKILL),
+        "firsts": firsts,
+        "left unfinished": sum(any(name.endswith(".tmp") for name in names) for names in left),
+        "left locked": sum("checkpoint.lock" in names for names in left),
+        "left at last": left[-1],
+    }
+    print(json.dumps(told))
+    return same and codes == [-signal.SIGKILL] * kills + [0]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    sys.exit(not main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

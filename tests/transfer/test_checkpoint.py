@@ -1,11 +1,12 @@
 import csv
 import errno
+import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -16,7 +17,8 @@ import tensorflow as tf
 from keras import ops
 
 import stylekit as sk
-from stylekit._checks import FileError, InputError, InputTypeError
+from stylekit._checks import FileError, InputError, InputTypeError, SetupError
+from stylekit.image._formats.file import replacing
 from stylekit.transfer import (
     Callback,
     NonFiniteLossError,
@@ -25,6 +27,7 @@ from stylekit.transfer import (
     TransferError,
     record,
 )
+from stylekit.transfer import lock as lock_module
 from stylekit.transfer.checkpoint import Checkpoint
 
 PYRAMID = sk.Pyramid([16, 32], [1, 2])  # 3 steps, then 6
@@ -335,6 +338,63 @@ class TestCallbacks:
             _ = watch.steps[3].image
 
 
+def array_bytes(array, most=None):
+    """The bytes of an array in a file, or the first of them."""
+    file = io.BytesIO()
+    if most:
+        header = {"descr": "<f4", "fortran_order": False, "shape": array.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        return file.getvalue() + bytes(most)
+    np.lib.format.write_array(file, array)
+    return file.getvalue()
+
+
+class TestTogether:
+    """Two runs on one folder."""
+
+    IN_USE = r"folder .*one is in use by another run\. Wait until that has ended"
+
+    def test_the_second_is_refused_and_the_first_goes_on(self, make, photo, folder):
+        kept = Checkpoint(folder, every=1)
+        first = make().iterate(photo, 6, checkpoint=kept)
+        seen = [next(first) for _ in range(3)]
+        for second in (kept, folder):
+            with pytest.raises(FileError, match=self.IN_USE) as error:
+                make(seed=4).run(photo, 6, checkpoint=second)
+            assert error.value.argument == "checkpoint"
+        assert len([*seen, *first]) == 7
+        assert not list(folder.iterdir())
+
+    def test_whatever_ends_a_run_lets_another_in(self, make, photo, folder):
+        def fail(step):
+            raise ValueError("out of paint")
+
+        with pytest.raises(TransferError) as held:
+            make().run(photo, 6, checkpoint=folder, callbacks=[fail])
+        with pytest.raises(InputTypeError):
+            make().run(photo, 6, checkpoint=folder, pyramid=3)
+        abandoned = make().iterate(photo, 6, checkpoint=folder)
+        next(abandoned)
+        abandoned.close()
+        assert held.value.result.steps == 0
+        assert make().run(photo, 6, checkpoint=folder).steps == 6
+
+    def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(self, tmp_path, monkeypatch):
+        path, lock = tmp_path / "lock", lock_module._lock
+
+        def late(number):
+            monkeypatch.setattr(lock_module, "_lock", lock)
+            path.unlink()  # the last holder does, between the opening and the lock
+            lock(number)
+
+        monkeypatch.setattr(lock_module, "_lock", late)
+        with lock_module.locked(path):
+            assert path.exists()
+            with pytest.raises(BlockingIOError), lock_module.locked(path):
+                pass
+        assert not path.exists()
+
+
 class TestRefusals:
     @pytest.fixture
     def stopped(self, make, photo, folder):
@@ -402,24 +462,10 @@ class TestRefusals:
         assert "first 3 steps" in result.manifest["notes"][0]
         np.testing.assert_array_equal(result.image, alone.image)
 
-    @pytest.mark.parametrize(
-        "damage",
-        [
-            lambda whole: b"",
-            lambda whole: whole[: len(whole) // 2],
-            lambda whole: whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:],
-        ],
-        ids=["empty", "half", "one bit"],
-    )
-    def test_a_damaged_file(self, damage, stopped, make, photo):
-        stopped.write_bytes(damage(stopped.read_bytes()))
+    def test_a_damaged_file(self, stopped, make, photo):
+        whole = stopped.read_bytes()
+        stopped.write_bytes(whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:])
         with pytest.raises(FileError, match=r"checkpoint\.npz is damaged .*Delete it"):
-            make().run(photo, 6, checkpoint=stopped.parent)
-
-    def test_another_archive(self, stopped, make, photo):
-        with zipfile.ZipFile(stopped, "w") as archive:
-            archive.writestr("readme.txt", "nothing")
-        with pytest.raises(FileError, match=r"damaged"):
             make().run(photo, 6, checkpoint=stopped.parent)
 
     def test_another_format(self, stopped, make, photo, monkeypatch):
@@ -427,12 +473,116 @@ class TestRefusals:
         with pytest.raises(FileError, match="another version of stylekit: expected format 3"):
             make().run(photo, 6, checkpoint=stopped.parent)
 
+    def test_what_is_damaged_is_said_to_be_and_takes_no_memory(self, stopped):
+        whole = stopped.read_bytes()
+        with zipfile.ZipFile(stopped) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        about = json.loads(str(np.load(stopped)["about"]))
+
+        def fails(what, match="damaged"):
+            tracemalloc.start()
+            error = pytest.raises(FileError, match=rf"{match}.*Delete it to begin anew, or name an")
+            with error as caught:
+                Checkpoint(stopped.parent).read(about["run"], [(1, 24, 32, 3)])
+            assert tracemalloc.get_traced_memory()[1] < 2**22, what
+            tracemalloc.stop()
+            assert caught.value.argument == "checkpoint"
+            assert os.listdir(stopped.parent) == [stopped.name]
+
+        def fails_with(changes, method=zipfile.ZIP_STORED, **options):
+            with zipfile.ZipFile(stopped, "w", method) as archive:
+                for name, content in (members | changes).items():
+                    if content is not None:
+                        archive.writestr(name, content)
+            fails(changes, **options)
+
+        for share in (0, 0.1, 0.5, 0.9, 0.999):
+            stopped.write_bytes(whole[: int(share * len(whole))])
+            fails(share)
+        fails_with({}, zipfile.ZIP_DEFLATED, match="compressed")
+        fails_with({"readme.txt": b"nothing"})
+        for name in members:  # one is missing, or another kind of array
+            fails_with({name: None})
+            fails_with(
+                {name: array_bytes(np.zeros((2, 7)))} if name[:5] != "carry" else {name: b""}
+            )
+        huge = np.broadcast_to(np.float32(0), (2**40, 3))
+        for name in ("image.npy", "carry0.npy", "total.npy"):
+            fails_with({name: array_bytes(huge, 100)}, match="claims")
+        fails_with({"image.npy": array_bytes(np.array([{}]))}, match="Python objects")
+        for text in ("", "[1]", "{}", "[" * 10**5):
+            fails_with({"about.npy": array_bytes(np.array(text))})
+        for key, values in {
+            "level": (1, -1, "0", 0.5),
+            "taken": (2, 4.0, "3", None),
+            "used": ([], [1.0], ["a", "b"], 3),
+            "weights": ([1.0, 2.0, 3.0], None),
+            "settled": ({}, [], {"optimizer": 3, "plans": {}}),
+            "notes": ([3], "a", None),
+            "seconds": (float("nan"), "1"),
+            "setup": ({"python": 3}, []),
+            "carry": (1000, "a"),
+            "more": (1,),
+        }.items():
+            for value in values:
+                text = json.dumps(about | {key: value})
+                fails_with({"about.npy": array_bytes(np.array(text))})
+        deep = {"a": about["run"]}
+        for _ in range(900):
+            deep = {"a": deep}
+        for run in (deep, 3, None):  # whatever it is, it is another run's
+            text = json.dumps(about | {"run": run})
+            with zipfile.ZipFile(stopped, "w") as archive:
+                archive.writestr("about.npy", array_bytes(np.array(text)))
+                archive.writestr("image.npy", array_bytes(np.zeros((2**23), "f4")))
+            tracemalloc.start()
+            with pytest.raises((FileError, InputError), match=r"damaged|another run's"):
+                Checkpoint(stopped.parent).read(about["run"], [(1, 24, 32, 3)])
+            assert tracemalloc.get_traced_memory()[1] < 2**23
+            tracemalloc.stop()
+        stopped.unlink()
+        stopped.mkdir()
+        fails("a folder")
+
+    def test_a_carry_of_other_arrays_is_damaged_too(self, stopped, make, photo):
+        arrays = dict(np.load(stopped))
+        np.savez(stopped, **arrays | {"carry0": np.zeros(3)})
+        with pytest.raises(FileError, match=r"does not fit the optimizer's state\. Delete it"):
+            make().run(photo, 6, checkpoint=stopped.parent)
+
+    def test_a_large_state_that_the_memory_does_not_hold_is_not_damaged(
+        self, stopped, make, photo, monkeypatch
+    ):
+        monkeypatch.setattr(np.lib.format, "read_array", lambda *a, **k: np.empty(2**62, "u1"))
+        with pytest.raises(SetupError, match="memory does not hold the run"):
+            make().run(photo, 6, checkpoint=stopped.parent)
+
     def test_what_a_killed_run_left_unfinished_is_cleared_away(self, stopped, make, photo):
-        unfinished = stopped.with_name("checkpoint.npz.part")
-        unfinished.write_bytes(stopped.read_bytes()[:1000])
+        with replacing(stopped) as file:
+            left = Path(file.name)
+            file.write(stopped.read_bytes())
+        left.touch()
+        lock = stopped.with_name("checkpoint.lock")
+        lock.touch()
         alone = make().run(photo, 6)
         assert_same(make().run(photo, 6, checkpoint=stopped.parent), alone)
-        assert not unfinished.exists()
+        assert not left.exists()
+        assert not lock.exists()
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+    def test_a_link_in_the_place_of_a_file_is_not_written_through(self, folder, make, photo):
+        other = folder.parent / "other"
+        folder.mkdir(parents=True)
+        for name in ("checkpoint.npz", "checkpoint.lock"):
+            (folder / name).symlink_to(other)
+            run = lambda: make().run(photo, 6, checkpoint=folder, callbacks=[stop_at(3)])  # noqa: E731
+            if name == "checkpoint.lock":
+                with pytest.raises(FileError, match="symbolic links"):
+                    run()
+            else:
+                run()
+                assert not (folder / name).is_symlink()
+            assert not other.exists()
 
     def test_a_full_disk_keeps_the_image_and_the_last_state(
         self, stopped, make, photo, monkeypatch
@@ -493,18 +643,16 @@ def test_python_of_the_page_about_it_runs(folder, monkeypatch):
 @pytest.mark.slow
 def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path):
     script = Path(__file__).with_name("killed_run.py")
-    line = [sys.executable, str(script), str(tmp_path), "0"]
+    line = [sys.executable, str(script), str(tmp_path), "0", "10"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    tries = json.loads(done.stdout)
-    assert [one["code"] for one in tries] == [-signal.SIGKILL] * 10 + [0]
-    firsts = [one["first"] for one in tries if one["first"] is not None]
-    assert firsts == sorted(firsts)
-    assert firsts[0] == 0
-    assert firsts[-1] > 50  # most of the tries came some way
-    # Some died writing, and left what they had behind; the last left nothing.
-    assert sum("checkpoint.npz.part" in one["left"] for one in tries) >= 2
-    assert tries[-1]["left"] == []
-    killed, alone = np.load(tmp_path / "killed.npz"), np.load(tmp_path / "alone.npz")
-    for name in ("image", "best", "losses"):
-        np.testing.assert_array_equal(killed[name], alone[name])
+    told = json.loads(done.stdout)
+    assert told["same"]
+    assert told["killed"] == 10
+    assert told["firsts"] == sorted(told["firsts"])
+    assert told["firsts"][0] == 0
+    assert told["firsts"][-1] > 50  # most of the tries came some way
+    # Some died writing, and left what they had behind, and the lock; the last left nothing.
+    assert told["left unfinished"] >= 2
+    assert told["left locked"] >= 5
+    assert told["left at last"] == []
