@@ -79,7 +79,7 @@ class Graph:
 
         The names of its layers begin with the prefix.
         """
-        # The one private function of Keras in use; setup.cfg has a version above.
+        # The one private function of Keras in use, also in `calls`; setup.cfg has a version above.
         return model._run_through_graph(
             list(inputs), operation_fn=lambda one: functools.partial(self._call, one, prefix)
         )
@@ -204,6 +204,38 @@ def functional(operation, inputs: Sequence | None = None) -> keras.Model | None:
     ):
         return None
     return plain
+
+
+def calls(model: keras.Model, inputs: Sequence) -> list[tuple[keras.Operation, list, list]]:
+    """Return each operation of a functional model with the tensors that it is given and makes.
+
+    Nothing is computed: the tensors are descriptions. Nested models are taken apart.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs : sequence of keras.KerasTensor
+        What the model is called with, at a size of its own.
+    """
+    found: list[tuple[keras.Operation, list, list]] = []
+
+    def described(operation: keras.Operation):
+        def call(*args, **kwargs):
+            given = _tensors((args, kwargs))
+            inner = functional(operation, given)
+            if inner is not None:
+                return run(inner, given)
+            outputs = operation.compute_output_spec(*args, **kwargs)
+            found.append((operation, given, _tensors(outputs)))
+            return outputs
+
+        return call
+
+    def run(model: keras.Model, given):
+        return model._run_through_graph(list(given), operation_fn=described)
+
+    run(model, inputs)
+    return found
 
 
 def is_float(tensor) -> bool:

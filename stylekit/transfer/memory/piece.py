@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from stylekit.features._cpu import winograd
 from stylekit.features._cpu.convolution import FrozenConv2D
+from stylekit.features.graph import calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,32 +35,43 @@ class Piece:
     kinds: int = 1
 
     def maps(self) -> dict[str, int]:
-        """Return the bytes of each feature map of one picture, by layer."""
+        """Return the bytes of each feature map of one picture, by operation."""
         sizes: collections.Counter[str] = collections.Counter()
-        for layer, spec in self._layers():
-            sizes[layer.name] += math.prod(spec.shape) * tf.as_dtype(spec.dtype).size
+        for operation, outputs in self._operations():
+            sizes[operation.name] += sum(map(_bytes, outputs))
         return dict(sizes)
+
+    def outputs(self) -> dict[str, int]:
+        """Return the bytes of the feature map of each layer that is read, of one picture."""
+        specs = self.network.compute_output_spec(self._image())
+        return {name: _bytes(one) for name, one in specs.items() if name not in self.without}
 
     def working(self) -> int:
         """Return the bytes that the neediest convolution of one picture takes while it is taken."""
         needs = [
-            winograd.working(spec, layer.kernel)
-            for layer, spec in self._layers()
-            if isinstance(layer, FrozenConv2D)
+            winograd.working(outputs[0], operation.kernel)
+            for operation, outputs in self._operations()
+            if isinstance(operation, FrozenConv2D)
         ]
         return max(needs, default=0)
 
-    def _layers(self):
-        """Yield the layers that are evaluated, each with a description of its feature map."""
-        layers = [x for x in self.network.layers if not isinstance(x, keras.layers.InputLayer)]
-        for inner in (layer for layer in layers if isinstance(layer, keras.Model)):
-            # A user's network behind its preprocessing.
-            yield from Piece(inner, self.shape, self.without)._layers()
-        layers = [layer for layer in layers if not isinstance(layer, keras.Model)]
-        if layers:
-            given = self.network.inputs[0]
-            given = keras.KerasTensor((1, *self.shape, given.shape[-1]), dtype=given.dtype)
-            probe = keras.Model(self.network.inputs, [layer.output for layer in layers])
-            for layer, specs in zip(layers, probe.compute_output_spec(given), strict=True):
-                if layer.name not in self.without:
-                    yield from ((layer, spec) for spec in keras.tree.flatten(specs))
+    def _image(self):
+        given = self.network.inputs[0]
+        return keras.KerasTensor((1, *self.shape, given.shape[-1]), dtype=given.dtype)
+
+    def _operations(self):
+        """Yield the operations that are evaluated, each with descriptions of its outputs."""
+        image = self._image()
+        left_out: set[int] = set()
+        for operation, inputs, outputs in calls(self.network, [image]):
+            # What a function, such as a slice, makes of what is not held is not held, either.
+            layer = isinstance(operation, keras.layers.Layer)
+            part = not layer and all(id(one) in left_out for one in inputs)
+            if part or operation.name in self.without:
+                left_out.update(map(id, outputs))
+            else:
+                yield operation, outputs
+
+
+def _bytes(spec) -> int:
+    return math.prod(spec.shape) * tf.as_dtype(spec.dtype).size

@@ -5,7 +5,9 @@ import pytest
 import stylekit as sk
 from stylekit._checks import InputError
 from stylekit.features._cpu import winograd
-from stylekit.transfer.memory.estimate import MIXED, SPREAD, WORKING, Memory, in_units
+from stylekit.losses.hypercolumns import CELL, SCORES
+from stylekit.transfer.memory.estimate import BLOCKS, MIXED, SPREAD, WORKING, Memory, in_units
+from stylekit.transfer.memory.piece import Piece
 
 
 def test_feature_maps_are_counted(photo, style):
@@ -13,7 +15,7 @@ def test_feature_maps_are_counted(photo, style):
     x = keras.layers.Conv2D(8, 3, padding="same", name="wide")(image)
     x = keras.layers.Conv2D(4, 3, padding="same", strides=2, name="small")(x)
     network = sk.KerasExtractor(keras.Model(image, x))
-    term = sk.GramStyleLoss(style, layers=["wide", "small"])
+    term = sk.GramStyleLoss(style[:10, :20], layers=["wide", "small"])
     one, two = (sk.estimate_memory((10, size), network, [term]) for size in (20, 40))
     assert two.features == pytest.approx(2 * one.features, rel=1e-6)
     wide, small = 10 * 20 * 8 * 4, 5 * 10 * 4 * 4
@@ -28,6 +30,92 @@ def test_a_content_holds_its_feature_maps(photo, style, compact):
     gap = sk.estimate_memory(size, compact, [content]).targets - photo.nbytes
     assert gap == (size // 8) ** 2 * 192 * 4
     assert sk.estimate_memory(size, compact, [style]).targets == style.reference.nbytes
+
+
+def test_a_reflected_border_counts(style, compact):
+    layers, side, margin = compact.style_layers, 128, 16
+    whole = Piece(compact.model(layers), (side + 2 * margin,) * 2).maps()
+    piece = Piece(sk.features.ReflectPadding(compact, margin).model(layers), (side, side))
+    found = piece.maps()
+    assert {name: found[name] for name in whole} == whole
+    # The picture with its border, and each layer that is read, cut to the picture's cells.
+    image = (side + 2 * margin) ** 2 * 3 * 4
+    assert sum(found.values()) - sum(whole.values()) == image + sum(piece.outputs().values())
+    assert piece.outputs() == Piece(compact.model(layers), (side, side)).outputs()
+
+
+def test_each_further_term_of_a_layer_holds_a_gradient(style, compact):
+    layers = compact.style_layers
+
+    def need(*terms):
+        return sk.estimate_memory(256, compact, terms)
+
+    one, other = (sk.GramStyleLoss(style, layers=layers) for _ in range(2))
+    maps = sum(Piece(compact.model(layers), (256, 256)).outputs().values())
+    assert need(one, other).features - need(one).features == maps
+    assert need(one, other).base > need(one).base
+    neighbors = sk.losses.NeighborStyleLoss([style, style], layers=layers)
+    assert need(one, neighbors).features - need(neighbors).features == maps
+
+
+def test_a_mask_holds_a_masked_feature_map(style, compact):
+    layers, mask = compact.style_layers, np.ones((256, 256), "float32")
+
+    def need(mask):
+        return sk.estimate_memory(256, compact, [sk.GramStyleLoss(style, mask, layers=layers)])
+
+    largest = max(Piece(compact.model(layers), (256, 256)).outputs().values())
+    assert need(mask).features - need(None).features == largest
+    assert need(mask).targets - need(None).targets == mask.nbytes
+
+
+def test_a_reference_larger_than_the_picture_counts(style, compact):
+    layers = compact.style_layers
+    large = np.zeros((1024, 1024, 3), "float32")
+
+    def features(picture, plan=None, **options):
+        term = sk.GramStyleLoss(picture, layers=layers, **options)
+        return sk.estimate_memory(256, compact, [term], plan=plan).features
+
+    look = sum(Piece(compact.model(layers), (1024, 1024)).maps().values())
+    assert features(large) == look > features(style)
+    assert features(large[:512, :512], style_scale=2) == features(large)
+    assert features(large, sk.Tiles(256)) < 0.5 * look  # the sum over its tiles
+    whole = sum(Piece(compact.model(layers), (1024, 1024)).outputs().values())
+    assert look > features(large, sk.Recompute()) > whole
+
+
+def test_neighbors_hold_what_is_matched(style, compact):
+    layers, side = compact.style_layers, 512
+
+    def need(count=1, batch=1, side=side, **options):
+        styles = [np.zeros((side, side, 3), "float32")] * count
+        term = sk.losses.NeighborStyleLoss(styles, layers=layers, **options)
+        return sk.estimate_memory(side, compact, [term], plan=sk.Tiles(256), batch=batch)
+
+    depths = [24, 48, 96, 192]
+    cells = [(side // CELL) ** 2] * 3 + [(side // 8) ** 2]
+    grids = 4 * sum(depth * count for depth, count in zip(depths, cells, strict=True))
+    picture = side**2 * 3 * 4
+    assert need().targets == grids + picture
+    assert need(3).targets == grids + 3 * picture
+    assert need(batch=2).targets == 2 * grids + picture
+    # Of three styles the candidates, together with the columns, and what was found among them.
+    columns = 4 * sum(depths) * (side // CELL) ** 2
+    assert need(3).features == 9 * columns
+    assert need(3, turned=True).features > need(3, candidates=1024).features
+
+
+def test_blocks_of_distances_fit_where_large_feature_maps_were(compact):
+    def features(side):
+        picture = np.zeros((side, side, 3), "float32")
+        neighbors = sk.losses.NeighborStyleLoss(picture, layers=compact.style_layers)
+        gram = sk.GramStyleLoss(picture, layers=compact.style_layers)
+        needs = (sk.estimate_memory(side, compact, [one]).features for one in (neighbors, gram))
+        return next(needs) - next(needs)
+
+    assert features(512) == 0
+    assert features(256) == BLOCKS * 4 * SCORES
 
 
 def test_plans_need_less_and_less(compact_terms, compact):
