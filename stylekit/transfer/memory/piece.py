@@ -62,7 +62,7 @@ class Piece:
     def _operations(self):
         """Yield the operations that are evaluated, each with descriptions of its outputs."""
         image = self._image()
-        left_out: set[int] = set()
+        left_out = {id(image)} if self.without else set()
         for operation, inputs, outputs in calls(self.network, [image]):
             # What a function, such as a slice, makes of what is not held is not held, either.
             layer = isinstance(operation, keras.layers.Layer)

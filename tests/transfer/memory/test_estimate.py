@@ -44,6 +44,18 @@ def test_a_reflected_border_counts(style, compact):
     assert piece.outputs() == Piece(compact.model(layers), (side, side)).outputs()
 
 
+def test_what_is_not_held_is_not_counted_with_what_functions_make_of_it(compact):
+    layers = compact.style_layers
+    network = sk.features.ReflectPadding(compact).model(layers)
+    first, behind = "block1_conv1", Piece(compact.model(layers[:1]), (160, 160)).maps()
+    whole, rest = (Piece(network, (128, 128), known) for known in (frozenset(), frozenset(behind)))
+    assert first not in rest.maps()
+    assert first not in rest.outputs()
+    left_out = sum(whole.maps().values()) - sum(rest.maps().values())
+    # With the picture that has got its border, and the layer that is cut to the picture.
+    assert left_out == sum(behind.values()) + 160**2 * 3 * 4 + whole.outputs()[first]
+
+
 def test_each_further_term_of_a_layer_holds_a_gradient(style, compact):
     layers = compact.style_layers
 
