@@ -276,3 +276,30 @@ def test_a_transfer_takes_tiles_in_a_group_with_little_memory(in_group, tmp_path
     assert done.returncode == 0, done.stderr
     assert "with Tiles" in done.stderr
     assert (tmp_path / "out.png").is_file()
+
+
+@pytest.mark.slow
+def test_a_limit_of_the_address_space_takes_tiles_and_refuses_no_run():
+    code = """
+import re, resource
+import keras, numpy as np, tensorflow as tf
+import stylekit as sk
+
+def allow(more):
+    with open("/proc/self/status") as status:
+        size = 1024 * int(re.search(r"VmSize:\\s+(\\d+)", status.read())[1])
+    resource.setrlimit(resource.RLIMIT_AS, (size + more, resource.RLIM_INFINITY))
+
+tf.zeros(())  # TensorFlow's threads take address space, not memory
+network, photo = sk.CompactVGG(), np.random.default_rng(0).random((1024, 1024, 3), "float32")
+terms = [sk.ContentLoss(photo), sk.GramStyleLoss(photo[:256, :256], weight=8)]
+for more in (4 * 10**9, 7 * 10**8):
+    allow(more)
+    transfer = sk.StyleTransfer(terms, extractor=network, plan=sk.FitMemory())
+    print(transfer.run(photo, 1).manifest["plan"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    ample, little = done.stdout.splitlines()
+    assert ample == "Plan()"
+    assert little.startswith("Tiles")
