@@ -23,6 +23,7 @@ FOLDERS = [
 
 # Functions, and how many of their errors no single argument causes.
 NO_ARGUMENT = {
+    "_checks.py settings_of": 1,  # a method that the user wrote
     "image/color.py _union": 1,  # the numbers of styles, weights and masks differ
     "image/color.py _weights": 2,  # set by `caused_by`
     "losses/canvas.py Canvas.image": 1,  # the run has no picture

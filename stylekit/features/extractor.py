@@ -94,7 +94,8 @@ class FeatureExtractor(abc.ABC):
             if not isinstance(network, keras.Model):
                 received = type(network).__name__
                 raise InputTypeError(
-                    explain("`model` returned no model", expected=expected, received=received)
+                    explain("`model` returned no model", expected=expected, received=received),
+                    argument="extractor",
                 )
             if getattr(network, "inputs", None):  # a subclass of keras.Model does not tell
                 maps = network.output if isinstance(network.output, Mapping) else {}
@@ -104,6 +105,7 @@ class FeatureExtractor(abc.ABC):
                             f"`model` returned a model without the feature map {name!r}",
                             expected=expected,
                             received=f"a model to {_outputs(network.output)}",
+                            argument="extractor",
                         )
         return network
 
@@ -128,7 +130,8 @@ class FeatureExtractor(abc.ABC):
                     f"`{kind}` of {type(self).__name__} is wrong",
                     expected="a tuple of layer names",
                     received=repr(layers),
-                )
+                ),
+                argument="extractor",
             )
         if not names:
             fail(
@@ -191,7 +194,8 @@ class FeatureExtractor(abc.ABC):
                         "`windows` returned the wrong type",
                         expected="a tuple of stylekit.features.Window, such as (Window(3),)",
                         received=repr(windows),
-                    )
+                    ),
+                    argument="extractor",
                 )
         return tuple(windows)
 
@@ -251,7 +255,8 @@ class FeatureExtractor(abc.ABC):
                     f"`layer_names` of {type(self).__name__} is wrong",
                     expected="a tuple of layer names",
                     received=repr(self.layer_names),
-                )
+                ),
+                argument="extractor",
             )
         for known in (layer, name):
             if known in self.layer_names:

@@ -233,6 +233,7 @@ class Canvas:
                     "(height x width), as the model makes",
                     received=f"{expected[0]}x{expected[1]}",
                     hint="return a `Window` for every convolution and pooling before the layer",
+                    argument="extractor",
                 )
 
     def pool(self, mask: Tensor, layer: str) -> Tensor:

@@ -260,6 +260,7 @@ class Objective:
                     fail(
                         "`step` calls `evaluate` for the first time within a loop or a condition",
                         hint="call `evaluate(x)` once before tf.while_loop or tf.cond",
+                        argument="optimizer",
                     )
                 try:
                     total, terms, gradient = self._evaluate(values, weights, render)
