@@ -66,7 +66,9 @@ def test_what_no_page_sends(answers, sent):
 
 
 def test_a_region(answers, visitor):
-    board = answers.region(visitor, "brush", {"strokes": [{"radius": 0.2, "points": [[0.5, 0.5]]}]})
+    board = answers.region(
+        visitor, "brush", {"strokes": [{"radius": 0.15, "points": [[0.5, 0.5]]}]}
+    )
     assert board["note"] == f"The region covers {visitor.mask.mean():.0%} of the photo."
     before = board["show"]
     board = answers.region(visitor, "box", {"box": [0.2, 0.05, 0.8, 0.95]})

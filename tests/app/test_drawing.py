@@ -1,8 +1,10 @@
+import time
+
 import numpy as np
 import pytest
 
 from stylekit import InputError, InputTypeError
-from stylekit.app.drawing import MOST_POINTS, box_mask, brush_mask, tinted
+from stylekit.app.drawing import MOST_POINTS, WIDEST, box_mask, brush_mask, tinted
 
 
 def test_a_box_finds_the_subject_in_it(photo):
@@ -50,6 +52,14 @@ def test_strokes_add_up():
     )
 
 
+def test_a_stroke_of_as_many_points_as_may_be_sent_takes_no_longer_than_a_glance(rng):
+    points = rng.random((MOST_POINTS, 2)).tolist()
+    begun = time.process_time()
+    mask = brush_mask((1024, 1024), [{"radius": WIDEST, "points": points}])
+    assert time.process_time() - begun < 0.8
+    assert mask.mean() == 1
+
+
 @pytest.mark.parametrize(
     ("strokes", "error", "words"),
     [
@@ -59,8 +69,14 @@ def test_strokes_add_up():
         ([{"radius": 0.1, "points": []}], InputTypeError, "no points"),
         ([{"radius": 0.1}], InputTypeError, "no points"),
         ([{"points": [[0, 0]]}], InputTypeError, "radius"),
-        ([{"radius": 9, "points": [[0, 0]]}], InputError, "radius"),
+        ([{"radius": 0.2, "points": [[0, 0]]}], InputError, "radius"),
         ([{"radius": 0.1, "points": [[0, 2]]}], InputError, "point"),
+        ([{"radius": 0.1, "points": [[0, float("nan")]]}], InputError, "point"),
+        ([{"radius": 0.1, "points": [[0, "1"]]}], InputTypeError, "2 numbers"),
+        ([{"radius": 0.1, "points": [[0, True]]}], InputTypeError, "2 numbers"),
+        ([{"radius": 0.1, "points": [[0, 10**999]]}], InputError, "point"),
+        ([{"radius": 0.1, "points": [[0]]}], InputTypeError, "2 numbers"),
+        ([{"radius": 0.1, "points": [7]}], InputTypeError, "2 numbers"),
         ([{"radius": 0.1, "points": [[0.5, 0.5]] * (MOST_POINTS + 1)}], InputError, "too many"),
     ],
 )
