@@ -183,7 +183,10 @@ def number(
             explain(f"{name} is not a number", expected=limits, received=_brief(value)),
             argument=argument or name,
         )
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:  # an int beyond every float
+        result = math.inf
     below = result <= low if open_low else result < low
     if not math.isfinite(result) or below or result > high:
         _out_of_range(value, name, limits, argument or name)

@@ -71,7 +71,7 @@ def test_what_is_no_number_is_a_type_error_that_names_the_argument(value):
         number(value, "x")
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 10**400])
 def test_a_number_is_finite(value):
     with pytest.raises(InputError, match=r"x is out of range: expected a finite number, received"):
         number(value, "x")
