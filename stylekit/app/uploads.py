@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import io
-import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from stylekit._checks import FileError, explain
 from stylekit.app.limits import Limits
 from stylekit.image import as_image, fit_shape
+from stylekit.image._formats.picture import PILLOW_ERRORS
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What Pillow may take an upload for. Its other readers stay shut: one starts a program."""
@@ -61,21 +63,8 @@ def read_picture(content: bytes, limits: Limits) -> np.ndarray:
                 hint="save the picture smaller, or as JPEG",
             )
         )
-    try:
-        with warnings.catch_warnings():
-            # Our own limit on pixels follows, and is told in the page.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(content), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        raise FileError(
-            explain(
-                "The file is no picture that can be read",
-                expected="JPEG, PNG, WebP, GIF, BMP or TIFF",
-                hint="its name does not count, its content does",
-            )
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise _too_many(limits) from error
+    with _decoding(limits):
+        picture = Image.open(io.BytesIO(content), formats=FORMATS)
     with picture:
         if picture.width * picture.height > limits.pixels:
             raise _too_many(limits, picture.size)
@@ -90,7 +79,8 @@ def read_picture(content: bytes, limits: Limits) -> np.ndarray:
                     hint="take a larger picture, or crop it",
                 )
             )
-        return as_image(picture, "The picture", longer)
+        with _decoding(limits):
+            return as_image(picture, "The picture", longer)
 
 
 def shown(image: np.ndarray, size: int | None = None) -> str:
@@ -117,6 +107,30 @@ def _content(upload: Any) -> bytes:
         return base64.b64decode(body, validate=True)
     except binascii.Error as error:
         raise FileError(explain("The upload is cut short", hint="send it again")) from error
+
+
+@contextlib.contextmanager
+def _decoding(limits: Limits) -> Iterator[None]:
+    """Turn what readers raise into `FileError`, without their words: those may name an address."""
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise FileError(
+            explain(
+                "The file is no picture that can be read",
+                expected="JPEG, PNG, WebP, GIF, BMP or TIFF",
+                hint="its name does not count, its content does",
+            )
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_many(limits) from error
+    except PILLOW_ERRORS as error:  # FileError is one of them; so is that of a text too large
+        raise FileError(
+            explain(
+                "The picture is damaged or cut short, or its text is too large",
+                hint="save it anew from another program",
+            )
+        ) from error
 
 
 def _too_many(limits: Limits, size: tuple[int, int] | None = None) -> FileError:

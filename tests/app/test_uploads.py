@@ -7,7 +7,7 @@ from PIL import Image
 from uploading import FILES, SMALL, encoded, upload
 
 from stylekit import FileError
-from stylekit.app.uploads import read_picture, read_upload, shown
+from stylekit.app.uploads import FORMATS, read_picture, read_upload, shown
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -22,6 +22,19 @@ def test_hostile_files_end_in_a_message_or_work(name):
             read_picture(content, SMALL)
         assert "/" not in str(error.value)  # no path
         assert len(str(error.value)) < 250
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", FORMATS)
+def test_damaged_files_end_in_a_message_that_names_no_address(kind, photo, rng):
+    whole = np.frombuffer(encoded(photo, kind), np.uint8)
+    for _ in range(40):
+        content = whole.copy()
+        content[rng.integers(0, min(len(whole), 400), 8)] = rng.integers(0, 256, 8)
+        try:
+            assert read_picture(content.tobytes(), SMALL).dtype == np.float32
+        except FileError as error:
+            assert " at 0x" not in str(error)
 
 
 def test_a_picture_arrives_as_it_was_sent(photo):

@@ -60,6 +60,14 @@ def frames():
     return encoded(images[0], "GIF", save_all=True, append_images=images[1:])
 
 
+def texts(after):
+    """A small picture with text of megabytes in a few kilobytes, before or after its pixels."""
+    content = encoded(noise(40, 50, 3), "PNG")
+    where = content.index(b"IEND" if after else b"IDAT") - 4
+    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(3_000_000)))
+    return content[:where] + text + content[where:]
+
+
 DEEP = np.arange(2000, dtype=np.uint16).reshape(40, 50)
 
 FILES = {  # their contents, and what is to be said of them; None if they are pictures
@@ -67,6 +75,8 @@ FILES = {  # their contents, and what is to be said of them; None if they are pi
     "bomb.png": (bomb(60_000, 60_000), "has too many pixels"),
     "large.png": (bomb(2_000, 2_000), "has too many pixels"),
     "cut.jpg": (encoded(noise(90, 90, 3), "JPEG")[:2000], "is damaged or cut short"),
+    "text_before.png": (texts(after=False), "its text is too large"),
+    "text_after.png": (texts(after=True), "its text is too large"),
     "script.svg": (SVG, "is no picture that can be read"),
     "one.png": (encoded(noise(1, 1, 3), "PNG"), "is too small or too narrow"),
     "strip.png": (encoded(Image.new("RGB", (30_000, 10)), "PNG"), "is too small or too narrow"),
