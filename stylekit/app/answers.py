@@ -5,19 +5,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from PIL import Image
 
-from stylekit._checks import StylekitError, choice, fail
+from stylekit._checks import FileError, StylekitError, choice, explain, fail
 from stylekit.app import examples
 from stylekit.app.drawing import box_mask, brush_mask, tinted
+from stylekit.app.jobs import Job, Preview
 from stylekit.app.limits import Limits
-from stylekit.app.uploads import data_url, read_upload, shown
+from stylekit.app.line import Line
+from stylekit.app.shelf import Shelf
+from stylekit.app.uploads import jpeg, read_picture
 from stylekit.app.visitor import Visitor
+from stylekit.app.visitors import Visitors
 from stylekit.features import FeatureExtractor
 from stylekit.image import as_image
 from stylekit.masks import Segmenter
@@ -25,6 +31,12 @@ from stylekit.transfer import Result, TransferError
 
 VIEW = 640
 """Longer side, in pixels, at which pictures are shown while one chooses."""
+
+HEAVY, PATIENCE = 2, 20.0
+"""Pictures that are read or searched at the same time, and the seconds to wait for a turn."""
+
+UPLOADS = 8
+"""Files that have been sent and wait to be read; of one address two."""
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +51,13 @@ class Answers:
     limits : Limits
     segmenter : callable, optional
         From a picture to a `Segmentation`; without it there are no classes.
+
+    Attributes
+    ----------
+    visitors : Visitors
+    line : Line
+    uploads : Shelf
+        Files that have been sent, by address, and wait to be read.
     """
 
     def __init__(
@@ -50,30 +69,29 @@ class Answers:
         self.networks = dict(networks)
         self.limits = limits
         self.segmenter = segmenter
+        self.visitors = Visitors(limits)
+        self.line = Line(limits)
+        self.uploads = Shelf(each=2, most=UPLOADS)
+        self._heavy = threading.BoundedSemaphore(HEAVY)
+        self._painted: WeakKeyDictionary[Job, Painted] = WeakKeyDictionary()
 
     def photo(self, visitor: Visitor, sent: Any) -> tuple[dict[str, Any], list[str]]:
         """Take a photo; return what its place shows, and the classes found in it."""
         answer: dict[str, Any] = {}
         found: list[str] = []
-        with told_in(answer):
+        with told_in(answer), self._at_work():
             picture = self._picture(sent, examples.PHOTOS)
             found = visitor.take_photo(picture, self.segmenter)
-            answer |= _place(picture)
-        if "show" not in answer and visitor.photo is not None:
-            answer["show"] = shown(visitor.photo, VIEW)
-        return answer, found
+            answer |= _size(picture)
+        return answer | _show(visitor, "photo", visitor.photo), found
 
     def style(self, visitor: Visitor, place: int, sent: Any) -> dict[str, Any]:
         """Take a style; return what its place shows."""
         answer: dict[str, Any] = {}
-        with told_in(answer):
-            picture = self._picture(sent, examples.STYLES)
-            visitor.styles[place] = picture
-            answer |= _place(picture)
-        painting = visitor.styles[place]
-        if "show" not in answer and painting is not None:
-            answer["show"] = shown(painting, VIEW)
-        return answer
+        with told_in(answer), self._at_work():
+            visitor.styles[place] = picture = self._picture(sent, examples.STYLES)
+            answer |= _size(picture)
+        return answer | _show(visitor, f"style {place}", visitor.styles[place])
 
     def region(self, visitor: Visitor, tool: str, drawn: Any) -> dict[str, Any]:
         """Take a region; return what the board shows.
@@ -88,8 +106,8 @@ class Answers:
         """
         answer: dict[str, Any] = {"tool": tool}
         visitor.mask = None
-        with told_in(answer):
-            choice(tool, "The way to tell a region", ("box", "brush", "class"))
+        with told_in(answer), self._at_work():
+            named(tool, "The way to tell a region", ("box", "brush", "class"))
             if visitor.photo is None:
                 fail("There is no photo yet", hint="choose one first")
             if drawn.get("box"):
@@ -97,58 +115,104 @@ class Answers:
             elif drawn.get("strokes"):
                 visitor.mask = brush_mask(visitor.photo.shape, drawn["strokes"])
             elif drawn.get("class"):
-                visitor.take_class(drawn["class"])
+                visitor.take_class(named(drawn["class"], "The class", visitor.classes))
             if visitor.mask is not None:
                 answer["note"] = f"The region covers {visitor.mask.mean():.0%} of the photo."
         if visitor.photo is not None:
-            answer["photo"] = str(id(visitor.photo))
+            answer["photo"] = visitor.photos
             seen = visitor.photo if visitor.mask is None else tinted(visitor.photo, visitor.mask)
-            answer["show"] = shown(seen, VIEW)
+            answer |= _show(visitor, "board", seen)
         return answer
 
-    def paint(self, visitor: Visitor, network: str, **options) -> Iterator[Painted]:
-        """Run; yield what the page shows of it, at last with the files to download.
+    def paint(self, visitor: Visitor, address: str, network: Any, **options) -> Painted:
+        """Begin a run, or let it wait for its turn; return what the page shows of it.
 
         Parameters
         ----------
         visitor : Visitor
+        address : str
+            Of the visitor's machine.
         network : str
             A name of `networks`.
         **options
             See `Visitor.paint`.
         """
-        painted = Painted()
-        with told_in(painted.place):
-            choice(network, "The network", self.networks)
-            job = visitor.paint(self.networks[network], self.limits, **options)
-            painted.place |= {"note": "Preparing: the network looks at the pictures."}
-            yield painted
-            for preview in job:
-                painted.curve.append((preview.index, preview.total))
-                painted.place |= {
-                    "show": shown(preview.image),
-                    "share": preview.index / preview.steps,
-                    "note": f"Step {preview.index} of {preview.steps}, {preview.seconds:.0f} s",
-                }
-                yield painted
+        refused: dict[str, Any] = {}
+        with told_in(refused):
+            named(network, "The network", self.networks)
+            visitor.paint(self.networks[network], self.line, address, **options)
+        painted = self.look(visitor)
+        painted.place = painted.place | refused
+        return painted
+
+    def look(self, visitor: Visitor) -> Painted:
+        """Return what the page shows now of a visitor's run."""
+        with visitor.lock:  # a preview is encoded once
+            job = visitor.job
+            if job is None:
+                return Painted(on=False)
+            painted = self._painted.get(job)
+            if painted is None:
+                painted = self._painted[job] = Painted()
+            else:
+                painted.fresh = False
+            if not painted.on:
+                return painted
+            if job.done:
+                self._finish(visitor, job, painted)
+            elif job.ahead:
+                runs = "1 run is" if job.ahead == 1 else f"{job.ahead} runs are"
+                painted.place = {"share": 0, "note": f"{runs} before yours. Stop gives it up."}
+            elif job.preview is None:
+                note = "Preparing: the network looks at the pictures."
+                painted.place = {"share": 0, "note": note}
+            elif job.preview is not painted.preview:
+                painted.take(visitor, job.preview, job.curve)
+            return painted
+
+    def _finish(self, visitor: Visitor, job: Job, painted: Painted) -> None:
+        painted.on = False
+        painted.fresh = True
+        try:
             try:
-                painted.finish(job.result, _ending(job.result, self.limits))
+                result = job.result
+                note = "" if result is None else _ending(result, self.limits)
             except TransferError as error:
                 # What broke off may quote files of this machine: that is for its log.
                 log.exception("a run broke off")
-                ending = (
-                    f"The run broke off at step {error.result.steps}. The picture so far is kept."
-                )
-                painted.finish(error.result, ending)
-        yield painted
+                result = error.result
+                note = f"The run broke off at step {result.steps}. The picture so far is kept."
+            except StylekitError as error:
+                painted.place = {"share": 1, "note": str(error), "problem": True}
+                return
+            if result is None:
+                painted.place = {"share": 1, "note": "Given up before it began."}
+            else:
+                painted.finish(visitor, result, note)
+        except Exception:
+            log.exception("a run failed")
+            note = "The run failed. The log of the server says why."
+            painted.place = {"share": 1, "note": note, "problem": True}
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Wait for a turn at what takes much memory or time."""
+        if not self._heavy.acquire(timeout=PATIENCE):
+            fail("The page is busy", hint="try again in a moment")
+        try:
+            yield
+        finally:
+            self._heavy.release()
 
     def _picture(self, sent: Any, known: Mapping[str, Any]) -> np.ndarray:
         sent = sent if isinstance(sent, dict) else {}
-        if "example" in sent:
-            name = choice(sent["example"], "The example", known)
-            picture = known[name]()
+        if sent.get("example") is not None:
+            picture = known[named(sent["example"], "The example", known)]()
             return as_image(picture, size=min(self.limits.side, max(picture.shape[:2])))
-        return read_upload(sent.get("picture"), self.limits)
+        file = self.uploads.take(str(sent.get("file")))
+        if file is None:
+            raise FileError(explain("The upload is not there", hint="send the picture again"))
+        return read_picture(file.content, self.limits)
 
 
 class Painted:
@@ -161,31 +225,56 @@ class Painted:
     curve : list of (int, float)
         Steps, and the objective's value there.
     files : dict
-        Data URLs of the "picture" and its "manifest", once the run has ended.
+        Addresses of the "picture" and its "manifest", once the run has ended.
+    on : bool
+        Whether there is a run that has not ended.
+    fresh : bool
+        Whether there is more than at the last look.
+    preview : Preview or None
+        The last that was shown.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on: bool = True) -> None:
         self.place: dict[str, Any] = {"share": 0}
         self.curve: list[tuple[int, float]] = []
         self.files: dict[str, str] = {}
+        self.on = on
+        self.fresh = True
+        self.preview: Preview | None = None
 
-    def finish(self, result: Result, note: str) -> None:
+    def take(self, visitor: Visitor, preview: Preview, curve: Iterable[tuple[int, float]]) -> None:
+        """Take a newer preview."""
+        self.preview = preview
+        self.curve = list(curve)
+        self.fresh = True
+        self.place = _show(visitor, "painting", preview.image, None) | {
+            "share": preview.index / preview.steps,
+            "note": f"Step {preview.index} of {preview.steps}, {preview.seconds:.0f} s",
+        }
+
+    def finish(self, visitor: Visitor, result: Result, note: str) -> None:
         """Take the result in place of the last preview."""
-        self.place |= {"show": shown(result.image), "share": 1, "note": note}
+        self.place = _show(visitor, "painting", result.image, None) | {"share": 1, "note": note}
         self.curve = [(index, row["total"]) for index, row in enumerate(result.losses)]
-        self.files = files(result)
+        self.files = {
+            name: _address(visitor.files.put(name, content, kind))
+            for name, (content, kind) in files(result).items()
+        }
 
 
-def files(result: Result) -> dict[str, str]:
-    """Return a result's picture, a PNG with the manifest in its text, and the manifest."""
+def files(result: Result) -> dict[str, tuple[bytes, str]]:
+    """Return a result's "picture", a PNG with the manifest in its text, and its "manifest".
+
+    Each is bytes and their media type.
+    """
     with tempfile.TemporaryDirectory(prefix="stylekit-") as folder:
         path = result.save(Path(folder) / "picture.png", manifest="text")
         content = path.read_bytes()
         with Image.open(path) as picture:
             manifest = picture.text["stylekit"]  # type: ignore[attr-defined]
     return {
-        "picture": data_url(content, "image/png"),
-        "manifest": data_url(manifest.encode(), "application/json"),
+        "picture": (content, "image/png"),
+        "manifest": (manifest.encode(), "application/json"),
     }
 
 
@@ -198,9 +287,27 @@ def told_in(answer: dict[str, Any]) -> Iterator[None]:
         answer |= {"note": str(error), "problem": True}
 
 
-def _place(picture: np.ndarray) -> dict[str, Any]:
+def named(value: Any, name: str, options: Iterable[str]) -> str:
+    """Return one of `options`; another value is quoted in the message, but no long one."""
+    return choice(value if isinstance(value, str) and len(value) < 99 else None, name, options)
+
+
+def _size(picture: np.ndarray) -> dict[str, Any]:
     height, width = picture.shape[:2]
-    return {"show": shown(picture, VIEW), "note": f"{width} x {height} pixels"}
+    return {"note": f"{width} x {height} pixels"}
+
+
+def _show(
+    visitor: Visitor, place: str, picture: np.ndarray | None, size: int | None = VIEW
+) -> dict[str, Any]:
+    if picture is None:
+        return {}
+    return {"show": _address(visitor.files.put(place, jpeg(picture, size), "image/jpeg"))}
+
+
+def _address(name: str) -> str:
+    """Return where the browser fetches a file, from the page's own address."""
+    return f"pictures/{name}"
 
 
 def _ending(result: Result, limits: Limits) -> str:

@@ -1,4 +1,4 @@
-"""The page's own fields; their pictures travel in the messages, never as files of the server.
+"""The page's own fields; their pictures travel by the routes of `server`, never as files.
 
 Gradio's own picture fields keep what is uploaded in files, and name the server's folder to the
 browser. A field here holds a dict, which its template shows; what the visitor does in it comes as
@@ -7,6 +7,7 @@ an event with its data. They are no subclasses: Gradio writes a file beside the 
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from stylekit.app.uploads import shown
+from stylekit.app.uploads import jpeg
 
 STATIC = Path(__file__).parent / "static"
 
@@ -29,7 +30,7 @@ def state(**told: Any) -> dict[str, Any]:
     Parameters
     ----------
     show : str
-        The picture, a data URL.
+        The picture's address.
     note : str
         Plain text, which may quote what a file says.
     problem : bool
@@ -42,7 +43,7 @@ def state(**told: Any) -> dict[str, Any]:
 
 
 def picture(prompt: str, examples: Mapping[str, np.ndarray], most: int, **options) -> gr.HTML:
-    """Return a place for a picture; its event `upload` has a "picture" or an "example".
+    """Return a place for a picture; its event `upload` has an "example", or the name of a "file".
 
     Parameters
     ----------
@@ -53,13 +54,13 @@ def picture(prompt: str, examples: Mapping[str, np.ndarray], most: int, **option
     **options
         As for `gradio.HTML`.
     """
-    thumbnails = [{"name": name, "show": shown(one, THUMBNAIL)} for name, one in examples.items()]
+    thumbnails = [{"name": name, "show": _thumbnail(one)} for name, one in examples.items()]
     return _field("picture", state(), prompt=prompt, examples=thumbnails, most=most, **options)
 
 
 def region(**options) -> gr.HTML:
     """Return the photo to draw in; its event `region` has a "box", "strokes" or nothing."""
-    return _field("region", state(tool="box", photo=""), **options)
+    return _field("region", state(tool="box", photo=0), **options)
 
 
 def painting(**options) -> gr.HTML:
@@ -68,8 +69,12 @@ def painting(**options) -> gr.HTML:
 
 
 def files(**options) -> gr.HTML:
-    """Return the buttons that make files of data URLs, a "picture" and its "manifest"."""
+    """Return the links to download a "picture" and its "manifest"."""
     return _field("files", {}, **options)
+
+
+def _thumbnail(image: np.ndarray) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(image, THUMBNAIL)).decode()}"
 
 
 def _field(name: str, value: dict[str, Any], **options) -> gr.HTML:

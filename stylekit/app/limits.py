@@ -1,7 +1,6 @@
 """What a visitor may ask for: every limit of the page, and its default.
 
-Gradio applies `jobs`, `waiting` and `visitors` (`concurrency_limit`, `max_size` and
-`state_session_capacity`); the others it does not have, or not for pictures in messages.
+Gradio has limits only for all visitors together, and none for what is not a file.
 """
 
 from __future__ import annotations
@@ -33,9 +32,16 @@ class Limits:
     jobs : int
         Runs at the same time; further ones wait.
     waiting : int
-        Requests that may wait; further ones are refused.
+        Runs that may wait; further ones are refused.
+    runs_each : int
+        Runs from one address that may be on or waiting. A visitor has one at most.
     visitors : int
-        Whose pictures are kept at the same time; beyond, those of the longest idle are dropped.
+        Whose pictures are kept at the same time; further ones are refused. Each takes up to 60
+        bytes for every pixel of the largest result: 63 MB at a `side` of 1024.
+    connections, connections_each : int
+        That are open at the same time, of all and of one address; further ones are closed.
+    patience : float
+        Seconds that a connection may be open without a request.
 
     Raises
     ------
@@ -50,14 +56,17 @@ class Limits:
     seconds: float = 600.0
     jobs: int = 1
     waiting: int = 16
-    visitors: int = 100
+    runs_each: int = 3
+    visitors: int = 32
+    connections: int = 200
+    connections_each: int = 20
+    patience: float = 10.0
 
     def __post_init__(self) -> None:
-        integer(self.upload_bytes, "upload_bytes", low=1)
-        integer(self.pixels, "pixels", low=1)
-        integer(self.side, "side", low=2 * SMALLEST)
-        integer(self.steps, "steps", low=2)
-        number(self.seconds, "seconds", low=0, open_low=True)
-        integer(self.jobs, "jobs", low=1)
-        integer(self.waiting, "waiting", low=1)
-        integer(self.visitors, "visitors", low=1)
+        least = {"side": 2 * SMALLEST, "steps": 2}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type == "float":
+                number(value, field.name, low=0, open_low=True)
+            else:
+                integer(value, field.name, low=least.get(field.name, 1))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
 from typing import Any
 
 import gradio as gr
 import numpy as np
 import pandas as pd
 
+from stylekit._checks import StylekitError
 from stylekit._defaults import NEIGHBOR_STEPS, SIZE, STRENGTH
 from stylekit.app import examples, fields
-from stylekit.app.answers import Answers
+from stylekit.app.answers import Answers, Painted, named, told_in
 from stylekit.app.limits import SMALLEST
 from stylekit.app.visitor import AROUND, INSIDE, STYLES, Visitor
 
@@ -29,6 +30,8 @@ METHODS = {
     "The style's textures over the photo": "gram",
 }
 STEP, LOSS = "step", "loss, log10"
+EVERY = 0.7
+"""Seconds between looks at a run."""
 
 THEME = gr.themes.Soft(
     primary_hue="orange",
@@ -47,11 +50,14 @@ CSS = fields.STATIC / "page.css"
 
 
 def page(answers: Answers) -> gr.Blocks:
-    """Return the page, with its queue; `server.application` serves it."""
+    """Return the page; `server.application` serves it.
+
+    Every event is one request and its answer, without Gradio's queue, and without what Gradio
+    checks of an input, whose errors are not plain messages: `Answers` checks what it is given.
+    """
     limits = answers.limits
     tools = TOOLS | (BY_CLASS if answers.segmenter else {})
     with gr.Blocks(title="stylekit", analytics_enabled=False) as blocks:
-        visitor = gr.State(Visitor())
         gr.Markdown("# stylekit\nPaint a photograph in the style of a picture.", elem_id="title")
         with gr.Row(equal_height=False):
             with gr.Column(min_width=330):
@@ -72,81 +78,114 @@ def page(answers: Answers) -> gr.Blocks:
                         "Stop", variant="stop", interactive=False, min_width=120, elem_id="stop"
                     )
                 downloads = fields.files(elem_id="files")
+                clock = gr.Timer(EVERY, active=False)
                 curve = gr.LinePlot(
                     x=STEP, y=LOSS, height=260, show_label=False, visible=False, elem_id="curve"
                 )
 
-        def take_photo(visitor: Visitor, where: str, event: gr.EventData):
-            shown, found = answers.photo(visitor, event._data)
-            board = answers.region(visitor, tools[where] or "box", {})
+        def visitor_of(request: gr.Request) -> Visitor:
+            try:
+                return answers.visitors.of(request.session_hash)
+            except StylekitError as error:
+                raise gr.Error(str(error), print_exception=False) from error
+
+        def take_photo(where: Any, event: gr.EventData, request: gr.Request):
+            visitor = visitor_of(request)
+            shown, found = answers.photo(visitor, _told(event, "file", "example"))
+            board = answers.region(visitor, tool_of(where) or "box", {})
             return fields.state(**shown), fields.state(**board), gr.Dropdown(found, value=None)
 
         def style_taker(place: int):
-            def take_style(visitor: Visitor, event: gr.EventData):
-                return fields.state(**answers.style(visitor, place, event._data))
+            def take_style(event: gr.EventData, request: gr.Request):
+                sent = _told(event, "file", "example")
+                return fields.state(**answers.style(visitor_of(request), place, sent))
 
             return take_style
 
-        def change_tool(visitor: Visitor, where: str):
-            tool = tools[where]
-            board = answers.region(visitor, tool or "box", {})
+        def tool_of(where: Any) -> str | None:
+            return tools.get(where) if isinstance(where, str) else None
+
+        def change_tool(where: Any, request: gr.Request):
+            tool = tool_of(where)
+            board = answers.region(visitor_of(request), tool or "box", {})
             return (
                 gr.Column(visible=tool is not None),
                 gr.Dropdown(value=None, visible=tool == "class"),
                 fields.state(**board),
             )
 
-        def draw(visitor: Visitor, where: str, event: gr.EventData):
-            return fields.state(**answers.region(visitor, tools[where] or "box", event._data))
+        def draw(where: Any, event: gr.EventData, request: gr.Request):
+            drawn = _told(event, "box", "strokes")
+            return fields.state(
+                **answers.region(visitor_of(request), tool_of(where) or "box", drawn)
+            )
 
-        def choose(visitor: Visitor, name: str | None):
-            return fields.state(**answers.region(visitor, "class", {"class": name}))
+        def choose(name: Any, request: gr.Request):
+            return fields.state(**answers.region(visitor_of(request), "class", {"class": name}))
 
-        def run(visitor: Visitor, where, side, *values) -> Iterator[tuple[Any, ...]]:
+        def run(request: gr.Request, where: Any, side: Any, *values):
+            visitor = visitor_of(request)
             options = dict(zip(settings, values[STYLES:], strict=True))
-            options["keep_colors"] = COLORS[options["keep_colors"]]
-            options["style_loss"] = METHODS[options["style_loss"]]
-            options["side"] = SIDES[side] if tools[where] else None
-            for painted in answers.paint(visitor, weights=values[:STYLES], **options):
-                shown = fields.state(**painted.place)
-                yield shown, painted.files, _curve(painted.curve), gr.Button(interactive=True)
+            refused: dict[str, Any] = {}
+            with told_in(refused):
+                colors = named(options["keep_colors"], "The choice of colours", COLORS)
+                method = named(options["style_loss"], "The method", METHODS)
+                options |= {"keep_colors": COLORS[colors], "style_loss": METHODS[method]}
+                options["side"] = SIDES[named(side, "The side", SIDES)] if tool_of(where) else None
+                weights = values[:STYLES]
+                return shown(
+                    answers.paint(visitor, request.client.host, weights=weights, **options)
+                )
+            return shown(answers.look(visitor), refused)
 
-        def leave(request: gr.Request) -> None:
-            if request.session_hash:
-                forget(blocks, request.session_hash)
+        def look(request: gr.Request):
+            return shown(answers.look(visitor_of(request)))
 
-        private: dict[str, Any] = {"api_visibility": "private"}
-        quick = private | {"show_progress": "hidden"}
-        reading = quick | {"concurrency_id": "reading", "concurrency_limit": 2}
-        photo.upload(take_photo, [visitor, where], [photo, board, name], **reading)
+        def halt(request: gr.Request):
+            visitor = visitor_of(request)
+            visitor.stop()
+            return shown(answers.look(visitor))
+
+        private: dict[str, Any] = {
+            "api_visibility": "private",
+            "queue": False,
+            "preprocess": False,
+            "show_progress": "hidden",
+        }
+        photo.upload(take_photo, [where], [photo, board, name], **private)
         for place, style in enumerate(styles):
-            style.upload(style_taker(place), [visitor], [style], **reading)
-        where.change(change_tool, [visitor, where], [regional, name, board], **reading)
-        name.input(choose, [visitor, name], [board], **reading)
-        board.region(draw, [visitor, where], [board], trigger_mode="always_last", **reading)
-        started = start.click(
-            run,
-            [visitor, where, side, *weights, *settings.values()],
-            [painting, downloads, curve, stop],
-            concurrency_limit=limits.jobs,
-            show_progress="minimal",
-            show_progress_on=painting,
-            **private,
-        )
-        started.then(lambda: gr.Button(interactive=False), None, [stop], queue=False, **quick)
-        stop.click(Visitor.stop, [visitor], None, queue=False, **quick)
-        blocks.unload(leave)
-    return blocks.queue(max_size=limits.waiting, api_open=False)
+            style.upload(style_taker(place), None, [style], **private)
+        where.change(change_tool, [where], [regional, name, board], **private)
+        name.input(choose, [name], [board], **private)
+        board.region(draw, [where], [board], trigger_mode="always_last", **private)
+        outcome = [painting, downloads, curve, stop, clock]
+        asked = [where, side, *weights, *settings.values()]
+        start.click(run, asked, outcome, **private)
+        clock.tick(look, None, outcome, **private)
+        stop.click(halt, None, outcome, **private)
+        # Browsers open a heartbeat only where there is such an event; see `Visitors.heartbeat`.
+        blocks.unload(lambda: None)
+    return blocks
 
 
-def forget(blocks: gr.Blocks, session: str) -> None:
-    """Forget a visitor who has left; Gradio would keep what the page has shown for an hour."""
-    holder = blocks.state_holder
-    holder.time_last_used.pop(session, None)
-    left = holder.session_data.pop(session, None)
-    for value in () if left is None else left.state_data.values():
-        if isinstance(value, Visitor):
-            value.leave()
+def shown(painted: Painted, also: dict[str, Any] | None = None) -> tuple[Any, ...]:
+    """Return a run's place, downloads, curve, whether it can be stopped, and the clock."""
+    return (
+        fields.state(**(painted.place | (also or {}))),
+        painted.files,
+        _curve(painted.curve) if painted.fresh else gr.skip(),
+        gr.Button(interactive=painted.on),
+        gr.Timer(active=painted.on),
+    )
+
+
+def _told(event: gr.EventData, *names: str) -> dict[str, Any]:
+    """Return what a field's script has told; None for what it has not, or in no such form."""
+    told: dict[str, Any] = dict.fromkeys(names)
+    for name in names:
+        with contextlib.suppress(AttributeError, LookupError, TypeError):
+            told[name] = getattr(event, name)
+    return told
 
 
 def _pictures(most: int) -> tuple[gr.HTML, list[gr.HTML], list[gr.Slider]]:

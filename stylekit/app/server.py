@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from stylekit.app.answers import Answers
-from stylekit.app.gate import Gate
-from stylekit.app.page import CSS, THEME, forget, page
+from stylekit.app.connections import protocol
+from stylekit.app.gate import PICTURES, UPLOAD, Gate
+from stylekit.app.page import CSS, THEME, page
 
-MESSAGE = 100_000
-"""Bytes of a request beside the picture in it."""
+SWEEP = 5.0
+"""Seconds between looks for visitors who have left."""
+
+KEPT = 60.0
+"""Seconds that a file which was sent waits to be read; a browser asks for that at once."""
 
 
-def application(answers: Answers, root_path: str = "") -> Gate:
+def application(
+    answers: Answers,
+    root_path: str = "",
+    hosts: Iterable[str] = ("127.0.0.1", "localhost"),
+    proxy: str | None = None,
+) -> Gate:
     """Return the page as an ASGI application.
 
     Parameters
@@ -26,21 +38,45 @@ def application(answers: Answers, root_path: str = "") -> Gate:
     answers : Answers
     root_path : str
         Under which a proxy shows it, such as ``"/paint"``, and which it takes off.
+    hosts, proxy
+        As for `Gate`.
     """
     for network in answers.networks.values():
         # Built before the first visitor waits for it, and once for all who run at the same time.
         network.model((*network.style_layers, *network.content_layers))
     blocks = page(answers)
+    # What Gradio keeps of the inputs of a session, which the gate makes small.
     blocks.state_session_capacity = answers.limits.visitors
 
     @contextlib.asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        for session in list(blocks.state_holder.session_data):
-            forget(blocks, session)  # which ends what runs
+        async def sweeping() -> None:
+            while True:
+                await asyncio.sleep(SWEEP)
+                await asyncio.to_thread(answers.visitors.sweep)
 
+        task = asyncio.create_task(sweeping())
+        yield
+        task.cancel()
+        answers.visitors.close()  # which ends what runs
+
+    async def upload(request: Request) -> Response:
+        address = request.client.host if request.client else ""
+        name = answers.uploads.put(address, await request.body(), "")
+        asyncio.get_running_loop().call_later(KEPT, answers.uploads.take, name)
+        return PlainTextResponse(name)
+
+    async def picture(request: Request) -> Response:
+        file = answers.visitors.file(request.path_params["name"])
+        if file is None:
+            return PlainTextResponse("Not found", 404)
+        return Response(file.content, media_type=file.kind)
+
+    app = FastAPI(openapi_url=None, lifespan=life)
+    app.add_route(UPLOAD, upload, ["POST"])
+    app.add_route(f"{PICTURES}/{{name}}", picture)
     app = gr.mount_gradio_app(
-        FastAPI(openapi_url=None, lifespan=life),
+        app,
         blocks,
         path="/",
         root_path=root_path or None,
@@ -53,11 +89,22 @@ def application(answers: Answers, root_path: str = "") -> Gate:
         theme=THEME,
         css_paths=CSS,
     )
-    # A picture travels in base64, which makes four bytes of three.
-    return Gate(app, answers.limits.upload_bytes * 4 // 3 + MESSAGE)
+    return Gate(app, answers.limits, answers.visitors, hosts, proxy)
+
+
+def configuration(app: Gate) -> uvicorn.Config:
+    """Return how uvicorn serves an application."""
+    return uvicorn.Config(
+        app,
+        http=protocol(app.connections),
+        ws="none",
+        proxy_headers=False,  # the gate reads them
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
 
 
 def serve(app: Gate, listening: socket.socket) -> None:
     """Serve an application until Ctrl-C."""
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    uvicorn.Server(configuration(app)).run(sockets=[listening])

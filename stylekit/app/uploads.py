@@ -6,12 +6,9 @@ has, and do not limit its pixels.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import io
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -28,13 +25,12 @@ NARROWEST = 16
 """Shorter side, in pixels, below which a picture says nothing to a network."""
 
 
-def read_upload(upload: Any, limits: Limits) -> np.ndarray:
-    """Return the picture in a data URL, whatever its name or declared type says.
+def read_picture(content: bytes, limits: Limits) -> np.ndarray:
+    """Return the picture in a file's content, whatever its name or declared type says.
 
     Parameters
     ----------
-    upload : str
-        ``data:...;base64,...``, as browsers write a file that was chosen.
+    content : bytes
     limits : Limits
 
     Returns
@@ -47,11 +43,6 @@ def read_upload(upload: Any, limits: Limits) -> np.ndarray:
     FileError
         If it is no picture of `FORMATS`, damaged, empty, or beyond a limit.
     """
-    return read_picture(_content(upload), limits)
-
-
-def read_picture(content: bytes, limits: Limits) -> np.ndarray:
-    """Return the picture in a file's content; see `read_upload`."""
     if not content:
         raise FileError(explain("The file is empty", hint="choose another file"))
     if len(content) > limits.upload_bytes:
@@ -83,30 +74,13 @@ def read_picture(content: bytes, limits: Limits) -> np.ndarray:
             return as_image(picture, "The picture", longer)
 
 
-def shown(image: np.ndarray, size: int | None = None) -> str:
-    """Return a picture as the data URL of a JPEG, with a longer side of at most `size`."""
+def jpeg(image: np.ndarray, size: int | None = None) -> bytes:
+    """Return a picture as a JPEG, with a longer side of at most `size`."""
     if size is not None:
         image = as_image(image, size=min(size, max(image.shape[:2])))
     buffer = io.BytesIO()
     Image.fromarray((image * 255 + 0.5).astype(np.uint8)).save(buffer, "JPEG", quality=88)
-    return data_url(buffer.getvalue(), "image/jpeg")
-
-
-def data_url(content: bytes, kind: str) -> str:
-    """Return bytes as a data URL."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _content(upload: Any) -> bytes:
-    head, comma, body = upload.partition(",") if isinstance(upload, str) else ("", "", "")
-    if not head.startswith("data:"):
-        raise FileError(explain("The upload is no file", expected="a picture's file"))
-    if not comma or not head.endswith(";base64"):  # browsers write an empty file as "data:"
-        return b""
-    try:
-        return base64.b64decode(body, validate=True)
-    except binascii.Error as error:
-        raise FileError(explain("The upload is cut short", hint="send it again")) from error
+    return buffer.getvalue()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,10 @@
-import base64
+import copy
+import dataclasses
 import io
 import json
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +23,31 @@ SETTINGS = {"weights": [1, 1, 1], "size": 64, "steps": 3, "strength": 0.8, "netw
 @pytest.fixture
 def visitor(answers, photo):
     visitor = Visitor()
-    answers.photo(visitor, upload(encoded(photo)))
-    answers.style(visitor, 0, upload(encoded(photo[::-1, ::-1])))
+    answers.photo(visitor, upload(answers, encoded(photo)))
+    answers.style(visitor, 0, upload(answers, encoded(photo[::-1, ::-1])))
     return visitor
 
 
-def content(url):
-    return base64.b64decode(url.split(",")[1])
+def content(visitor, url):
+    return visitor.files.get(url.removeprefix("pictures/")).content
+
+
+def paint(answers, visitor, **settings):
+    """Every state of a run that a browser may see."""
+    states = [copy.copy(answers.paint(visitor, "here", **SETTINGS | settings))]
+    while states[-1].on:
+        time.sleep(0.01)
+        painted = answers.look(visitor)
+        if painted.fresh:
+            states.append(copy.copy(painted))
+    return states
 
 
 def test_a_photo_is_shown_with_its_size(answers, photo):
     visitor = Visitor()
-    place, found = answers.photo(visitor, upload(encoded(photo)))
+    place, found = answers.photo(visitor, upload(answers, encoded(photo)))
     assert place["note"] == "64 x 48 pixels"
-    assert Image.open(io.BytesIO(content(place["show"]))).size == (64, 48)
+    assert Image.open(io.BytesIO(content(visitor, place["show"]))).size == (64, 48)
     assert found == []
     assert visitor.photo.shape == photo.shape
 
@@ -50,19 +64,39 @@ def test_examples_need_no_upload(answers):
 @pytest.mark.parametrize("name", [name for name, (_, words) in FILES.items() if words])
 def test_a_hostile_file_is_told_and_what_was_there_stays(answers, visitor, name):
     photo, style = visitor.photo, visitor.styles[0]
-    place, _ = answers.photo(visitor, upload(FILES[name][0]))
+    place, _ = answers.photo(visitor, upload(answers, FILES[name][0]))
     assert place["problem"]
     assert FILES[name][1] in place["note"]
-    assert place["show"].startswith("data:image/jpeg")
-    assert answers.style(visitor, 0, upload(FILES[name][0]))["problem"]
+    assert content(visitor, place["show"]).startswith(b"\xff\xd8")
+    assert answers.style(visitor, 0, upload(answers, FILES[name][0]))["problem"]
     assert visitor.photo is photo
     assert visitor.styles[0] is style
 
 
-@pytest.mark.parametrize("sent", [None, [], "x", {"picture": 3}, {"example": ["cat"]}])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *(None, [], "x", {}, {"file": 3}, {"file": ["a"]}, {"example": ["cat"]}),
+        *({"example": {}}, {"example": "x" * 10**6}),
+    ],
+)
 def test_what_no_page_sends(answers, sent):
     place, _ = answers.photo(Visitor(), sent)
     assert place["problem"]
+    assert len(place["note"]) < 200
+
+
+def test_an_upload_is_read_once(answers, photo):
+    sent = upload(answers, encoded(photo))
+    assert "problem" not in answers.photo(Visitor(), sent)[0]
+    assert "send the picture again" in answers.photo(Visitor(), sent)[0]["note"].lower()
+
+
+def test_no_more_pictures_are_read_at_once_than_memory_holds(answers, monkeypatch):
+    monkeypatch.setattr("stylekit.app.answers.PATIENCE", 0.01)
+    with answers._at_work(), answers._at_work():
+        assert "busy" in answers.style(Visitor(), 0, {"example": "tissue"})["note"]
+    assert "problem" not in answers.style(Visitor(), 0, {"example": "tissue"})
 
 
 def test_a_region(answers, visitor):
@@ -92,43 +126,65 @@ def test_a_class(networks, photo):
         return Segmentation(labels, ["background", "sky"])
 
     answers, visitor = Answers(networks, SMALL, halves), Visitor()
-    _, found = answers.photo(visitor, upload(encoded(photo)))
+    _, found = answers.photo(visitor, upload(answers, encoded(photo)))
     assert found == ["sky"]
     assert "covers" in answers.region(visitor, "class", {"class": "sky"})["note"]
-    assert answers.region(visitor, "class", {"class": "dog"})["problem"]
+    for wrong in ("dog", ["sky"], {"sky": 1}, 7, "x" * 10**6):
+        assert answers.region(visitor, "class", {"class": wrong})["problem"]
 
 
 def test_painting(answers, visitor):
-    states = [
-        (dict(one.place), list(one.curve), dict(one.files))
-        for one in answers.paint(visitor, **SETTINGS)
-    ]
-    assert "Preparing" in states[0][0]["note"]
-    assert any(place["note"].startswith("Step ") for place, *_ in states[1:-1])
-    assert all(not files for *_, files in states[:-1])
-    place, curve, files = states[-1]
-    assert place["note"].startswith("Done: 3 steps in ")
-    assert place["share"] == 1
-    assert [index for index, _ in curve] == [0, 1, 2, 3]
-    manifest = json.loads(content(files["manifest"]))
+    first, *between, last = paint(answers, visitor)
+    assert "Preparing" in first.place["note"]
+    assert all(one.place["note"].startswith("Step ") for one in between)
+    assert not any(one.files for one in (first, *between))
+    assert last.place["note"].startswith("Done: 3 steps in ")
+    assert last.place["share"] == 1
+    assert [index for index, _ in last.curve] == [0, 1, 2, 3]
+    manifest = json.loads(content(visitor, last.files["manifest"]))
     assert manifest["steps"] == 3
-    with Image.open(io.BytesIO(content(files["picture"]))) as picture:
+    with Image.open(io.BytesIO(content(visitor, last.files["picture"]))) as picture:
         assert picture.size == (64, 48)
         assert json.loads(picture.text["stylekit"]) == manifest
+    again = answers.look(visitor)
+    assert (again.place, again.files) == (last.place, last.files)
+    assert not again.fresh
 
 
 def test_stopping_keeps_the_picture(answers, visitor):
-    states = []
-    for one in answers.paint(visitor, **SETTINGS | {"steps": 30}):
-        visitor.stop()
-        states.append(one)
-    assert states[-1].place["note"].startswith("Stopped: ")
-    assert states[-1].files["picture"]
+    answers.paint(visitor, "here", **SETTINGS | {"steps": 30})
+    while visitor.job.preview is None:
+        time.sleep(0.01)
+    assert answers.look(visitor).place["note"].startswith("Step ")
+    visitor.stop()
+    visitor.job.result  # noqa: B018
+    last = answers.look(visitor)
+    assert last.place["note"].startswith("Stopped: ")
+    assert last.files["picture"]
+
+
+def test_who_waits_is_told_the_place_and_may_give_it_up(answers, visitor, monkeypatch):
+    end = threading.Event()
+    monkeypatch.setattr("stylekit.app.visitor.stylize", lambda *_, **__: end.wait(20))
+    other = Visitor()
+    other.photo, other.styles = visitor.photo, visitor.styles
+    answers.paint(other, "there", **SETTINGS)
+    assert "1 run is before yours" in answers.paint(visitor, "here", **SETTINGS).place["note"]
+    refused = answers.paint(visitor, "here", **SETTINGS)
+    assert refused.place["problem"]
+    assert refused.on
+    visitor.stop()
+    assert visitor.job.result is None
+    given_up = answers.look(visitor)
+    assert given_up.place["note"] == "Given up before it began."
+    assert not given_up.on
+    assert answers.look(visitor).place["note"] == "Given up before it began."
+    end.set()
 
 
 def test_time_that_is_over(networks, visitor):
     answers = Answers(networks, type(SMALL)(side=64, seconds=1e-3))
-    *_, last = answers.paint(visitor, **SETTINGS)
+    last = paint(answers, visitor)[-1]
     assert "was over" in last.place["note"]
     assert last.files["picture"]
 
@@ -141,48 +197,57 @@ def test_time_that_is_over(networks, visitor):
         ({"strength": 2}, "strength is out of range"),
         ({"weights": [0, 0, 0]}, "`style_weights` does not match the styles"),
         ({"keep_colors": "all"}, "all"),
+        ({"network": ["compact"]}, "The network is unknown"),
+        ({"size": None}, "The size is not a whole number"),
+        ({"steps": [3]}, "The steps is not a whole number"),
+        ({"strength": "much"}, "strength is not a number"),
+        ({"strength": 10**400}, "strength is out of range"),
+        ({"weights": ["1", 1, 1]}, "a number"),
+        ({"weights": [{}, 1, 1]}, "a number"),
+        ({"style_scale": []}, "style_scale"),
     ],
 )
 def test_settings_that_no_page_sends(answers, visitor, settings, words):
-    *_, last = answers.paint(visitor, **SETTINGS | settings)
+    last = paint(answers, visitor, **settings)[-1]
     assert last.place["problem"]
     assert words in last.place["note"]
     assert not last.files
 
 
 def test_a_run_that_breaks_off_names_no_file_of_the_server(answers, visitor, monkeypatch):
-    *_, whole = answers.paint(visitor, **SETTINGS)
+    paint(answers, visitor)
     result = visitor.job.result
-    monkeypatch.setattr(
-        "stylekit.app.visitor.stylize",
-        lambda *given, **options: (_ for _ in ()).throw(TransferError("in /srv/secret.py", result)),
-    )
-    *_, last = answers.paint(visitor, **SETTINGS)
-    assert last.place["note"] == "The run broke off at step 3. The picture so far is kept."
-    assert last.files == whole.files
+    for error, note, kept in (
+        (TransferError("in /srv/a.py", result), "The run broke off at step 3. The pi", True),
+        (ValueError("<a at 0x7f>"), "The run failed. The log of the server says why.", False),
+    ):
+        monkeypatch.setattr(
+            "stylekit.app.visitor.stylize",
+            lambda *_, error=error, **__: (_ for _ in ()).throw(error),
+        )
+        last = paint(answers, visitor)[-1]
+        assert last.place["note"].startswith(note)
+        assert bool(last.files) is kept
+        assert not last.on
 
 
 def test_nothing_stays_in_the_temporary_folder(answers, visitor, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    *_, last = answers.paint(visitor, **SETTINGS)
-    assert last.files
+    assert paint(answers, visitor)[-1].files
     assert list(Path(tmp_path).iterdir()) == []
 
 
-def test_two_visitors_at_once_do_not_mix(answers, photo):
+def test_two_visitors_at_once_do_not_mix(networks, photo):
+    answers = Answers(networks, dataclasses.replace(SMALL, jobs=2))
     visitors = [Visitor(), Visitor()]
     pictures = photo, photo[:, ::-1] * 0.5
-    runs = []
     for visitor, picture in zip(visitors, pictures, strict=True):
-        answers.photo(visitor, upload(encoded(picture)))
-        answers.style(visitor, 0, upload(encoded(picture[::-1])))
-        runs.append(answers.paint(visitor, **SETTINGS))
-    for _ in zip(*runs, strict=False):  # by turns
-        pass
-    for run in runs:
-        list(run)
+        answers.photo(visitor, upload(answers, encoded(picture)))
+        answers.style(visitor, 0, upload(answers, encoded(picture[::-1])))
+    for visitor in visitors:
+        answers.paint(visitor, "here", **SETTINGS)
     together = [visitor.job.result.image for visitor in visitors]
     for visitor, image in zip(visitors, together, strict=True):
-        list(answers.paint(visitor, **SETTINGS))
+        paint(answers, visitor)
         np.testing.assert_array_equal(visitor.job.result.image, image)
     assert np.abs(together[0] - together[1]).mean() > 0.05

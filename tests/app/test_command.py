@@ -36,6 +36,8 @@ def test_a_port_that_is_taken_is_a_plain_error(monkeypatch):
     [
         ("--jobs", 0),
         ("--max-waiting", 0),
+        ("--max-runs-each", 0),
+        ("--max-visitors", 0),
         ("--max-size", 10),
         ("--max-steps", 0),
         ("--max-seconds", 0),
@@ -48,6 +50,21 @@ def test_limits_are_checked_first(monkeypatch, option, value):
     done = run(option, value)
     assert done.exit_code == 2
     assert "is out of range" in done.output
+
+
+def test_who_may_ask_for_the_page(monkeypatch):
+    server = pytest.importorskip("stylekit.app.server", reason="the page needs Gradio")
+    served = []
+    monkeypatch.setattr(server, "application", lambda *given: served.append(given))
+    monkeypatch.setattr(server, "serve", lambda *_: None)
+    hosts = ("--allow-host", "Example.org", "--allow-host", "b.org")
+    assert run("--port", 0, *hosts, "--proxy", "10.0.0.1").exit_code == 0
+    assert run("--port", 0).exit_code == 0
+    (_, _, named, proxy), (_, _, plain, nobody) = served
+    assert plain == {"localhost", "127.0.0.1", "::1"}
+    assert nobody is None
+    assert named == plain | {"Example.org", "b.org"}
+    assert proxy == "10.0.0.1"
 
 
 def test_the_help_tells_the_defaults():

@@ -1,9 +1,12 @@
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from stylekit.app.jobs import Job
+from stylekit.app.limits import Limits
+from stylekit.app.line import Line
 from stylekit.transfer import Result
 from stylekit.transfer.result import Step
 
@@ -39,56 +42,80 @@ def run_of(count, gate=None, seen=None):
     return run
 
 
+def job_of(run, every=0.0, line=None):
+    return Job(run, (line or Line(Limits())).join("here"), every)
+
+
+def until(holds):
+    limit = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+
+
 def test_previews_and_the_result():
-    job = Job(run_of(5), every=0)
-    previews = list(job)
-    assert previews
-    indices = [preview.index for preview in previews]
-    assert indices == sorted(set(indices))
-    last = previews[-1]
-    assert (last.index, last.steps, last.seconds) == (5, 5, 0.5)
-    assert last.total == pytest.approx(1 / 6)
-    np.testing.assert_allclose(last.image, 1)
-    assert job.done
+    job = job_of(run_of(5))
     assert job.result.steps == 5
+    assert job.done
+    last = job.preview
+    assert (last.index, last.steps, last.seconds) == (5, 5, 0.5)
+    np.testing.assert_allclose(last.image, 1)
+    assert [index for index, _ in job.curve] == list(range(6))
+    assert job.curve[-1][1] == pytest.approx(1 / 6)
 
 
 def test_previews_come_now_and_then():
-    assert [preview.index for preview in Job(run_of(50), every=60)] == [0]
+    job = job_of(run_of(50), every=60)
+    assert job.result.steps == 50
+    assert job.preview.index == 0
+    assert len(job.curve) == 1
 
 
 def test_a_job_that_is_stopped_keeps_its_image():
     gate = threading.Event()
-    job = Job(run_of(50, gate), every=0)
+    job = job_of(run_of(50, gate))
+    until(lambda: job._place._begun)
     assert not job.done
     job.stop()
     gate.set()
-    list(job)
     assert job.result.stopped_by == "Job"
     assert job.result.steps == 0
 
 
-def test_leaving_the_previews_stops_the_job():
-    seen = []
-    job = Job(run_of(10**6, seen=seen), every=0)
-    previews = iter(job)
-    next(previews)
-    previews.close()
-    assert job.result.stopped_by == "Job"
-    assert seen[0] < 10**6
+def test_a_job_waits_for_its_turn():
+    line, gate = Line(Limits(jobs=1)), threading.Event()
+    first, second = (job_of(run_of(3, gate), line=line) for _ in range(2))
+    assert (first.ahead, second.ahead) == (0, 1)
+    assert not second.done
+    gate.set()
+    assert second.result.steps == 3
+    assert first.done
+    assert line.places == []
 
 
-def test_what_a_run_raises_is_raised_with_the_result():
+def test_a_job_that_is_stopped_while_it_waits_never_begins():
+    line, gate, seen = Line(Limits(jobs=1)), threading.Event(), []
+    first, second = job_of(run_of(3, gate), line=line), job_of(run_of(3, seen=seen), line=line)
+    second.stop()
+    assert second.result is None
+    gate.set()
+    assert first.result.steps == 3
+    assert seen == []
+
+
+def test_what_a_run_raises_is_raised_with_the_result_and_its_place_is_free():
     def run(job):
         raise ValueError("no")
 
-    job = Job(run)
-    assert list(job) == []
+    line = Line(Limits())
+    job = job_of(run, line=line)
     with pytest.raises(ValueError, match="no"):
         _ = job.result
+    assert line.places == []
 
 
 def test_two_jobs_do_not_mix():
-    jobs = [Job(run_of(count), every=0) for count in (4, 9)]
-    assert [list(job)[-1].steps for job in jobs] == [4, 9]
+    line = Line(Limits(jobs=2))
+    jobs = [job_of(run_of(count), line=line) for count in (4, 9)]
     assert [job.result.steps for job in jobs] == [4, 9]
+    assert [job.preview.steps for job in jobs] == [4, 9]

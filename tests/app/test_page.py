@@ -52,6 +52,7 @@ def test_no_event_is_open_to_programs(config):
     events = [one for one in config["dependencies"] if one["targets"][0][1] != "unload"]
     assert len(events) > 8
     assert {one["api_visibility"] for one in events} == {"private"}
+    assert {one["queue"] for one in events} == {False}  # its routes are shut
     assert config["analytics_enabled"] is False
 
 
@@ -61,6 +62,10 @@ def test_the_page_loads_nothing_from_elsewhere(config):
     )
     assert not re.search(r"https?://", text)
     assert str(STATIC.parents[2]) not in text
+
+
+def test_the_page_names_no_address_of_memory(config):
+    assert not re.search(r" at 0x[0-9a-f]+", json.dumps(config, default=str))
 
 
 def test_a_note_is_text():

@@ -1,8 +1,12 @@
+import threading
+import time
+
 import numpy as np
 import pytest
 from uploading import SMALL
 
 from stylekit import InputError, InputTypeError
+from stylekit.app.line import Line
 from stylekit.app.visitor import Visitor
 from stylekit.masks import Segmentation
 
@@ -23,13 +27,16 @@ def halves(picture):
     return Segmentation(labels, ["background", "cat", "sky"])
 
 
-def finished(job):
-    list(job)
-    return job.result
+def begin(visitor, networks, limits=SMALL, **settings):
+    return visitor.paint(networks["compact"], Line(limits), "here", **SETTINGS | settings)
+
+
+def painted(visitor, networks, limits=SMALL, **settings):
+    return begin(visitor, networks, limits, **settings).result
 
 
 def test_paints(visitor, networks, photo):
-    result = finished(visitor.paint(networks["compact"], SMALL, **SETTINGS))
+    result = painted(visitor, networks)
     assert result.image.shape == (48, 64, 3)
     assert (result.steps, result.stopped_by) == (3, "steps")
     assert np.abs(result.image - photo).mean() > 0.005
@@ -38,22 +45,21 @@ def test_paints(visitor, networks, photo):
 def test_the_side_of_the_region_is_painted_alone(visitor, networks, photo):
     visitor.mask = np.zeros(photo.shape[:2], np.float32)
     visitor.mask[:, 32:] = 1
-    for side, kept, painted in (
+    for side, kept, changed in (
         ("inside", np.s_[:, :32], np.s_[:, 32:]),
         ("around", np.s_[:, 32:], np.s_[:, :32]),
     ):
-        image = finished(visitor.paint(networks["compact"], SMALL, side=side, **SETTINGS)).image
+        image = painted(visitor, networks, side=side).image
         np.testing.assert_array_equal(image[kept], photo[kept])
-        assert np.abs(image - photo)[painted].mean() > 0.005
+        assert np.abs(image - photo)[changed].mean() > 0.005
 
 
 def test_weights_are_those_of_the_places_with_a_style(visitor, networks, rng):
     visitor.styles[2] = np.float32(rng.random((32, 32, 3)))
-    settings = SETTINGS | {"weights": [1, 0.5, 3], "steps": 1}
 
     def terms(**chosen):
-        job = visitor.paint(networks["compact"], SMALL, **settings, **chosen)
-        return finished(job).manifest["terms"].values()
+        result = painted(visitor, networks, weights=[1, 0.5, 3], steps=1, **chosen)
+        return result.manifest["terms"].values()
 
     weights = [t["weight"] for t in terms(style_loss="gram") if t["type"] == "GramStyleLoss"]
     assert weights[1] == pytest.approx(3 * weights[0])
@@ -63,7 +69,7 @@ def test_weights_are_those_of_the_places_with_a_style(visitor, networks, rng):
 
 def test_a_run_ends_when_its_time_is_over(visitor, networks):
     brief = type(SMALL)(side=64, seconds=1e-3)
-    result = finished(visitor.paint(networks["compact"], brief, **SETTINGS | {"steps": 30}))
+    result = painted(visitor, networks, brief, steps=30)
     assert result.stopped_by == "TimeLimit"
     assert result.steps < 30
 
@@ -80,7 +86,7 @@ def test_a_run_ends_when_its_time_is_over(visitor, networks):
 )
 def test_limits_hold_before_the_run(visitor, networks, settings, error, words):
     with pytest.raises(error, match=words):
-        visitor.paint(networks["compact"], SMALL, **SETTINGS | settings)
+        begin(visitor, networks, **settings)
     assert visitor.job is None
 
 
@@ -88,16 +94,46 @@ def test_a_photo_and_a_style_are_needed(visitor, networks):
     visitor.styles[0] = None
     for one in (visitor, Visitor()):
         with pytest.raises(InputError, match="a photo and at least one style"):
-            one.paint(networks["compact"], SMALL, **SETTINGS)
+            begin(one, networks)
 
 
 def test_one_run_a_visitor(visitor, networks):
-    job = visitor.paint(networks["compact"], SMALL, **SETTINGS | {"steps": 30})
+    job = begin(visitor, networks, steps=30)
     with pytest.raises(InputError, match="still on"):
-        visitor.paint(networks["compact"], SMALL, **SETTINGS)
+        begin(visitor, networks)
+    until_it_runs(job)
     visitor.stop()
-    assert finished(job).stopped_by == "Job"
-    assert finished(visitor.paint(networks["compact"], SMALL, **SETTINGS)).steps == 3
+    assert job.result.stopped_by == "Job"
+    assert painted(visitor, networks).steps == 3
+
+
+def until_it_runs(job):
+    while not job._place._begun:
+        time.sleep(0.005)
+
+
+def test_one_run_a_visitor_whose_requests_come_at_the_same_time(visitor, networks, monkeypatch):
+    on, end = threading.Barrier(8), threading.Event()
+    monkeypatch.setattr("stylekit.app.visitor.stylize", lambda *_, **__: end.wait(20))
+    line = Line(type(SMALL)(side=64, steps=30, jobs=8, runs_each=8))
+    refused, join = [], line.join
+    monkeypatch.setattr(line, "join", lambda address: time.sleep(0.05) or join(address))
+
+    def ask():
+        on.wait(20)
+        try:
+            visitor.paint(networks["compact"], line, "here", **SETTINGS)
+        except InputError:
+            refused.append(True)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(line.places) == 1
+    assert len(refused) == 7
+    end.set()
 
 
 def test_classes(photo):
@@ -113,7 +149,12 @@ def test_classes(photo):
 
 
 def test_leaving_forgets_everything_and_ends_the_run(visitor, networks):
-    job = visitor.paint(networks["compact"], SMALL, **SETTINGS | {"steps": 30})
+    name = visitor.files.put("photo", b"", "")
+    job = begin(visitor, networks, steps=30)
+    until_it_runs(job)
     visitor.leave()
-    assert finished(job).stopped_by == "Job"
-    assert vars(visitor) == vars(Visitor())
+    assert job.result.stopped_by == "Job"
+    assert visitor.photo is visitor.job is visitor.files.get(name) is None
+    assert visitor.styles == [None, None, None]
+    with pytest.raises(InputError, match="missing"):
+        begin(visitor, networks)

@@ -1,16 +1,25 @@
 // A place for a picture: chosen, dropped, pasted, or one of the examples.
-function send(file) {
+function tell(problem) {
+  const note = element.querySelector(".note");
+  note.textContent = problem;
+  note.classList.add("problem");
+  element.classList.remove("reading");
+}
+async function send(file) {
   if (!file) return;
   if (file.size > props.most) {
-    const note = element.querySelector(".note");
-    note.textContent = `The file has ${(file.size / 1e6).toFixed(1)} MB; at most ${props.most / 1e6} MB are taken.`;
-    note.classList.add("problem");
+    tell(`The file has ${(file.size / 1e6).toFixed(1)} MB; at most ${props.most / 1e6} MB are taken.`);
     return;
   }
   element.classList.add("reading");
-  const reader = new FileReader();
-  reader.onload = () => trigger("upload", { picture: reader.result });
-  reader.readAsDataURL(file);
+  try {
+    const answer = await fetch("upload", { method: "POST", body: file });
+    const said = await answer.text();
+    if (answer.ok) trigger("upload", { file: said });
+    else tell(said);
+  } catch {
+    tell("The picture could not be sent. Try again.");
+  }
 }
 element.addEventListener("change", (event) => {
   send(event.target.files[0]);

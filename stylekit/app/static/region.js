@@ -4,7 +4,7 @@ const canvas = () => element.querySelector("canvas");
 const radius = () => element.querySelector("input").value / 100;
 function position(event) {
   const box = canvas().getBoundingClientRect();
-  const share = (value, start, extent) => Math.min(1, Math.max(0, (value - start) / extent));
+  const share = (value, start, extent) => Math.round(1e4 * Math.min(1, Math.max(0, (value - start) / extent))) / 1e4;
   return [share(event.clientX, box.left, box.width), share(event.clientY, box.top, box.height)];
 }
 function corners() {

@@ -18,6 +18,7 @@ from stylekit.cli._subject import Names, segmenter
 from stylekit.cli._values import within
 
 LIMITS = Limits()
+LOCAL = ("localhost", "127.0.0.1", "::1")
 limit = functools.partial(within, rich_help_panel="Limits, for a page that others may use")
 
 
@@ -41,6 +42,23 @@ def page(
             help="Where a reverse proxy shows the page, such as /paint.",
         ),
     ] = "",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="localhost and the address alone",
+            help="A name that browsers may ask for, such as example.org; repeat for several.",
+        ),
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            show_default="believed of nobody",
+            help="The address of a reverse proxy, such as 127.0.0.1, whose X-Forwarded headers "
+            "count.",
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -81,8 +99,14 @@ def page(
         int, limit(help="Runs at the same time; others wait.", low=1, whole=True)
     ] = LIMITS.jobs,
     max_waiting: Annotated[
-        int, limit(help="Requests that may wait; others are refused.", low=1, whole=True)
+        int, limit(help="Runs that may wait; others are refused.", low=1, whole=True)
     ] = LIMITS.waiting,
+    max_runs_each: Annotated[
+        int, limit(help="Runs of one address, on or waiting, at most.", low=1, whole=True)
+    ] = LIMITS.runs_each,
+    max_visitors: Annotated[
+        int, limit(help="Whose pictures are kept at the same time.", low=1, whole=True)
+    ] = LIMITS.visitors,
 ) -> None:
     """Serve a web page: pictures in, a picture out.
 
@@ -98,6 +122,8 @@ def page(
             seconds=max_seconds,
             jobs=jobs,
             waiting=max_waiting,
+            runs_each=max_runs_each,
+            visitors=max_visitors,
         )
         check_installed()
         with listen(host, port) as listening:
@@ -106,7 +132,12 @@ def page(
             from stylekit.app.answers import Answers
 
             seer = segmenter(model, names) if model else None
-            served = server.application(Answers(networks(weights), limits, seer), root_path)
+            served = server.application(
+                Answers(networks(weights), limits, seer),
+                root_path,
+                {*LOCAL, host, *(allow_host or ())},
+                proxy,
+            )
             host, port = listening.getsockname()[:2]
             typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it)")
             server.serve(served, listening)

@@ -1,0 +1,87 @@
+"""Which connections stay open: uvicorn bounds neither their number nor their silence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from stylekit.app.limits import Limits
+
+Peer = tuple[str, int]
+"""Address and port of the other end."""
+
+
+class Connections:
+    """The open connections, each of which has to bring a request now and then.
+
+    uvicorn waits without an end for the headers of a request, whose connection takes a file of
+    the process until it can open no more.
+
+    Parameters
+    ----------
+    limits : Limits
+        Its `connections`, `connections_each` and `patience`.
+    proxy : str, optional
+        An address that may have as many connections as there are.
+    """
+
+    def __init__(self, limits: Limits, proxy: str | None = None) -> None:
+        self._limits = limits
+        self._proxy = proxy
+        self._open: dict[Peer, asyncio.Transport] = {}
+        self._silent: dict[Peer, asyncio.TimerHandle] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """Count a connection, or close it where there are too many."""
+        peer = transport.get_extra_info("peername")[:2]
+        own = sum(host == peer[0] for host, _ in self._open)
+        each = self._limits.connections if peer[0] == self._proxy else self._limits.connections_each
+        if own >= each or len(self._open) >= self._limits.connections:
+            transport.abort()
+            return
+        self._open[peer] = transport
+        self._wait(peer)
+
+    def closed(self, transport: asyncio.Transport) -> None:
+        """Count a connection no longer."""
+        peer = transport.get_extra_info("peername")[:2]
+        if self._open.get(peer) is transport:
+            del self._open[peer]
+            self._silent.pop(peer).cancel()
+
+    @contextlib.contextmanager
+    def busy(self, peer: Peer | None) -> Iterator[None]:
+        """Let a connection be silent while its request is answered."""
+        if peer in self._silent:
+            self._silent[peer].cancel()
+        try:
+            yield
+        finally:
+            if peer in self._open:
+                self._wait(peer)
+
+    def _wait(self, peer: Peer) -> None:
+        loop = asyncio.get_running_loop()
+        abort = self._open[peer].abort
+        self._silent[peer] = loop.call_later(self._limits.patience, abort)
+
+
+def protocol(connections: Connections) -> type[H11Protocol]:
+    """Return uvicorn's protocol, with its connections counted."""
+
+    class Counted(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            connections.opened(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            connections.closed(self.transport)
+            super().connection_lost(exc)
+
+    return Counted

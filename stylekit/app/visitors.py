@@ -1,0 +1,108 @@
+"""All visitors of the page: whose browser is there, and whose pictures are dropped."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from stylekit._checks import fail
+from stylekit.app.limits import Limits
+from stylekit.app.shelf import File
+from stylekit.app.visitor import Visitor
+
+ABSENT = 60.0
+"""Seconds without a heartbeat and without a request after which a visitor is dropped. A browser
+may lose its heartbeat, and a program that makes up sessions opens none."""
+
+
+class Visitors:
+    """Visitors by their sessions, as Gradio names them.
+
+    The state that Gradio keeps of a session stays when the session never opens its heartbeat,
+    and makes room for one more by dropping that of another visitor. Here a visitor stays while a
+    heartbeat is open, and where there is no room a new one is refused.
+
+    Parameters
+    ----------
+    limits : Limits
+        Its `visitors`.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._most = limits.visitors
+        self._lock = threading.Lock()
+        self._visitors: dict[str, Visitor] = {}
+        self._heartbeats: Counter[str] = Counter()
+        self._absent: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._visitors)
+
+    def of(self, session: Any) -> Visitor:
+        """Return the visitor of a session, a new one if there is none.
+
+        Raises
+        ------
+        InputError
+            If there are too many.
+        """
+        self.sweep()
+        with self._lock:
+            if not isinstance(session, str) or not re.fullmatch(r"\w{1,64}", session):
+                fail("This is no session of the page", hint="load the page again")
+            if session not in self._visitors:
+                if len(self._visitors) >= self._most:
+                    fail("The page is full", hint="try again in a few minutes")
+                self._visitors[session] = Visitor()
+            if not self._heartbeats[session]:
+                self._absent[session] = time.monotonic()
+            return self._visitors[session]
+
+    @contextlib.contextmanager
+    def heartbeat(self, session: str) -> Iterator[None]:
+        """Count a session's visitor as present; at the end of the last one, end the run."""
+        with self._lock:
+            self._heartbeats[session] += 1
+            self._absent.pop(session, None)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._heartbeats[session] -= 1
+                if not self._heartbeats[session]:
+                    del self._heartbeats[session]
+                    self._absent[session] = time.monotonic()
+                    if session in self._visitors:
+                        self._visitors[session].stop()
+
+    def sweep(self, absent: float = ABSENT) -> None:
+        """Drop who has been absent for that many seconds."""
+        with self._lock:
+            now = time.monotonic()
+            gone = [name for name, since in self._absent.items() if now - since >= absent]
+            left = []
+            for name in gone:
+                del self._absent[name]
+                if name in self._visitors:
+                    left.append(self._visitors.pop(name))
+        for visitor in left:
+            visitor.leave()
+
+    def close(self) -> None:
+        """Drop everyone."""
+        with self._lock:
+            left = list(self._visitors.values())
+            self._visitors.clear()
+        for visitor in left:
+            visitor.leave()
+
+    def file(self, name: str) -> File | None:
+        """Return a file of whichever visitor has one of that name."""
+        with self._lock:
+            found = (visitor.files.get(name) for visitor in self._visitors.values())
+            return next((file for file in found if file is not None), None)
