@@ -108,9 +108,9 @@ class Gate:
                 if scope["method"] == "POST":
                     receive = await self._with_body(scope, receive, path == UPLOAD)
             except HTTPException as refusal:
-                # What of a body has not arrived is not waited for.
-                headers = {"Connection": "close"}
-                answer = PlainTextResponse(refusal.detail, refusal.status_code, headers)
+                # uvicorn drops what else arrives, until `Connections` ends it. To close at once
+                # would reset the connection before its browser has read the answer.
+                answer = PlainTextResponse(refusal.detail, refusal.status_code)
                 await answer(scope, receive, send)
                 return
             beat = READ.fullmatch(path)

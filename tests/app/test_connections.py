@@ -123,10 +123,23 @@ def test_a_body_that_does_not_come_is_not_waited_for():
     served(work, dataclasses.replace(LIMITS, upload_bytes=100))
 
 
+def test_who_sends_too_much_is_told_and_not_listened_to_for_long():
+    async def work(connections, host, port):
+        ask = b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+        size = 3_000_000
+        assert b" 413 " in await answer(host, port, ask % size + bytes(size))
+        assert b" 413 " in await answer(host, port, ask % 10**9 + bytes(size))
+        assert len(connections) == 0
+
+    served(work, dataclasses.replace(LIMITS, upload_bytes=100))
+
+
 def test_a_body_without_a_length_is_counted():
     async def work(connections, host, port):
         ask = b"POST /upload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         assert b" 413 " in await answer(host, port, ask + b"80\r\n" + b"x" * 128 + b"\r\n")
+        lying = ask.replace(b"\r\n", b"\r\nContent-Length: 5\r\n", 1)
+        assert b" 413 " in await answer(host, port, lying + b"80\r\n" + b"x" * 128 + b"\r\n")
         assert b" 200 " in await answer(host, port, ask + b"3\r\nabc\r\n0\r\n\r\n")
 
     served(work, dataclasses.replace(LIMITS, upload_bytes=100))
