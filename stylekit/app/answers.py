@@ -73,7 +73,7 @@ class Answers:
         self.line = Line(limits)
         self.uploads = Shelf(each=2, most=UPLOADS)
         self._heavy = threading.BoundedSemaphore(HEAVY)
-        self._painted: WeakKeyDictionary[Job, Painted] = WeakKeyDictionary()
+        self._painted: WeakKeyDictionary[Visitor, Painted] = WeakKeyDictionary()
 
     def photo(self, visitor: Visitor, sent: Any) -> tuple[dict[str, Any], list[str]]:
         """Take a photo; return what its place shows, and the classes found in it."""
@@ -149,15 +149,12 @@ class Answers:
         """Return what the page shows now of a visitor's run."""
         with visitor.lock:  # a preview is encoded once
             job = visitor.job
+            painted = self._painted.setdefault(visitor, Painted())
+            painted.fresh = False
             if job is None:
-                return Painted(on=False)
-            painted = self._painted.get(job)
-            if painted is None:
-                painted = self._painted[job] = Painted()
-            else:
-                painted.fresh = False
-            if not painted.on:
                 return painted
+            if not painted.on:
+                painted = self._painted[visitor] = Painted(on=True)
             if job.done:
                 self._finish(visitor, job, painted)
             elif job.ahead:
@@ -171,6 +168,7 @@ class Answers:
             return painted
 
     def _finish(self, visitor: Visitor, job: Job, painted: Painted) -> None:
+        visitor.job = painted.preview = None  # which hold pictures
         painted.on = False
         painted.fresh = True
         try:
@@ -234,7 +232,7 @@ class Painted:
         The last that was shown.
     """
 
-    def __init__(self, on: bool = True) -> None:
+    def __init__(self, on: bool = False) -> None:
         self.place: dict[str, Any] = {"share": 0}
         self.curve: list[tuple[int, float]] = []
         self.files: dict[str, str] = {}

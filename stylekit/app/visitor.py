@@ -40,6 +40,7 @@ class Visitor:
     seen : Segmentation or None
         What the segmenter has found in the photo.
     job : Job or None
+        The run, until the page has been shown its end.
     files : Shelf
         What the browser may fetch: what is shown of the pictures, and the downloads.
     lock : threading.RLock

@@ -146,6 +146,7 @@ def test_painting(answers, visitor):
     with Image.open(io.BytesIO(content(visitor, last.files["picture"]))) as picture:
         assert picture.size == (64, 48)
         assert json.loads(picture.text["stylekit"]) == manifest
+    assert visitor.job is None  # whose pictures are no longer needed
     again = answers.look(visitor)
     assert (again.place, again.files) == (last.place, last.files)
     assert not again.fresh
@@ -157,7 +158,7 @@ def test_stopping_keeps_the_picture(answers, visitor):
         time.sleep(0.01)
     assert answers.look(visitor).place["note"].startswith("Step ")
     visitor.stop()
-    visitor.job.result  # noqa: B018
+    assert visitor.job.result.stopped_by == "Job"
     last = answers.look(visitor)
     assert last.place["note"].startswith("Stopped: ")
     assert last.files["picture"]
@@ -215,8 +216,9 @@ def test_settings_that_no_page_sends(answers, visitor, settings, words):
 
 
 def test_a_run_that_breaks_off_names_no_file_of_the_server(answers, visitor, monkeypatch):
-    paint(answers, visitor)
+    answers.paint(visitor, "here", **SETTINGS)
     result = visitor.job.result
+    answers.look(visitor)
     for error, note, kept in (
         (TransferError("in /srv/a.py", result), "The run broke off at step 3. The pi", True),
         (ValueError("<a at 0x7f>"), "The run failed. The log of the server says why.", False),
@@ -248,6 +250,7 @@ def test_two_visitors_at_once_do_not_mix(networks, photo):
         answers.paint(visitor, "here", **SETTINGS)
     together = [visitor.job.result.image for visitor in visitors]
     for visitor, image in zip(visitors, together, strict=True):
-        paint(answers, visitor)
+        answers.look(visitor)
+        answers.paint(visitor, "here", **SETTINGS)
         np.testing.assert_array_equal(visitor.job.result.image, image)
     assert np.abs(together[0] - together[1]).mean() > 0.05
