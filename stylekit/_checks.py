@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from numbers import Real
@@ -318,7 +319,7 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
         What it was given as.
     """
     problem, folder = f"{name} does not exist", path.parent
-    if not folder.is_dir():
+    if not is_folder(folder):
         beyond = f"a path whose folder, {folder.absolute()}, does not exist either"
         message = explain(problem, expected=kind, received=beyond, hint="check the path")
         return FileError(message, argument=argument)
@@ -333,6 +334,39 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
     hint = "did you mean " + " or ".join(names) + "?" if names else "check the name"
     message = explain(problem, expected=f"{kind} in {folder.resolve()}", hint=hint)
     return FileError(message, argument=argument)
+
+
+def status(path: Path, use: str = "read") -> os.stat_result | None:
+    """Return what the system says of a path, through links; None if nothing is there.
+
+    Raises
+    ------
+    FileError
+        If it does not say, as of a name that is too long; `use` is what the message denies.
+    """
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise unusable(str(path), use, error) from error
+
+
+def is_folder(path: Path, use: str = "read") -> bool:
+    """Return whether a folder is at `path`; errors are those of `status`."""
+    there = status(path, use)
+    return there is not None and stat.S_ISDIR(there.st_mode)
+
+
+def unusable(name: str, use: str, error: Exception) -> FileError:
+    """Return the error of a file that the system refuses to have read or written."""
+    return FileError(
+        explain(
+            f"{name} cannot be {use}",
+            received=getattr(error, "strerror", None) or str(error),
+            hint="check its name and its permissions",
+        )
+    )
 
 
 def unwritable(name: str, error: OSError, argument: str) -> FileError:
@@ -368,8 +402,7 @@ def weights_file(path: str | os.PathLike, told_by: str, argument: str = "weights
 
 def check_place(path: Path, argument: str = "path") -> None:
     """Raise `FileError` if no file can be at `path`: a folder is there, or its folder is not."""
-    folder = Path(os.path.realpath(path)).parent  # of what a link leads to
-    if path.is_dir():
+    if is_folder(path, "written"):
         raise FileError(
             explain(
                 f"{path} is a folder",
@@ -378,7 +411,8 @@ def check_place(path: Path, argument: str = "path") -> None:
             ),
             argument=argument,
         )
-    if not folder.is_dir():
+    folder = Path(os.path.realpath(path)).parent  # of what a link leads to
+    if not is_folder(folder, "written"):
         raise FileError(
             explain(
                 f"{path} cannot be written",

@@ -19,8 +19,10 @@ from stylekit._checks import (
     caused_by,
     check_place,
     fail,
+    is_folder,
     manifest_beside,
     renamed,
+    status,
 )
 from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
 from stylekit.cli import _declared as declared
@@ -82,7 +84,7 @@ class RunOptions:
                 check_animation(self.timelapse)
         if self.losses_csv:
             check_place(self.losses_csv, "losses_csv")
-        if self.checkpoint and self.checkpoint.exists() and not self.checkpoint.is_dir():
+        if self.checkpoint and status(self.checkpoint) and not is_folder(self.checkpoint):
             fail(
                 "--checkpoint names a file",
                 expected="a folder, or a place for one",

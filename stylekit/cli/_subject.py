@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import InputError, SetupError, absent, choice, explain, fail
+from stylekit._checks import InputError, SetupError, absent, choice, explain, fail, status
 from stylekit.cli._app import load_tensorflow
 from stylekit.cli._help import Panel
 from stylekit.cli._plugin import loaded
@@ -181,7 +181,7 @@ def check_network(model: Path | None, names: str | None, classes: Iterable[str] 
 
     for name in classes:
         choice(name, "--class", _split(names) or VOC_NAMES)
-    if model is not None and not model.exists():
+    if model is not None and status(model) is None:
         raise absent(model, f"the model {model}", "a model", "model")
     if model is None and importlib.util.find_spec("keras_hub") is None:
         raise SetupError(

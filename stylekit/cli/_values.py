@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import typer
 
-from stylekit._checks import did_you_mean, fail, integer, number, span
+from stylekit._checks import did_you_mean, fail, integer, number, span, status
 from stylekit._defaults import VGG19_BLOCKS
 from stylekit.cli._app import plain_errors
 
@@ -128,13 +129,18 @@ def keep_apart(out: Path, read: Iterable[Any]) -> None:
     for path in read:
         if isinstance(path, list):
             keep_apart(out, path)
-        elif isinstance(path, Path) and path.exists() and out.exists() and path.samefile(out):
+        elif isinstance(path, Path) and _is_same(path, out):
             fail(
                 f"--out names {path}, a picture that is read",
                 expected="another file to write",
                 received=out,
                 hint="choose another name: the picture would be lost",
             )
+
+
+def _is_same(path: Path, out: Path) -> bool:
+    one, other = status(path), status(out, "written")
+    return one is not None and other is not None and os.path.samestat(one, other)
 
 
 def complete_layers(incomplete: str) -> list[str]:

@@ -12,19 +12,19 @@ from PIL import Image
 
 from stylekit import _checks
 from stylekit.image._formats.decode import decode_file, decode_pil
-from stylekit.image._formats.picture import existing_file
+from stylekit.image._formats.picture import Source, is_source
 from stylekit.image.arrays import fit_shape, resample_values, rgb_values
 
-PictureLike: TypeAlias = str | os.PathLike[str] | Image.Image | npt.ArrayLike
-"""What `as_image` takes: a path, a PIL image, or an array."""
+PictureLike: TypeAlias = Source | Image.Image | npt.ArrayLike
+"""What `as_image` takes: a path, a file's content, an open file, a PIL image, or an array."""
 
 
-def read_image(path: str | os.PathLike[str], size: int | None = None) -> np.ndarray:
-    """Read a picture file.
+def read_image(path: Source, size: int | None = None) -> np.ndarray:
+    """Read a picture file: by its path, or from its content or an open file.
 
     Parameters
     ----------
-    path : str or os.PathLike
+    path : str, os.PathLike, bytes or binary file
         A PNG, JPEG, WebP, TIFF or BMP file, or another that Pillow reads; of several frames or
         pages the first. Grey, palette, 1-bit and CMYK pictures become RGB. The EXIF orientation
         is applied. An embedded colour profile is converted to sRGB; one that is broken gives a
@@ -56,8 +56,9 @@ def read_image(path: str | os.PathLike[str], size: int | None = None) -> np.ndar
     """
     if size is not None:
         size = _checks.integer(size, "size", low=1)
+    name = str(path) if isinstance(path, str | os.PathLike) else "picture"
     with _checks.caused_by("path"):
-        return _read(path, size)
+        return _sized(decode_file(path).pixels, size, name)
 
 
 def as_image(picture: PictureLike, name: str = "picture", size: int | None = None) -> np.ndarray:
@@ -94,11 +95,15 @@ def as_image(picture: PictureLike, name: str = "picture", size: int | None = Non
     if size is not None:
         size = _checks.integer(size, "size", low=1)
     with _checks.caused_by(name):
-        if isinstance(picture, str | os.PathLike):
-            return _read(picture, size)
-        if isinstance(picture, Image.Image):
-            return _sized(decode_pil(picture, name).pixels, size, name)
-        return _sized(rgb_values(picture, name), size, name)
+        return _sized(_pixels(picture, name), size, name)
+
+
+def _pixels(picture: Any, name: str) -> np.ndarray:
+    if is_source(picture):
+        return decode_file(picture, name).pixels
+    if isinstance(picture, Image.Image):
+        return decode_pil(picture, name).pixels
+    return rgb_values(picture, name)
 
 
 def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture") -> np.ndarray:
@@ -139,7 +144,7 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
                     argument=name,
                 )
         return np.stack(images)
-    if isinstance(picture, str | os.PathLike | Image.Image):
+    if isinstance(picture, Image.Image) or is_source(picture):
         return as_image(picture, name)[np.newaxis]
     values: Any = picture
     if not _is_final(values):
@@ -181,10 +186,6 @@ def with_map(
             argument=f"{name}_map",
         )
     return picture, color_map
-
-
-def _read(path: str | os.PathLike[str], size: int | None) -> np.ndarray:
-    return _sized(decode_file(existing_file(path)).pixels, size, str(path))
 
 
 def _sized(image: np.ndarray, size: int | None, name: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from stylekit import _checks
-from stylekit.image._formats.picture import existing_file
+from stylekit.image._formats.picture import existing_file, is_source
 from stylekit.image.arrays import fit_shape, resample_values
 from stylekit.image.read import PictureLike, as_image
 
@@ -116,8 +116,8 @@ def contact_sheet(
 
 def _several(pictures):
     """Return an iterable of pictures as it is; a single picture is an error."""
-    single = isinstance(pictures, str | os.PathLike | Image.Image) or (
-        getattr(pictures, "ndim", 4) < 4
+    single = (
+        is_source(pictures) or isinstance(pictures, Image.Image) or getattr(pictures, "ndim", 4) < 4
     )
     if single or not isinstance(pictures, Iterable):
         raise _checks.InputTypeError(

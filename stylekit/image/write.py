@@ -16,7 +16,7 @@ from stylekit.image._formats import profile as _profile
 from stylekit.image._formats import tiff as _tiff
 from stylekit.image._formats.decode import decode_file, decode_pil
 from stylekit.image._formats.file import as_path, check_room, named_format, replacing
-from stylekit.image._formats.picture import existing_file
+from stylekit.image._formats.picture import Source, is_source
 from stylekit.image.arrays import quantise, resize
 from stylekit.image.read import PictureLike, as_image
 
@@ -34,7 +34,7 @@ def write_image(
     path: str | os.PathLike[str],
     image: PictureLike,
     *,
-    like: str | os.PathLike[str] | Image.Image | None = None,
+    like: Source | Image.Image | None = None,
     bits: int = 8,
     quality: int = 95,
     text: Mapping[str, str] | None = None,
@@ -50,7 +50,7 @@ def write_image(
         Its suffix chooses the format: .png, .jpg, .jpeg, .webp, .tif or .tiff.
     image : array_like, float [H, W, 3] in [0, 1]
         The picture, or anything else that `as_image` takes.
-    like : str, os.PathLike or PIL.Image.Image, optional
+    like : str, os.PathLike, bytes, binary file or PIL.Image.Image, optional
         The source whose alpha and EXIF data the file takes over. Alpha is resized to the
         picture's shape if need be; JPEG has none, so there the picture is laid over white. The
         EXIF data gets orientation 1, the new size and sRGB, and loses its thumbnail; of or to a
@@ -156,12 +156,12 @@ def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) ->
     folder = as_path(folder)
     try:
         folder.mkdir(exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise _checks.FileError(
             _checks.explain(
                 f"the folder {folder} cannot be made",
                 expected="a folder, or a place for one",
-                received=error.strerror,
+                received=getattr(error, "strerror", None) or str(error),
                 hint="make the folder above it first, or name another",
             ),
             argument="folder",
@@ -172,7 +172,7 @@ def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) ->
 
 
 def _format(path: Path, bits: int) -> str:
-    if path.is_dir():  # which has no suffix to speak of
+    if _checks.is_folder(path, "written"):  # which has no suffix to speak of
         _checks.check_place(path)
     kind = named_format(path, _FORMATS)
     _checks.choice(bits, "bits", (8, 16))
@@ -221,21 +221,21 @@ def _text_chunks(text: Mapping[str, str] | None, kind: str) -> PngImagePlugin.Pn
 
 
 def _extras(
-    like: str | os.PathLike[str] | Image.Image | None, shape: tuple[int, int]
+    like: Source | Image.Image | None, shape: tuple[int, int]
 ) -> tuple[np.ndarray | None, dict[int, Any]]:
     """Return the alpha of `like` at `shape`, and its EXIF tags."""
     if like is None:
         return None, {}
     if isinstance(like, Image.Image):
         source = decode_pil(like, "like")
-    elif isinstance(like, str | os.PathLike):
+    elif is_source(like):
         with _checks.caused_by("like"):
-            source = decode_file(existing_file(like))
+            source = decode_file(like, "like")
     else:
         raise _checks.InputTypeError(
             _checks.explain(
                 "like is no source of alpha and EXIF data",
-                expected="a path or a PIL image",
+                expected="a picture file or a PIL image",
                 received=type(like).__name__,
             ),
             argument="like",

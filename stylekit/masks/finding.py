@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, caused_by, explain, fail, name_of, naming
+from stylekit._checks import (
+    InputTypeError,
+    caused_by,
+    explain,
+    fail,
+    is_folder,
+    name_of,
+    naming,
+    status,
+)
 from stylekit.masks.operations import as_mask, made_of, resize
 from stylekit.masks.refine.crf import crf
 from stylekit.masks.segmentation import Segmentation, Segmenter
@@ -129,7 +138,9 @@ def _classes(subject: Any, name: str) -> list[str]:
                 argument=name,
             )
         return list(subject)
-    if not isinstance(subject, str) or Path(subject).is_file():
+    if not isinstance(subject, str):
+        return []
+    if status(Path(subject)) is not None and not is_folder(Path(subject)):
         return []
     if os.sep in subject or Path(subject).suffix:
         fail(

@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import sys
@@ -169,6 +170,23 @@ def test_paths_of_every_type(photo):
             return str(photo)
 
     assert read_image(Somewhere()).shape == as_image(Somewhere()).shape == (400, 600, 3)
+
+
+def test_content_and_open_files_are_pictures_too(photo):
+    content, expected = photo.read_bytes(), read_image(photo)
+    with photo.open("rb") as file:
+        for source in (content, bytearray(content), io.BytesIO(content), file):
+            np.testing.assert_array_equal(read_image(source), expected)
+            np.testing.assert_array_equal(as_image(source, size=600), expected)
+            np.testing.assert_array_equal(as_batch(source), expected[np.newaxis])
+            np.testing.assert_array_equal(as_batch([source])[0], expected)
+    with pytest.raises(FileError, match="the style is no picture that can be read"):
+        as_image(b"photo.png", "the style")
+
+
+def test_no_other_program_is_started():
+    with pytest.raises(FileError, match="is no picture that can be read"):
+        read_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
 
 
 def test_threads_read_alike(photo, tmp_path):

@@ -79,7 +79,8 @@ def test_16_bit_tiff(tmp_path, rng):
     deep = rng.integers(0, 65536, (20, 30, 3), dtype=np.uint16)
     path = write_image(tmp_path / "a.tif", deep, bits=16)
     np.testing.assert_array_equal(tifffile.imread(path), deep)
-    assert read_deep(path) is not None
+    with path.open("rb") as file:
+        assert read_deep(file, "a.tif") is not None
     np.testing.assert_array_equal(np.round(read_image(path) * 65535), deep)
     with tifffile.TiffFile(path) as tiff:
         tags = tiff.pages[0].tags
@@ -208,6 +209,14 @@ def test_exif_that_cannot_be_carried_is_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="too many for JPEG"):
         write_image(tmp_path / "a.jpg", CAT, like=large)
     assert names(tmp_path) == ["a.jpg", "a.png"]
+
+
+def test_like_may_be_content(tmp_path):
+    Image.fromarray(np.full((4, 4, 4), 128, np.uint8)).save(tmp_path / "source.png")
+    content = (tmp_path / "source.png").read_bytes()
+    for like in (content, io.BytesIO(content)):
+        picture = decode_file(write_image(tmp_path / "a.png", CAT, like=like))
+        np.testing.assert_allclose(picture.alpha, 128 / 255, atol=1e-6)
 
 
 def test_like_is_checked(tmp_path):
@@ -363,6 +372,16 @@ def test_folder_in_place_of_the_file(tmp_path):
     for call in both(tmp_path / "a.png"):
         with pytest.raises(FileError, match="is a folder"):
             call()
+
+
+def test_a_place_of_which_the_system_does_not_tell(tmp_path):
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    for path in ("a" * 300 + ".png", "nul\0.png", tmp_path / "loop.png"):
+        for call in both(path):
+            with pytest.raises(FileError, match=r"cannot be written.*received"):
+                call()
+    with pytest.raises(FileError, match=r"cannot be made.*received embedded null"):
+        prepare_folder("nul\0")
 
 
 def test_unwritable_folder(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylekit._checks import InputError, InputTypeError
+from stylekit._checks import FileError, InputError, InputTypeError
 from stylekit.masks import Segmentation, find_subject
 from stylekit.masks.finding import fitted
 
@@ -78,6 +78,7 @@ def test_a_mask_of_another_size_is_fitted_if_its_aspect_ratio_is_the_pictures():
         ("dog", InputError, r"no dog is in the picture.*background"),
         ("catt", InputError, "Did you mean cat"),
         ([], InputError, "names no class"),
+        ("a" * 300, FileError, "cannot be read.*too long"),
         ("gone.png", InputError, r"neither a file nor a class.*gone\.png"),
         (np.zeros((40, 40)), InputError, "subject is empty"),
     ],
@@ -85,6 +86,12 @@ def test_a_mask_of_another_size_is_fitted_if_its_aspect_ratio_is_the_pictures():
 def test_refusals(subject, error, words):
     with pytest.raises(error, match=words):
         find_subject(PICTURE, subject, see)
+
+
+def test_a_folder_with_the_name_of_a_class_is_no_mask(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cat").mkdir()
+    np.testing.assert_array_equal(find_subject(PICTURE, "cat", see, as_it_is), LABELS)
 
 
 def test_a_segmenter_must_give_a_segmentation():

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import caused_by, did_you_mean, fail
+from stylekit._checks import caused_by, did_you_mean, fail, status
 from stylekit.cli._options import PaintOptions, with_options
 from stylekit.cli._values import one_of, within
 
@@ -64,7 +64,7 @@ def transfer(
     paintings = [as_image(style, "style") for style in styles]
     start: Any = None
     if init not in STARTS:
-        if not Path(init).is_file():
+        if status(Path(init)) is None:
             fail(
                 "--init is neither a start nor a file",
                 expected=f"{', '.join(STARTS)}, or a picture",

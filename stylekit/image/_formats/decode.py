@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -14,29 +13,33 @@ from stylekit import _checks
 from stylekit.image._formats import exif as _exif
 from stylekit.image._formats import profile as _profile
 from stylekit.image._formats import tiff as _tiff
-from stylekit.image._formats.picture import PILLOW_ERRORS, Picture, check_pixel_count
+from stylekit.image._formats.picture import Picture, Source, check_pixel_count, opened
 from stylekit.image.arrays import rgb_values, upright
 
 # The mode without alpha or palette that keeps all colours; any other becomes RGB.
 _OPAQUE = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK", "LAB": "LAB"}
 
 
-def decode_file(path: Path) -> Picture:
-    """Decode an existing file.
+def decode_file(source: Source, name: str = "picture") -> Picture:
+    """Decode a picture file: its path, its content, or an open file.
 
     Raises
     ------
+    InputTypeError
+        If it is none.
     FileError
-        If it is no picture, damaged, or too large.
+        If it cannot be read, is no picture, damaged, or too large.
     """
-    deep = _tiff.read_deep(path)
-    if deep is not None:
-        return deep
-    with _decoding(str(path)):
-        im = Image.open(path)
-    with im:
-        check_pixel_count(str(path), im.width * im.height)
-        return decode_pil(im, str(path))
+    with opened(source, name) as (file, called), _decoding(called):
+        deep = _tiff.read_deep(file, called)
+        if deep is not None:
+            return deep
+        file.seek(0)
+        with Image.open(file) as im:
+            if im.format == "EPS":
+                raise UnidentifiedImageError("Pillow would start another program")
+            check_pixel_count(called, im.width * im.height)
+            return decode_pil(im, called)
 
 
 def decode_pil(im: Image.Image, name: str) -> Picture:
@@ -53,13 +56,13 @@ def decode_pil(im: Image.Image, name: str) -> Picture:
         _checks.fail(f"{name} is empty", expected="at least one pixel", received=f"{im.size}")
     with _decoding(name):
         im.load()
-    tags, orientation = _exif.read(im, name)
-    alpha = _alpha(im)
-    return Picture(
-        upright(_pixels(im, name), orientation),
-        None if alpha is None else upright(alpha, orientation),
-        tags,
-    )
+        tags, orientation = _exif.read(im, name)
+        alpha = _alpha(im)
+        return Picture(
+            upright(_pixels(im, name), orientation),
+            None if alpha is None else upright(alpha, orientation),
+            tags,
+        )
 
 
 def _pixels(im: Image.Image, name: str) -> np.ndarray:
@@ -100,9 +103,15 @@ def _alpha(im: Image.Image) -> np.ndarray | None:
 
 @contextmanager
 def _decoding(name: str) -> Iterator[None]:
-    """Turn what Pillow raises for bad files into `FileError`."""
+    """Turn whatever a decoder raises into `FileError`.
+
+    What damaged data makes Pillow, tifffile and the codecs raise has no end: any exception counts,
+    but for our own and warnings that a filter made errors.
+    """
     try:
         yield
+    except _checks.StylekitError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         # Twice the limit is an error in Pillow, and so is its warning under some filters.
         count = re.search(r"\d+", str(error))
@@ -116,11 +125,17 @@ def _decoding(name: str) -> Iterator[None]:
                 hint="convert it with another program if it is a picture",
             )
         ) from error
-    except PILLOW_ERRORS as error:
+    except Exception as error:
+        if isinstance(error, Warning):
+            raise
+        problem = "is damaged or cut short"
+        hint = "fetch the file again, or save it anew from another program"
+        if isinstance(error, MemoryError):
+            problem, hint = "needs more memory than there is", "make it smaller"
+        elif "MAX_TEXT_" in str(error):  # Pillow's limits on what a PNG file inflates to
+            problem, hint = "holds a text or a profile that is too long", "save it anew without"
         raise _checks.FileError(
             _checks.explain(
-                f"{name} is damaged or cut short",
-                received=f"{type(error).__name__}: {error}",
-                hint="fetch the file again, or save it anew from another program",
+                f"{name} {problem}", received=f"{type(error).__name__}: {error}", hint=hint
             )
         ) from error

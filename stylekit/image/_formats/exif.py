@@ -7,8 +7,6 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from stylekit.image._formats.picture import PILLOW_ERRORS
-
 # Description, maker, model, software, date, artist, copyright.
 TEXT_TAGS = (270, 271, 272, 305, 306, 315, 33432)
 
@@ -31,7 +29,7 @@ def read(im: Image.Image, name: str) -> tuple[dict[int, Any], int]:
             if found:
                 tags[int(ifd)] = {tag: _text(value) for tag, value in found.items()}
         return tags, exif.get(ExifTags.Base.Orientation, 1)
-    except PILLOW_ERRORS as error:
+    except Exception as error:  # whatever foreign software has written
         warnings.warn(
             f"The EXIF data of {name} cannot be read ({error}) and is left aside.", stacklevel=2
         )

@@ -25,7 +25,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
             ),
             argument="path",
         )
-    return Path(path)
+    return Path(os.fsdecode(path))
 
 
 def named_format(path: Path, formats: Mapping[str, str]) -> str:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
-import struct
-import zlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeAlias, TypeGuard
 
 import numpy as np
 from PIL import Image
 
 from stylekit import _checks
 
-# What Pillow's plug-ins raise for damaged data, by experience; struct's and zlib's errors are
-# neither OSError nor ValueError.
-PILLOW_ERRORS = (
-    *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError),
-    *(struct.error, zlib.error),
-)
+Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO
+"""A picture file: its path, its content, or a binary file that is open."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,15 +53,70 @@ def check_pixel_count(name: str, count: int) -> None:
         )
 
 
-def existing_file(path: str | os.PathLike[str]) -> Path:
-    """Return `path` if it is a file with content.
+def is_source(value: Any) -> TypeGuard[Source]:
+    """Return whether a value is a picture file rather than pixels; see `Source`."""
+    return isinstance(value, str | os.PathLike | bytes | bytearray) or hasattr(value, "read")
+
+
+@contextmanager
+def opened(source: Source, name: str) -> Iterator[tuple[BinaryIO, str]]:
+    """Give a picture file to read from its beginning, and what messages call it.
+
+    Parameters
+    ----------
+    source : path, bytes, bytearray or binary file
+        A file stays open. One that cannot seek is read to its end.
+    name : str
+        What messages call the content of a file without a path.
+
+    Raises
+    ------
+    InputTypeError, FileError
+        As `existing_file`; also if it is a text file, or its content cannot be read.
+    """
+    if isinstance(source, bytes | bytearray):
+        file: BinaryIO = io.BytesIO(source)
+    elif isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
+        path = existing_file(source)
+        with path.open("rb") as own:
+            yield own, str(path)
+        return
+    else:
+        file = _seekable(source, name)
+    if not file.seek(0, os.SEEK_END):
+        raise _empty(name)
+    file.seek(0)
+    yield file, name
+
+
+def _seekable(source: BinaryIO, name: str) -> BinaryIO:
+    """Return an open file if it can seek, else its content."""
+    try:
+        content = source.read(0)
+        if isinstance(content, bytes):
+            return source if source.seekable() else io.BytesIO(source.read())
+    except (OSError, ValueError, AttributeError) as error:  # ValueError: it is closed
+        raise _checks.FileError(
+            _checks.explain(f"{name} cannot be read", received=str(error), hint="open it anew")
+        ) from error
+    raise _checks.InputTypeError(
+        _checks.explain(
+            f"{name} is no binary file",
+            expected="a file opened with mode 'rb'",
+            received=f"one that gives {type(content).__name__}",
+        )
+    )
+
+
+def existing_file(path: Any) -> Path:
+    """Return `path` if it is a file with content that may be read.
 
     Raises
     ------
     InputTypeError
         If it is no path.
     FileError
-        If there is no such file, or it is a folder, or empty.
+        If there is no such file, or it is a folder, a pipe or a device, or empty.
     """
     if not isinstance(path, str | os.PathLike):
         raise _checks.InputTypeError(
@@ -75,33 +128,39 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
             ),
             argument="path",
         )
-    path = Path(path)
-    if path.is_dir():
+    path = Path(os.fsdecode(path))
+    status = _checks.status(path)
+    if status is None:
+        raise _checks.absent(path, str(path), "a picture file", "path")
+    if stat.S_ISDIR(status.st_mode):
         raise _checks.FileError(
             _checks.explain(
                 f"{path} is a folder", expected="a picture file", hint="name a file in it"
             )
         )
-    try:
-        path.open("rb").close()
-    except (FileNotFoundError, NotADirectoryError):
-        raise _checks.absent(path, str(path), "a picture file", "path") from None
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+    if not stat.S_ISREG(status.st_mode):  # reading one may wait for ever, or never end
         raise _checks.FileError(
             _checks.explain(
-                f"{path} cannot be read",
+                f"{path} is a pipe or a device",
                 expected="a picture file",
-                received=getattr(error, "strerror", None) or str(error),
-                hint="check its name and its permissions",
-            )
-        ) from error
-    if path.stat().st_size == 0:
-        raise _checks.FileError(
-            _checks.explain(
-                f"{path} is empty",
-                expected="a picture file",
-                received="0 bytes",
-                hint="fetch the file again",
+                hint="write its content to a file first",
             )
         )
+    if status.st_size == 0:
+        raise _empty(str(path))
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise _checks.unusable(str(path), "read", error) from error
     return path
+
+
+def _empty(name: str) -> _checks.FileError:
+    return _checks.FileError(
+        _checks.explain(
+            f"{name} is empty",
+            expected="a picture file",
+            received="0 bytes",
+            hint="fetch the file again",
+        )
+    )

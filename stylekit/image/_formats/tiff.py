@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import struct
 import warnings
-import zlib
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,16 +15,17 @@ from stylekit.image.arrays import quantise, unit_values, upright
 
 _ORIENTATION, _ICC = 274, 34675
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF, either byte order
-_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, struct.error, zlib.error)
 
 
-def read_deep(path: Path) -> Picture | None:
+def read_deep(file: BinaryIO, name: str) -> Picture | None:
     """Read the first page of a TIFF of more than 8 bits a sample.
 
     Parameters
     ----------
-    path : pathlib.Path
-        An existing file.
+    file : binary file
+        At its beginning.
+    name : str
+        What messages call it.
 
     Returns
     -------
@@ -40,36 +38,25 @@ def read_deep(path: Path) -> Picture | None:
     FileError
         If the file is damaged, too large, or of a kind that cannot be read.
     """
-    with path.open("rb") as file:
-        if file.read(4) not in _MAGIC:
-            return None
+    if file.read(4) not in _MAGIC:
+        return None
     import tifffile  # only for the few files that need it
 
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            page: Any = tiff.pages[0]
-            grey = page.photometric in (0, 1)
-            if page.bitspersample <= 8 or not (grey or page.photometric == 2):
-                return None
-            check_pixel_count(str(path), page.imagewidth * page.imagelength)
-            try:
-                samples = page.asarray()
-            except (KeyError, ValueError) as error:
-                if "imagecodecs" not in str(error):
-                    raise
-                _leave_to_pillow(path, page)
-                return None
-            return _picture(path, page, samples)
-    except _checks.StylekitError:
-        raise
-    except _ERRORS as error:
-        raise _checks.FileError(
-            _checks.explain(
-                f"{path} is damaged or cut short",
-                received=f"{type(error).__name__}: {error}",
-                hint="fetch the file again, or save it anew from another program",
-            )
-        ) from error
+    file.seek(0)
+    with tifffile.TiffFile(file, name=name) as tiff:
+        page: Any = tiff.pages[0]
+        grey = page.photometric in (0, 1)
+        if page.bitspersample <= 8 or not (grey or page.photometric == 2):
+            return None
+        check_pixel_count(name, page.imagewidth * page.imagelength)
+        try:
+            samples = page.asarray()
+        except (KeyError, ValueError) as error:
+            if "imagecodecs" not in str(error):
+                raise
+            _leave_to_pillow(name, page)
+            return None
+        return _picture(name, page, samples)
 
 
 def write_deep(
@@ -108,17 +95,17 @@ def write_deep(
     )
 
 
-def _picture(path: Path, page: Any, samples: np.ndarray) -> Picture:
+def _picture(name: str, page: Any, samples: np.ndarray) -> Picture:
     if page.axes == "SYX":  # planar: one plane a sample
         samples = np.moveaxis(samples, 0, -1)
     elif page.axes == "YX":
         samples = samples[..., np.newaxis]
     elif page.axes != "YXS":
-        raise _cannot(path, f"axes {page.axes}", "a flat picture")
+        raise _cannot(name, f"axes {page.axes}", "a flat picture")
     colours = 3 if page.photometric == 2 else 1
     extra = int(page.extrasamples[0]) if page.extrasamples else 0
     has_alpha = extra in (1, 2) and samples.shape[-1] > colours
-    values = _unit(path, page, samples[..., : colours + has_alpha])
+    values = _unit(name, page, samples[..., : colours + has_alpha])
     values, alpha = values[..., :colours], values[..., colours] if has_alpha else None
     if page.photometric == 0:  # white is zero
         values = 1 - values
@@ -126,7 +113,7 @@ def _picture(path: Path, page: Any, samples: np.ndarray) -> Picture:
         opacity = alpha[..., np.newaxis]
         straight = np.divide(values, opacity, out=np.zeros_like(values), where=opacity > 0)
         values = np.clip(straight, 0, 1)
-    values = _profile.values_to_srgb(values, page.tags.valueof(_ICC), str(path))
+    values = _profile.values_to_srgb(values, page.tags.valueof(_ICC), name)
     orientation = page.tags.valueof(_ORIENTATION, default=1)
     return Picture(
         upright(values, orientation),
@@ -135,32 +122,32 @@ def _picture(path: Path, page: Any, samples: np.ndarray) -> Picture:
     )
 
 
-def _unit(path: Path, page: Any, samples: np.ndarray) -> np.ndarray:
+def _unit(name: str, page: Any, samples: np.ndarray) -> np.ndarray:
     if samples.dtype.kind == "u":
         return np.divide(samples, 2.0**page.bitspersample - 1, dtype=np.float32)
     if samples.dtype.kind == "f":
         try:
-            return unit_values(samples, str(path))
+            return unit_values(samples, name)
         except _checks.InputError as error:
             raise _checks.FileError(str(error)) from error
-    raise _cannot(path, f"samples of type {samples.dtype}", "unsigned integers or floats")
+    raise _cannot(name, f"samples of type {samples.dtype}", "unsigned integers or floats")
 
 
-def _leave_to_pillow(path: Path, page: Any) -> None:
+def _leave_to_pillow(name: str, page: Any) -> None:
     if page.bitspersample != 16 or page.photometric == 0 or page.planarconfig != 1:
-        raise _cannot(path, f"compression {page.compression.name}", "none, or deflate")
+        raise _cannot(name, f"compression {page.compression.name}", "none, or deflate")
     if page.photometric == 2:
         warnings.warn(
-            f"{path} is read at 8 of its 16 bits: its compression, {page.compression.name}, needs "
+            f"{name} is read at 8 of its 16 bits: its compression, {page.compression.name}, needs "
             "the package imagecodecs. Run `pip install imagecodecs` to keep them.",
             stacklevel=2,
         )
 
 
-def _cannot(path: Path, received: str, expected: str) -> _checks.FileError:
+def _cannot(name: str, received: str, expected: str) -> _checks.FileError:
     return _checks.FileError(
         _checks.explain(
-            f"{path} is of a kind of TIFF that cannot be read",
+            f"{name} is of a kind of TIFF that cannot be read",
             expected=expected,
             received=received,
             hint="save it as an uncompressed 16-bit RGB TIFF, or `pip install imagecodecs` if "

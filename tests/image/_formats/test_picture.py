@@ -1,9 +1,10 @@
+import io
 import os
 
 import pytest
 
 from stylekit._checks import FileError, InputTypeError
-from stylekit.image._formats.picture import existing_file
+from stylekit.image._formats.picture import existing_file, opened
 
 
 def test_existing_file(tmp_path):
@@ -54,3 +55,77 @@ def test_forbidden_file(tmp_path):
 def test_no_path(path):
     with pytest.raises(InputTypeError, match="path is no path"):
         existing_file(path)
+
+
+def test_a_path_may_be_bytes_inside(tmp_path):
+    class Somewhere(os.PathLike):
+        def __fspath__(self):
+            return os.fsencode(tmp_path / "a.png")
+
+    (tmp_path / "a.png").write_bytes(b"x")
+    assert existing_file(Somewhere()) == tmp_path / "a.png"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", "/dev/zero"):
+        with pytest.raises(FileError, match="is a pipe or a device"):
+            existing_file(path)
+
+
+def unusable(folder):
+    """Return paths of which the system says neither that a file is there nor that none is."""
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    return ["a" * 300 + ".png", "nul\0.png", folder / "loop.png"]
+
+
+def test_whatever_the_system_refuses_is_told(tmp_path):
+    for path in unusable(tmp_path):
+        with pytest.raises(FileError, match=r"cannot be read.*received"):
+            existing_file(path)
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.stat", refuse)
+    with pytest.raises(FileError, match=r"cannot be read.*Permission denied"):
+        existing_file(tmp_path / "a.png")
+
+
+class Pipe(io.RawIOBase):
+    """A file that cannot seek."""
+
+    def __init__(self, content):
+        self.content = io.BytesIO(content)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self.content.readinto(buffer)
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, io.BytesIO, Pipe])
+def test_content_is_read_from_its_beginning(wrap):
+    source = wrap(b"abc")
+    if wrap is io.BytesIO:
+        source.seek(2)
+    with opened(source, "x") as (file, name):
+        assert (file.read(), name) == (b"abc", "x")
+    assert wrap is not io.BytesIO or not source.closed
+
+
+def test_content_that_cannot_be_read(tmp_path):
+    closed = io.BytesIO(b"abc")
+    closed.close()
+    for source, error, words in (
+        (b"", FileError, "x is empty"),
+        (closed, FileError, "x cannot be read.*closed"),
+        (io.StringIO("abc"), InputTypeError, "x is no binary file.*'rb'.*gives str"),
+        ((tmp_path / "out").open("wb"), FileError, "x cannot be read"),
+    ):
+        with pytest.raises(error, match=words), opened(source, "x"):
+            pass

@@ -115,9 +115,11 @@ def test_first_page(tmp_path, deep):
 
 
 def test_what_pillow_reads_is_left_to_it(tmp_path, deep):
-    assert read_deep(save(tmp_path / "a.tif", (deep // 256).astype(np.uint8))) is None
+    save(tmp_path / "a.tif", (deep // 256).astype(np.uint8))
     Image.fromarray(deep[..., 0]).save(tmp_path / "a.png")
-    assert read_deep(tmp_path / "a.png") is None
+    for name in ("a.tif", "a.png"):
+        with (tmp_path / name).open("rb") as file:
+            assert read_deep(file, name) is None
 
 
 def test_grey_lzw_keeps_16_bits_without_imagecodecs(tmp_path, deep):
