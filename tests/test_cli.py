@@ -218,6 +218,21 @@ class TestTransfer:
             assert lapse.size == (48, 40)
         assert os.path.exists("out.json")
 
+    def test_a_label_of_a_map(self, folder):
+        labels = np.zeros((80, 96), np.uint8)
+        labels[:, :48] = 15
+        Image.fromarray(labels).save("labels.png")
+        Image.fromarray(labels * 17).save("mask.png")
+        for option in ("--mask", "--style-mask"):
+            line = ["transfer", "photo.jpg", "style.png", "-o", "a.png", option, "labels.png"]
+            done = CliRunner().invoke(cli.app, line)
+            assert done.exit_code == 2
+            assert "received 0, 15. Add :LABEL" in done.output
+        for given, out in (("labels.png:15", "a.png"), ("mask.png", "b.png")):
+            line = ["portrait", "photo.jpg", "--mask", given, "-o", out]
+            assert CliRunner().invoke(cli.app, line).exit_code == 0
+        np.testing.assert_array_equal(sk.read_image("a.png"), sk.read_image("b.png"))
+
     def test_outside_a_mask_nothing_changes(self, transfer):
         assert transfer("photo.jpg", "style.png", "--mask", "left.png").exit_code == 0
         photo, out = sk.read_image("photo.jpg", 48), sk.read_image("out.png")
@@ -254,6 +269,8 @@ class TestBadInput:
             (["photo.jpg", "style.png", "--steps", -1], "--steps is out of range"),
             (["photo.jpg", "style.png", "-o", "nowhere/out.png"], "Make the folder"),
             (["photo.jpg", "style.png", "-o", "out.gif"], ".png"),
+            (["photo.jpg", "style.png", "--mask", "left.png:7"], ":LABEL is not in mask"),
+            (["photo.jpg", "style.png", "--mask", "left.png:255", "-o", "left.png"], "--out names"),
             (["photo.jpg", "style.png", "-o", f"{'a' * 300}.png"], "cannot be written"),
             (["photo.jpg", f"{'a' * 300}.png"], "cannot be read"),
             (["photo.jpg", "style.png", "--init", "a" * 300], "cannot be read"),
@@ -514,6 +531,7 @@ class TestTechniques:
                 "exclude each other",
             ),
             (["transfer", "photo.jpg", "style.png", "--mask", "other.png"], "aspect ratio"),
+            (["localized", "photo.jpg", "style.png", "--mask", "left.png:9"], ":LABEL is not in"),
             (["localized", "photo.jpg", "style.png", "--box", "1,2,3"], "left,top,right,bottom"),
             (["localized", "photo.jpg", "style.png", "--box", "0,0,500,9"], "box"),
             (["localized", "photo.jpg", "style.png", "--mask", "left.png"], "another size"),

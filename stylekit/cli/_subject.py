@@ -15,7 +15,7 @@ from stylekit._checks import InputError, SetupError, absent, choice, explain, fa
 from stylekit.cli._app import load_tensorflow
 from stylekit.cli._help import Panel
 from stylekit.cli._plugin import loaded
-from stylekit.cli._values import complete_classes
+from stylekit.cli._values import complete_classes, read_mask
 
 
 class Refinement(enum.StrEnum):
@@ -42,7 +42,8 @@ Mask = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=Panel.subject,
-        help="A picture of the photograph's size, white where the subject is.",
+        help="A picture of the photograph's size, white where the subject is. Of a map of "
+        "labels, FILE:LABEL.",
     ),
 ]
 Box = Annotated[
@@ -135,10 +136,10 @@ class Subject:
 
     def given(self, picture: Any) -> Any:
         """Return what `recipes.localized` takes: classes, or a mask in a picture."""
-        from stylekit.masks import as_mask, subject
+        from stylekit.masks import subject
 
         if self.mask:
-            return as_mask(self.mask, picture.shape[:2])
+            return read_mask(self.mask, picture.shape[:2])
         return subject(picture, parse_box(self.box)) if self.box else self.classes
 
     def how(self) -> dict[str, Any]:

@@ -7,13 +7,17 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from stylekit._checks import did_you_mean, fail, integer, number, span, status
 from stylekit._defaults import VGG19_BLOCKS
 from stylekit.cli._app import plain_errors
+from stylekit.cli._help import NAMES
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LAYERS = tuple(
     f"conv{block}_{k}"
@@ -118,6 +122,23 @@ def layer_names(given: str, option: str) -> tuple[str, ...] | dict[str, float]:
     return {name: float(weight) if colon else 1.0 for name, colon, weight in parts}
 
 
+def mask_file(path: Path) -> tuple[Path, int | None]:
+    """Return the file of a mask, and the label that is meant by ``FILE:LABEL``, if one is."""
+    name, colon, label = str(path).rpartition(":")
+    if colon and label.isdecimal() and status(path) is None:
+        return Path(name), int(label)
+    return path, None
+
+
+def read_mask(path: Path, shape: tuple[int, int] | None = None, name: str = "mask") -> np.ndarray:
+    """Return a mask from ``FILE`` or ``FILE:LABEL``, checked by `masks.as_mask`."""
+    from stylekit.masks import as_mask
+
+    NAMES.set(NAMES.get({}) | {"label": ":LABEL"})
+    path, label = mask_file(path)
+    return as_mask(path, shape, name=name, label=label)
+
+
 def keep_apart(out: Path, read: Iterable[Any]) -> None:
     """Refuse to write a picture over a file that is read; what is no path is passed over.
 
@@ -129,7 +150,7 @@ def keep_apart(out: Path, read: Iterable[Any]) -> None:
     for path in read:
         if isinstance(path, list):
             keep_apart(out, path)
-        elif isinstance(path, Path) and _is_same(path, out):
+        elif isinstance(path, Path) and _is_same(mask_file(path)[0], out):
             fail(
                 f"--out names {path}, a picture that is read",
                 expected="another file to write",

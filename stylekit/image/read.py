@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,8 @@ from PIL import Image
 
 from stylekit import _checks
 from stylekit.image._formats.decode import decode_file, decode_pil
-from stylekit.image._formats.picture import Source, is_source
-from stylekit.image.arrays import fit_shape, resample_values, rgb_values
+from stylekit.image._formats.picture import Picture, Source, is_source
+from stylekit.image.arrays import fit_shape, resample_values, rgb_values, unit_values
 
 PictureLike: TypeAlias = Source | Image.Image | npt.ArrayLike
 """What `as_image` takes: a path, a file's content, an open file, a PIL image, or an array."""
@@ -95,15 +95,25 @@ def as_image(picture: PictureLike, name: str = "picture", size: int | None = Non
     if size is not None:
         size = _checks.integer(size, "size", low=1)
     with _checks.caused_by(name):
-        return _sized(_pixels(picture, name), size, name)
+        return _sized(decoded(picture, name).pixels, size, name)
 
 
-def _pixels(picture: Any, name: str) -> np.ndarray:
-    if is_source(picture):
-        return decode_file(picture, name).pixels
+def is_file(picture: Any) -> TypeGuard[Source | Image.Image]:
+    """Return whether a picture is a file or a PIL image, which `decoded` takes, or an array."""
+    return isinstance(picture, Image.Image) or is_source(picture)
+
+
+def decoded(picture: PictureLike, name: str) -> Picture:
+    """Return what `as_image` takes with its alpha; the errors are the same."""
     if isinstance(picture, Image.Image):
-        return decode_pil(picture, name).pixels
-    return rgb_values(picture, name)
+        return decode_pil(picture, name)
+    if is_source(picture):
+        return decode_file(picture, name)
+    values: Any = picture
+    pixels, shape = rgb_values(values, name), np.shape(values)
+    has_alpha = len(shape) == 3 and shape[-1] in (2, 4)
+    alpha = unit_values(np.asarray(values)[..., -1], name) if has_alpha else None
+    return Picture(pixels, alpha, {})
 
 
 def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture") -> np.ndarray:
@@ -144,7 +154,7 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
                     argument=name,
                 )
         return np.stack(images)
-    if isinstance(picture, Image.Image) or is_source(picture):
+    if is_file(picture):
         return as_image(picture, name)[np.newaxis]
     values: Any = picture
     if not _is_final(values):

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from stylekit import _checks
-from stylekit.image._formats.picture import existing_file, is_source
+from stylekit.image._formats.picture import existing_file
 from stylekit.image.arrays import fit_shape, resample_values
-from stylekit.image.read import PictureLike, as_image
+from stylekit.image.read import PictureLike, as_image, is_file
 
 _FINER = 4  # Letters are drawn as much larger: at their own size they would stand unevenly.
 
@@ -116,9 +116,7 @@ def contact_sheet(
 
 def _several(pictures):
     """Return an iterable of pictures as it is; a single picture is an error."""
-    single = (
-        is_source(pictures) or isinstance(pictures, Image.Image) or getattr(pictures, "ndim", 4) < 4
-    )
+    single = is_file(pictures) or getattr(pictures, "ndim", 4) < 4
     if single or not isinstance(pictures, Iterable):
         raise _checks.InputTypeError(
             _checks.explain(

@@ -6,9 +6,8 @@ takes, returns a new mask and leaves its arguments alone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -26,12 +25,18 @@ from stylekit._checks import (
     naming,
     number,
 )
-from stylekit.image import PictureLike, as_image
+from stylekit.image import PictureLike
+from stylekit.image._formats.picture import Picture
+from stylekit.image.read import decoded, is_file
 
 MaskLike: TypeAlias = PictureLike | Callable[[np.ndarray], PictureLike]
 """A path, a PIL image, an array ``[H, W]`` in [0, 1], or a callable from a picture to one."""
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec. 709
+_FULL = {"uint8": 255, "uint16": 65535}  # the value that is white
+_VOID = 255  # what label maps call pixels without a label
+_MOST_LABELS = 32  # different values; a soft edge has more
+_COLOR = 8 / 255  # between channels: above it a pixel is no grey that JPEG has changed
 _ROUNDING = 1e-4  # what arithmetic such as 1 - a - b may leave outside [0, 1]; as for pictures
 
 
@@ -49,23 +54,27 @@ def as_mask(
     *,
     name: str = "mask",
     allow_empty: bool = False,
+    label: int | None = None,
 ) -> np.ndarray:
     """Return anything that can stand for a mask as ``float32 [H, W]`` in [0, 1].
 
     Parameters
     ----------
-    mask : array_like, PIL.Image.Image or path
-        ``[H, W]`` or ``[H, W, 1]``. Floats must lie in [0, 1] (1e-4 beyond is taken for rounding
-        and clipped); bools become 0 and 1. Integers whose maximum is 0 or 1 are taken as they are;
-        beyond that uint8 is divided by 255 and uint16 by 65535, and other integers are refused, for
-        their full scale is unknown. Files and PIL images are read as `from_image` does, except that
-        a brightest value of one grey step means that the file holds 0 and 1.
+    mask : array_like, PIL.Image.Image, path, bytes or binary file
+        An array is ``[H, W]`` or ``[H, W, 1]``. Floats must lie in [0, 1] (1e-4 beyond is taken for
+        rounding and clipped); bools become 0 and 1. Integers whose maximum is 0 or 1 are taken as
+        they are; beyond that uint8 is divided by 255 and uint16 by 65535, and other integers are
+        refused, for their full scale is unknown. Files and PIL images are read as `from_image`
+        does, and grey ones as arrays of their integers. Alpha counts: a transparent pixel is 0.
     shape : (int, int), optional
         The height and width that the mask must have.
     name : str, optional
         What error messages call the mask.
     allow_empty : bool, optional
         Whether a mask of zeros only is right.
+    label : int, optional
+        Take `mask` as a map of labels: the mask is 1 where its integer, or the number of its
+        palette's colour, is this one.
 
     Returns
     -------
@@ -77,7 +86,17 @@ def as_mask(
     InputTypeError
         If `mask` is not an array of numbers.
     InputError
-        If it has another shape, NaN, values outside [0, 1], or is empty.
+        If it has another shape, NaN, values outside [0, 1], is empty, or has its region in its
+        alpha alone, under black. If it is a map of labels and none was asked for, or one that is
+        not in it.
+
+    Notes
+    -----
+    Integers are taken for labels where they are beyond 1 and at most 32 different ones, all below
+    a quarter of white, such as 0 and 15: as a mask they would have nearly no effect. With 0 among
+    them, 255 in addition may be the border that label maps call void; it is taken for it where the
+    others are at most 32 and cover more than it does. Files with a palette of colours hold labels
+    always. Integers of 0 and 1 are a mask, whose 1 is also its label 1.
 
     Examples
     --------
@@ -85,13 +104,14 @@ def as_mask(
     array([[1., 0.]], dtype=float32)
     >>> as_mask(np.array([[0, 51, 255]], "uint8"))
     array([[0. , 0.2, 1. ]], dtype=float32)
+    >>> as_mask(np.array([[0, 15, 2]], "uint8"), label=15)
+    array([[0., 1., 0.]], dtype=float32)
     """
-    if isinstance(mask, (str, os.PathLike, Image.Image)):
-        values = _grey(mask, name)
-        if any(np.isclose(values.max(), step, rtol=1e-3, atol=0) for step in (1 / 255, 1 / 65535)):
-            values /= values.max()
+    if is_file(mask):
+        values = _from_file(mask, name, label)
     else:
-        values = _plane(mask, name)
+        array = _plane(mask, name)
+        values = _shares(array, name) if label is None else _labelled(array, label, name)
     if shape is not None and values.shape != (shape := pair(shape)):
         fail(
             f"{name} has another size",
@@ -124,7 +144,7 @@ def _in_pixels(shape: tuple[int, ...]) -> str:
 
 
 def _plane(mask: Any, name: str) -> np.ndarray:
-    """Return an array-like as ``float32 [H, W]`` in [0, 1], by the rules of `as_mask`."""
+    """Return an array-like of numbers as an array [H, W]."""
     try:
         array = np.asarray(mask)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -155,9 +175,15 @@ def _plane(mask: Any, name: str) -> np.ndarray:
             hint="use masks.from_image or masks.from_colors for a colour picture" if color else "",
             argument=name,
         )
+    return array
+
+
+def _shares(array: np.ndarray, name: str) -> np.ndarray:
+    """Return an array as ``float32 [H, W]`` in [0, 1], by the rules of `as_mask`."""
     low, high = array.min(), array.max()
-    full = {"u1": 255, "u2": 65535}.get(f"{kind}{array.dtype.itemsize}", 1)
-    if kind in "bu" and high > 1:
+    full = _FULL.get(array.dtype.name, 1)
+    if full > 1 and high > 1:
+        _refuse_labels(array, full, name)
         low, high, array = low / full, high / full, array.astype(np.float64) / full
     if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # false for NaN, too
         if np.isnan(low):
@@ -171,14 +197,97 @@ def _plane(mask: Any, name: str) -> np.ndarray:
             f"{name} has values outside [0, 1]",
             expected="0 for elsewhere to 1 for here",
             received=f"{array.dtype} values from {low:g} to {high:g}",
-            hint="divide by the full scale, or compare with a label (labels == 3)",
+            hint="divide by the full scale, or add the `label` that is meant",
             argument=name,
         )
     return np.clip(array, 0, 1).astype(np.float32)
 
 
-def _grey(picture: PictureLike, name: str) -> np.ndarray:
-    return np.clip(as_image(picture, name=name) @ _LUMINANCE, 0, 1).astype(np.float32)
+def _refuse_labels(values: np.ndarray, full: int, name: str) -> None:
+    """Raise `InputError` if unsigned integers look like labels rather than shares of white."""
+    counts = np.bincount(values.ravel())
+    present = np.flatnonzero(counts)
+    few = [present] if present[-1] < full / 4 else []
+    if present[0] == 0 and present[-1] == _VOID and counts[_VOID] < counts[1:_VOID].sum():
+        few += [present[:-1]] if present[-2] <= _MOST_LABELS else []
+    if any(len(labels) <= _MOST_LABELS for labels in few):
+        _ask_label(present, name)
+
+
+def _ask_label(present: np.ndarray, name: str) -> NoReturn:
+    fail(
+        f"{name} holds labels rather than shares",
+        expected="values from black to white",
+        received=_listing(present),
+        hint="add `label`, the number of the one that is meant",
+        argument=name,
+    )
+
+
+def _labelled(values: np.ndarray, label: int, name: str) -> np.ndarray:
+    """Return where integers are a label."""
+    label = integer(label, "label", low=-(2**63), high=2**64)
+    if values.dtype.kind not in "iu":
+        fail(
+            f"{name} holds no labels",
+            expected="integers, such as those of a grey picture or one with a palette",
+            received=f"values of type {values.dtype}",
+            hint="leave `label` out",
+            argument="label",
+        )
+    found = values == label
+    if not found.any():
+        fail(
+            f"`label` is not in {name}",
+            expected=f"one of {_listing(np.unique(values))}",
+            received=label,
+            argument="label",
+        )
+    return found.astype(np.float32)
+
+
+def _listing(labels: np.ndarray) -> str:
+    more = f" and {len(labels) - 12} more" if len(labels) > 12 else ""
+    return ", ".join(map(str, labels[:12])) + more
+
+
+def _from_file(mask: PictureLike, name: str, label: int | None) -> np.ndarray:
+    """Return a file or PIL image as a mask, by the rules of `as_mask`."""
+    with caused_by(name):
+        picture = decoded(mask, name)
+    grey, stored = _grey(picture), picture.stored
+    colored = np.ptp(picture.pixels, axis=-1).max() > _COLOR
+    # A palette of greys is read by them, unless its indices are asked for.
+    grey_modes = ("RGB", "RGBA") if label is not None else ("RGB", "RGBA", "P", "PA")
+    if picture.mode in grey_modes and not colored:
+        stored = np.round(255 * grey).astype(np.uint8)
+    if label is not None:
+        grey = _labelled(grey if stored is None else stored, label, name)
+    elif stored is not None:
+        if colored:  # a palette of colours
+            _ask_label(np.unique(stored), name)
+        grey = _shares(stored, name)
+    return _seen(grey, picture, name)
+
+
+def _seen(values: np.ndarray, picture: Picture, name: str) -> np.ndarray:
+    """Return a picture's values times its alpha."""
+    if picture.alpha is None:
+        return values
+    result = values * picture.alpha
+    if not result.any() and np.ptp(picture.alpha):
+        fail(
+            f"{name} is black wherever it is not transparent",
+            expected="white where something is to happen",
+            received="a picture whose alpha channel alone shows a region",
+            hint="fill the region with white, or make a mask of the alpha channel",
+            argument=name,
+        )
+    return result
+
+
+def _grey(picture: Picture) -> np.ndarray:
+    return np.clip(picture.pixels @ _LUMINANCE, 0, 1).astype(np.float32)
 
 
 def _stack(masks: Iterable[Any] | Mapping[str, Any]) -> np.ndarray:
@@ -369,6 +478,9 @@ def from_image(picture: PictureLike) -> np.ndarray:
     """Return the luminance of a picture as a mask: white is 1, black is 0.
 
     The Rec. 709 weights (0.2126, 0.7152, 0.0722) are applied to the RGB values as they are stored,
-    so that a grey value of 128 becomes 128 / 255.
+    so that a grey value of 128 becomes 128 / 255, and multiplied by the alpha channel, if there is
+    one.
     """
-    return _grey(picture, "picture")
+    with caused_by("picture"):
+        source = decoded(picture, "picture")
+    return _seen(_grey(source), source, "picture")

@@ -1,5 +1,7 @@
+import icc_profiles
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from stylekit import masks
@@ -126,7 +128,7 @@ class TestAsMask:
             ([[0.0, -0.1]], "outside.*-0.1"),
             ([[0.0, 1.5]], "outside.*1.5.*Divide"),
             ([[0.0, np.inf]], "outside.*inf"),
-            ([[0, 7]], "outside.*labels == 3"),
+            ([[0, 7]], "outside.*`label`"),
             ([[0, -1]], "outside"),
             (np.array([[0, 2]], np.uint32), "outside"),
             (np.ones(3), r"one plane.*\(3,\)"),
@@ -140,6 +142,36 @@ class TestAsMask:
         with pytest.raises(InputError, match=f"area .*{words}"):
             masks.as_mask(mask, name="area")
 
+    @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+    def test_alpha_counts(self, mode, tmp_path):
+        alpha = np.array([[0, 128], [255, 255]], np.uint8)
+        image = Image.fromarray(np.array([[255, 255], [255, 0]], np.uint8)).convert("RGBA")
+        image.putalpha(Image.fromarray(alpha))
+        if mode == "P":
+            image = image.quantize(4)
+        image.convert(mode).save(tmp_path / "mask.png")
+        for source in (image.convert(mode), tmp_path / "mask.png"):
+            mask = masks.as_mask(source)
+            np.testing.assert_allclose(mask, [[0, 128 / 255], [1, 0]], atol=1e-6)
+            np.testing.assert_allclose(masks.from_image(source), mask, atol=1e-6)
+
+    def test_alpha_of_an_array(self):
+        values = np.array([[[1, 1, 1, 0.25], [0.5, 0.5, 0.5, 1]]])
+        np.testing.assert_allclose(masks.from_image(values), [[0.25, 0.5]], atol=1e-6)
+        np.testing.assert_allclose(masks.from_image(values[..., 2:]), [[0.25, 0.5]], atol=1e-6)
+
+    def test_a_region_in_alpha_alone_is_an_error(self, tmp_path):
+        rgba = np.zeros((4, 6, 4), np.uint8)
+        rgba[:, :3, 3] = 255
+        Image.fromarray(rgba).save(tmp_path / "mask.png")
+        for read in (masks.as_mask, masks.from_image):
+            with pytest.raises(InputError, match=r"is black wherever.*alpha channel"):
+                read(tmp_path / "mask.png")
+        rgba[..., 3] = 255  # nothing is transparent: black is meant
+        Image.fromarray(rgba).save(tmp_path / "mask.png")
+        with pytest.raises(InputError, match="area is empty"):
+            masks.as_mask(tmp_path / "mask.png", name="area")
+
     @pytest.mark.parametrize("mask", [None, [[1j]], [["a"]], [[1.0], [1.0, 2.0]], object()])
     def test_other_things_are_type_errors(self, mask):
         with pytest.raises(InputTypeError, match="area"):
@@ -152,6 +184,134 @@ class TestAsMask:
     def test_bad_shapes(self, shape, error):
         with pytest.raises(error, match=r"shape|height"):
             masks.as_mask(np.ones((4, 5)), shape)
+
+
+def labels(dtype="uint8"):
+    """Return a label map: 0 on the left, 15 on the right, and a row of 2 at the top."""
+    values = np.zeros((8, 10), dtype)
+    values[:, 5:], values[0] = 15, 2
+    return values
+
+
+def with_colors(values):
+    """Return a label map as a PIL image whose palette has a colour for each label."""
+    image = Image.fromarray(values, "P")
+    image.putpalette([0, 0, 0, 0, 128, 0, 128, 0, 0, *(3 * [64, 0, 128])] * 8)
+    return image
+
+
+FORMS = {
+    "array": labels,
+    "16 bits": lambda: labels("uint16"),
+    "int64": lambda: labels("int64"),
+    "grey": lambda: Image.fromarray(labels()),
+    "grey of 16 bits": lambda: Image.fromarray(labels("uint16")),
+    "RGB": lambda: Image.fromarray(labels()).convert("RGB"),
+    "palette": lambda: with_colors(labels()),
+}
+
+
+class TestLabels:
+    @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+    def test_a_label_is_asked_for_and_taken(self, form, tmp_path):
+        given = form()
+        sources = [given]
+        if isinstance(given, Image.Image):
+            given.save(tmp_path / "labels.png")
+            sources.append(tmp_path / "labels.png")
+        for source in sources:
+            with pytest.raises(InputError, match=r"area .*`label`") as caught:
+                masks.as_mask(source, name="area")
+            assert form is FORMS["int64"] or "0, 2, 15" in str(caught.value)
+            assert caught.value.argument == "area"
+            for label in (0, 2, 15):
+                mask = masks.as_mask(source, label=label)
+                assert_mask(mask, (8, 10))
+                np.testing.assert_array_equal(mask, labels() == label)
+
+    def test_deep_tiff(self, tmp_path):
+        for white_is_zero in (False, True):
+            values = 65535 - labels("uint16") if white_is_zero else labels("uint16")
+            photometric = "miniswhite" if white_is_zero else "minisblack"
+            tifffile.imwrite(tmp_path / "labels.tif", values, photometric=photometric)
+            np.testing.assert_array_equal(
+                masks.as_mask(tmp_path / "labels.tif", label=15), labels() == 15
+            )
+
+    def test_zeros_and_ones_are_a_mask_and_label_1(self):
+        ones = (labels() == 15).astype(np.uint8)
+        for source in (ones, Image.fromarray(ones), Image.fromarray(ones).convert("RGB")):
+            np.testing.assert_array_equal(masks.as_mask(source), ones)
+            np.testing.assert_array_equal(masks.as_mask(source, label=1), ones)
+        with pytest.raises(
+            InputError, match="`label`"
+        ):  # the palette says nothing of which is here
+            masks.as_mask(with_colors(ones))
+
+    def test_the_border_called_void_hides_no_labels(self):
+        values = labels()
+        values[:, 4] = 255
+        with pytest.raises(InputError, match="received 0, 2, 15, 255"):
+            masks.as_mask(values)
+        np.testing.assert_array_equal(masks.as_mask(values, label=15), values == 15)
+
+    def test_transparent_pixels_have_no_label(self):
+        image = Image.merge("LA", [Image.fromarray(labels()), Image.new("L", (10, 8), 255)])
+        image.putpixel((9, 7), (15, 0))
+        mask = masks.as_mask(image, label=15)
+        assert mask[7, 9] == 0
+        assert mask.sum() == np.sum(labels() == 15) - 1
+
+    def test_the_palette_of_greys_is_read_by_them(self):
+        white_first = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+        white_first.putpalette([255, 255, 255, 0, 0, 0])
+        np.testing.assert_array_equal(masks.as_mask(white_first), [[1, 0]])
+        np.testing.assert_array_equal(masks.as_mask(white_first, label=1), [[0, 1]])
+
+    @pytest.mark.parametrize(
+        "mask",
+        [
+            np.array([[0, 255]], np.uint8),
+            np.array([[0, 51, 255]], np.uint8),
+            np.array([[0, 128, 128, 128]], np.uint8),
+            np.array([[0, 51, 51, 51, 255]], np.uint8),
+            np.arange(60, dtype=np.uint8).reshape(6, 10),  # soft and faint
+            np.arange(0, 15000, 100, dtype=np.uint16)[np.newaxis],
+            np.array([[0, 0.06]]),
+            np.array([[False, True]]),
+            Image.fromarray(np.array([[0, 0.2]], np.float32)),
+            Image.fromarray(np.array([[False, True]])),
+        ],
+        ids=str,
+    )
+    def test_masks_stay_masks(self, mask):
+        values = np.asarray(mask)
+        full = {"uint8": 255, "uint16": 65535}.get(values.dtype.name, 1)
+        np.testing.assert_allclose(masks.as_mask(mask), values / full, atol=1e-6)
+
+    def test_a_picture_in_another_profile_is_read_as_it_is_stored(self):
+        image = Image.fromarray(np.array([[0, 100, 255]], np.uint8))
+        image.info["icc_profile"] = icc_profiles.linear_grey()
+        np.testing.assert_allclose(masks.as_mask(image), [[0, 100 / 255, 1]], atol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("mask", "label", "error", "words"),
+        [
+            (
+                labels(),
+                3,
+                InputError,
+                "`label` is not in area: expected one of 0, 2, 15, received 3",
+            ),
+            (labels(), 1.5, InputTypeError, "label is not a whole number"),
+            (labels() / 255, 15, InputError, "area holds no labels.*float64"),
+            (np.ones((2, 2, 3)), 1, InputError, "area is not one plane"),
+            (np.arange(40)[np.newaxis], 99, InputError, "0, 1, .*, 11 and 28 more"),
+        ],
+    )
+    def test_refusals(self, mask, label, error, words):
+        with pytest.raises(error, match=words):
+            masks.as_mask(mask, name="area", label=label)
 
 
 class TestFeather:

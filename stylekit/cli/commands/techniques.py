@@ -12,7 +12,7 @@ from stylekit._checks import InputError, explain, fail
 from stylekit.cli._help import Panel
 from stylekit.cli._options import PaintOptions, with_options
 from stylekit.cli._subject import Box, Classes, Mask, Model, Names, Refine, Seer, Subject
-from stylekit.cli._values import within
+from stylekit.cli._values import read_mask, within
 
 ContentArgument = Annotated[Path, typer.Argument(metavar="CONTENT", help="The photograph.")]
 StyleArgument = Annotated[Path, typer.Argument(metavar="STYLE", help="The style picture.")]
@@ -126,7 +126,7 @@ def gradient_mask(
         typer.Option(
             metavar="FILE",
             help="Where a style is, from black to white: one for each style, in their order; for "
-            "two styles the first's will do.",
+            "two styles the first's will do. Of a map of labels, FILE:LABEL.",
         ),
     ] = None,
     angle: Annotated[
@@ -145,7 +145,7 @@ def gradient_mask(
     from stylekit.image import as_image
 
     photo = as_image(content, "content", run.size or None)
-    given = [sk_masks.as_mask(path) for path in mask or ()]
+    given = [read_mask(path) for path in mask or ()]
     if angle is not None and given:
         raise InputError(
             explain(

@@ -10,7 +10,7 @@ import typer
 
 from stylekit._checks import caused_by, did_you_mean, fail, status
 from stylekit.cli._options import PaintOptions, with_options
-from stylekit.cli._values import one_of, within
+from stylekit.cli._values import one_of, read_mask, within
 
 STARTS = ("content", "noise", "style", "mix")
 """What a run may start from, beside a picture."""
@@ -29,14 +29,16 @@ def transfer(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="A picture that is white where the style goes: one, or one for each style.",
+            help="A picture that is white where the style goes: one, or one for each style. Of a "
+            "map of labels, FILE:LABEL.",
         ),
     ] = None,
     style_mask: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="White where the style is taken from STYLE: one, or one for each style.",
+            help="White where the style is taken from STYLE: one, or one for each style. Of a map "
+            "of labels, FILE:LABEL.",
         ),
     ] = None,
     init: Annotated[
@@ -112,12 +114,11 @@ def _read_masks(paths: Iterable[Path], photo: Any = None) -> list[Any]:
     """Return masks from files; those of a photograph have its aspect."""
     if not paths:
         return []
-    from stylekit.masks import as_mask
     from stylekit.masks.finding import fitted
 
     name = "style mask" if photo is None else "mask"
     with caused_by(name.replace(" ", "_")):
-        masks = [as_mask(path, name=name) for path in paths]
+        masks = [read_mask(path, name=name) for path in paths]
         return masks if photo is None else [fitted(mask, photo, name) for mask in masks]
 
 

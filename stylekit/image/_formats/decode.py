@@ -57,11 +57,13 @@ def decode_pil(im: Image.Image, name: str) -> Picture:
     with _decoding(name):
         im.load()
         tags, orientation = _exif.read(im, name)
-        alpha = _alpha(im)
+        alpha, stored = _alpha(im), _stored(im, name)
         return Picture(
             upright(_pixels(im, name), orientation),
             None if alpha is None else upright(alpha, orientation),
             tags,
+            None if stored is None else upright(stored, orientation),
+            im.mode,
         )
 
 
@@ -80,6 +82,15 @@ def _pixels(im: Image.Image, name: str) -> np.ndarray:
         im = im.convert("LA")
     rgb = _profile.to_srgb(im.convert(_OPAQUE.get(im.mode, "RGB")), icc, name)
     return np.divide(np.asarray(rgb), 255, dtype=np.float32)
+
+
+def _stored(im: Image.Image, name: str) -> np.ndarray | None:
+    """Return the integers of a grey image of more than one bit, or of one with a palette."""
+    if im.mode == "I":
+        return _sixteen_bits(np.asarray(im), name)
+    if im.mode in ("LA", "PA"):
+        return np.asarray(im.getchannel(0))
+    return np.asarray(im) if im.mode in ("L", "P") or im.mode.startswith("I;16") else None
 
 
 def _sixteen_bits(values: np.ndarray, name: str) -> np.ndarray:

@@ -32,11 +32,17 @@ class Picture:
         Opacity, where the source has it.
     exif : dict
         EXIF values by tag number; the Exif and GPS directories are nested dicts.
+    stored : numpy.ndarray or None, uint8 or uint16 [H, W]
+        The integers of a grey source, or of one with a palette, as they are in the file.
+    mode : str
+        Pillow's name of the source's kind, such as "P" for one with a palette; empty for others.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None
     exif: dict[int, Any]
+    stored: np.ndarray | None = None
+    mode: str = ""
 
 
 def check_pixel_count(name: str, count: int) -> None:

@@ -115,10 +115,16 @@ def _picture(name: str, page: Any, samples: np.ndarray) -> Picture:
         values = np.clip(straight, 0, 1)
     values = _profile.values_to_srgb(values, page.tags.valueof(_ICC), name)
     orientation = page.tags.valueof(_ORIENTATION, default=1)
+    stored = None
+    if colours == 1 and samples.dtype == np.uint16 and page.bitspersample == 16:
+        stored = upright(
+            65535 - samples[..., 0] if page.photometric == 0 else samples[..., 0], orientation
+        )
     return Picture(
         upright(values, orientation),
         None if alpha is None else upright(alpha, orientation),
         {tag: page.tags.valueof(tag) for tag in TEXT_TAGS if tag in page.tags},
+        stored,
     )
 
 
