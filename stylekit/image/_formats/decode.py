@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from stylekit import _checks
 from stylekit.image._formats import exif as _exif
 from stylekit.image._formats import profile as _profile
 from stylekit.image._formats import tiff as _tiff
-from stylekit.image._formats.picture import Picture, Source, check_pixel_count, opened
+from stylekit.image._formats.picture import Picture, Source, check_pixel_count, check_tile, opened
 from stylekit.image.arrays import rgb_values, upright
 
 # The mode without alpha or palette that keeps all colours; any other becomes RGB.
@@ -39,6 +39,8 @@ def decode_file(source: Source, name: str = "picture") -> Picture:
             if im.format == "EPS":
                 raise UnidentifiedImageError("Pillow would start another program")
             check_pixel_count(called, im.width * im.height)
+            if isinstance(im, TiffImagePlugin.TiffImageFile):
+                check_tile(called, im.size, (im.tag_v2.get(322, 0), im.tag_v2.get(323, 0)))
             return decode_pil(im, called)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -9,6 +10,10 @@ from PIL import ExifTags, Image
 
 # Description, maker, model, software, date, artist, copyright.
 TEXT_TAGS = (270, 271, 272, 305, 306, 315, 33432)
+
+# What tifffile, ImageJ and OME write into the description: shapes, axes, counts of pages.
+_DESCRIPTION = ExifTags.Base.ImageDescription
+_LAYOUT = re.compile(r'\s*(\{"shape"|shape=\(|ImageJ=|(<\?xml.*?)?<OME)', re.DOTALL)
 
 # Tags that describe the picture rather than the layout of the file it came from: resolution, host,
 # Windows' title to subject, rating.
@@ -23,6 +28,7 @@ def read(im: Image.Image, name: str) -> tuple[dict[int, Any], int]:
     try:
         exif = im.getexif()
         tags: dict[int, Any] = {tag: _text(exif[tag]) for tag in _KEPT_TAGS if tag in exif}
+        tags = carried(tags)
         for ifd in _DIRECTORIES:
             # One that was set by hand is a dict already, for which get_ifd has no file to read.
             found = exif[ifd] if isinstance(exif.get(ifd), dict) else exif.get_ifd(ifd)
@@ -34,6 +40,13 @@ def read(im: Image.Image, name: str) -> tuple[dict[int, Any], int]:
             f"The EXIF data of {name} cannot be read ({error}) and is left aside.", stacklevel=2
         )
         return {}, 1
+
+
+def carried(tags: dict[int, Any]) -> dict[int, Any]:
+    """Return tags without a description of the file's own layout, which another file has not."""
+    if _LAYOUT.match(str(tags.get(_DESCRIPTION, ""))):
+        return {tag: value for tag, value in tags.items() if tag != _DESCRIPTION}
+    return tags
 
 
 def build(tags: dict[int, Any], shape: tuple[int, int], kind: str) -> Image.Exif | None:

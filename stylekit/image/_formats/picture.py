@@ -59,6 +59,19 @@ def check_pixel_count(name: str, count: int) -> None:
         )
 
 
+def check_tile(name: str, size: tuple[int, int], tile: tuple[int, int]) -> None:
+    """Raise `FileError` if a file's tiles are far larger than its picture."""
+    if tile[0] * tile[1] > 4 * size[0] * size[1] + 2**20:
+        raise _checks.FileError(
+            _checks.explain(
+                f"{name} has tiles that are larger than its picture",
+                expected=f"tiles for {size[0]}x{size[1]} pixels",
+                received=f"{tile[0]}x{tile[1]}",
+                hint="save it anew from another program",
+            )
+        )
+
+
 def is_source(value: Any) -> TypeGuard[Source]:
     """Return whether a value is a picture file rather than pixels; see `Source`."""
     return isinstance(value, str | os.PathLike | bytes | bytearray) or hasattr(value, "read")

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import lzma
+import math
 import warnings
+import zlib
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from stylekit import _checks
 from stylekit.image._formats import profile as _profile
-from stylekit.image._formats.exif import TEXT_TAGS
-from stylekit.image._formats.picture import Picture, check_pixel_count
+from stylekit.image._formats.exif import TEXT_TAGS, carried
+from stylekit.image._formats.picture import Picture, check_pixel_count, check_tile
 from stylekit.image.arrays import quantise, unit_values, upright
 
 _ORIENTATION, _ICC = 274, 34675
+_COLOURS = {0: 1, 1: 1, 2: 3}  # samples that are not extra, by photometric interpretation
+_MOST_SAMPLES = 8  # a pixel; more are measurements rather than a picture
+_DEFLATE = (8, 32946)
+# Without imagecodecs, tifffile decompresses these without a limit.
+_INFLATING: dict[int, Any] = {
+    **dict.fromkeys(_DEFLATE, zlib.decompressobj),
+    34925: lambda: lzma.LZMADecompressor(memlimit=2**28),
+}
+_SMALL = 2**26  # bytes that need no check
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF, either byte order
 
 
@@ -45,14 +57,13 @@ def read_deep(file: BinaryIO, name: str) -> Picture | None:
     file.seek(0)
     with tifffile.TiffFile(file, name=name) as tiff:
         page: Any = tiff.pages[0]
-        grey = page.photometric in (0, 1)
-        if page.bitspersample <= 8 or not (grey or page.photometric == 2):
+        if page.bitspersample <= 8 or page.photometric not in _COLOURS:
             return None
-        check_pixel_count(name, page.imagewidth * page.imagelength)
+        _check(name, page, file)
         try:
             samples = page.asarray()
-        except (KeyError, ValueError) as error:
-            if "imagecodecs" not in str(error):
+        except (KeyError, ValueError, ImportError, NotImplementedError) as error:
+            if isinstance(error, KeyError | ValueError) and "imagecodecs" not in str(error):
                 raise
             _leave_to_pillow(name, page)
             return None
@@ -95,14 +106,35 @@ def write_deep(
     )
 
 
+def _check(name: str, page: Any, file: BinaryIO) -> None:
+    """Raise an error if a page is no picture, or claims more memory than its pixels need."""
+    check_pixel_count(name, page.imagewidth * page.imagelength)
+    check_tile(name, (page.imagewidth, page.imagelength), (page.tilewidth, page.tilelength))
+    least = _COLOURS[page.photometric]
+    if not least <= page.samplesperpixel <= _MOST_SAMPLES:
+        received = f"{page.samplesperpixel} samples a pixel"
+        raise _cannot(name, received, f"from {least} to {_MOST_SAMPLES}")
+    if page.imagedepth != 1:
+        raise _cannot(name, f"axes {page.axes}", "a flat picture")
+    if page.compression not in _INFLATING:
+        return
+    most = 2 * math.prod(page.chunks) * page.dtype.itemsize
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if page.compression in _DEFLATE and count * 1032 <= max(most, _SMALL):
+            continue  # deflate makes no more of it
+        file.seek(offset)
+        if len(_INFLATING[page.compression]().decompress(file.read(count), most + 1)) > most:
+            raise ValueError("a strip or tile inflates to more than its pixels")
+
+
 def _picture(name: str, page: Any, samples: np.ndarray) -> Picture:
     if page.axes == "SYX":  # planar: one plane a sample
         samples = np.moveaxis(samples, 0, -1)
     elif page.axes == "YX":
         samples = samples[..., np.newaxis]
-    elif page.axes != "YXS":
+    colours = _COLOURS[page.photometric]
+    if samples.shape != (page.imagelength, page.imagewidth, page.samplesperpixel):
         raise _cannot(name, f"axes {page.axes}", "a flat picture")
-    colours = 3 if page.photometric == 2 else 1
     extra = int(page.extrasamples[0]) if page.extrasamples else 0
     has_alpha = extra in (1, 2) and samples.shape[-1] > colours
     values = _unit(name, page, samples[..., : colours + has_alpha])
@@ -123,7 +155,7 @@ def _picture(name: str, page: Any, samples: np.ndarray) -> Picture:
     return Picture(
         upright(values, orientation),
         None if alpha is None else upright(alpha, orientation),
-        {tag: page.tags.valueof(tag) for tag in TEXT_TAGS if tag in page.tags},
+        carried({tag: page.tags.valueof(tag) for tag in TEXT_TAGS if tag in page.tags}),
         stored,
     )
 

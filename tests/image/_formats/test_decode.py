@@ -1,4 +1,5 @@
 import warnings
+import zlib
 
 import icc_profiles
 import numpy as np
@@ -252,6 +253,14 @@ def test_decompression_bomb_where_warnings_are_errors(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10000)
     with pytest.raises(FileError, match="at most 10000, received 11520"):
         read_image(tmp_path / "bomb.png")
+
+
+def test_a_small_file_that_inflates_to_much_text(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2_000_000)))
+    Image.fromarray(SMALL).save(tmp_path / "a.png", pnginfo=info)
+    with pytest.raises(FileError, match=r"a\.png holds a text or a profile that is too long"):
+        read_image(tmp_path / "a.png")
 
 
 def test_reading_changes_no_global(tmp_path):

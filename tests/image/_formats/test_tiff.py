@@ -6,7 +6,7 @@ from orientations import UPRIGHT
 from PIL import Image
 
 from stylekit._checks import FileError
-from stylekit.image import read_image
+from stylekit.image import read_image, write_image
 from stylekit.image._formats.decode import decode_file
 from stylekit.image._formats.tiff import read_deep
 
@@ -149,6 +149,80 @@ def test_floats_of_unknown_compression_are_an_error(tmp_path, no_codec):
     path = save(tmp_path / "a.tif", np.zeros((4, 4, 3), np.float32), compression="zlib")
     with pytest.raises(FileError, match=r"a\.tif is of a kind.*pip install imagecodecs"):
         read_image(path)
+
+
+def test_zstd_without_its_codec(tmp_path, deep):
+    Image.fromarray(deep[..., 0]).save(tmp_path / "a.tif", compression="zstd")
+    image = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(np.round(image[..., 0] * 65535), deep[..., 0])
+
+
+def test_samples_are_bounded(tmp_path):
+    cube, options = np.zeros((50, 60, 9), np.uint16), {"planarconfig": "contig"}
+    path = save(tmp_path / "cube.tif", cube, photometric="minisblack", **options)
+    with pytest.raises(FileError, match=r"cube\.tif is of a kind.*from 1 to 8, received 9 samples"):
+        read_image(path)
+
+
+def changed(path, tag, value):
+    """Change the value of a tag of the first page."""
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages[0].tags[tag].overwrite(value)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "words"),
+    [
+        ("PhotometricInterpretation", 2, "from 3 to 8, received 1 samples"),
+        ("ImageWidth", 0, "damaged"),
+        ("ImageWidth", 9000, "damaged"),
+        ("SamplesPerPixel", 4, "damaged"),
+        ("BitsPerSample", 12, "damaged|of a kind"),
+        ("Compression", 34925, "damaged"),  # LZMA
+        ("Compression", 1234, "damaged|of a kind"),
+    ],
+)
+def test_damaged_headers(tmp_path, tag, value, words):
+    values = np.full((12, 15), 0x7E00, np.uint16)
+    path = save(tmp_path / "a.tif", values, photometric="minisblack", compression="zlib")
+    with pytest.raises(FileError, match=words):
+        read_image(changed(path, tag, value))
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+def test_a_strip_that_inflates_beyond_its_pixels(tmp_path, compression, monkeypatch):
+    monkeypatch.setattr("stylekit.image._formats.tiff._SMALL", 2**10)
+    values = np.zeros((2000, 2000), np.uint16)
+    options = {"photometric": "minisblack", "compression": compression, "rowsperstrip": 2000}
+    path = save(tmp_path / "bomb.tif", values, **options)
+    assert not read_image(path).any()
+    changed(path, "ImageLength", 10)
+    changed(path, "RowsPerStrip", 10)
+    with pytest.raises(FileError, match="inflates to more than its pixels"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiles_that_are_larger_than_the_picture(tmp_path, dtype):
+    path = save(tmp_path / "a.tif", np.zeros((20, 20, 3), dtype), tile=(16, 16))
+    assert read_image(path).shape == (20, 20, 3)
+    changed(path, "TileWidth", 60000)
+    changed(path, "TileLength", 60000)
+    with pytest.raises(FileError, match=r"tiles that are larger.*60000x60000"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    "description", ['{"shape": [12, 15, 3]}', "shape=(12, 15, 3)", "ImageJ=1.53\nimages=9", "A cat"]
+)
+def test_a_description_of_the_layout_is_not_carried_over(tmp_path, deep, dtype, description):
+    path = save(tmp_path / "a.tif", deep.astype(dtype), description=description)
+    for bits in (8, 16):
+        other = write_image(tmp_path / f"{bits}.tif", np.zeros((4, 4, 3)), like=path, bits=bits)
+        with tifffile.TiffFile(other) as tiff:
+            assert tiff.pages[0].description == (description if description == "A cat" else "")
 
 
 @pytest.mark.parametrize(
