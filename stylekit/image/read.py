@@ -27,9 +27,10 @@ def read_image(path: Source, size: int | None = None) -> np.ndarray:
     path : str, os.PathLike, bytes or binary file
         A PNG, JPEG, WebP, TIFF or BMP file, or another that Pillow reads; of several frames or
         pages the first. Grey, palette, 1-bit and CMYK pictures become RGB. The EXIF orientation
-        is applied. An embedded colour profile is converted to sRGB; one that is broken gives a
-        warning and counts as sRGB. Alpha is dropped and straight colours are kept: a transparent
-        pixel has the colour that the file gives it.
+        is applied. Colours are converted to sRGB from what tells them: an embedded profile, PNG
+        chunks (cICP, gAMA, cHRM), or EXIF data of Adobe RGB. What cannot be converted, such as
+        with a broken profile, gives a warning and counts as sRGB. Alpha is dropped and straight
+        colours are kept: a transparent pixel has the colour that the file gives it.
     size : int, optional
         The longer side in pixels, at least 1: the picture is resized to it, antialiased. None
         keeps its size.

@@ -12,6 +12,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from stylekit import _checks
 from stylekit.image._formats import exif as _exif
 from stylekit.image._formats import profile as _profile
+from stylekit.image._formats import spaces as _spaces
 from stylekit.image._formats import tiff as _tiff
 from stylekit.image._formats.picture import Picture, Source, check_pixel_count, check_tile, opened
 from stylekit.image.arrays import rgb_values, upright
@@ -57,11 +58,13 @@ def decode_pil(im: Image.Image, name: str) -> Picture:
     if 0 in im.size:
         _checks.fail(f"{name} is empty", expected="at least one pixel", received=f"{im.size}")
     with _decoding(name):
+        codes = _spaces.code_points(im)
         im.load()
-        tags, orientation = _exif.read(im, name)
+        tags, orientation, space = _exif.read(im, name)
+        icc = _spaces.profile_of(im.info, codes, space, name)
         alpha, stored = _alpha(im), _stored(im, name)
         return Picture(
-            upright(_pixels(im, name), orientation),
+            upright(_pixels(im, icc, name), orientation),
             None if alpha is None else upright(alpha, orientation),
             tags,
             None if stored is None else upright(stored, orientation),
@@ -69,8 +72,7 @@ def decode_pil(im: Image.Image, name: str) -> Picture:
         )
 
 
-def _pixels(im: Image.Image, name: str) -> np.ndarray:
-    icc = im.info.get("icc_profile")
+def _pixels(im: Image.Image, icc: bytes | None, name: str) -> np.ndarray:
     if im.mode.startswith(("I", "F")):  # deep grey: I;16, I (32 bits that hold 16), F (floats)
         values = np.asarray(im)
         if im.mode == "I":

@@ -23,23 +23,46 @@ _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _JPEG_LIMIT = 65533  # bytes: one segment of a JPEG file
 
 
-def read(im: Image.Image, name: str) -> tuple[dict[int, Any], int]:
-    """Return the tags worth carrying to another file, and the orientation."""
+def read(im: Image.Image, name: str) -> tuple[dict[int, Any], int, str | None]:
+    """Return the tags worth carrying to another file, the orientation, and the colour space.
+
+    The space is "adobe" for Adobe RGB, "unknown" if it is another than sRGB, else None.
+    """
     try:
         exif = im.getexif()
         tags: dict[int, Any] = {tag: _text(exif[tag]) for tag in _KEPT_TAGS if tag in exif}
         tags = carried(tags)
         for ifd in _DIRECTORIES:
-            # One that was set by hand is a dict already, for which get_ifd has no file to read.
-            found = exif[ifd] if isinstance(exif.get(ifd), dict) else exif.get_ifd(ifd)
-            if found:
+            if found := _directory(exif, exif, ifd):
                 tags[int(ifd)] = {tag: _text(value) for tag, value in found.items()}
-        return tags, exif.get(ExifTags.Base.Orientation, 1)
+        return tags, exif.get(ExifTags.Base.Orientation, 1), _space(exif)
     except Exception as error:  # whatever foreign software has written
         warnings.warn(
             f"The EXIF data of {name} cannot be read ({error}) and is left aside.", stacklevel=2
         )
-        return {}, 1
+        return {}, 1, None
+
+
+def _space(exif: Image.Exif) -> str | None:
+    """Return which colours EXIF data tell; see `read`.
+
+    By the design rule for cameras (DCF 2.0), Adobe RGB is the interoperability index R03 with the
+    colour space 65535, "uncalibrated". Some programs write 2 instead.
+    """
+    details = _directory(exif, exif, ExifTags.IFD.Exif)
+    space = details.get(ExifTags.Base.ColorSpace)
+    index = ""
+    if ExifTags.IFD.Interop in details:
+        interop = _directory(exif, details, ExifTags.IFD.Interop)
+        index = str(interop.get(ExifTags.Interop.InteropIndex, "")).strip("\0 ")
+    if space == 2 or (space in (None, 65535) and index == "R03"):
+        return "adobe"
+    return "unknown" if space == 65535 and index != "R98" else None
+
+
+def _directory(exif: Image.Exif, parent: Any, ifd: int) -> dict[int, Any]:
+    """Return a directory; one that was set by hand is a dict already, without a file to read."""
+    return parent[ifd] if isinstance(parent.get(ifd), dict) else exif.get_ifd(ifd)
 
 
 def carried(tags: dict[int, Any]) -> dict[int, Any]:

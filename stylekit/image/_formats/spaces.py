@@ -1,0 +1,164 @@
+"""Colours of a file that are told otherwise than by an embedded profile: in PNG chunks or EXIF."""
+
+from __future__ import annotations
+
+import functools
+import os
+import struct
+import warnings
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+# Chromaticities (x, y) of white, red, green and blue.
+_D65 = (0.3127, 0.3290)
+_BT709 = (_D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
+_ADOBE = (_D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
+
+# To linear light, in the parameters of ICC's parametric curves: a power g; or g, a, b, c, d, which
+# stand for (a x + b)^g from d on and c x below it.
+_SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+_ADOBE_GAMMA = (563 / 256,)
+
+# Code points of ITU-T H.273 (tables 2 and 3) in the cICP chunk. The perceptual quantizer (16) and
+# hybrid log-gamma (18) are of pictures brighter than white, which sRGB has no values for.
+_PRIMARIES = {
+    1: _BT709,
+    4: ((0.310, 0.316), (0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),
+    5: (_D65, (0.64, 0.33), (0.29, 0.60), (0.15, 0.06)),
+    6: (_D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),
+    7: (_D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),
+    9: (_D65, (0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
+    11: ((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+    12: (_D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+}
+_VIDEO = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
+_TRANSFERS = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: _SRGB, **dict.fromkeys((1, 6, 14, 15), _VIDEO)}
+
+
+def code_points(im: Image.Image) -> bytes | None:
+    """Return the content of a PNG file's cICP chunk, which Pillow passes over.
+
+    Its file must still be open: the image has not been loaded.
+    """
+    file = getattr(im, "fp", None)
+    if im.format != "PNG" or file is None:
+        return None
+    place = file.tell()
+    file.seek(8)
+    try:
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"cICP":
+                return file.read(4)
+            if kind == b"IDAT":
+                break
+            file.seek(length + 4, os.SEEK_CUR)
+        return None
+    finally:
+        file.seek(place)
+
+
+def profile_of(
+    info: dict[Any, Any], codes: bytes | None, exif_space: str | None, name: str
+) -> bytes | None:
+    """Return the colour profile of a picture, embedded or made; None for sRGB.
+
+    Parameters
+    ----------
+    info : dict
+        Pillow's, of the image.
+    codes : bytes or None
+        As of `code_points`. In PNG files cICP goes before iCCP, and that before sRGB, and that
+        before gAMA and cHRM (Portable Network Graphics, third edition, section 4.3).
+    exif_space : {"adobe", "unknown", None}
+        As of `exif.read`.
+    name : str
+        What a warning calls the picture.
+    """
+    if codes is not None:
+        primaries, transfer, matrix, full_range = (*codes, 0, 0, 0, 0)[:4]
+        if primaries in _PRIMARIES and transfer in _TRANSFERS and (matrix, full_range) == (0, 1):
+            return _made(_PRIMARIES[primaries], _TRANSFERS[transfer])
+        _warn(name, f"a cICP chunk, {tuple(codes)}, that cannot be converted")
+    if info.get("icc_profile"):
+        return info["icc_profile"]
+    if "srgb" in info:
+        return None
+    if "gamma" in info or "chromaticity" in info:
+        return _of_chunks(info.get("gamma"), info.get("chromaticity"), name)
+    if exif_space == "unknown":
+        _warn(name, "EXIF data which say that they are not sRGB, and no profile")
+    return _made(_ADOBE, _ADOBE_GAMMA) if exif_space == "adobe" else None
+
+
+def _of_chunks(gamma: float | None, places: tuple[float, ...] | None, name: str) -> bytes | None:
+    """Return the profile that gAMA and cHRM tell."""
+    chromaticities: Any = _BT709
+    if places is not None:
+        pairs = [(places[k], places[k + 1]) for k in range(0, len(places) - 1, 2)]
+        chromaticities = tuple(pairs)
+    # What sRGB is by these chunks: its own curve is meant, not the power that is near it.
+    near = _is_srgb(chromaticities) and gamma is not None and abs(gamma - 1 / 2.2) < 0.005
+    curve = _SRGB if gamma is None or near else (1 / max(gamma, 1e-9),)
+    try:
+        if not 0.1 <= curve[0] <= 10:
+            raise ValueError(f"gamma {gamma}")
+        return _made(chromaticities, curve)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        _warn(name, f"chunks for its colours that cannot be used ({error})")
+        return None
+
+
+def _warn(name: str, cause: str) -> None:
+    warnings.warn(f"The colours of {name} are taken as sRGB: it has {cause}.", stacklevel=2)
+
+
+@functools.cache
+def _made(places: tuple[tuple[float, float], ...], curve: tuple[float, ...]) -> bytes | None:
+    """Return the ICC profile of an RGB space; None for sRGB.
+
+    Parameters
+    ----------
+    places : tuple
+        Chromaticities of white, red, green and blue.
+    curve : tuple
+        One parameter or five of the curve to linear light.
+    """
+    if _is_srgb(places) and curve == _SRGB:
+        return None
+    white, *primaries = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in places)
+    matrix = np.stack(primaries, axis=1)
+    matrix = matrix * np.linalg.solve(matrix, white)
+    d50 = np.array([0.9642, 1, 0.8249])
+    # Adapted to the white of profiles by the Bradford transform, as ICC.1:2022 annex E has it.
+    cones = np.array(
+        [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+    )
+    scales = (cones @ d50) / (cones @ white)
+    matrix = np.linalg.inv(cones) @ (scales[:, np.newaxis] * cones) @ matrix
+    if not (np.isfinite(matrix).all() and np.abs(matrix).max() < 100):
+        raise ValueError(f"chromaticities {places}")
+    kind = {1: 0, 5: 3}[len(curve)]
+    trc = b"para\0\0\0\0" + struct.pack(">HH", kind, 0) + _fixed(curve)
+    tags = {b"wtpt": b"XYZ \0\0\0\0" + _fixed(d50)}
+    for letter, column in zip("rgb", matrix.T, strict=True):
+        tags[f"{letter}XYZ".encode()] = b"XYZ \0\0\0\0" + _fixed(column)
+        tags[f"{letter}TRC".encode()] = trc
+    table, content, offset = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for tag, data in tags.items():
+        table += struct.pack(">4sII", tag, offset + len(content), len(data))
+        content += data
+    header = struct.pack(">I4xI", offset + len(content), 0x04200000) + b"mntrRGB XYZ "
+    header += struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + _fixed(d50)
+    return header.ljust(128, b"\0") + table + content
+
+
+def _is_srgb(places: Any) -> bool:
+    return np.shape(places) == (4, 2) and np.allclose(places, _BT709, atol=1e-3)
+
+
+def _fixed(values: Any) -> bytes:
+    """Return numbers as ICC's s15Fixed16."""
+    return struct.pack(f">{len(values)}i", *(round(float(value) * 65536) for value in values))
