@@ -32,7 +32,7 @@ from stylekit.image.read import decoded, is_file
 MaskLike: TypeAlias = PictureLike | Callable[[np.ndarray], PictureLike]
 """A path, a PIL image, an array ``[H, W]`` in [0, 1], or a callable from a picture to one."""
 
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec. 709
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
 _FULL = {"uint8": 255, "uint16": 65535}  # the value that is white
 _VOID = 255  # what label maps call pixels without a label
 _MOST_LABELS = 32  # different values; a soft edge has more
@@ -256,7 +256,8 @@ def _from_file(mask: PictureLike, name: str, label: int | None) -> np.ndarray:
     with caused_by(name):
         picture = decoded(mask, name)
     grey, stored = _grey(picture), picture.stored
-    colored = np.ptp(picture.pixels, axis=-1).max() > _COLOR
+    red, green, blue = np.moveaxis(picture.pixels, -1, 0)
+    colored = max(np.abs(one - green).max() for one in (red, blue)) > _COLOR
     # A palette of greys is read by them, unless its indices are asked for.
     grey_modes = ("RGB", "RGBA") if label is not None else ("RGB", "RGBA", "P", "PA")
     if picture.mode in grey_modes and not colored:
@@ -287,7 +288,7 @@ def _seen(values: np.ndarray, picture: Picture, name: str) -> np.ndarray:
 
 
 def _grey(picture: Picture) -> np.ndarray:
-    return np.clip(picture.pixels @ _LUMINANCE, 0, 1).astype(np.float32)
+    return np.clip(picture.pixels @ _LUMINANCE, 0, 1)
 
 
 def _stack(masks: Iterable[Any] | Mapping[str, Any]) -> np.ndarray:

@@ -184,9 +184,16 @@ def test_content_and_open_files_are_pictures_too(photo):
         as_image(b"photo.png", "the style")
 
 
-def test_no_other_program_is_started():
-    with pytest.raises(FileError, match="is no picture that can be read"):
-        read_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
+def test_formats_that_stay_shut():
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n"
+    cards = {"SIMPLE": "T", "BITPIX": "8", "NAXIS": "2", "NAXIS1": "9", "NAXIS2": "9"}
+    header = "".join(f"{name:8}= {value:>20}".ljust(80) for name, value in cards.items()) + "END"
+    fits = header.ljust(2880).encode() + bytes(2880)
+    for content, kind in ((postscript, "EPS"), (fits, "FITS")):
+        with Image.open(io.BytesIO(content)) as im:
+            assert im.format == kind
+        with pytest.raises(FileError, match="is no picture that can be read"):
+            read_image(content)
 
 
 def test_threads_read_alike(photo, tmp_path):

@@ -17,6 +17,9 @@ from stylekit.image._formats import tiff as _tiff
 from stylekit.image._formats.picture import Picture, Source, check_pixel_count, check_tile, opened
 from stylekit.image.arrays import rgb_values, upright
 
+# What Pillow starts another program for, and what it decompresses without a limit.
+_SHUT = ("EPS", "FITS")
+
 # The mode without alpha or palette that keeps all colours; any other becomes RGB.
 _OPAQUE = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK", "LAB": "LAB"}
 
@@ -37,8 +40,8 @@ def decode_file(source: Source, name: str = "picture") -> Picture:
             return deep
         file.seek(0)
         with Image.open(file) as im:
-            if im.format == "EPS":
-                raise UnidentifiedImageError("Pillow would start another program")
+            if im.format in _SHUT:
+                raise UnidentifiedImageError(f"{im.format} is not read")
             check_pixel_count(called, im.width * im.height)
             if isinstance(im, TiffImagePlugin.TiffImageFile):
                 check_tile(called, im.size, (im.tag_v2.get(322, 0), im.tag_v2.get(323, 0)))

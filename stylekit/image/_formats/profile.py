@@ -65,11 +65,26 @@ def values_to_srgb(values: np.ndarray, icc: bytes | None, name: str) -> np.ndarr
     rgb = np.repeat(values, 3, axis=-1) if grey else values
     if convert is None or icc is None:
         return rgb
-    curves = _tone_curves(icc)
-    if curves is None:
-        levels = quantise(values, 8)
-        im = Image.fromarray(levels[..., 0] if grey else levels)
-        return np.divide(np.asarray(convert(im)), 255, dtype=np.float32)
+    try:
+        curves = _tone_curves(icc)
+        if curves is not None:
+            with np.errstate(all="ignore"):
+                result = _from_curves(rgb, curves, icc)
+            if not np.isfinite(result).all():
+                raise ValueError("its curves end in no number")
+            return result
+    except (ValueError, LookupError, struct.error) as error:  # LinAlgError is a ValueError
+        _left_aside(name, error)
+        return rgb
+    levels = quantise(values, 8)
+    im = Image.fromarray(levels[..., 0] if grey else levels)
+    return np.divide(np.asarray(convert(im)), 255, dtype=np.float32)
+
+
+def _from_curves(
+    rgb: np.ndarray, curves: list[Callable[[np.ndarray], np.ndarray]], icc: bytes
+) -> np.ndarray:
+    """Return RGB by a profile's curves and matrix as RGB in sRGB."""
     # A grey profile has one curve: its light is neutral, so that no matrix is due.
     matrix = (
         np.eye(3) if len(curves) == 1 else np.linalg.solve(_matrix(srgb_profile()), _matrix(icc))
@@ -156,11 +171,7 @@ def _converter(
             flags,
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
-        warnings.warn(
-            f"The colour profile of {name} cannot be used ({error}). Its colours are taken as "
-            "sRGB where it is grey or RGB.",
-            stacklevel=2,
-        )
+        _left_aside(name, error)
         return None
     if source == "RGB":
         # Many profiles are sRGB under some other name. Leaving their pictures alone is exact.
@@ -169,6 +180,14 @@ def _converter(
         if np.abs(change).max() <= 1:
             return None
     return lambda im: transform.apply(im.convert(source))
+
+
+def _left_aside(name: str, error: Exception) -> None:
+    warnings.warn(
+        f"The colour profile of {name} cannot be used ({error}). Its colours are taken as sRGB "
+        "where it is grey or RGB.",
+        stacklevel=3,
+    )
 
 
 def _colour_grid(nodes: int) -> np.ndarray:

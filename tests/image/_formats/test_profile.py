@@ -130,3 +130,31 @@ def test_every_kind_of_tone_curve(curve, exact):
     # And so says the colour engine, at its 8 bits.
     levels = Image.fromarray(np.arange(256, dtype=np.uint8)[np.newaxis])
     assert np.abs(np.asarray(to_srgb(levels, icc, "x"))[..., :1] / 255 - result).max() < 1.5 / 255
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        b"para\0\0\0\0\0\0\0\0" + s15(-2),  # no number of 0
+        b"para\0\0\0\0\0\7\0\0" + s15(2),
+        b"curv\0\0\0\0" + struct.pack(">IH", 5, 0),
+    ],
+)
+def test_a_curve_that_cannot_be_used_is_a_warning(curve):
+    ramp = np.linspace(0, 1, 9, dtype=np.float32)[np.newaxis, :, np.newaxis]
+    with pytest.warns(UserWarning, match="colour profile of x cannot be used"):
+        result = values_to_srgb(ramp, profiles.grey_with(curve), "x")
+    np.testing.assert_array_equal(result, np.repeat(ramp, 3, axis=-1))
+
+
+def test_damaged_profiles_leave_a_picture(rng):
+    values = rng.random((3, 4, 3), dtype=np.float32)
+    for _ in range(200):
+        icc = bytearray(profiles.adobe_rgb())
+        for place in rng.integers(132, len(icc), 3):
+            icc[place] = rng.choice([0, 1, 128, 255])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = values_to_srgb(values, bytes(icc), "x")
+        assert result.shape == values.shape
+        assert 0 <= result.min() <= result.max() <= 1
