@@ -394,7 +394,7 @@ def weights_file(path: str | os.PathLike, told_by: str, argument: str = "weights
             ),
             argument=argument,
         )
-    if not path.is_file():
+    if status(path) is None or is_folder(path):
         name = f"the weights file {path}, named by {told_by},"
         raise absent(path, name, "a weights file", argument)
     return path

@@ -227,7 +227,10 @@ class TestTransfer:
             line = ["transfer", "photo.jpg", "style.png", "-o", "a.png", option, "labels.png"]
             done = CliRunner().invoke(cli.app, line)
             assert done.exit_code == 2
-            assert "received 0, 15. Add :LABEL" in done.output
+            assert (
+                "0, 15. Add :LABEL, the number of the one that is meant, to its name."
+                in done.output
+            )
         for given, out in (("labels.png:15", "a.png"), ("mask.png", "b.png")):
             line = ["portrait", "photo.jpg", "--mask", given, "-o", out]
             assert CliRunner().invoke(cli.app, line).exit_code == 0

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from stylekit._checks import FileError, explain
 from stylekit.app.limits import Limits
 from stylekit.image import as_image, fit_shape
-from stylekit.image._formats.picture import PILLOW_ERRORS
+from stylekit.image._formats.decode import decoding
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What Pillow may take an upload for. Its other readers stay shut: one starts a program."""
@@ -87,24 +87,26 @@ def jpeg(image: np.ndarray, size: int | None = None) -> bytes:
 def _decoding(limits: Limits) -> Iterator[None]:
     """Turn what readers raise into `FileError`, without their words: those may name an address."""
     try:
-        yield
-    except UnidentifiedImageError as error:
-        raise FileError(
-            explain(
-                "The file is no picture that can be read",
-                expected="JPEG, PNG, WebP, GIF, BMP or TIFF",
-                hint="its name does not count, its content does",
-            )
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise _too_many(limits) from error
-    except PILLOW_ERRORS as error:  # FileError is one of them; so is that of a text too large
+        with decoding("The picture"):
+            yield
+    except FileError as error:
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, Image.DecompressionBombError):
+            raise _too_many(limits) from cause
+        if isinstance(cause, UnidentifiedImageError):
+            raise FileError(
+                explain(
+                    "The file is no picture that can be read",
+                    expected="JPEG, PNG, WebP, GIF, BMP or TIFF",
+                    hint="its name does not count, its content does",
+                )
+            ) from cause
         raise FileError(
             explain(
                 "The picture is damaged or cut short, or its text is too large",
                 hint="save it anew from another program",
             )
-        ) from error
+        ) from cause
 
 
 def _too_many(limits: Limits, size: tuple[int, int] | None = None) -> FileError:

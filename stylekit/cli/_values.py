@@ -134,7 +134,7 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None, name: str = "mas
     """Return a mask from ``FILE`` or ``FILE:LABEL``, checked by `masks.as_mask`."""
     from stylekit.masks import as_mask
 
-    NAMES.set(NAMES.get({}) | {"label": ":LABEL"})
+    NAMES.set(NAMES.get({}) | {"label": ":LABEL", "as_mask": "its name"})
     path, label = mask_file(path)
     return as_mask(path, shape, name=name, label=label)
 

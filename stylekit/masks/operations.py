@@ -219,7 +219,7 @@ def _ask_label(present: np.ndarray, name: str) -> NoReturn:
         f"{name} holds labels rather than shares",
         expected="values from black to white",
         received=_listing(present),
-        hint="add `label`, the number of the one that is meant",
+        hint="add `label`, the number of the one that is meant, to `as_mask`",
         argument=name,
     )
 

@@ -34,7 +34,7 @@ def decode_file(source: Source, name: str = "picture") -> Picture:
     FileError
         If it cannot be read, is no picture, damaged, or too large.
     """
-    with opened(source, name) as (file, called), _decoding(called):
+    with opened(source, name) as (file, called), decoding(called):
         deep = _tiff.read_deep(file, called)
         if deep is not None:
             return deep
@@ -43,8 +43,6 @@ def decode_file(source: Source, name: str = "picture") -> Picture:
             if im.format in _SHUT:
                 raise UnidentifiedImageError(f"{im.format} is not read")
             check_pixel_count(called, im.width * im.height)
-            if isinstance(im, TiffImagePlugin.TiffImageFile):
-                check_tile(called, im.size, (im.tag_v2.get(322, 0), im.tag_v2.get(323, 0)))
             return decode_pil(im, called)
 
 
@@ -60,7 +58,9 @@ def decode_pil(im: Image.Image, name: str) -> Picture:
     """
     if 0 in im.size:
         _checks.fail(f"{name} is empty", expected="at least one pixel", received=f"{im.size}")
-    with _decoding(name):
+    with decoding(name):
+        if isinstance(im, TiffImagePlugin.TiffImageFile):
+            check_tile(name, im.size, (im.tag_v2.get(322, 0), im.tag_v2.get(323, 0)))
         codes = _spaces.code_points(im)
         im.load()
         tags, orientation, space = _exif.read(im, name)
@@ -120,7 +120,7 @@ def _alpha(im: Image.Image) -> np.ndarray | None:
 
 
 @contextmanager
-def _decoding(name: str) -> Iterator[None]:
+def decoding(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into `FileError`.
 
     What damaged data makes Pillow, tifffile and the codecs raise has no end: any exception counts,
