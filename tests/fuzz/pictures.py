@@ -25,7 +25,7 @@ from unittest import mock
 
 import numpy as np
 import tifffile
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, features
 
 from stylekit._checks import FileError, InputError
 from stylekit.image import read_image, write_image
@@ -73,7 +73,15 @@ def seeds():
 
     grey = {"photometric": "minisblack"}
     frames = {"save_all": True, "append_images": [photo.rotate(90), photo.rotate(180)]}
-    others = (("ICO", rgba), ("TGA", rgba), ("PCX", photo), ("SGI", photo), ("JPEG2000", rgba))
+    avif = [("AVIF", rgba)] if features.check("avif") else []
+    others = (
+        *avif,
+        ("ICO", rgba),
+        ("TGA", rgba),
+        ("PCX", photo),
+        ("SGI", photo),
+        ("JPEG2000", rgba),
+    )
     return {
         "PNG": [
             *(saved(photo.convert(mode), "PNG") for mode in ("1", "L", "P", "RGB")),
@@ -239,7 +247,8 @@ def outcome(content, folder):
             assert 0 <= image.min() <= image.max() <= 1
             if read is read_image:
                 result = "read"
-                write_image(folder / "copy.jpg", image[:8, :8], like=content)
+                suffix = (".jpg", ".png", ".tif", ".webp")[len(content) % 4]
+                write_image(folder / f"copy{suffix}", image[:8, :8], like=content)
     seconds, grown = time.perf_counter() - start, memory() - before
     assert seconds < SLOW, f"it takes {seconds:.1f} s"
     assert grown < LARGE, f"it takes {grown:.0f} MB"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from stylekit import _checks
 from stylekit.image._formats import exif as _exif
@@ -19,6 +19,9 @@ from stylekit.image.arrays import rgb_values, upright
 
 # What Pillow starts another program for, and what it decompresses without a limit.
 _SHUT = ("EPS", "FITS")
+
+_MOST_SCANS = 100  # of a JPEG file, as libtiff allows; usual are 10
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")  # but those that belong to a scan's data
 
 # The mode without alpha or palette that keeps all colours; any other becomes RGB.
 _OPAQUE = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK", "LAB": "LAB"}
@@ -59,8 +62,7 @@ def decode_pil(im: Image.Image, name: str) -> Picture:
     if 0 in im.size:
         _checks.fail(f"{name} is empty", expected="at least one pixel", received=f"{im.size}")
     with decoding(name):
-        if isinstance(im, TiffImagePlugin.TiffImageFile):
-            check_tile(name, im.size, (im.tag_v2.get(322, 0), im.tag_v2.get(323, 0)))
+        _check_claims(im, name)
         codes = _spaces.code_points(im)
         im.load()
         tags, orientation, space = _exif.read(im, name)
@@ -73,6 +75,46 @@ def decode_pil(im: Image.Image, name: str) -> Picture:
             None if stored is None else upright(stored, orientation),
             im.mode,
         )
+
+
+def _check_claims(im: Image.Image, name: str) -> None:
+    """Raise an error if a file that is not loaded yet asks for far more than its pixels need.
+
+    Also if strips of a TIFF file are missing, which Pillow leaves black.
+    """
+    if isinstance(im, TiffImagePlugin.TiffImageFile) and im.tile:
+        check_tile(name, im.size, (im.tag_v2.get(322, 0), im.tag_v2.get(323, 0)))
+        places = [tile[1] for tile in im.tile if tile[1]]
+        covered = sum((right - left) * (low - top) for left, top, right, low in places)
+        if covered < im.width * im.height:
+            raise ValueError("strips or tiles are missing")
+    file = getattr(im, "fp", None)
+    if isinstance(im, JpegImagePlugin.JpegImageFile) and file is not None and im.tile:
+        place = file.tell()
+        file.seek(0)
+        count = _scans(file.read())
+        file.seek(place)
+        if count > _MOST_SCANS:
+            raise _checks.FileError(
+                _checks.explain(
+                    f"{name} is a progressive JPEG that would take long",
+                    expected=f"at most {_MOST_SCANS} scans",
+                    received=f"more than {_MOST_SCANS}",
+                    hint="save it anew from another program",
+                )
+            )
+
+
+def _scans(content: bytes) -> int:
+    """Return the number of scans of a JPEG file, each of which goes over all pixels."""
+    count, place = 0, 2
+    while (found := _MARKER.search(content, place)) and count <= _MOST_SCANS:
+        kind, place = found[0][1], found.end()
+        if kind == 0xD9:  # the end; what follows is another picture, or a film
+            break
+        count += kind == 0xDA
+        place += int.from_bytes(content[place : place + 2], "big")
+    return count
 
 
 def _pixels(im: Image.Image, icc: bytes | None, name: str) -> np.ndarray:

@@ -116,6 +116,8 @@ def _check(name: str, page: Any, file: BinaryIO) -> None:
         raise _cannot(name, received, f"from {least} to {_MOST_SAMPLES}")
     if page.imagedepth != 1:
         raise _cannot(name, f"axes {page.axes}", "a flat picture")
+    if len(page.dataoffsets) < math.prod(page.chunked):
+        raise ValueError("strips or tiles are missing")
     if page.compression not in _INFLATING:
         return
     most = 2 * math.prod(page.chunks) * page.dtype.itemsize

@@ -8,7 +8,7 @@ from PIL import Image, PngImagePlugin
 from skimage import data
 
 from stylekit._checks import FileError, InputError
-from stylekit.image import read_image
+from stylekit.image import as_image, read_image
 from stylekit.image._formats.decode import decode_file, decode_pil
 
 ASTRONAUT = data.astronaut()[300:396, 20:140]  # the orange of the suit
@@ -261,6 +261,21 @@ def test_a_small_file_that_inflates_to_much_text(tmp_path):
     Image.fromarray(SMALL).save(tmp_path / "a.png", pnginfo=info)
     with pytest.raises(FileError, match=r"a\.png holds a text or a profile that is too long"):
         read_image(tmp_path / "a.png")
+
+
+def test_scans_of_a_jpeg_are_bounded(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(ASTRONAUT).save(path, progressive=True)
+    content = path.read_bytes()
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    for count, follows in ((80, b""), (80, 100 * scan)):  # a film may follow the picture
+        path.write_bytes(content[:-2] + count * scan + content[-2:] + follows)
+        assert read_image(path).shape == ASTRONAUT.shape
+    path.write_bytes(content[:-2] + 100 * scan + content[-2:])
+    with Image.open(path) as im:
+        for source in (path, im):
+            with pytest.raises(FileError, match=r"progressive JPEG that.*at most 100 scans"):
+                as_image(source)
 
 
 def test_reading_changes_no_global(tmp_path):

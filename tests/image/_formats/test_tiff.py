@@ -190,6 +190,14 @@ def test_damaged_headers(tmp_path, tag, value, words):
         read_image(changed(path, tag, value))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_missing_strips_are_not_left_black(tmp_path, dtype, compression):
+    path = save(tmp_path / "a.tif", np.ones((20, 15, 3), dtype), compression=compression)
+    with pytest.raises(FileError, match=r"a\.tif is damaged"):
+        read_image(changed(path, "ImageLength", 200))
+
+
 @pytest.mark.parametrize("compression", ["zlib", "lzma"])
 def test_a_strip_that_inflates_beyond_its_pixels(tmp_path, compression, monkeypatch):
     monkeypatch.setattr("stylekit.image._formats.tiff._SMALL", 2**10)
