@@ -184,7 +184,7 @@ def _shares(array: np.ndarray, name: str) -> np.ndarray:
     full = _FULL.get(array.dtype.name, 1)
     if full > 1 and high > 1:
         _refuse_labels(array, full, name)
-        low, high, array = low / full, high / full, array.astype(np.float64) / full
+        low, high, array = low / full, high / full, np.divide(array, full, dtype=np.float32)
     if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # false for NaN, too
         if np.isnan(low):
             fail(
@@ -200,7 +200,7 @@ def _shares(array: np.ndarray, name: str) -> np.ndarray:
             hint="divide by the full scale, or add the `label` that is meant",
             argument=name,
         )
-    return np.clip(array, 0, 1).astype(np.float32)
+    return np.clip(array, 0, 1, dtype=np.float32, casting="unsafe")
 
 
 def _refuse_labels(values: np.ndarray, full: int, name: str) -> None:
