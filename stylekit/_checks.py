@@ -319,7 +319,7 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
         What it was given as.
     """
     problem, folder = f"{name} does not exist", path.parent
-    if not is_folder(folder):
+    if not is_folder(folder, argument=argument or "path"):
         beyond = f"a path whose folder, {folder.absolute()}, does not exist either"
         message = explain(problem, expected=kind, received=beyond, hint="check the path")
         return FileError(message, argument=argument)
@@ -336,7 +336,7 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
     return FileError(message, argument=argument)
 
 
-def status(path: Path, use: str = "read") -> os.stat_result | None:
+def status(path: Path, use: str = "read", argument: str = "path") -> os.stat_result | None:
     """Return what the system says of a path, through links; None if nothing is there.
 
     Raises
@@ -349,23 +349,24 @@ def status(path: Path, use: str = "read") -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise unusable(str(path), use, error) from error
+        raise unusable(str(path), use, error, argument) from error
 
 
-def is_folder(path: Path, use: str = "read") -> bool:
+def is_folder(path: Path, use: str = "read", argument: str = "path") -> bool:
     """Return whether a folder is at `path`; errors are those of `status`."""
-    there = status(path, use)
+    there = status(path, use, argument)
     return there is not None and stat.S_ISDIR(there.st_mode)
 
 
-def unusable(name: str, use: str, error: Exception) -> FileError:
+def unusable(name: str, use: str, error: Exception, argument: str = "path") -> FileError:
     """Return the error of a file that the system refuses to have read or written."""
     return FileError(
         explain(
             f"{name} cannot be {use}",
             received=getattr(error, "strerror", None) or str(error),
             hint="check its name and its permissions",
-        )
+        ),
+        argument=argument,
     )
 
 
@@ -394,7 +395,7 @@ def weights_file(path: str | os.PathLike, told_by: str, argument: str = "weights
             ),
             argument=argument,
         )
-    if status(path) is None or is_folder(path):
+    if status(path, argument=argument) is None or is_folder(path):
         name = f"the weights file {path}, named by {told_by},"
         raise absent(path, name, "a weights file", argument)
     return path
@@ -402,7 +403,7 @@ def weights_file(path: str | os.PathLike, told_by: str, argument: str = "weights
 
 def check_place(path: Path, argument: str = "path") -> None:
     """Raise `FileError` if no file can be at `path`: a folder is there, or its folder is not."""
-    if is_folder(path, "written"):
+    if is_folder(path, "written", argument):
         raise FileError(
             explain(
                 f"{path} is a folder",
@@ -412,7 +413,7 @@ def check_place(path: Path, argument: str = "path") -> None:
             argument=argument,
         )
     folder = Path(os.path.realpath(path)).parent  # of what a link leads to
-    if not is_folder(folder, "written"):
+    if not is_folder(folder, "written", argument):
         raise FileError(
             explain(
                 f"{path} cannot be written",

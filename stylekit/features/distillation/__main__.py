@@ -225,7 +225,8 @@ def restore(student: Student, path: Path) -> int:
             explain(
                 f"the checkpoint {path} is damaged or another network's ({error})",
                 hint="delete it to begin anew, or name another folder",
-            )
+            ),
+            argument="path",
         ) from error
 
 
