@@ -3,16 +3,27 @@
 from stylekit.metrics.artifacts import chroma_noise, frame
 from stylekit.metrics.distances import content_distance, pareto_front, style_distance
 from stylekit.metrics.masks import leakage, seam_score
-from stylekit.metrics.neighbors import self_similarity_distance, style_coverage, style_nearness
+from stylekit.metrics.neighbors import (
+    cfsd,
+    self_similarity_distance,
+    style_coverage,
+    style_nearness,
+)
+from stylekit.metrics.similarity import color_distance, ssim
+from stylekit.metrics.wasserstein import sliced_wasserstein_distance
 
 __all__ = [
+    "cfsd",
     "chroma_noise",
+    "color_distance",
     "content_distance",
     "frame",
     "leakage",
     "pareto_front",
     "seam_score",
     "self_similarity_distance",
+    "sliced_wasserstein_distance",
+    "ssim",
     "style_coverage",
     "style_distance",
     "style_nearness",

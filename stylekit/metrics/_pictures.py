@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from stylekit._checks import fail
+import numpy as np
+from keras import ops
+
+from stylekit._checks import InputTypeError, explain, fail
+from stylekit.features import FeatureExtractor
 from stylekit.image import PictureLike, as_image
+from stylekit.losses.base import layer_tuple
 
 
 def same_size(photo: PictureLike, result: PictureLike) -> tuple[np.ndarray, np.ndarray]:
@@ -40,3 +46,45 @@ def check_side(picture: np.ndarray, name: str, side: int, user: str = "") -> Non
             hint="use a larger picture",
             argument=name,
         )
+
+
+def cells_of(
+    picture: np.ndarray,
+    name: str,
+    extractor: FeatureExtractor,
+    layers: Sequence[str] | None,
+    reduced: Callable,
+) -> list[Any]:
+    """Return the features of a picture's cells, ``[N, C]``, by layer.
+
+    Parameters
+    ----------
+    picture : ndarray [H, W, 3]
+    name : str
+        What messages call it.
+    extractor : FeatureExtractor
+    layers : sequence of str or None
+        None: the extractor's `style_layers`.
+    reduced : callable
+        From a feature map ``[1, h, w, C]`` to the cells.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If it is no extractor or lacks a layer, or the picture is too small for one.
+    """
+    if not isinstance(extractor, FeatureExtractor):
+        raise InputTypeError(
+            explain(
+                "extractor is not a feature extractor",
+                expected="an object such as stylekit.VGG19()",
+                received=type(extractor).__name__,
+            ),
+            argument="extractor",
+        )
+    names = extractor.default_layers("style_layers") if layers is None else layer_tuple(layers)
+    names = tuple(extractor.resolve(layer) for layer in names)
+    for layer in names:
+        check_side(picture, name, extractor.smallest_size(layer), f"layer {layer}")
+    maps = extractor.network(names)(ops.convert_to_tensor(picture[np.newaxis]))
+    return [reduced(maps[layer]) for layer in names]

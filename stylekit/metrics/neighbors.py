@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
+from scipy.special import log_softmax
 
-from stylekit._checks import InputTypeError, explain
 from stylekit.features import FeatureExtractor
 from stylekit.functional import EPSILON
 from stylekit.image import PictureLike, as_image
-from stylekit.losses.base import layer_tuple
 from stylekit.losses.hypercolumns import nearest_neighbors
-from stylekit.metrics._pictures import check_side, same_size
+from stylekit.metrics._pictures import cells_of, same_size
 
 _LAYERS = ("block2_conv1", "block3_conv1", "block4_conv1")
+_STRUCTURE_LAYERS = ("block3_conv1",)
 
 # Most cells a side: all pairs of cells are compared, so the cost is the fourth power.
 _NEIGHBOR_CELLS = 48
@@ -146,25 +146,81 @@ def self_similarity_distance(
     sample of hypercolumns; here all cells of each layer are compared. Feature maps are reduced to
     at most 32 cells a side, by the means over areas.
     """
-    photo, result = same_size(photo, result)
-    cells = [
-        _cells(picture, name, extractor, layers, _area_means)
-        for name, picture in (("photo", photo), ("result", result))
-    ]
     differences = [
         np.abs(_similarities(one) - _similarities(other)).sum() / len(one)
-        for one, other in zip(*cells, strict=True)
+        for one, other in _areas(photo, result, extractor, _LAYERS if layers is None else layers)
     ]
     return float(np.mean(differences))
+
+
+def cfsd(
+    photo: PictureLike,
+    result: PictureLike,
+    *,
+    extractor: FeatureExtractor,
+    layers: Sequence[str] | None = None,
+) -> float:
+    """Measure the content feature structural distance of a result from its photograph.
+
+    Where each place of the photograph finds its like, the result should find it, too. Unlike
+    `self_similarity_distance` it weighs similar places and strong features most.
+
+    Parameters
+    ----------
+    photo, result : path, PIL image or array_like
+        Two pictures of one size.
+    extractor : FeatureExtractor
+        The network that judges.
+    layers : sequence of str, optional
+        Default: conv3_1.
+
+    Returns
+    -------
+    float
+        The mean over layers and cells i of ``KL(P_i || R_i)``, the divergence in nats of
+        ``R_i = softmax_j(r_i . r_j / mean_k |r_k|^2)`` from the photograph's P_i, with r_i the
+        features of the result's cells. At least 0; 0 for the photograph itself.
+
+    Raises
+    ------
+    FileError, InputError, InputTypeError
+        As `self_similarity_distance`.
+
+    Notes
+    -----
+    Chung, Hyun, Heo: *Style Injection in Diffusion* (StyleID), CVPR 2024. Their values are not
+    comparable with these. Their program divides by ``C^2``, for C channels, in place of the mean
+    square, which suits the features of torchvision's VGG19; those of Keras's are so much larger
+    that each cell would be like itself alone. It sums over the cells, of which a picture of 512
+    pixels has 16384. Here feature maps are reduced to at most 32 cells a side, by the means over
+    areas.
+    """
+    layers = _STRUCTURE_LAYERS if layers is None else layers
+    divergences = []
+    for cells in _areas(photo, result, extractor, layers):
+        expected, found = map(_log_affinities, cells)
+        divergences.append((np.exp(expected) * (expected - found)).sum(axis=1).mean())
+    return max(0.0, float(np.mean(divergences)))  # rounding leaves it a little below
 
 
 def _style_and_result(style, result, extractor, layers) -> tuple[list[Any], list[Any]]:
     """Return the cells of a style, brought to the result's size, and those of the result."""
     result = as_image(result, "result")
     style = as_image(style, "style", max(result.shape[:2]))
+    layers = _LAYERS if layers is None else layers
     return (
-        _cells(style, "style", extractor, layers, _interpolated),
-        _cells(result, "result", extractor, layers, _interpolated),
+        cells_of(style, "style", extractor, layers, _interpolated),
+        cells_of(result, "result", extractor, layers, _interpolated),
+    )
+
+
+def _areas(photo, result, extractor, layers) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Return pairs of the area means of a photograph and of a result, by layer."""
+    photo, result = same_size(photo, result)
+    return zip(
+        cells_of(photo, "photo", extractor, layers, _area_means),
+        cells_of(result, "result", extractor, layers, _area_means),
+        strict=True,
     )
 
 
@@ -173,32 +229,6 @@ def _mean_nearest(queries: list[Any], keys: list[Any]) -> float:
     distances = [nearest_neighbors(q, k)[1] for q, k in zip(queries, keys, strict=True)]
     # Rounding leaves the distance of a cell to itself a little below 0.
     return max(0.0, float(np.mean([ops.mean(each) for each in distances])))
-
-
-def _cells(
-    picture: np.ndarray,
-    name: str,
-    extractor: FeatureExtractor,
-    layers: Sequence[str] | None,
-    reduced: Callable,
-) -> list[Any]:
-    """Return the features of a picture's cells, ``[N, C]``, by layer."""
-    if not isinstance(extractor, FeatureExtractor):
-        raise InputTypeError(
-            explain(
-                "extractor is not a feature extractor",
-                expected="an object such as stylekit.VGG19()",
-                received=type(extractor).__name__,
-            ),
-            argument="extractor",
-        )
-    names = [
-        extractor.resolve(layer) for layer in layer_tuple(_LAYERS if layers is None else layers)
-    ]
-    for layer in names:
-        check_side(picture, name, extractor.smallest_size(layer), f"layer {layer}")
-    maps = extractor.network(names)(ops.convert_to_tensor(picture[np.newaxis]))
-    return [reduced(maps[layer]) for layer in names]
 
 
 def _interpolated(feature):
@@ -244,3 +274,9 @@ def _similarities(cells: np.ndarray) -> np.ndarray:
     directions = cells / np.maximum(lengths, EPSILON)
     distances = np.maximum(1 - directions @ directions.T, 0)
     return distances / np.maximum(distances.sum(axis=0), EPSILON)
+
+
+def _log_affinities(cells: np.ndarray) -> np.ndarray:
+    """Return the logarithms of the shares in which each cell is like all cells."""
+    scale = max(np.square(cells).sum(axis=1).mean(), EPSILON)
+    return log_softmax(cells @ cells.T / scale, axis=1)

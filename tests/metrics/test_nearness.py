@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy.stats import entropy
+from skimage.filters import gaussian
 
 from stylekit import metrics
 from stylekit._checks import InputError, InputTypeError
@@ -7,7 +9,8 @@ from stylekit.image import resize
 from stylekit.metrics.neighbors import _area_means, _similarities
 
 OF_STYLE = (metrics.style_nearness, metrics.style_coverage)
-ALL = (*OF_STYLE, metrics.self_similarity_distance)
+OF_STRUCTURE = (metrics.self_similarity_distance, metrics.cfsd)
+ALL = (*OF_STYLE, *OF_STRUCTURE)
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ class TestAll:
 
     def test_of_another_picture_is_within_its_range(self, measure, pictures, network):
         style, photo = pictures[1], resize(pictures[0], pictures[1].shape[:2])
-        assert 0.05 < measure(style, photo, extractor=network) < 2
+        assert 0.01 < measure(style, photo, extractor=network) < 2
 
     @pytest.mark.parametrize("grey", [0, 0.5, 1])
     def test_constant_pictures_give_finite_numbers(self, measure, grey, pictures, network):
@@ -39,7 +42,7 @@ class TestAll:
         style, photo = pictures[1], resize(pictures[0], pictures[1].shape[:2])
         layers = ("conv2_1", "conv3_1", "conv4_1")
         each = [measure(style, photo, extractor=network, layers=layer) for layer in layers]
-        together = measure(style, photo, extractor=network)
+        together = measure(style, photo, extractor=network, layers=layers)
         assert together == pytest.approx(np.mean(each), rel=1e-5)
         assert len({round(value, 4) for value in each}) == 3
 
@@ -101,16 +104,36 @@ def test_a_narrow_result_is_named(measure, pictures, network):
         measure(style[:, :43], style[:, :6], extractor=network)
 
 
-class TestSelfSimilarityDistance:
-    def test_keeps_for_the_photograph_in_other_colours(self, pictures, network):
+@pytest.mark.parametrize("measure", OF_STRUCTURE)
+class TestStructure:
+    def test_keeps_for_the_photograph_in_other_colours(self, measure, pictures, network):
         photo = resize(pictures[0], pictures[1].shape[:2])
         recoloured = photo[..., ::-1] * np.float32(0.8)
-        kept, lost = (
-            metrics.self_similarity_distance(photo, one, extractor=network)
-            for one in (recoloured, pictures[1])
-        )
+        kept, lost = (measure(photo, one, extractor=network) for one in (recoloured, pictures[1]))
         assert kept < 0.5 * lost
 
+    def test_grows_with_the_blur(self, measure, pictures, network):
+        photo = pictures[0]
+        blurred = [np.clip(gaussian(photo, s, channel_axis=-1), 0, 1) for s in (0, 0.5, 1, 2, 4)]
+        values = [measure(photo, one, extractor=network) for one in blurred]
+        assert values == sorted(values)
+
+    def test_pictures_of_two_sizes_have_no_common_structure(self, measure, pictures, network):
+        with pytest.raises(InputError, match="result has another size than photo"):
+            measure(*pictures, extractor=network)
+
+
+class TestDefaultLayers:
+    def test_are_the_documented_ones(self, pictures, network):
+        style, photo = pictures[1], resize(pictures[0], pictures[1].shape[:2])
+        layers = dict.fromkeys(ALL, ("conv2_1", "conv3_1", "conv4_1"))
+        layers[metrics.cfsd] = ("conv3_1",)
+        for measure, names in layers.items():
+            found = measure(style, photo, extractor=network)
+            assert found == measure(style, photo, extractor=network, layers=names)
+
+
+class TestSelfSimilarityDistance:
     def test_columns_are_shares_of_the_cosine_distances(self, rng):
         cells = rng.random((7, 5))
         found = _similarities(cells)
@@ -118,9 +141,17 @@ class TestSelfSimilarityDistance:
         cosine = (cells @ cells[2]) / (np.linalg.norm(cells, axis=1) * np.linalg.norm(cells[2]))
         np.testing.assert_allclose(found[:, 2], (1 - cosine) / (1 - cosine).sum(), atol=1e-12)
 
-    def test_pictures_of_two_sizes_have_no_common_structure(self, pictures, network):
-        with pytest.raises(InputError, match="result has another size than photo"):
-            metrics.self_similarity_distance(*pictures, extractor=network)
+
+class TestCFSD:
+    def test_is_the_divergence_of_the_softmax_of_the_products(self, pictures, network):
+        photo, result = (one[:40, :40] for one in pictures)
+        maps = network.network(["block3_conv1"])
+        one, other = (np.float64(maps(p[np.newaxis])["block3_conv1"][0]) for p in (photo, result))
+        one, other = (cells.reshape(100, -1) for cells in (one, other))
+        p, q = (np.exp(c @ c.T / (c**2).sum(axis=1).mean()) for c in (one, other))
+        p, q = (x / x.sum(axis=1, keepdims=True) for x in (p, q))
+        expected = entropy(p, q, axis=1).mean()
+        assert metrics.cfsd(photo, result, extractor=network) == pytest.approx(expected, rel=1e-4)
 
 
 class TestAreaMeans:
