@@ -2,6 +2,7 @@
 
 from stylekit.metrics.artifacts import chroma_noise, frame
 from stylekit.metrics.distances import content_distance, pareto_front, style_distance
+from stylekit.metrics.evaluation import evaluate
 from stylekit.metrics.masks import leakage, seam_score
 from stylekit.metrics.neighbors import (
     cfsd,
@@ -17,6 +18,7 @@ __all__ = [
     "chroma_noise",
     "color_distance",
     "content_distance",
+    "evaluate",
     "frame",
     "leakage",
     "pareto_front",

@@ -1,0 +1,117 @@
+"""All numbers of a result at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stylekit._checks import fail
+from stylekit.features import FeatureExtractor
+from stylekit.image import PictureLike, as_image, resize
+from stylekit.masks.operations import mask_of
+from stylekit.masks.operations import resize as resize_mask
+from stylekit.metrics._pictures import large_enough
+from stylekit.metrics.artifacts import chroma_noise, frame
+from stylekit.metrics.distances import content_distance, style_distance
+from stylekit.metrics.masks import leakage, seam_score
+from stylekit.metrics.neighbors import (
+    cfsd,
+    self_similarity_distance,
+    style_coverage,
+    style_nearness,
+)
+from stylekit.metrics.similarity import color_distance, ssim
+from stylekit.metrics.wasserstein import sliced_wasserstein_distance
+
+_SMALLEST = 16  # Pixels a side: conv5_1, the deepest layer that the networks read, has one cell.
+
+_TO_STYLE = {
+    "near": style_nearness,
+    "cover": style_coverage,
+    "gram": style_distance,
+    "sliced": sliced_wasserstein_distance,
+}
+_TO_CONTENT = {"content": content_distance, "self": self_similarity_distance, "cfsd": cfsd}
+
+
+def evaluate(
+    result: PictureLike,
+    *,
+    content: PictureLike,
+    style: PictureLike,
+    extractor: FeatureExtractor,
+    mask: Any = None,
+) -> dict[str, float]:
+    """Measure a result by every metric.
+
+    Parameters
+    ----------
+    result : path, PIL image or array_like
+        At least 16 pixels a side.
+    content : path, PIL image or array_like
+        The photograph, which is brought to the result's size.
+    style : path, PIL image or array_like
+        The style, which is brought to the result's longer side.
+    extractor : FeatureExtractor
+        The network that judges. Numbers of different networks cannot be compared.
+    mask : array_like, PIL.Image.Image, path or callable, optional
+        Where the photograph was painted, of the photograph's own size; it is brought to the
+        result's.
+
+    Returns
+    -------
+    dict of str to float
+        ``near``, ``cover``, ``gram``, ``sliced`` and ``color``: how far the style is, by
+        `style_nearness`, `style_coverage`, `style_distance`, `sliced_wasserstein_distance` and
+        `color_distance`. ``content``, ``self`` and ``cfsd``: how far the photograph is, by
+        `content_distance`, `self_similarity_distance` and `cfsd`. ``ssim``: how similar it is,
+        by `ssim`. ``chroma`` and ``frame``: `chroma_noise` and `frame`. With a mask ``seam`` and
+        ``leakage``, too: `seam_score` and `leakage`. Lower is nearer, except for `ssim`.
+
+    Raises
+    ------
+    FileError, InputError, InputTypeError
+        If a picture or the mask cannot be used or is too small, the result has another aspect ratio
+        than the photograph, or the extractor lacks a layer.
+
+    Examples
+    --------
+    A result that equals the photograph and the style is at a distance of 0 from both:
+
+    >>> import stylekit as sk
+    >>> from skimage import data
+    >>> photo = sk.image.as_image(data.astronaut(), size=64)
+    >>> found = evaluate(photo, content=photo, style=photo, extractor=sk.CompactVGG())
+    >>> {name: round(found[name], 4) for name in ("near", "cover", "self", "ssim")}
+    {'near': 0.0, 'cover': 0.0, 'self': 0.0, 'ssim': 1.0}
+    """
+    result = large_enough(result, "result", _SMALLEST)
+    photo = _at_size_of(result, content)
+    inside = None
+    if mask is not None:
+        inside = resize_mask(mask_of(mask, as_image(content, "content")), result.shape[:2])
+    how: dict[str, Any] = {"extractor": extractor}
+    numbers = {name: measure(style, result, **how) for name, measure in _TO_STYLE.items()}
+    numbers["color"] = color_distance(style, result)
+    numbers |= {name: measure(photo, result, **how) for name, measure in _TO_CONTENT.items()}
+    numbers |= {"ssim": ssim(photo, result), "chroma": chroma_noise(result), "frame": frame(result)}
+    if inside is not None:
+        numbers["seam"] = seam_score(photo, result, inside)
+        numbers["leakage"] = leakage(photo, result, inside)
+    return numbers
+
+
+def _at_size_of(result: np.ndarray, content: PictureLike) -> np.ndarray:
+    """Return the photograph at a result's size; raise `InputError` if it would be distorted."""
+    shape = result.shape[:2]
+    photo = as_image(content, "content", max(shape))
+    if max(abs(np.subtract(photo.shape[:2], shape))) > 1:  # a pixel of rounding
+        fail(
+            "result has another aspect ratio than content",
+            expected=f"{photo.shape[1]}x{photo.shape[0]} pixels, or any size in proportion",
+            received=f"{shape[1]}x{shape[0]} pixels",
+            hint="crop both to the same part of the picture",
+            argument="result",
+        )
+    return resize(photo, shape)
