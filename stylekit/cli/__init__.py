@@ -6,6 +6,7 @@ Options and files are checked before TensorFlow loads; bad input is one plain se
 from stylekit.cli._app import app, main
 from stylekit.cli._help import Chapter, examples
 from stylekit.cli.commands.demo import demo
+from stylekit.cli.commands.evaluate import evaluate
 from stylekit.cli.commands.info import info
 from stylekit.cli.commands.maps import doodle, patches, regions
 from stylekit.cli.commands.page import page
@@ -83,6 +84,13 @@ app.command(
         "sweep photo.jpg starry.jpg wave.jpg --variation 0.5,4 --size 160",
     ),
 )(sweep)
+app.command(
+    rich_help_panel=Chapter.look,
+    epilog=examples(
+        "evaluate out.png --content photo.jpg --style starry.jpg",
+        "evaluate out.png --content photo.jpg --style starry.jpg --csv out.csv",
+    ),
+)(evaluate)
 app.command(
     "app",
     rich_help_panel=Chapter.look,

@@ -17,6 +17,7 @@ _OTHERS = {
     "feather_radius": "feather",
     "limit": "max_memory",
     "map": "doodle_map",
+    "result": "results",
     "segmenter": "seer",
     "style": "styles",
     "subject": "classes",

@@ -1,0 +1,141 @@
+"""``stylekit evaluate``: results in numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stylekit._checks import caused_by, check_place, fail, naming
+from stylekit.cli._app import load_tensorflow, plain_errors
+from stylekit.cli._declared import WeightsFile
+from stylekit.cli._help import Panel
+from stylekit.cli._network import ExtractorName, check_weights_file, network
+
+
+def evaluate(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT", help="The pictures to judge, a row each.")
+    ],
+    *,
+    content: Annotated[
+        Path, typer.Option(metavar="FILE", help="The photograph that they were made from.")
+    ],
+    style: Annotated[
+        Path, typer.Option(metavar="FILE", help="The style that they were made with.")
+    ],
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the photograph was painted, of its size, white where it was: adds the seam "
+            "and what leaked out.",
+        ),
+    ] = None,
+    extractor: Annotated[
+        ExtractorName,
+        typer.Option(
+            rich_help_panel=Panel.network,
+            help="The network that judges. Numbers of different networks cannot be compared; "
+            "published ones are VGG19's.",
+        ),
+    ] = ExtractorName.compact,
+    weights: WeightsFile = None,
+    csv_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE",
+            rich_help_panel=Panel.files,
+            help="Write the table there, with all digits.",
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            rich_help_panel=Panel.files,
+            help="Write the rows there, as a list of objects.",
+        ),
+    ] = None,
+) -> None:
+    """Measure how near results are to their style and content.
+
+    Lower is nearer, but for ssim. Numbers of results of different sizes cannot be compared. What
+    each number tells is in the documentation, on the page "Judge a result by numbers".
+    """
+    with plain_errors():
+        check_weights_file(weights, extractor)
+        _check_table(csv_file, "csv")
+        _check_table(json_file, "json")
+        from stylekit.image import as_image
+        from stylekit.image._formats.file import replacing
+        from stylekit.masks import as_mask
+
+        for result in results:
+            as_image(result, "result")
+        photo = as_image(content, "content")
+        as_image(style, "style")
+        if mask:
+            as_mask(mask, photo.shape[:2])
+        load_tensorflow()
+        from stylekit import metrics
+
+        judge = network(extractor, weights, "max")
+        rows: list[dict[str, Any]] = []
+        for result in results:
+            with naming(f"by {result}"):
+                found = metrics.evaluate(
+                    result, content=content, style=style, extractor=judge, mask=mask
+                )
+            rows.append({"result": str(result), "network": type(judge).__name__, **found})
+            _tell(rows[-1], max(len(str(one)) for one in results), first=len(rows) == 1)
+        if csv_file:
+            text = io.StringIO()
+            writer = csv.DictWriter(text, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+            with caused_by("csv_file"), replacing(csv_file) as file:
+                file.write(text.getvalue().encode())
+        if json_file:
+            with caused_by("json_file"), replacing(json_file) as file:
+                file.write(json.dumps([_finite(row) for row in rows], indent=2).encode() + b"\n")
+
+
+def _check_table(path: Path | None, suffix: str) -> None:
+    """Refuse a file that is not named as a table, such as a picture, or that no folder is for."""
+    if path is None:
+        return
+    if path.suffix.lower() != f".{suffix}":
+        fail(
+            f"--{suffix} is to write {path}",
+            expected=f"a name that ends in .{suffix}",
+            hint=f"name it {path.with_suffix(f'.{suffix}')}",
+        )
+    check_place(path, f"{suffix}_file")
+
+
+def _tell(row: dict[str, Any], width: int, *, first: bool) -> None:
+    """Print a row of the table, after its head, with the network, if it is the first."""
+    result, judge, *_ = row.values()
+    width = max(width, len(judge))
+    columns = {name: max(len(name), 5) for name in list(row)[2:]}
+    if first:
+        heads = [f"{name:>{length}}" for name, length in columns.items()]
+        typer.echo("  ".join([f"{judge:{width}}", *heads]))
+    cells = [f"{row[name]:{length}.3f}" for name, length in columns.items()]
+    typer.echo("  ".join([f"{result:{width}}", *cells]))
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row for JSON, which has no infinite numbers: a seam across nothing is null."""
+    return {
+        name: None if isinstance(value, float) and math.isinf(value) else value
+        for name, value in row.items()
+    }
