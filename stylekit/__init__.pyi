@@ -24,6 +24,7 @@ from .losses import GradientMaskStyleLoss as GradientMaskStyleLoss
 from .losses import GramStyleLoss as GramStyleLoss
 from .losses import Loss as Loss
 from .losses import MaskedGramStyleLoss as MaskedGramStyleLoss
+from .losses import MattingLaplacianLoss as MattingLaplacianLoss
 from .losses import NeighborStyleLoss as NeighborStyleLoss
 from .losses import PixelLoss as PixelLoss
 from .losses import StatisticLoss as StatisticLoss

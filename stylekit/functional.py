@@ -283,3 +283,118 @@ def total_variation(image: Tensor, exponent: float = 2.0, *, isotropic: bool = T
 
     value = raised(dx * dx + dy * dy) if isotropic else raised(dx * dx) + raised(dy * dy)
     return ops.mean(value, axis=(1, 2, 3))
+
+
+def window_precision(guide: Tensor, epsilon: float = 1e-7) -> Tensor:
+    """Return the inverse covariance of a guide's colours in each window of 3 x 3 pixels.
+
+    Parameters
+    ----------
+    guide : tensor [B, H, W, C]
+        H and W at least 3.
+    epsilon : float
+        Ridge penalty on the slopes of the fits, in units of squared colour, above 0; the inverse
+        is finite where the guide is flat.
+
+    Returns
+    -------
+    tensor [B, H, W, C * C]
+        ``(Cov_k + epsilon / 9)^-1`` at the centre of each window k, row by row. Pixels of the
+        border are no centres and have zeros. The inverse is taken in float64.
+    """
+    colors = _windows(ops.cast(guide, "float64"))
+    channels = guide.shape[-1]
+    ridge = epsilon / len(colors) * ops.eye(channels, dtype="float64")
+    inverse = ops.linalg.inv(_covariance(colors, colors) + ridge)
+    flat = ops.reshape(inverse, (*ops.shape(inverse)[:3], channels * channels))
+    return ops.cast(ops.pad(flat, ((0, 0), (1, 1), (1, 1), (0, 0))), _full_dtype(guide))
+
+
+def matting_energy(image: Tensor, guide: Tensor, precision: Tensor) -> Tensor:
+    """Return how far an image is from a locally affine change of a guide's colours.
+
+    In each window of 3 x 3 pixels every channel of the image is fitted by a linear function of the
+    guide's colours. What the fits leave is the quadratic form of the matting Laplacian.
+
+    Parameters
+    ----------
+    image : tensor [B, H, W, C]
+    guide : tensor [1 or B, H, W, G]
+    precision : tensor [1 or B, H, W, G * G]
+        `window_precision` of the guide.
+
+    Returns
+    -------
+    tensor [B]
+        ``sum_c V_c^T L V_c / (9 H W C)``, with the channels V_c of the image and the matting
+        Laplacian L of the guide (Levin et al. 2008, eq. 12): the squared error of the fits, a mean
+        over pixels, windows and channels. The sum of Luan et al. 2017, eq. 2, has no divisor.
+
+    Notes
+    -----
+    L is a sum over windows k of what remains of the least squares problem in the slopes a and the
+    offset b (Levin et al., eq. 5),
+
+    ``V^T L V = sum_k min_ab sum_(i in k) (V_i - a . I_i - b)^2 + epsilon |a|^2
+    = 9 sum_k Var_k(V) - a_k . Cov_k(I, V),  a_k = (Cov_k(I, I) + epsilon / 9)^-1 Cov_k(I, V).``
+
+    So neither the matrix nor its blocks are needed. By the envelope theorem the gradient of a
+    window's minimum is twice the residual of its fit, ``2 L V``. The colours of a window are taken
+    relative to its centre before they are multiplied: in float32, E[I^2] - E[I]^2 would lose the
+    small covariances of flat places.
+    """
+    image = full_precision(image)
+    return _matting_energy(image, ops.cast(guide, image.dtype), ops.cast(precision, image.dtype))
+
+
+def _slope_of_matting(upstream, value, image, guide, precision):
+    guides, colors, _, slopes = _window_fits(image, guide, precision)
+    result = 0.0
+    for place, (given, color) in enumerate(zip(guides, colors, strict=True)):
+        row, column = divmod(place, 3)
+        residual = color - ops.sum(given[..., None] * slopes, axis=-2)
+        result += ops.pad(residual, ((0, 0), (row, 2 - row), (column, 2 - column), (0, 0)))
+    scale = 2 * upstream / _count(image) / len(colors)
+    return ops.reshape(scale, (-1, 1, 1, 1)) * result
+
+
+@own_gradient(_slope_of_matting)
+def _matting_energy(image, guide, precision):
+    _, colors, covariance, slopes = _window_fits(image, guide, precision)
+    variance = sum(color * color for color in colors) / len(colors)
+    residual = variance - ops.sum(slopes * covariance, axis=-2)
+    return ops.sum(residual, axis=(1, 2, 3)) / _count(image)
+
+
+def _window_fits(image, guide, precision):
+    """Return centred guide and image, their covariances and the slopes, for each window."""
+    guides, colors = _windows(guide), _windows(image)
+    covariance = _covariance(guides, colors)
+    inner, channels = precision[:, 1:-1, 1:-1], guide.shape[-1]
+    inverse = ops.reshape(inner, (*ops.shape(inner)[:3], channels, channels))
+    return guides, colors, covariance, ops.matmul(inverse, covariance)
+
+
+def _windows(x):
+    """Return the nine pixels of every window of 3 x 3, less the window's mean."""
+    height, width = ops.shape(x)[1:3]
+    centre = x[:, 1:-1, 1:-1]
+    shifts = [
+        x[:, row : height - 2 + row, column : width - 2 + column] - centre
+        for row in range(3)
+        for column in range(3)
+    ]
+    mean = sum(shifts) / len(shifts)
+    return [shift - mean for shift in shifts]
+
+
+def _covariance(first, second):
+    """Return ``[B, h, w, C, D]`` of the windows of two pictures."""
+    products = (a[..., :, None] * b[..., None, :] for a, b in zip(first, second, strict=True))
+    return sum(products) / len(first)
+
+
+def _count(image):
+    """Return the number of values of a picture."""
+    _, height, width, channels = ops.shape(image)
+    return ops.cast(height * width * channels, image.dtype)

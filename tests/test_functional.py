@@ -475,3 +475,78 @@ def test_large_half_precision_features_do_not_overflow():
 def test_full_precision_keeps_what_is_full_already(dtype):
     assert functional.full_precision(tf.ones(3, dtype)).dtype == dtype
     assert functional.gram_matrix(tf.ones((1, 2, 2, 1), dtype)).dtype == dtype
+
+
+# The matting Laplacian
+
+
+def matting_laplacian(guide, epsilon=1e-7):
+    """The matrix, written out: Levin et al. 2008, equation 12."""
+    height, width, channels = guide.shape
+    matrix = np.zeros((height * width, height * width))
+    for y in range(1, height - 1):
+        for x in range(1, width - 1):
+            window = [(y + i) * width + x + j for i in (-1, 0, 1) for j in (-1, 0, 1)]
+            colors = guide.reshape(-1, channels)[window]
+            colors = colors - colors.mean(0)
+            inverse = np.linalg.inv(colors.T @ colors / 9 + epsilon / 9 * np.eye(channels))
+            matrix[np.ix_(window, window)] += np.eye(9) - (1 + colors @ inverse @ colors.T) / 9
+    return matrix
+
+
+def energy_of(guide, epsilon=1e-7):
+    precision = functional.window_precision(guide, epsilon)
+    return lambda x: functional.matting_energy(x, guide, precision)
+
+
+@pytest.mark.parametrize("epsilon", [1e-7, 1e-3])
+def test_the_matting_energy_is_the_quadratic_form_of_the_matrix(epsilon, rng):
+    guide, image = rng.random((1, 9, 7, 3)), rng.random((2, 9, 7, 3))
+    matrix = matting_laplacian(guide[0], epsilon)
+    flat = image.reshape(2, 63, 3)
+    expected = np.einsum("bpc,pq,bqc->b", flat, matrix, flat) / (9 * 63 * 3)
+    energy = energy_of(guide, epsilon)
+    np.testing.assert_allclose(energy(image), expected, rtol=1e-8)
+    slope = gradient(lambda x: tf.reduce_sum(energy(x)), image).reshape(2, 63, 3)
+    np.testing.assert_allclose(slope, 2 * (matrix @ flat) / (9 * 63 * 3), atol=1e-8 * slope.max())
+
+
+def test_the_matting_energy_is_that_of_pymatting(rng):
+    matting = pytest.importorskip("pymatting")
+    guide, image = rng.random((6, 8, 3)), rng.random((6, 8, 3))
+    flat = image.reshape(-1, 3)
+    expected = np.sum(flat * (matting.cf_laplacian(guide, 1e-7, 1) @ flat)) / (9 * 48 * 3)
+    np.testing.assert_allclose(energy_of(guide[None])(image[None]), [expected], rtol=1e-8)
+
+
+def test_the_gradient_of_the_matting_energy_is_numeric(rng):
+    guide = rng.random((1, 6, 5, 3))
+    assert_gradient_is_numeric(energy_of(guide, 1e-3), rng.random((2, 6, 5, 3)))
+    guides = rng.random((2, 6, 5, 1))  # grey, and one a picture
+    assert_gradient_is_numeric(energy_of(guides, 1e-3), rng.random((2, 6, 5, 3)))
+
+
+def test_the_matting_energy_in_float32_is_that_in_float64(rng):
+    # As flat as a sky: covariances of 1e-5, which E[I^2] - E[I]^2 would lose beside 0.64.
+    guide = (0.8 + 3e-3 * rng.normal(size=(1, 20, 20, 3))).astype("float32")
+    image = rng.random((1, 20, 20, 3), dtype="float32")
+    expected = energy_of(guide.astype("float64"))(image.astype("float64"))
+    np.testing.assert_allclose(energy_of(guide)(image), expected, rtol=1e-3)
+
+
+def test_an_affine_change_of_colours_costs_nothing(rng):
+    guide = rng.random((1, 9, 7, 3))
+    changed = guide @ rng.normal(size=(3, 3)) + rng.normal(size=3)
+    # The ridge remains: the mean over windows of epsilon / 9 times the slopes' mean square.
+    np.testing.assert_allclose(energy_of(guide)(changed), 0, atol=1e-6)
+    assert energy_of(guide)(rng.random((1, 9, 7, 3))) > 1e-3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_matting_energy_of_a_constant_guide_is_the_variance(dtype, rng):
+    guide, image = np.full((1, 9, 7, 3), 0.4, dtype), rng.random((1, 9, 7, 3)).astype(dtype)
+    windows = np.lib.stride_tricks.sliding_window_view(image[0], (3, 3), axis=(0, 1))
+    expected = windows.var(axis=(-2, -1)).sum() / (9 * 7 * 3)
+    np.testing.assert_allclose(energy_of(guide)(image), [expected], rtol=1e-4)
+    assert np.isfinite(gradient(energy_of(guide), image)).all()
+    assert energy_of(guide)(guide) == 0

@@ -7,6 +7,7 @@ from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGra
 from stylekit.losses.neighbors import NeighborStyleLoss
 from stylekit.losses.palette import PaletteLoss
 from stylekit.losses.patch import PatchStyleLoss
+from stylekit.losses.photoreal import MattingLaplacianLoss
 from stylekit.losses.region import Region
 from stylekit.losses.statistic import StatisticLoss
 from stylekit.losses.tileable import TileableLoss
@@ -20,6 +21,7 @@ __all__ = [
     "GramStyleLoss",
     "Loss",
     "MaskedGramStyleLoss",
+    "MattingLaplacianLoss",
     "NeighborStyleLoss",
     "PaletteLoss",
     "PatchStyleLoss",

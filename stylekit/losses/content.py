@@ -105,7 +105,7 @@ class ContentLoss(TileableLoss):
         for layer in targets:
             if layer in features:
                 feature, mask = targets[layer]["feature"], targets[layer]["mask"]
-                _check_batch(features[layer], feature)
+                check_batch(features[layer], feature)
                 feature = functional.full_precision(feature)
                 difference = functional.full_precision(features[layer]) - feature
                 means[layer] = {"error": _mean_square(difference, mask)}
@@ -180,7 +180,7 @@ class PixelLoss(TileableLoss):
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return ``mean (image - reference)^2`` in the unit of the pixels, [0, 1]."""
         image = functional.full_precision(image)
-        _check_batch(image, targets["image"])
+        check_batch(image, targets["image"])
         difference = image - ops.cast(targets["image"], image.dtype)
         return _mean_square(difference, targets["mask"])
 
@@ -213,7 +213,8 @@ def reference_at(reference, canvas: Canvas):
     return ops.stack([ops.convert_to_tensor(resize(one, canvas.shape)) for one in reference])
 
 
-def _check_batch(image, reference):
+def check_batch(image, reference):
+    """Raise `InputError` if references are neither one nor as many as the pictures."""
     # A traced function may not know its number of pictures.
     if reference.shape[0] != 1 and image.shape[0] not in (None, reference.shape[0]):
         fail(

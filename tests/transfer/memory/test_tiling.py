@@ -395,6 +395,8 @@ def test_pixels_in_bands(shape, double, photo, masks, image, small):
         sk.PixelLoss(photo, mask=masks[1]),
         Range(weight=0.1),
     ]
+    if min(shape) > 2:
+        terms.append(sk.MattingLaplacianLoss(np.stack([1 - photo**2, photo]), epsilon=1e-3))
     options = {"precision": "float64"}
     tiled = TiledObjective(terms, small, shape, tile=TILE, **options)
     agree(tiled, sk.Objective(terms, small, shape, **options), image, 1e-12)
