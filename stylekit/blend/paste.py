@@ -54,6 +54,12 @@ def checked(
     photo: PictureLike, stylised: PictureLike, mask: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return two pictures and a mask, or what it makes of the photograph, of one size."""
+    photo, stylised = alike(photo, stylised)
+    return photo, stylised, mask_of(mask, photo, allow_empty=True)
+
+
+def alike(photo: PictureLike, stylised: PictureLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return two pictures of one size."""
     photo, stylised = as_image(photo, "photo"), as_image(stylised, "stylised")
     if stylised.shape != photo.shape:
         height, width = photo.shape[:2]
@@ -64,4 +70,4 @@ def checked(
             hint=f"use image.resize(stylised, ({height}, {width}))",
             argument="stylised",
         )
-    return photo, stylised, mask_of(mask, photo, allow_empty=True)
+    return photo, stylised

@@ -1,0 +1,69 @@
+"""The photograph's gradients under the colours of a stylised picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import fft
+
+from stylekit._checks import number
+from stylekit.blend.paste import alike
+from stylekit.image import PictureLike
+
+_RADIUS = 1 / 48  # of the longer side, by eye: a 128th leaves streaks of the style
+
+
+def screened_poisson(
+    photo: PictureLike, stylised: PictureLike, *, radius: float | None = None
+) -> np.ndarray:
+    """Return the stylised picture with the photograph's drawing: its gradients, and no others.
+
+    Painted texture and bent lines go, and details that were lost come back. What stays of the
+    stylised picture are colours and light that vary over more than `radius`. At a strong edge of
+    the photograph where the stylised picture has a weak one, or none, a halo is left about
+    `radius` wide.
+
+    Parameters
+    ----------
+    photo, stylised : path, PIL image or array_like
+        Two pictures of one size.
+    radius : float, optional
+        The length in pixels, at least 0, over which the gradients hold against the colours; 0
+        returns the stylised picture. Default: a 48th of the longer side.
+
+    Returns
+    -------
+    ndarray
+        ``float32 [H, W, 3]``, clipped to [0, 1].
+
+    Raises
+    ------
+    FileError, InputError, InputTypeError
+        If a picture cannot be used, their sizes differ, or the radius is out of range.
+
+    Notes
+    -----
+    With the photograph I, the stylised picture S and the radius r the result u minimises
+
+    ``sum (u - S)^2 + r^2 |grad u - grad I|^2``,
+
+    so that ``(1 - r^2 laplace)(u - I) = S - I``, the screened Poisson equation. With nothing
+    flowing across the border the cosine transform diagonalises it, which gives the exact solution
+    [2]_. The paper weighs the first term by a lambda, our ``1 / r^2``: as a length it follows the
+    size of the picture.
+
+    References
+    ----------
+    .. [1] R. Mechrez, E. Shechtman, L. Zelnik-Manor: Photorealistic Style Transfer with Screened
+       Poisson Equation. BMVC 2017.
+    .. [2] P. Bhat, B. Curless, M. Cohen, C. L. Zitnick: Fourier Analysis of the 2D Screened Poisson
+       Equation for Gradient Domain Problems. ECCV 2008.
+    """
+    photo, stylised = alike(photo, stylised)
+    radius = _RADIUS * max(photo.shape) if radius is None else number(radius, "radius", low=0)
+    if radius == 0:
+        return stylised
+    difference = fft.dctn(stylised.astype(np.float64) - photo, axes=(0, 1))
+    down, across = (4 * np.sin(np.pi * np.arange(n) / (2 * n)) ** 2 for n in photo.shape[:2])
+    difference /= 1 + radius**2 * (down[:, np.newaxis] + across)[..., np.newaxis]
+    result = photo + fft.idctn(difference, axes=(0, 1))
+    return np.clip(result, 0, 1).astype(np.float32)
