@@ -164,6 +164,8 @@ CALLS = [
     (lambda: recipes.gradient_mask(PHOTO, [(PHOTO, LYING)]), "styles"),
     (lambda: recipes.regions(PHOTO, "gone.png", PHOTO, PHOTO), "content_map"),
     (lambda: recipes.regions(PHOTO, PHOTO, PHOTO, SMALL), "style_map"),
+    (lambda: recipes.photoreal(PHOTO, PHOTO, style_map=FLAT), "content_map"),
+    (lambda: sk.MattingLaplacianLoss("gone.png"), "reference"),
     (lambda: recipes.patches(PHOTO, PHOTO, content_map=PHOTO), "style_map"),
     (lambda: recipes.doodle("gone.png", PHOTO, PHOTO), "map"),
     (lambda: recipes.doodle(FLAT, FLAT, FLAT, gram_weight=-1), "gram_weight"),

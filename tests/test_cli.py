@@ -104,6 +104,7 @@ COMMANDS = (
     "localized",
     "regions",
     "patches",
+    "photoreal",
     "doodle",
     "gradient-mask",
     "texture",
@@ -484,6 +485,14 @@ class TestTechniques:
         assert done.exit_code == 0, done.output
         assert min(change()) > 0.002
 
+    def test_photoreal(self, run):
+        maps = "--content-map", "photo_map.png", "--style-map", "style_map.png"
+        line = ("photoreal", "photo.jpg", "style.png", "--restore", "--smoothness", 0.5)
+        done = run(*line, *maps, "--keep", "#000000")
+        assert done.exit_code == 0, done.output
+        assert change()[0] > 0.002
+        assert change()[1] < 0.51 / 255
+
     def test_doodle(self, run, keep):
         line = ("doodle", "photo_map.png", "style.png", "style_map.png", "--size", 64)
         done = run(*line, "--patch-layers", "conv2_1", *keep)
@@ -555,6 +564,10 @@ class TestTechniques:
                 "the content map has another size",
             ),
             (["patches", "photo.jpg", "style.png", "--style-map", "style_map.png"], "both maps"),
+            (
+                ["photoreal", "photo.jpg", "style.png", "--content-map", "photo_map.png"],
+                "both maps",
+            ),
             (
                 ["patches", "photo.jpg", "style.png", "--patch", 12, "--style-loss", "gram"],
                 "the patch is too small",

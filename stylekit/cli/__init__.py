@@ -8,7 +8,7 @@ from stylekit.cli._help import Chapter, examples
 from stylekit.cli.commands.demo import demo
 from stylekit.cli.commands.evaluate import evaluate
 from stylekit.cli.commands.info import info
-from stylekit.cli.commands.maps import doodle, patches, regions
+from stylekit.cli.commands.maps import doodle, patches, photoreal, regions
 from stylekit.cli.commands.page import page
 from stylekit.cli.commands.segment import portrait, segment
 from stylekit.cli.commands.sweep import sweep
@@ -60,6 +60,13 @@ app.command(
         "patches photo.jpg starry.jpg -o out.png --patch 96",
     ),
 )(patches)
+app.command(
+    rich_help_panel=Chapter.paint,
+    epilog=examples(
+        "photoreal photo.jpg dusk.jpg -o out.png",
+        "photoreal photo.jpg dusk.jpg -o out.png --restore",
+    ),
+)(photoreal)
 app.command(
     rich_help_panel=Chapter.paint,
     epilog=examples("doodle doodle.png starry.jpg starry_map.png -o out.png"),

@@ -5,6 +5,7 @@ from stylekit.recipes.doodle import doodle
 from stylekit.recipes.gradient_mask import gradient_mask
 from stylekit.recipes.localized import localized
 from stylekit.recipes.patches import patches
+from stylekit.recipes.photoreal import photoreal
 from stylekit.recipes.recipe import Recipe
 from stylekit.recipes.reconstruct import reconstruct
 from stylekit.recipes.regions import regions
@@ -21,6 +22,7 @@ __all__ = [
     "gradient_mask",
     "localized",
     "patches",
+    "photoreal",
     "reconstruct",
     "regions",
     "stylize",

@@ -16,6 +16,7 @@ def pictures(tmp_path, monkeypatch):
     Image.fromarray(data.coffee()).resize((64, 48)).save("starry.jpg")
     Image.fromarray(data.chelsea()).resize((60, 60)).save("wave.jpg")
     Image.fromarray(data.coffee()).resize((64, 48)).save("painting.jpg")
+    Image.fromarray(data.rocket()).resize((64, 48)).save("dusk.jpg")
     Image.fromarray(data.gravel()).resize((64, 64)).save("gravel.jpg")
     halves = np.zeros((512, 320), np.uint8)
     halves[:, :160] = 255

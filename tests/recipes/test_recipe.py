@@ -155,6 +155,7 @@ def test_every_recipe_function_returns_one(photo, coffee, left):
         sk.recipes.regions(photo, maps[0], coffee, maps[1], size=None),
         sk.recipes.gradient_mask(photo, [(coffee, left)], size=None),
         sk.recipes.patches(photo, coffee, size=None),
+        sk.recipes.photoreal(photo, coffee, size=None),
         sk.recipes.doodle(maps[0], coffee, maps[1], size=None),
         sk.recipes.texture(coffee, size=32),
         sk.recipes.reconstruct(photo, size=None),

@@ -1,7 +1,8 @@
-"""``stylekit regions``, ``patches`` and ``doodle``: painting by maps in flat colours."""
+"""``stylekit regions``, ``patches``, ``photoreal`` and ``doodle``: painting by colour maps."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +61,16 @@ MinShare = Annotated[
         help="The share of a map from which a colour is a region; smaller ones are merged.",
     ),
 ]
-
+SkipSmall = Annotated[
+    bool, typer.Option("--skip-small", help="Leave out layers too coarse for a region.")
+]
+ContentMapOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Colours that say what is where in CONTENT.")
+]
+StyleMapOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The same colours for what is where in STYLE."),
+]
 
 DOODLE_LOSSES = ("patches", *declared.STYLE_LOSSES)
 """How a doodle's regions take over those of the painting."""
@@ -77,9 +87,7 @@ def regions(
     keep: Keep = None,
     merge: Merge = None,
     min_share: MinShare = MIN_SHARE,
-    small_regions: Annotated[
-        bool, typer.Option("--skip-small", help="Leave out layers too coarse for a region.")
-    ] = False,
+    small_regions: SkipSmall = False,
     run: PaintOptions,
 ) -> None:
     """Paint sky as sky and trees as trees, by two coloured maps.
@@ -111,14 +119,8 @@ def patches(
     content: ContentArgument,
     style: StyleArgument,
     *,
-    content_map: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Colours that say what is where in CONTENT."),
-    ] = None,
-    style_map: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The same colours for what is where in STYLE."),
-    ] = None,
+    content_map: ContentMapOption = None,
+    style_map: StyleMapOption = None,
     patch: Annotated[
         int,
         within(
@@ -128,6 +130,68 @@ def patches(
     run: PaintOptions,
 ) -> None:
     """Paint each part as the part of STYLE that it is most like."""
+    check_optional(content, content_map, style, style_map)
+    options = run.arguments()
+    import stylekit as sk
+
+    maps = content_map, style_map
+    run.complete(content, sk.recipes.patches, content, style, *maps, patch=patch, **options)
+
+
+@dataclasses.dataclass(kw_only=True)
+class PhotorealOptions(PaintOptions):
+    """Options of the command that paints no strokes."""
+
+    style_loss: declared.StyleLoss = "gram"
+
+
+@with_options
+def photoreal(
+    content: ContentArgument,
+    style: StyleArgument,
+    *,
+    content_map: ContentMapOption = None,
+    style_map: StyleMapOption = None,
+    colors: Colors = None,
+    keep: Keep = None,
+    merge: Merge = None,
+    min_share: MinShare = MIN_SHARE,
+    small_regions: SkipSmall = False,
+    smoothness: Annotated[
+        float,
+        within(
+            low=0,
+            metavar="FACTOR",
+            help="How strictly colours follow those of CONTENT; 0 lets paint in.",
+        ),
+    ] = 1.0,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Restore CONTENT's gradients after the run.")
+    ] = False,
+    run: PhotorealOptions,
+) -> None:
+    """Give a photograph the light of another, without paint."""
+    check_optional(content, content_map, style, style_map)
+    options = run.arguments()
+    if content_map:
+        options |= {
+            "colors": colors or None,
+            "keep": keep or (),
+            "merge": merge or (),
+            "min_share": min_share,
+            "small_regions": "skip_layer" if small_regions else "error",
+        }
+    import stylekit as sk
+
+    maps = content_map, style_map
+    how = {"smoothness": smoothness, "restore": restore}
+    run.complete(content, sk.recipes.photoreal, content, style, *maps, **how, **options)
+
+
+def check_optional(
+    content: Path, content_map: Path | None, style: Path, style_map: Path | None
+) -> None:
+    """Refuse one map without the other, and what `check_maps` refuses."""
     if (content_map is None) != (style_map is None):
         raise InputError(
             explain(
@@ -138,11 +202,6 @@ def patches(
             )
         )
     check_maps((content, content_map, "content"), (style, style_map, "style"))
-    options = run.arguments()
-    import stylekit as sk
-
-    maps = content_map, style_map
-    run.complete(content, sk.recipes.patches, content, style, *maps, patch=patch, **options)
 
 
 @with_options
