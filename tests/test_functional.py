@@ -511,6 +511,7 @@ def test_the_matting_energy_is_the_quadratic_form_of_the_matrix(epsilon, rng):
     np.testing.assert_allclose(slope, 2 * (matrix @ flat) / (9 * 63 * 3), atol=1e-8 * slope.max())
 
 
+@pytest.mark.slow  # the first import compiles
 def test_the_matting_energy_is_that_of_pymatting(rng):
     matting = pytest.importorskip("pymatting")
     guide, image = rng.random((6, 8, 3)), rng.random((6, 8, 3))
