@@ -24,6 +24,8 @@ EPSILON = 1e-8
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in the luma of ITU-R BT.601, the Y of YIQ."""
 
+_FLAT = 1e-5
+
 GRAM_SCALINGS = ("relative", "pixels", "gatys2016", "neural-style")
 
 
@@ -233,6 +235,161 @@ def gram_scale(target: Tensor, normalize: str = "relative") -> Tensor:
         "neural-style": channels**4,
     }[normalize]
     return ops.ones_like(square) / divisor
+
+
+def cosine_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return one minus the cosine of each pair of rows.
+
+    Parameters
+    ----------
+    a, b : tensor [B, N, C], [1 or B, M, C]
+
+    Returns
+    -------
+    tensor [B, N, M]
+        In [0, 2]. A row of zeros has the distance 1 from every row; its gradient is finite.
+    """
+    return 1 - ops.matmul(_directions(a), ops.swapaxes(_directions(b), 1, 2))
+
+
+def _directions(rows):
+    rows = full_precision(rows)
+    square = ops.sum(ops.square(rows), axis=-1, keepdims=True)
+    return rows * ops.rsqrt(ops.maximum(square, EPSILON))
+
+
+def rms_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return the root mean square of the differences of each pair of rows.
+
+    Parameters
+    ----------
+    a, b : tensor [B, N, C], [1 or B, M, C]
+
+    Returns
+    -------
+    tensor [B, N, M]
+        Euclidean distances, divided by the root of C. Those below 1e-4 are 1e-4, without a
+        gradient.
+    """
+    a, b = full_precision(a), full_precision(b)
+    square = ops.mean(ops.square(a[:, :, None] - b[:, None]), axis=-1)
+    return ops.sqrt(ops.maximum(square, EPSILON))
+
+
+def relaxed_transport(
+    cost: Tensor, weights: Tensor | None = None, other_weights: Tensor | None = None
+) -> Tensor:
+    """Return the relaxed earth mover's distance of two weighted sets.
+
+    Parameters
+    ----------
+    cost : tensor [B, N, M]
+        What it costs to move a unit of mass from each member of one set to each of the other.
+    weights, other_weights : tensor [N], [M], optional
+        The masses of the members, at least 0 and not all 0; only their ratios matter. Default:
+        equal.
+
+    Returns
+    -------
+    tensor [B]
+        ``max(sum_i w_i min_j C_ij, sum_j v_j min_i C_ij)`` with masses that sum to 1: the larger
+        of two lower bounds of the earth mover's distance, each of which fixes the masses of one
+        set alone (Kolkin et al. 2019, eq. 1-4).
+    """
+    cost = full_precision(cost)
+    there = _weighted_mean(ops.min(cost, axis=2), weights)
+    back = _weighted_mean(ops.min(cost, axis=1), other_weights)
+    return ops.maximum(there, back)
+
+
+def _weighted_mean(values, weights):
+    """Return the weighted mean over the last axis."""
+    if weights is None:
+        return ops.mean(values, axis=-1)
+    weights = ops.cast(weights, values.dtype)
+    return ops.sum(values * weights, axis=-1) / ops.maximum(ops.sum(weights), EPSILON)
+
+
+def self_similarity(rows: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the cosine distances of all pairs of rows, relative to the mean of their column.
+
+    Parameters
+    ----------
+    rows : tensor [B, N, C]
+    weights : tensor [N], optional
+        Of the rows in the means, at least 0. Default: equal.
+
+    Returns
+    -------
+    tensor [B, N, N]
+        ``A_ij = D_ij / mean_i D_ij``: N times the matrix of Kolkin et al. 2019, eq. 5, so that it
+        does not shrink as N grows. A mean below 1e-5, where float32 leaves little but rounding,
+        counts as 1e-5: the matrix of equal rows is nearly zero.
+    """
+    distances = cosine_distances(rows, rows)
+    means = _weighted_mean(distances, weights)  # of rows, and so of columns
+    return distances / ops.maximum(means, _FLAT)[:, None]
+
+
+def self_similarity_error(rows: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the mean absolute difference of two self-similarities.
+
+    Parameters
+    ----------
+    rows : tensor [B, N, C]
+    target : tensor [1 or B, N, N]
+        As `self_similarity` returns it.
+    weights : tensor [N], optional
+        Of the rows; see `self_similarity`.
+
+    Returns
+    -------
+    tensor [B]
+        In [0, 2].
+    """
+    difference = ops.abs(self_similarity(rows, weights) - full_precision(target))
+    return _weighted_mean(_weighted_mean(difference, weights), weights)
+
+
+def mean_and_covariance(rows: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return the mean and the covariance of rows.
+
+    Parameters
+    ----------
+    rows : tensor [B, N, C]
+    weights : tensor [N], optional
+        Of the rows, at least 0. Default: equal.
+
+    Returns
+    -------
+    mean, covariance : tensor [B, C], [B, C, C]
+    """
+    rows = full_precision(rows)
+    columns = ops.swapaxes(rows, 1, 2)
+    mean = _weighted_mean(columns, weights)
+    centred = columns - mean[..., None]
+    shares = ops.ones_like(rows[0, :, 0]) if weights is None else ops.cast(weights, rows.dtype)
+    shares = shares / ops.maximum(ops.sum(shares), EPSILON)
+    return mean, ops.matmul(centred * shares, ops.swapaxes(centred, 1, 2))
+
+
+def relative_l1_error(value: Tensor, target: Tensor) -> Tensor:
+    """Return ``sum |value - target| / (sum |target| + eps)``, a dimensionless distance.
+
+    Parameters
+    ----------
+    value : tensor [B, ...]
+    target : tensor [1 or B, ...]
+
+    Returns
+    -------
+    tensor [B]
+        Sums over all axes but the first; ``eps`` is `EPSILON`.
+    """
+    value, target = full_precision(value), full_precision(target)
+    axes = tuple(range(1, len(value.shape)))
+    error = ops.sum(ops.abs(value - target), axis=axes)
+    return error / (ops.sum(ops.abs(target), axis=axes) + EPSILON)
 
 
 def chroma(image: Tensor) -> Tensor:

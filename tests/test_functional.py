@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 from skimage.color import rgb2yiq
 
 from stylekit import functional
@@ -551,3 +553,131 @@ def test_the_matting_energy_of_a_constant_guide_is_the_variance(dtype, rng):
     np.testing.assert_allclose(energy_of(guide)(image), [expected], rtol=1e-4)
     assert np.isfinite(gradient(energy_of(guide), image)).all()
     assert energy_of(guide)(guide) == 0
+
+
+# Optimal transport and self-similarity
+
+
+def rows(rng, count=7, channels=4, batch=2):
+    return rng.normal(size=(batch, count, channels))
+
+
+def test_distances_equal_scipy(rng):
+    a, b = rows(rng), rows(rng, 5)
+    for function, metric, scale in (
+        (functional.cosine_distances, "cosine", 1),
+        (functional.rms_distances, "euclidean", 2),
+    ):
+        found = function(tf.constant(a), tf.constant(b))
+        for k in range(2):
+            np.testing.assert_allclose(found[k], cdist(a[k], b[k], metric) / scale, rtol=1e-10)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_relaxed_transport_is_the_formula(weighted, rng):
+    cost = rng.random((2, 7, 5))
+    weights, others = (rng.random(7), rng.random(5)) if weighted else (None, None)
+    expected = [
+        max(
+            np.average(one.min(1), weights=weights),
+            np.average(one.min(0), weights=others),
+        )
+        for one in cost
+    ]
+    found = functional.relaxed_transport(tf.constant(cost), weights, others)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_relaxed_transport_lies_between_the_nearest_and_the_earth_movers_distance(rng):
+    cost = cdist(rng.normal(size=(6, 3)), rng.normal(size=(6, 3)))
+    places = linear_sum_assignment(cost)
+    found = functional.relaxed_transport(tf.constant(cost[None]))[0]
+    assert max(cost.min(1).mean(), cost.min(0).mean()) <= found + 1e-12
+    assert found <= cost[places].mean()
+
+
+def test_equal_masses_are_none_and_a_mass_of_zero_is_only_a_candidate(rng):
+    cost = tf.constant(rng.random((1, 6, 4)))
+    found = functional.relaxed_transport(cost, np.full(6, 0.3), np.full(4, 7.0))
+    np.testing.assert_allclose(found, functional.relaxed_transport(cost), rtol=1e-12)
+    one = functional.relaxed_transport(cost, np.eye(6)[2], np.eye(4)[1])
+    np.testing.assert_allclose(one, [max(cost[0, 2].numpy().min(), cost[0, :, 1].numpy().min())])
+
+
+def test_self_similarity_is_n_times_the_papers_matrix(rng):
+    x, y = rows(rng), rows(rng)
+    expected = []
+    for pair in zip(x, y, strict=True):
+        one, other = (cdist(each, each, "cosine") for each in pair)
+        expected.append(np.abs(one / one.sum(0) - other / other.sum(0)).sum() / 7)
+    target = functional.self_similarity(tf.constant(y))
+    found = functional.self_similarity_error(tf.constant(x), target)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    np.testing.assert_allclose(np.mean(target, axis=1), np.ones((2, 7)), rtol=1e-10)
+
+
+def test_rows_of_weight_two_count_as_two_rows(rng):
+    x, y = (np.asarray(rows(rng, 3)) for _ in range(2))
+    twice = [0, 0, 1, 2]
+    weights = np.array([2.0, 1.0, 1.0])
+    found = functional.self_similarity_error(
+        tf.constant(x), functional.self_similarity(tf.constant(y), weights), weights
+    )
+    expected = functional.self_similarity_error(
+        tf.constant(x[:, twice]), functional.self_similarity(tf.constant(y[:, twice]))
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    for one, other in zip(
+        functional.mean_and_covariance(tf.constant(x), weights),
+        functional.mean_and_covariance(tf.constant(x[:, twice])),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-10)
+
+
+def test_mean_and_covariance_equal_numpy(rng):
+    x = rows(rng)
+    mean, covariance = functional.mean_and_covariance(tf.constant(x))
+    np.testing.assert_allclose(mean, x.mean(1), rtol=1e-12, atol=1e-14)
+    for k in range(2):
+        np.testing.assert_allclose(covariance[k], np.cov(x[k].T, bias=True), rtol=1e-10)
+
+
+def test_relative_l1_error_is_the_formula(rng):
+    x, y = rows(rng), rows(rng)
+    found = functional.relative_l1_error(tf.constant(x), tf.constant(y))
+    np.testing.assert_allclose(found, np.abs(x - y).sum((1, 2)) / np.abs(y).sum((1, 2)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("constant", [0.0, 1e-3, 0.7, 50.0])
+def test_equal_rows_have_finite_values_and_gradients(constant, dtype):
+    flat = np.full((1, 5, 3), constant, dtype)
+    other = np.linspace(0, 1, 15, dtype=dtype).reshape(1, 5, 3)
+    target = functional.self_similarity(tf.constant(other))
+    for function in (
+        lambda x: functional.relaxed_transport(functional.cosine_distances(x, x)),
+        lambda x: functional.relaxed_transport(functional.rms_distances(x, flat)),
+        functional.self_similarity,
+        lambda x: functional.self_similarity_error(x, target),
+        lambda x: functional.relative_l1_error(functional.mean_and_covariance(x)[1], 0 * x[:, :3]),
+    ):
+        assert np.isfinite(function(tf.constant(flat))).all()
+        assert np.isfinite(gradient(function, flat)).all()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, y, w: functional.relaxed_transport(functional.cosine_distances(x, y), w, w[:5]),
+        lambda x, y, w: functional.relaxed_transport(functional.rms_distances(x, y), w, w[:5]),
+        lambda x, y, w: functional.self_similarity_error(
+            x, functional.self_similarity(tf.concat([y, y[:, :2]], 1), w), w
+        ),
+        lambda x, y, w: functional.mean_and_covariance(x, w)[1],
+        lambda x, y, w: functional.relative_l1_error(x[:, :5], y),
+    ],
+)
+def test_the_gradients_of_transport_and_similarity_are_numeric(function, rng):
+    x, y, weights = rows(rng), tf.constant(rows(rng, 5)), rng.random(7)
+    assert_gradient_is_numeric(lambda x: function(x, y, weights), x, step=1e-6)
