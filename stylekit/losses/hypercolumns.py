@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from keras import ops
 
 from stylekit.functional import EPSILON, full_precision
 from stylekit.losses.canvas import Canvas
+from stylekit.losses.region import Region
 
 CELL = 4
 """Side of a hypercolumn's cell in pixels: Kolkin et al. 2022 match at a quarter of the size."""
@@ -147,6 +149,83 @@ def block_size(cells, blocks) -> int:
     return size
 
 
+def regular_sample(shape: tuple[int, int], most: int) -> np.ndarray:
+    """Return the places of at most so many cells of a grid, every so many rows and columns.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the grid.
+    most : int
+
+    Returns
+    -------
+    ndarray [M]
+        Indices of cells, row by row, that rise.
+    """
+    height, width = shape
+    step = max(1.0, (height * width / most) ** 0.5)
+    counts = [max(1, int(side / step)) for side in shape]
+    rows, across = (
+        ((np.arange(count) + 0.5) * side / count).astype(int)
+        for count, side in zip(counts, shape, strict=True)
+    )
+    return (rows[:, None] * width + across).ravel()
+
+
+def sampled(features: Mapping[str, Any], index: Mapping[str, Any], factors: Mapping[str, Any]):
+    """Return the hypercolumns of a sample of cells.
+
+    Parameters
+    ----------
+    features : mapping of str to tensor [B, h, w, C]
+        Feature maps, by layer.
+    index : mapping of str to tensor [N, K]
+        As `CellGrid.index` returns it.
+    factors : mapping of str to tensor or float
+        What each layer is multiplied by.
+
+    Returns
+    -------
+    tensor [B, N, sum C]
+        In full precision; the layers in the order of their names.
+    """
+    columns = []
+    for layer in sorted(index):
+        column = cell_means(features[layer], index[layer])
+        columns.append(column * ops.cast(factors[layer], column.dtype))
+    return ops.concatenate(columns, axis=-1)
+
+
+def feature_factors(features, index, weights: Mapping[str, float]) -> dict[str, Any]:
+    """Return by layer the factor that makes its entries in a sample sum to its weight on average.
+
+    Parameters
+    ----------
+    features, index
+        See `sampled`.
+    weights : mapping of str to float
+        By layer.
+
+    Returns
+    -------
+    dict of str to tensor
+        float32: the weight, divided by the mean magnitude of the features and by their number.
+    """
+    factors = {}
+    for layer, weight in weights.items():
+        total = ops.mean(ops.sum(ops.abs(cell_means(features[layer], index[layer])), axis=-1))
+        factors[layer] = ops.cast(weight / ops.maximum(total, EPSILON), "float32")
+    return factors
+
+
+def cell_means(feature, index):
+    """Return the means ``[B, N, C]`` of a map ``[B, h, w, C]`` over sampled cells ``[N, K]``."""
+    _, height, width, channels = ops.shape(feature)
+    rows = ops.reshape(feature, (-1, height * width, channels))
+    return ops.mean(full_precision(ops.take(rows, index, axis=1)), axis=2)
+
+
 class CellGrid:
     """Feature maps and masks of a picture, averaged over cells of `CELL` pixels.
 
@@ -180,3 +259,74 @@ class CellGrid:
             layer: block_means(self.canvas.mask(mask, layer), self._blocks[layer])
             for layer in self.layers
         }
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the finest layer's grid of cells."""
+        return self._cells(self._finest)
+
+    def weights(self, region: Region) -> np.ndarray:
+        """Return what a region's mask weighs in each cell of `shape`: ``[h * w]``, in [0, 1]."""
+        if region.mask is None:
+            return np.ones(math.prod(self.shape), "float32")
+        mask = self.canvas.resolve_mask(region.mask, region.what, region.argument)
+        pooled = self.canvas.mask(mask, self._finest)
+        return ops.convert_to_numpy(block_means(pooled, self._blocks[self._finest])).ravel()
+
+    def index(self, places: np.ndarray) -> dict[str, Any]:
+        """Return which positions of the feature maps make up a sample of cells; see `sampled`.
+
+        Parameters
+        ----------
+        places : ndarray [N]
+            Indices of cells of `shape`, row by row.
+
+        Returns
+        -------
+        dict of str to tensor [N, K]
+            int32, by layer: indices into the feature map of the K positions of each cell.
+        """
+        return {
+            layer: _members(places, self.shape, self._maps[layer], self._blocks[layer])
+            for layer in self.layers
+        }
+
+    def pixel_index(self, places: np.ndarray):
+        """Return the same for the pixels of the picture: a tensor ``[N, K]``."""
+        pixels = self.canvas.shape
+        block = min(own // cells for own, cells in zip(pixels, self.shape, strict=True))
+        return _members(places, self.shape, pixels, block)
+
+    @property
+    def _finest(self) -> str:
+        return max(self.layers, key=lambda layer: math.prod(self._cells(layer)))
+
+    @functools.cached_property
+    def _maps(self) -> dict[str, tuple[int, int]]:
+        """Height and width of the feature maps."""
+        ones = ops.ones((1, *self.canvas.shape, 1))
+        return {layer: self.canvas.pool(ones, layer).shape[1:3] for layer in self.layers}
+
+    def _cells(self, layer: str) -> tuple[int, int]:
+        height, width = self._maps[layer]
+        return height // self._blocks[layer], width // self._blocks[layer]
+
+
+def _members(places: np.ndarray, shape, positions, block: int):
+    """Return the positions ``[N, K]`` of a map that lie in some cells of a grid.
+
+    Parameters
+    ----------
+    places : ndarray [N]
+    shape, positions : (int, int)
+        Height and width of the grid, and of the map.
+    block : int
+        Side of a cell in positions.
+    """
+    rows, columns = (
+        _repeated(own // block, wanted) * block
+        for own, wanted in zip(positions, shape, strict=True)
+    )
+    first = rows[places // shape[1]] * positions[1] + columns[places % shape[1]]
+    inside = np.add.outer(np.arange(block) * positions[1], np.arange(block)).ravel()
+    return ops.convert_to_tensor(first[:, None] + inside, "int32")

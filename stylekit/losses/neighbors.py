@@ -35,6 +35,7 @@ from stylekit.losses.hypercolumns import (
     block_size,
     hypercolumns,
     nearest_neighbors,
+    regular_sample,
     resized,
 )
 from stylekit.losses.region import Region
@@ -388,14 +389,7 @@ class _Offer:
         # Each layer is matched once: its map is not needed again.
         columns = hypercolumns([self.maps.pop(layer) for layer in layers], factors)
         height, width, depth = columns.shape[1:]
-        # Every so many rows and columns, so that no more are left than are wanted.
-        step = max(1.0, (height * width / most) ** 0.5)
-        counts = [max(1, int(side / step)) for side in (height, width)]
-        rows, across = (
-            ((np.arange(count) + 0.5) * side / count).astype(int)
-            for count, side in zip(counts, (height, width), strict=True)
-        )
-        places = (rows[:, None] * width + across).ravel()
+        places = regular_sample((height, width), most)
         weights = None
         if self._weights is not None:
             weights = ops.convert_to_numpy(self._weights[layers[0]]).ravel()

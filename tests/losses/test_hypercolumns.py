@@ -80,3 +80,41 @@ def test_masks_have_the_shape_of_the_maps(extractor, shape):
     for layer, stride in zip(LAYERS, (1, 2, 4, 8), strict=True):
         assert maps[layer].shape[:3] == masks[layer].shape[:3]
         assert maps[layer].shape[1] == shape[0] // max(4, stride)
+
+
+@pytest.mark.parametrize("most", [1, 30, 120, 10**6])
+def test_a_regular_sample_has_at_most_so_many_cells_spread_evenly(most):
+    places = hypercolumns.regular_sample((12, 10), most)
+    assert len(set(places.tolist())) == len(places) <= min(most, 120)
+    assert len(places) == 120 or len(places) > most / 4
+    rows, columns = np.divmod(places, 10)
+    assert abs(rows.mean() - 5.5) <= 1
+    assert abs(columns.mean() - 4.5) <= 1
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (61, 53)])
+def test_a_sample_of_hypercolumns_is_that_of_all(shape, extractor, rng):
+    picture = rng.random((*shape, 3), "float32")
+    grid = CellGrid(Canvas(extractor, shape, picture=picture), LAYERS[::-1])  # the finest last
+    maps = grid.maps(tf.constant(picture[None]))
+    finest = maps[LAYERS[0]].shape[1:3]
+    assert grid.shape == tuple(finest)
+    places = np.array([0, 5, 77, 150])
+    features = grid.canvas.extract(grid.canvas.image, LAYERS)
+    found = hypercolumns.sampled(features, grid.index(places), dict.fromkeys(LAYERS, 2.0))
+    expected = hypercolumns.hypercolumns([maps[layer] for layer in LAYERS], [2.0] * 4)
+    expected = tf.gather(tf.reshape(expected, (-1, expected.shape[-1])), places)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-5)
+    colors = hypercolumns.cell_means(grid.canvas.image, grid.pixel_index(places))
+    np.testing.assert_allclose(colors[0, 0], picture[:4, :4].mean((0, 1)), rtol=1e-5)
+
+
+def test_factors_make_the_entries_of_a_layer_sum_to_its_weight(extractor, rng):
+    picture = rng.random((32, 32, 3), "float32")
+    grid = CellGrid(Canvas(extractor, (32, 32), picture=picture), LAYERS[:2])
+    features = grid.canvas.extract(grid.canvas.image, LAYERS[:2])
+    index = grid.index(np.arange(20))
+    weights = dict(zip(LAYERS, (1.0, 3.0), strict=False))
+    factors = hypercolumns.feature_factors(features, index, weights)
+    columns = np.abs(hypercolumns.sampled(features, index, factors)[0]).mean(0)
+    np.testing.assert_allclose([columns[:64].sum(), columns[64:].sum()], [1, 3], rtol=1e-4)
