@@ -30,6 +30,7 @@ NO_ARGUMENT = {
     "losses/neighbors.py NeighborStyleLoss._check": 1,  # masks of the picture and of the styles
     "losses/patch.py PatchStyleLoss._check_maps": 2,  # two maps that do not match
     "losses/patch.py feature_patches": 1,  # either picture, and the layers
+    "losses/relaxed_transport.py RelaxedTransportLoss.prepare": 1,  # masks of both sides
     "losses/statistic.py StatisticLoss._statistic": 1,  # a method that the user wrote
     "masks/color_maps/matching.py match_regions": 2,  # two maps that do not match
     "masks/color_maps/matching.py _check_apart": 1,  # two options that name one colour

@@ -9,6 +9,8 @@ from stylekit.losses.palette import PaletteLoss
 from stylekit.losses.patch import PatchStyleLoss
 from stylekit.losses.photoreal import MattingLaplacianLoss
 from stylekit.losses.region import Region
+from stylekit.losses.relaxed_transport import RelaxedTransportLoss
+from stylekit.losses.self_similarity import SelfSimilarityLoss
 from stylekit.losses.statistic import StatisticLoss
 from stylekit.losses.tileable import TileableLoss
 from stylekit.losses.variation import TotalVariationLoss
@@ -27,6 +29,8 @@ __all__ = [
     "PatchStyleLoss",
     "PixelLoss",
     "Region",
+    "RelaxedTransportLoss",
+    "SelfSimilarityLoss",
     "StatisticLoss",
     "TileableLoss",
     "TotalVariationLoss",

@@ -213,8 +213,8 @@ def reference_at(reference, canvas: Canvas):
     return ops.stack([ops.convert_to_tensor(resize(one, canvas.shape)) for one in reference])
 
 
-def check_batch(image, reference):
-    """Raise `InputError` if references are neither one nor as many as the pictures."""
+def check_batch(image, reference) -> None:
+    """Raise `InputError` if there are several references, and not one a picture."""
     # A traced function may not know its number of pictures.
     if reference.shape[0] != 1 and image.shape[0] not in (None, reference.shape[0]):
         fail(

@@ -49,3 +49,39 @@ def evaluate():
         return value.numpy(), gradient.numpy()
 
     return run
+
+
+@pytest.fixture
+def assert_gradient_is_numeric():
+    """A function that checks a term's gradient by central differences in float64."""
+
+    def check(term, canvas, image):
+        def double(structure):
+            return tf.nest.map_structure(
+                lambda one: tf.cast(one, "float64") if one.dtype.is_floating else one, structure
+            )
+
+        image = tf.constant(image[None])
+        targets = double(term.prepare(canvas))
+        features = canvas.extract(image, term.layers_of(canvas.extractor))
+        inputs = double({"image": image, **features})
+
+        def value(inputs):
+            return term.compute(inputs["image"], inputs, targets)[0]
+
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            found = value(inputs)
+        assert found.dtype == tf.float64
+        slopes = tape.gradient(found, inputs, unconnected_gradients="zero")
+        step = {
+            key: 1e-6 * tf.random.stateless_normal(one.shape, (1, 2), dtype="float64")
+            for key, one in inputs.items()
+        }
+        ends = [
+            value({key: one + sign * step[key] for key, one in inputs.items()}) for sign in (1, -1)
+        ]
+        slope = sum(tf.reduce_sum(slopes[key] * step[key]) for key in inputs)
+        np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2, rtol=1e-3)
+
+    return check
