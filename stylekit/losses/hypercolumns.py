@@ -304,6 +304,7 @@ class CellGrid:
     @functools.cached_property
     def _maps(self) -> dict[str, tuple[int, int]]:
         """Height and width of the feature maps."""
+        self.canvas.check_size(self.layers)
         ones = ops.ones((1, *self.canvas.shape, 1))
         return {layer: self.canvas.pool(ones, layer).shape[1:3] for layer in self.layers}
 

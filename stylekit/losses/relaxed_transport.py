@@ -67,7 +67,7 @@ class RelaxedTransportLoss(Loss):
     moments, palette : float
         Weights of the second and the third term beside the first's 1, at least 0.
     samples : int
-        Most cells of 4 x 4 pixels of a region, and of its style region, that are compared. Time and
+        Most cells of a region, and of its style region, that are compared; see `CellGrid`. Time and
         memory grow with the square. Of fewer cells all are taken.
     style_scale : float
         Size of the style pictures relative to their own: above 1 the strokes grow.
@@ -93,8 +93,9 @@ class RelaxedTransportLoss(Loss):
       same from step to step.
     - A hypercolumn is the mean over a cell instead of an interpolated point, and its layers are
       divided by the mean of their features and their number of channels; theirs are as they are.
-    - The moments' errors are relative, and so are the weights of the terms: theirs of the palette
-      falls with the weight of the content, to 1/2 at the finest of their sizes, our default.
+    - The moments' errors are relative to the style's.
+    - Their weight of the palette is the inverse of the content's, and doubles with each size. Ours
+      is by default theirs at the finest size, 1/2.
     - Their colours are a rotation of RGB, which leaves Euclidean distances as they are. Their
       program adds the cosine distance of the colours, which depends on where black lies.
     - Soft masks are ours.
@@ -155,7 +156,6 @@ class RelaxedTransportLoss(Loss):
             self.styles, self.regions, self.style_regions, strict=True
         ):
             beside = canvas.beside(style, self.style_scale)
-            beside.check_size(layers)
             grids.append(CellGrid(beside, list(layers)))
             sides = grid.weights(region), grids[-1].weights(source)
             pairs.append(sides)

@@ -49,8 +49,8 @@ class SelfSimilarityLoss(Loss):
     mask : array [H, W], path, PIL image or callable, optional
         Where the content counts. The places of a pair weigh by its values.
     samples : int
-        Most cells of 4 x 4 pixels that are compared; of more, a regular grid of them is taken.
-        Time and memory grow with the square.
+        Most cells that are compared, of 4 x 4 pixels as in `CellGrid`; of more, a regular grid of
+        them is taken. Time and memory grow with the square.
     weight, name
         See `Loss`.
 

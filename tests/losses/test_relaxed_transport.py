@@ -150,6 +150,15 @@ def test_empty_regions_are_listed_in_pairs(photo, style, canvas):
         RelaxedTransportLoss(style, np.zeros((48, 40)))
 
 
+def test_a_picture_that_is_too_small_is_an_error(photo, style, canvas, canvas_of):
+    for small, shown, message in (
+        (style[:3], canvas, "a style or reference picture is too small for layer block3_conv1"),
+        (style, canvas_of(photo[:3]), "the picture is too small for layer block3_conv1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            RelaxedTransportLoss(small, layers=LAYERS).prepare(shown)
+
+
 def test_numbers_of_styles_and_masks_that_differ_are_an_error(style):
     with pytest.raises(InputError, match="expected one `mask`, or 3, received 2") as error:
         RelaxedTransportLoss([style] * 3, [None] * 2)
