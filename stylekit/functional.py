@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from stylekit._checks import choice
@@ -23,6 +24,13 @@ EPSILON = 1e-8
 
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in the luma of ITU-R BT.601, the Y of YIQ."""
+
+NOISE = 1e-6
+"""Variance that is added to features before a root is taken of it, relative to their mean square.
+In float32 a variance that is a difference of means is uncertain by about a tenth of that."""
+
+QUANTILE_BLOCK = 2**21
+"""Values of which quantiles are taken at once: about 0.1 GB."""
 
 _FLAT = 1e-5
 
@@ -235,6 +243,273 @@ def gram_scale(target: Tensor, normalize: str = "relative") -> Tensor:
         "neural-style": channels**4,
     }[normalize]
     return ops.ones_like(square) / divisor
+
+
+def raw_moments(feature: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the means of each channel and of its square over a region.
+
+    Parameters
+    ----------
+    feature : tensor [B, h, w, C]
+    mask : tensor [1 or B, h, w, 1] or None
+
+    Returns
+    -------
+    tensor [B, 2, C]
+        Means over positions, as tiles need them. Zero where the mask is empty.
+    """
+    feature = full_precision(feature)
+    both = (masked_mean(feature, mask), masked_mean(ops.square(feature), mask))
+    return ops.stack(both, axis=1)
+
+
+def moment_distance(moments: Tensor, target: Tensor) -> Tensor:
+    """Return the relative squared error of means and standard deviations of the channels.
+
+    Parameters
+    ----------
+    moments, target : tensor [B, 2, C], [1 or B, 2, C]
+        As `raw_moments` gives them.
+
+    Returns
+    -------
+    tensor [B]
+        ``(|mu - mu_t|^2 + |sigma - sigma_t|^2) / (|mu_t|^2 + |sigma_t|^2)``: 1 for features that
+        are all zero. The deviation is the root of the variance plus `NOISE` times the mean square
+        plus `EPSILON`, so that its gradient stays finite on constant features.
+    """
+    return relative_error(_mean_and_deviation(moments), _mean_and_deviation(target))
+
+
+def _mean_and_deviation(moments):
+    mean, square = ops.unstack(full_precision(moments), axis=1)
+    variance = ops.maximum(square - ops.square(mean), 0) + NOISE * square
+    return ops.stack((mean, ops.sqrt(variance + EPSILON)), axis=1)
+
+
+def joint_moments(feature: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the second moments of the channels, and their means, over a region.
+
+    Parameters
+    ----------
+    feature : tensor [B, h, w, C]
+    mask : tensor [1 or B, h, w, 1] or None
+
+    Returns
+    -------
+    tensor [B, C, C + 1]
+        `masked_gram_matrix` and, in the last column, `masked_mean`: means over positions, as tiles
+        need them. Mean and covariance follow from it.
+    """
+    gram = masked_gram_matrix(feature, mask)
+    return ops.concatenate((gram, masked_mean(feature, mask)[..., None]), axis=-1)
+
+
+def covariance_root(target: Tensor) -> Tensor:
+    """Return the root of the covariance of a target of `gaussian_distance`.
+
+    Parameters
+    ----------
+    target : tensor [1 or B, C, C + 1]
+        As `joint_moments` gives them.
+
+    Returns
+    -------
+    tensor [1 or B, C, C]
+        The symmetric square root, of the covariance plus `gaussian_distance`'s noise, in float64.
+    """
+    _, covariance = _gaussian(target, _energy(target))
+    values, vectors = ops.eigh(covariance)
+    roots = ops.sqrt(ops.maximum(values, 0))
+    return ops.matmul(vectors * roots[:, None, :], ops.swapaxes(vectors, 1, 2))
+
+
+def gaussian_distance(moments: Tensor, target: Tensor, root: Tensor | None = None) -> Tensor:
+    """Return the squared Wasserstein distance of two Gaussians, relative to the target.
+
+    Parameters
+    ----------
+    moments, target : tensor [B, C, C + 1], [1 or B, C, C + 1]
+        As `joint_moments` gives them.
+    root : tensor [1 or B, C, C], optional
+        `covariance_root` of the target, where it is used more than once.
+
+    Returns
+    -------
+    tensor [B]
+        ``(|mu - mu_t|^2 + tr(S + T - 2 (T^1/2 S T^1/2)^1/2)) / E|f_t|^2``, with the covariances S
+        of the features and T of the target: 1 for features that are all zero.
+
+    Notes
+    -----
+    The Gaussians are those of the features plus noise of variance ``e = NOISE E|f_t|^2`` in every
+    direction, which keeps the roots' slopes finite where a covariance is singular. With
+    ``M = T^1/2 S T^1/2`` the gradient is ``d tr M^1/2 = tr(M^-1/2 dM) / 2``, which, unlike that
+    of eigenvectors, has no singularity where eigenvalues are equal. Of the matrices [C, C] all is
+    computed in float64: M holds squares of variances, down to e^2.
+    """
+    energy = _energy(target)
+    mean, covariance = _gaussian(moments, energy)
+    target_mean, target_covariance = _gaussian(target, energy)
+    root = covariance_root(target) if root is None else root
+    both = ops.matmul(ops.matmul(root, covariance), root)
+    fixed = ops.stop_gradient(both)
+    values, vectors = ops.eigh(fixed)
+    roots = ops.sqrt(ops.maximum(values, ops.square(_noise(energy))[:, None]))
+    slope = ops.matmul(vectors / (2 * roots[:, None, :]), ops.swapaxes(vectors, 1, 2))
+    # Of value tr M^1/2, because the second part is zero, and of gradient M^-1/2 / 2.
+    cross = ops.sum(roots, axis=1) + ops.sum(ops.stop_gradient(slope) * (both - fixed), axis=(1, 2))
+    traces = ops.trace(covariance, axis1=1, axis2=2) + ops.trace(
+        target_covariance, axis1=1, axis2=2
+    )
+    squares = ops.sum(ops.square(mean - target_mean), axis=1)
+    distance = (squares + traces - 2 * cross) / (energy + EPSILON)
+    return ops.cast(distance, _full_dtype(moments))
+
+
+def _energy(moments):
+    """Return the mean over positions of the features' squared length, in float64."""
+    return ops.trace(ops.cast(moments, "float64")[..., :-1], axis1=1, axis2=2)
+
+
+def _noise(energy):
+    return NOISE * energy + EPSILON
+
+
+def _gaussian(moments, energy):
+    """Return mean and covariance, in float64, of features with noise."""
+    moments = ops.cast(moments, "float64")
+    mean = moments[..., -1]
+    covariance = moments[..., :-1] - mean[:, :, None] * mean[:, None, :]
+    identity = ops.eye(mean.shape[-1], dtype="float64")
+    return mean, covariance + _noise(energy)[:, None, None] * identity
+
+
+def quantile_means(values: Tensor, count: int, weights: Tensor | None = None) -> Tensor:
+    """Return the means of quantile functions over equal parts of [0, 1].
+
+    Parameters
+    ----------
+    values : tensor [D, N]
+        The values of D functions.
+    count : int
+        Number of parts, K.
+    weights : tensor [N], optional
+        At least 0, and not all 0. Default: equal.
+
+    Returns
+    -------
+    tensor [D, K]
+        In ascending order. For K = N and equal weights the sorted values; else what N values have
+        to become to be K equally weighted ones, with the least change: the squared 1-D Wasserstein
+        distance to K values is that to these plus a constant.
+    """
+    dtype = _full_dtype(values)
+    values = ops.cast(values, "float64")
+    rows, size = values.shape
+    order = ops.argsort(values, axis=-1)
+    values = ops.take_along_axis(values, order, axis=-1)
+    if weights is None:
+        weights = ops.ones_like(values) / size
+    else:
+        weights = ops.take(ops.cast(weights, "float64"), order)
+        weights = weights / ops.sum(weights, axis=-1, keepdims=True)
+    # The integral of a quantile function is linear between the levels of its values.
+    levels, integral = (
+        ops.pad(ops.cumsum(x, axis=-1), ((0, 0), (1, 0))) for x in (weights, weights * values)
+    )
+    ends = ops.zeros_like(values[:, :1]) + np.arange(count + 1) / count
+    # One search for all rows: what is added keeps their levels, in [0, 1], apart.
+    row = np.arange(rows)[:, None]
+    index = ops.searchsorted(
+        ops.reshape(levels + 2.0 * row, (-1,)), ops.reshape(ends + 2.0 * row, (-1,))
+    )
+    index = ops.reshape(ops.cast(index, "int64"), (rows, count + 1)) - row * (size + 1) - 1
+    index = ops.clip(index, 0, size - 1)
+    at, level, whole = (ops.take_along_axis(x, index, axis=-1) for x in (values, levels, integral))
+    integral = whole + (ends - level) * at
+    return ops.cast((integral[:, 1:] - integral[:, :-1]) * count, dtype)
+
+
+def sliced_quantiles(
+    feature: Tensor, directions: Tensor | None, count: int, mask: Tensor | None = None
+) -> Tensor:
+    """Return `quantile_means` of the features of a picture along directions.
+
+    Parameters
+    ----------
+    feature : tensor [1, h, w, C]
+    directions : tensor [C, D] or None
+        None: the channels themselves, whose quantiles are those of their histograms.
+    count : int
+        Number of parts, K.
+    mask : tensor [1, h, w, 1] or None
+        The weights, not all 0.
+
+    Returns
+    -------
+    tensor [1, D, K]
+    """
+    projected = _projected(feature, directions)[0]
+    weights = None if mask is None else ops.reshape(mask, (-1,))
+    # Some directions at a time, because the sums are taken in float64.
+    step = max(1, QUANTILE_BLOCK // max(projected.shape[1], count))
+    parts = [
+        quantile_means(projected[first : first + step], count, weights)
+        for first in range(0, projected.shape[0], step)
+    ]
+    return ops.concatenate(parts)[None]
+
+
+def sliced_distance(
+    feature: Tensor, quantiles: Tensor, directions: Tensor | None, mask: Tensor | None = None
+) -> Tensor:
+    """Return the mean squared 1-D Wasserstein distance along directions, relative to the target.
+
+    Parameters
+    ----------
+    feature : tensor [B, h, w, C]
+    quantiles : tensor [1, D, K]
+        The target, as `sliced_quantiles` gives it.
+    directions : tensor [C, D] or None
+        As for `sliced_quantiles`.
+    mask : tensor [1 or B, h, w, 1] or None
+
+    Returns
+    -------
+    tensor [B]
+        ``mean_d sum_p m_p (v_d f_p - q_d(u_dp))^2 / sum_p m_p`` over the mean of ``q_d^2``, where
+        u_dp, the level of position p along direction d, is the share of the region's mass that
+        lies below it, and half its own: 1 for features that are all zero.
+    """
+    projected = _projected(feature, directions)
+    quantiles = ops.cast(quantiles, projected.dtype)
+    count, positions = quantiles.shape[-1], projected.shape[-1]
+    if mask is None:
+        index = ((np.arange(positions) + 0.5) * count / positions).astype("int32")
+        error = ops.square(ops.sort(projected, axis=-1) - ops.take(quantiles, index, axis=-1))
+        error = ops.mean(error, axis=-1)
+    else:
+        order = ops.argsort(ops.stop_gradient(projected), axis=-1)
+        weights = ops.reshape(ops.cast(mask, projected.dtype), (-1, 1, positions))
+        weights = weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), EPSILON)
+        weights = ops.take_along_axis(weights + ops.zeros_like(projected), order, axis=-1)
+        levels = ops.cumsum(weights, axis=-1) - weights / 2
+        index = ops.clip(ops.cast(levels * count, "int32"), 0, count - 1)
+        matched = ops.take_along_axis(
+            quantiles + ops.zeros_like(projected[..., :1]), index, axis=-1
+        )
+        error = ops.square(ops.take_along_axis(projected, order, axis=-1) - matched)
+        error = ops.sum(weights * error, axis=-1)
+    return ops.mean(error, axis=-1) / (ops.mean(ops.square(quantiles)) + EPSILON)
+
+
+def _projected(feature, directions):
+    """Return features along directions, ``[B, D, N]``."""
+    positions = _positions(feature)
+    if directions is not None:
+        positions = ops.matmul(positions, ops.cast(directions, positions.dtype))
+    return ops.swapaxes(positions, 1, 2)
 
 
 def cosine_distances(a: Tensor, b: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import linalg
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from skimage.color import rgb2yiq
@@ -681,3 +682,184 @@ def test_equal_rows_have_finite_values_and_gradients(constant, dtype):
 def test_the_gradients_of_transport_and_similarity_are_numeric(function, rng):
     x, y, weights = rows(rng), tf.constant(rows(rng, 5)), rng.random(7)
     assert_gradient_is_numeric(lambda x: function(x, y, weights), x, step=1e-6)
+
+
+# Distributions
+
+
+def spread(rng, shape=(2, 6, 5, 3), mean=2.0):
+    """Features whose channels are correlated and of different means."""
+    mixed = rng.normal(size=shape) @ rng.normal(size=(shape[-1], shape[-1]))
+    return mixed + mean * rng.random(shape[-1])
+
+
+def flat(feature):
+    return feature.reshape(len(feature), -1, feature.shape[-1])
+
+
+def energy(feature):
+    return np.sum(np.square(feature), axis=(1, 2, 3)) / np.prod(feature.shape[1:3])
+
+
+def wasserstein(a, b):
+    """The squared distance of Gaussians by SciPy, relative to the mean square of b."""
+    (mean, S), (target, T) = ((x.mean(0), np.cov(x.T, bias=True)) for x in (a, b))
+    cross = np.trace(linalg.sqrtm(S @ T).real)
+    total = np.sum((mean - target) ** 2) + np.trace(S) + np.trace(T) - 2 * cross
+    return total / np.mean(np.sum(b**2, axis=1))
+
+
+def gaussian_distance(a, b, mask=None):
+    moments = functional.joint_moments(a, mask), functional.joint_moments(b)
+    return functional.gaussian_distance(*moments)
+
+
+def moment_distance(a, b, mask=None):
+    return functional.moment_distance(functional.raw_moments(a, mask), functional.raw_moments(b))
+
+
+def sliced_distance(a, b, directions=None, mask=None, count=None):
+    count = count or np.prod(np.shape(a)[1:3])
+    quantiles = functional.sliced_quantiles(b, directions, count)
+    return functional.sliced_distance(a, quantiles, directions, mask)
+
+
+DISTANCES = [gaussian_distance, moment_distance, sliced_distance]
+
+
+def distance_to(b, distance, a):
+    """Return a distance to b as a function of features like a, whose gradient is sought."""
+    if distance is not sliced_distance:
+        return lambda x, mask=None: distance(x, b, mask=mask)
+    quantiles = functional.sliced_quantiles(b, None, np.prod(a.shape[1:3]))
+    return lambda x, mask=None: functional.sliced_distance(x, quantiles, None, mask)
+
+
+def test_the_gaussian_distance_is_the_formula(rng):
+    a, b = spread(rng), spread(rng, (1, 4, 9, 3))
+    expected = [wasserstein(x, flat(b)[0]) for x in flat(a)]
+    np.testing.assert_allclose(gaussian_distance(a, b), expected, rtol=1e-4)
+
+
+def test_the_gaussian_distance_of_a_shift_is_its_square(rng):
+    a, shift = spread(rng), np.array([0.3, -2, 0.7])
+    expected = np.sum(shift**2) / energy(a)
+    np.testing.assert_allclose(gaussian_distance(a + shift, a), expected, rtol=1e-7)
+
+
+def test_the_gaussian_distance_of_a_scaled_picture_is_that_of_its_deviations(rng):
+    a = spread(rng)
+    a -= a.mean((1, 2), keepdims=True)
+    np.testing.assert_allclose(gaussian_distance(1.5 * a, a), [0.25, 0.25], rtol=1e-5)
+
+
+def test_the_moment_distance_is_the_formula(rng):
+    a, b = spread(rng), spread(rng, (1, 4, 9, 3))
+    (mean, deviation), target = functional.moments(a), functional.moments(b)
+    error = np.sum((mean - target[0]) ** 2 + (deviation - target[1]) ** 2, axis=1)
+    np.testing.assert_allclose(moment_distance(a, b), error / energy(b), rtol=1e-4)
+
+
+def test_the_sliced_distance_of_one_channel_is_the_exact_one(rng):
+    a, b = rng.normal(size=(1, 6, 5, 1)), rng.normal(size=(1, 5, 6, 1)) + 1
+    exact = np.mean((np.sort(a.ravel()) - np.sort(b.ravel())) ** 2) / np.mean(b**2)
+    for sign in (1.0, -1.0):
+        np.testing.assert_allclose(sliced_distance(a, b, np.array([[sign]])), [exact], rtol=1e-7)
+
+
+def test_the_sliced_distance_along_a_direction_is_that_of_the_projections(rng):
+    a, b, directions = spread(rng), spread(rng, (1, 5, 6, 3)), rng.normal(size=(3, 4))
+    x, y = (np.sort(flat(one) @ directions, axis=1) for one in (a, b))
+    expected = np.mean((x - y) ** 2, axis=(1, 2)) / np.mean(y**2)
+    np.testing.assert_allclose(sliced_distance(a, b, directions), expected, rtol=1e-7)
+
+
+def test_the_quantiles_of_other_sizes_have_the_exact_gradient(rng):
+    """For 7 values against 10 the exact plan is that of 70 copies."""
+    a, b = rng.normal(size=7), rng.normal(size=10)
+    plan = np.reshape(np.repeat(np.sort(b), 7), (7, 10))
+    found = functional.quantile_means(b[None], 7)[0]
+    np.testing.assert_allclose(found, plan.mean(1), rtol=1e-12)
+    exact = np.mean((np.sort(a)[:, None] - plan) ** 2)
+    np.testing.assert_allclose(np.mean((np.sort(a) - found) ** 2), exact - np.mean(plan.var(1)))
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 40])
+def test_weighted_quantiles_are_those_of_copies(count, rng):
+    values, copies = rng.normal(size=(3, 6)), np.array([0, 2, 1, 0, 3, 1])
+    found = functional.quantile_means(values, count, copies / 3)
+    expected = functional.quantile_means(np.repeat(values, copies, axis=1), count)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_a_distribution_knows_no_positions(distance, rng):
+    a = spread(rng, (1, 6, 5, 3))
+    permuted = rng.permutation(a.reshape(30, 3)).reshape(1, 6, 5, 3)
+    larger = np.tile(a, (1, 2, 3, 1))
+    for one, other in ((permuted, a), (larger, a), (a, larger)):
+        to_other = distance_to(other, distance, one)
+        np.testing.assert_allclose(to_other(one), [0], atol=1e-12)
+        np.testing.assert_allclose(gradient(to_other, one), 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_features_that_are_all_zero_are_at_a_distance_of_one(distance, rng):
+    b = spread(rng, (1, 6, 5, 3))
+    np.testing.assert_allclose(distance(np.zeros_like(b), b), [1], rtol=5e-3)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_a_distance_is_dimensionless(distance, rng):
+    a, b = spread(rng), spread(rng, (1, 6, 5, 3))
+    np.testing.assert_allclose(distance(7 * a, 7 * b), distance(a, b), rtol=1e-5)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_a_hard_mask_takes_the_distance_of_its_region(distance, rng):
+    a, b, mask = spread(rng), spread(rng, (1, 6, 5, 3)), np.zeros((1, 6, 5, 1))
+    mask[:, 1:5, 2:] = 1
+    options = {"count": 12} if distance is sliced_distance else {}
+    found = distance(a, b, mask=mask, **options)
+    np.testing.assert_allclose(found, distance(a[:, 1:5, 2:], b), rtol=1e-6)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_gradient_of_a_distance_is_numeric(masked, distance, rng):
+    a, b = spread(rng), spread(rng, (1, 4, 9, 3))
+    mask = soft_mask(rng) if masked else None
+    to_b = distance_to(b, distance, a)
+    assert_gradient_is_numeric(lambda x: to_b(x, mask), a, rtol=1e-5)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_degenerate_features_have_finite_gradients(dtype, distance, rng):
+    """Fewer positions than channels, equal variances, one colour, zero, and themselves."""
+    few, ones = rng.random((1, 2, 2, 7)), np.ones((1, 2, 2, 7))
+    equal = np.concatenate([np.eye(4), -np.eye(4)]).reshape(1, 2, 4, 4)
+    pairs = [(few, 3 * few[:, ::-1]), (few, few), (few, ones), (ones, few), (ones, 2 * ones)]
+    pairs += [(0 * ones, few), (few, 0 * ones), (0 * ones, 0 * ones), (equal, 2 * equal)]
+    for a, b in pairs:
+        a, b = a.astype(dtype), b.astype(dtype)
+        to_b = distance_to(b, distance, a)
+        found = gradient(to_b, a)
+        assert np.isfinite(to_b(a)).all()
+        assert np.isfinite(found).all()
+        size = max(energy(b)[0], 1e-8) ** 0.5  # a move by all of the target's length
+        assert np.abs(found).max() * size < 5 * (1 + np.abs(a).max() / size)
+
+
+def test_the_gaussian_distance_in_float32_is_that_in_float64(rng):
+    """Of a covariance whose rank is lower than its size, beside a large mean."""
+    a, b = (10 + rng.random((1, 4, 5, 64)) for _ in range(2))
+    single = [x.astype("float32") for x in (a, b)]
+    np.testing.assert_allclose(gaussian_distance(*single), gaussian_distance(a, b), rtol=0.02)
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_every_distance_of_half_precision_is_float32(dtype, rng):
+    a, b, mask = (tf.cast(x, dtype) for x in (spread(rng), spread(rng), soft_mask(rng)))
+    results = [distance(a, b[:1], mask=mask) for distance in DISTANCES]
+    assert [x.dtype for x in results] == [tf.float32] * 3
