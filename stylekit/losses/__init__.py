@@ -4,6 +4,7 @@ from stylekit.losses.base import Loss
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import ContentLoss, PixelLoss
 from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss
+from stylekit.losses.moments import MomentStyleLoss
 from stylekit.losses.neighbors import NeighborStyleLoss
 from stylekit.losses.palette import PaletteLoss
 from stylekit.losses.patch import PatchStyleLoss
@@ -13,6 +14,7 @@ from stylekit.losses.relaxed_transport import RelaxedTransportLoss
 from stylekit.losses.self_similarity import SelfSimilarityLoss
 from stylekit.losses.statistic import StatisticLoss
 from stylekit.losses.tileable import TileableLoss
+from stylekit.losses.transport import SlicedWassersteinLoss, WassersteinStyleLoss
 from stylekit.losses.variation import TotalVariationLoss
 from stylekit.losses.windows import WindowGramStyleLoss
 
@@ -24,6 +26,7 @@ __all__ = [
     "Loss",
     "MaskedGramStyleLoss",
     "MattingLaplacianLoss",
+    "MomentStyleLoss",
     "NeighborStyleLoss",
     "PaletteLoss",
     "PatchStyleLoss",
@@ -31,8 +34,10 @@ __all__ = [
     "Region",
     "RelaxedTransportLoss",
     "SelfSimilarityLoss",
+    "SlicedWassersteinLoss",
     "StatisticLoss",
     "TileableLoss",
     "TotalVariationLoss",
+    "WassersteinStyleLoss",
     "WindowGramStyleLoss",
 ]
