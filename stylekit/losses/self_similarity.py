@@ -50,7 +50,8 @@ class SelfSimilarityLoss(Loss):
         Where the content counts. The places of a pair weigh by its values.
     samples : int
         Most cells that are compared, of 4 x 4 pixels as in `CellGrid`; of more, a regular grid of
-        them is taken. Time and memory grow with the square.
+        them is taken, which a weight of several times the default of the recipes can make visible
+        in flat areas. Time and memory grow with the square.
     weight, name
         See `Loss`.
 
