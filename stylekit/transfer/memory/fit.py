@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from stylekit._checks import InputError, SetupError, explain, in_bytes, naming
+from stylekit._checks import InputError, SetupError, explain, fail, in_bytes, naming
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss
 from stylekit.transfer.memory.estimate import Memory, estimate_memory, in_units
 from stylekit.transfer.memory.free import free_on_host
 from stylekit.transfer.memory.plan import Plan, Recompute, Tiles, downwards
-from stylekit.transfer.optimizers import OptimizerLike, as_optimizer
+from stylekit.transfer.optimizers import Optimizer, OptimizerLike, as_optimizer
 from stylekit.transfer.plugin import named
 
 PLANS = (Plan(), Recompute(), Tiles(1024), Tiles(512), Tiles(256))
@@ -87,9 +86,7 @@ class FitMemory(Plan):
         SetupError
             If nothing fits in a limit that was given.
         """
-        first = as_optimizer(optimizer)
-        with naming(f"in {named(first)}, method less"):
-            movers = [optimizer, *itertools.islice(downwards(first), 1, None)]
+        movers = [optimizer, *_frugal(as_optimizer(optimizer))]
         for mover in movers:
             for plan in (*PLANS, *downwards(PLANS[-1])):
                 if known == (repr(plan), repr(as_optimizer(mover))):
@@ -145,6 +142,22 @@ class FitMemory(Plan):
             return
         changed = "" if mover is given else f" and {as_optimizer(mover)}"
         self.say(f"Memory: about {in_units(need.total)}{but}, with {plan}{changed}")
+
+
+def _frugal(optimizer: Optimizer) -> Iterator[Optimizer]:
+    """Yield the optimizers to take where the memory does not suffice, by `less`, checked."""
+    with naming(f"in {named(optimizer)}, method less"):
+        while (other := optimizer.less()) is not None:
+            # Else it could go on without end.
+            if not isinstance(other, Optimizer) or not other.memory() < optimizer.memory():
+                fail(
+                    "`less` returned something else than an optimizer that needs less",
+                    expected=f"None, or an Optimizer whose `memory` is below {optimizer.memory()}",
+                    received=f"{other.memory()}" if isinstance(other, Optimizer) else repr(other),
+                    argument="optimizer",
+                )
+            yield other
+            optimizer = other
 
 
 def free_memory() -> int | None:

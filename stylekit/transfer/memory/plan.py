@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from stylekit._checks import InputError, InputTypeError, SetupError, explain, integer
 from stylekit.features import FeatureExtractor
@@ -15,9 +15,7 @@ from stylekit.transfer.memory.shortage import release
 from stylekit.transfer.memory.tiles import Tiling
 from stylekit.transfer.memory.tiling import TiledObjective, check_term
 from stylekit.transfer.objective import Objective, named_terms, read_by
-from stylekit.transfer.optimizers import Optimizer, OptimizerLike
-
-Frugal = TypeVar("Frugal", "Plan", Optimizer)
+from stylekit.transfer.optimizers import OptimizerLike
 
 SMALLEST_TILE = 128
 """Side in pixels below which halos cost more than they save."""
@@ -237,11 +235,11 @@ def _windows(tiling: Tiling, network) -> Piece:
     return Piece(network, (max(down), max(along)), kinds=len(down) * len(along))
 
 
-def downwards(one: Frugal | None) -> Iterator[Frugal]:
-    """Yield a plan, or an optimizer, and those to take where the memory does not suffice."""
-    while one is not None:
-        yield one
-        one = one.less()
+def downwards(plan: Plan | None) -> Iterator[Plan]:
+    """Yield a plan, and those that a run takes where its memory does not suffice."""
+    while plan is not None:
+        yield plan
+        plan = plan.less()
 
 
 class Planned:

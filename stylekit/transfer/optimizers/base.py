@@ -65,7 +65,8 @@ class Optimizer(Plugin, abc.ABC):
     def less(self) -> Optimizer | None:
         """Return this optimizer with the next setting that needs less memory, or None.
 
-        Used by `FitMemory`, before the first step of a run that does not fit otherwise. Default:
-        None, so that an optimizer stays as it was given.
+        Used by `FitMemory`, before the first step of a run that does not fit otherwise; the
+        `memory` of what is returned has to be below this one's. Default: None, so that an
+        optimizer stays as it was given.
         """
         return None

@@ -82,6 +82,13 @@ def test_an_optimizer_of_ones_own_may_need_less(compact_terms, compact, need):
     with pytest.raises(ZeroDivisionError) as caught:
         settled("9GB", compact_terms, compact, optimizer=Own(8))
     assert caught.value.__notes__ == ["in optimizer Own, method less"]
+    # Without a check these would be asked for less without end.
+    for less in (lambda self: self, lambda self: Own(self.copies), lambda self: "adam"):
+        Own.less = less
+        with pytest.raises(InputError, match="expected None, or an Optimizer") as refused:
+            settled("9GB", compact_terms, compact, optimizer=Own(8))
+        assert refused.value.argument == "optimizer"
+        assert refused.value.__notes__ == ["in optimizer Own, method less"]
 
 
 def test_terms_that_tiles_do_not_take(style, compact):
