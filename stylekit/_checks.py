@@ -336,6 +336,21 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
     return FileError(message, argument=argument)
 
 
+def as_path(path: Any, argument: str = "path", hint: str = "") -> Path:
+    """Return a path, or raise `InputTypeError` for what is none, such as a picture or bytes."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputTypeError(
+            explain(
+                f"`{argument}` is not a path",
+                expected="a string or os.PathLike",
+                received=type(path).__name__,
+                hint=hint,
+            ),
+            argument=argument,
+        )
+    return Path(os.fsdecode(path))
+
+
 def status(path: Path, use: str = "read", argument: str = "path") -> os.stat_result | None:
     """Return what the system says of a path, through links; None if nothing is there.
 
@@ -370,12 +385,12 @@ def unusable(name: str, use: str, error: Exception, argument: str = "path") -> F
     )
 
 
-def unwritable(name: str, error: OSError, argument: str) -> FileError:
+def unwritable(name: str, error: Exception, argument: str) -> FileError:
     """Return the error of a file or folder that the system refuses to write."""
     return FileError(
         explain(
             f"{name} cannot be written",
-            received=error.strerror or str(error),
+            received=getattr(error, "strerror", None) or str(error),
             hint="choose another folder, or free some space",
         ),
         argument=argument,
@@ -384,7 +399,7 @@ def unwritable(name: str, error: OSError, argument: str) -> FileError:
 
 def weights_file(path: str | os.PathLike, told_by: str, argument: str = "weights") -> Path:
     """Return `path` if it is a weights file by its name and exists, else raise `FileError`."""
-    path = Path(path)
+    path = as_path(path, argument)
     if path.suffix.lower() not in (".h5", ".hdf5", ".npz"):
         raise FileError(
             explain(
@@ -395,7 +410,16 @@ def weights_file(path: str | os.PathLike, told_by: str, argument: str = "weights
             ),
             argument=argument,
         )
-    if status(path, argument=argument) is None or is_folder(path):
+    if is_folder(path, argument=argument):
+        raise FileError(
+            explain(
+                f"{path}, named by {told_by}, is a folder",
+                expected="a weights file",
+                hint="name a file in it",
+            ),
+            argument=argument,
+        )
+    if status(path, argument=argument) is None:
         name = f"the weights file {path}, named by {told_by},"
         raise absent(path, name, "a weights file", argument)
     return path

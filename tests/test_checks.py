@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
+import stylekit as sk
 from stylekit import _checks
 from stylekit._checks import (
     FileError,
@@ -18,6 +19,8 @@ from stylekit._checks import (
     integer,
     number,
 )
+from stylekit.image.write import prepare_folder
+from stylekit.masks.segmenters.models import open_network
 
 
 @pytest.mark.parametrize(
@@ -186,3 +189,23 @@ def test_the_size_of_a_grid():
     )
     with pytest.raises(InputError):
         grid_size({}, 0)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"out.png", np.zeros((2, 2, 3))])
+@pytest.mark.parametrize(
+    ("function", "argument"),
+    [
+        (_checks.as_path, "path"),
+        (lambda path: _checks.weights_file(path, "weights="), "weights"),
+        (sk.CSVLogger, "path"),
+        (sk.SaveEvery, "path"),
+        (sk.Timelapse, "path"),
+        (sk.transfer.Checkpoint, "folder"),
+        (prepare_folder, "folder"),
+        (open_network, "model"),
+    ],
+)
+def test_what_is_no_path(function, argument, path):
+    with pytest.raises(InputTypeError, match=f"`{argument}` is not a path: .*, received") as caught:
+        function(path)
+    assert caught.value.argument == argument

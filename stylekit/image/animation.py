@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from stylekit import _checks
-from stylekit.image._formats.file import as_path, check_room, named_format, replacing
+from stylekit.image._formats.file import check_room, named_format, replacing
 from stylekit.image.arrays import quantise, resample_values
 from stylekit.image.read import PictureLike, as_image
 
@@ -54,7 +54,7 @@ def write_animation(
     InputError, InputTypeError
         If a picture or another argument cannot be used.
     """
-    path = as_path(path)
+    path = _checks.as_path(path, hint="the path comes first, then the frames")
     kind = _format(path)
     fps = _checks.number(fps, "fps", low=1, high=50)
     hold = _checks.number(hold, "hold", low=0, high=60)
@@ -85,7 +85,7 @@ def check_animation(path: str | os.PathLike[str]) -> None:
     InputTypeError
         If `path` is no path.
     """
-    path = as_path(path)
+    path = _checks.as_path(path)
     _format(path)
     check_room(path)
 

@@ -15,7 +15,7 @@ from stylekit.image._formats import exif as _exif
 from stylekit.image._formats import profile as _profile
 from stylekit.image._formats import tiff as _tiff
 from stylekit.image._formats.decode import decode_file, decode_pil
-from stylekit.image._formats.file import as_path, check_room, named_format, replacing
+from stylekit.image._formats.file import check_room, named_format, replacing
 from stylekit.image._formats.picture import Source, is_source
 from stylekit.image.arrays import quantise, resize
 from stylekit.image.read import PictureLike, as_image
@@ -76,7 +76,7 @@ def write_image(
     InputError, InputTypeError
         If another argument cannot be used.
     """
-    path = as_path(path)
+    path = _checks.as_path(path, hint="the path comes first, then the image")
     kind = _format(path, bits)
     quality = _checks.integer(quality, "quality", low=1, high=100)
     chunks = _text_chunks(text, kind)
@@ -129,7 +129,7 @@ def check_writable(path: str | os.PathLike[str], *, bits: int = 8) -> None:
     InputError, InputTypeError
         If `bits` does not suit the format, or `path` is no path.
     """
-    path = as_path(path)
+    path = _checks.as_path(path)
     _format(path, bits)
     check_room(path)
 
@@ -153,7 +153,7 @@ def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) ->
     FileError
         If it cannot be made, is no folder, or a file cannot be written.
     """
-    folder = as_path(folder)
+    folder = _checks.as_path(folder, "folder")
     try:
         folder.mkdir(exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

@@ -7,8 +7,9 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
+from stylekit._checks import name_of
 from stylekit.transfer import Pyramid, Result, StyleTransfer, TransferError
-from stylekit.transfer.callbacks import Callback, as_callbacks, close, name_of
+from stylekit.transfer.callbacks import Callback, as_callbacks, close
 from stylekit.transfer.checkpoint import as_checkpoint
 
 

@@ -16,10 +16,12 @@ from stylekit._checks import (
     FileError,
     InputTypeError,
     SetupError,
+    as_path,
     check_place,
     explain,
     fail,
     integer,
+    name_of,
     naming,
     number,
     unwritable,
@@ -114,11 +116,6 @@ def _as_callback(value) -> Callback:
             argument="callbacks",
         )
     return _Function(value)
-
-
-def name_of(callback: Callback) -> str:
-    """Return the name under which a callback stops a run."""
-    return getattr(callback, "__name__", type(callback).__name__)
 
 
 def show(callbacks: Iterable[Callback], step: Step) -> str | None:
@@ -236,7 +233,7 @@ class SaveEvery(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 50) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self.every = integer(every, "every", low=1)
         check_writable(self.path)
 
@@ -266,7 +263,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self._file: Any = None
         check_place(self.path)
 
@@ -395,7 +392,7 @@ class Timelapse(Callback):
         fps: float = 12.0,
         hold: float = 1.5,
     ) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self.frames = integer(frames, "frames", low=2, high=1000)
         self.size = integer(size, "size", low=16)
         self.fps = number(fps, "fps", low=1, high=50)

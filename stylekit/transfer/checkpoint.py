@@ -18,7 +18,7 @@ import numpy as np
 
 from stylekit._checks import (
     FileError,
-    InputTypeError,
+    as_path,
     caused_by,
     explain,
     fail,
@@ -101,16 +101,7 @@ class Checkpoint:
     def __init__(
         self, folder: str | os.PathLike[str], every: int = 50, *, keep: bool = False
     ) -> None:
-        if not isinstance(folder, str | os.PathLike):
-            raise InputTypeError(
-                explain(
-                    "a checkpoint's folder is no path",
-                    expected="a string or os.PathLike",
-                    received=type(folder).__name__,
-                ),
-                argument="folder",
-            )
-        self.folder = Path(folder)
+        self.folder = as_path(folder, "folder")
         self.every = integer(every, "every", low=1)
         self.keep = keep
         self._is_part = False
@@ -158,7 +149,7 @@ class Checkpoint:
                     ),
                     argument="checkpoint",
                 ) from error
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: a NUL in the name
                 name = f"the checkpoint's folder {self.folder}"
                 raise unwritable(name, error, "checkpoint") from error
             yield

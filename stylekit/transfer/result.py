@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from stylekit._checks import StylekitError, choice, fail, manifest_beside
+from stylekit._checks import StylekitError, as_path, choice, fail, manifest_beside
 from stylekit.image import check_writable, write_image
 from stylekit.image._formats.file import replacing
 from stylekit.image.arrays import quantise
@@ -153,7 +153,7 @@ class Result:
                 "a batch has no single picture to save",
                 hint="write each of result.image with stylekit.write_image",
             )
-        path = Path(path)
+        path = as_path(path)
         if manifest == "auto":
             manifest = "text" if path.suffix.lower() == ".png" else "beside"
         record = json.dumps(self.manifest, indent=1, default=str)

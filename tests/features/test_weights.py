@@ -364,7 +364,7 @@ def test_a_missing_file_is_an_error_that_names_it_and_who_named_it(tmp_path):
     with pytest.raises(FileError, match=r"missing\.h5, named by weights=, does not exist"):
         VGG19(path)
     path.mkdir()
-    with pytest.raises(FileError, match="does not exist"):
+    with pytest.raises(FileError, match=r"missing\.h5, named by weights=, is a folder"):
         VGG19(path)
 
 

@@ -610,8 +610,11 @@ class TestRefusals:
         assert not steps
 
     def test_arguments(self, make, photo, tmp_path):
-        with pytest.raises(InputTypeError, match="folder is no path"):
+        with pytest.raises(InputTypeError, match="`folder` is not a path"):
             make().run(photo, 2, checkpoint=3)
+        with pytest.raises(FileError, match=r"folder .* cannot be written: .*null byte") as caught:
+            make().run(photo, 2, checkpoint="a\0b")
+        assert caught.value.argument == "checkpoint"
         with pytest.raises(InputError, match="every"):
             Checkpoint(tmp_path, every=0)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import stylekit as sk
 from stylekit import __version__
-from stylekit._checks import FileError, InputError, StylekitError
+from stylekit._checks import FileError, InputError, InputTypeError, StylekitError
 from stylekit.image import picture_hash
 from stylekit.transfer import NonFiniteLossError, Step, TransferError, device
 from stylekit.transfer.result import unbatched, versions
@@ -147,6 +147,12 @@ class TestSave:
         path = result.save(str(tmp_path / name))
         assert json.loads((tmp_path / "out.json").read_text("utf-8")) == result.manifest
         assert self.pixels(path).shape == (*SHAPE, 3)
+
+    @pytest.mark.parametrize("path", [None, b"out.png"])
+    def test_what_is_no_path(self, result, path):
+        with pytest.raises(InputTypeError, match="`path` is not a path") as caught:
+            result.save(path)
+        assert caught.value.argument == "path"
 
     def test_png_with_the_manifest_beside(self, result, tmp_path):
         path = result.save(tmp_path / "out.png", manifest="beside")

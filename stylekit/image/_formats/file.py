@@ -13,21 +13,6 @@ from typing import BinaryIO
 from stylekit import _checks
 
 
-def as_path(path: str | os.PathLike[str]) -> Path:
-    """Return a path, or raise `InputTypeError` for what is none, such as a picture."""
-    if not isinstance(path, str | os.PathLike):
-        raise _checks.InputTypeError(
-            _checks.explain(
-                "path is no path",
-                expected="a string or os.PathLike",
-                received=type(path).__name__,
-                hint="the path comes first, then the image",
-            ),
-            argument="path",
-        )
-    return Path(os.fsdecode(path))
-
-
 def named_format(path: Path, formats: Mapping[str, str]) -> str:
     """Return the format that a path's suffix stands for.
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import FileError, SetupError, absent, explain, fail, number
+from stylekit._checks import FileError, SetupError, absent, as_path, explain, fail, number, status
 from stylekit.masks.operations import two_numbers
 from stylekit.masks.segmenters.graphs import Run, before_argmax, outside, outside_lite, resized_to
 
@@ -79,8 +79,8 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
     SetupError
         If what runs it is not installed.
     """
-    path = Path(path)
-    if not path.exists():
+    path = as_path(path, "model")
+    if status(path, argument="model") is None:
         raise absent(path, f"the model {path}", "a model", "model")
     low, high = two_numbers(input_range, "input_range", "(black, white), such as (-1, 1)")
     span = number(low, "input_range[0]"), number(high, "input_range[1]")
