@@ -45,7 +45,7 @@ NO_ARGUMENT = {
     "transfer/level.py Level._raise": 1,  # a loss that is not finite
     "transfer/memory/plan.py Planned.step_down": 1,  # the memory
     "transfer/memory/tiling.py check_term": 1,  # the losses and the plan
-    "transfer/objective.py Objective._checked_value": 1,  # a method that the user wrote
+    "transfer/objective.py Objective._checked_value": 2,  # a method that the user wrote
     "transfer/objective.py Objective._checked": 1,  # called before begin
     "transfer/objective.py check_backend": 2,  # the installation
     "transfer/result.py Step.image": 1,  # not an argument

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from stylekit._checks import FileError, explain, naming
+from stylekit._checks import FileError, InputTypeError, explain, naming
 from stylekit.transfer.checkpoint import State
 from stylekit.transfer.memory.plan import Planned
 from stylekit.transfer.memory.shortage import release
@@ -57,7 +57,7 @@ class Level:
         )
         first = shown(values, render)
         with naming(f"in {named(self._optimizer)}, method init"):
-            state = self._optimizer.init(values)
+            state = _tensors(self._optimizer.init(values))
         self._carry = {
             "values": values,
             "state": state,
@@ -237,3 +237,22 @@ def _no_total(images):
     """Return totals ``[B]`` that every other one is below."""
     # Not infinity, at which `tf.debugging.enable_check_numerics` would end the run.
     return tf.fill(images.shape[:1], images.dtype.max)
+
+
+def _tensors(state: Any) -> Any:
+    """Return the state of an optimizer with every leaf as a tensor."""
+    try:
+        made = tf.nest.map_structure(tf.convert_to_tensor, state)
+        strings = tf.string in [one.dtype for one in tf.nest.flatten(made)]
+    except (TypeError, ValueError):  # such as None
+        strings = True
+    if strings:
+        raise InputTypeError(
+            explain(
+                "`init` returned no tensors",
+                expected="numbers and tensors, in tuples, lists and dicts, which may be empty",
+                received=f"{state!r:.60}",
+            ),
+            argument="optimizer",
+        )
+    return made

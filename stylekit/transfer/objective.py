@@ -293,7 +293,15 @@ class Objective:
                         argument="optimizer",
                     )
                 values = _shaped(values, given, "`step` returned")
-                tf.nest.assert_same_structure(carry["state"], state, check_types=False)
+                try:
+                    tf.nest.assert_same_structure(carry["state"], state, check_types=False)
+                except (TypeError, ValueError):
+                    fail(
+                        "`step` returned a state of another structure",
+                        expected=f"that of what `init` returned, {_structure(carry['state'])}",
+                        received=_structure(state),
+                        argument="optimizer",
+                    )
                 leaves = tf.nest.flatten(carry["state"]), tf.nest.flatten(state)
                 for before, after in zip(*leaves, strict=True):
                     if before.shape != (now := tf.convert_to_tensor(after)).shape:
@@ -397,7 +405,20 @@ class Objective:
         return value
 
     def _checked_value(self, name: str, value, batch: int):
-        value = tf.cast(value, self.dtype)
+        try:
+            number = tf.convert_to_tensor(value)
+        except (TypeError, ValueError):  # such as None
+            number = None
+        if number is None or not (number.dtype.is_floating or number.dtype.is_integer):
+            kind = type(value).__name__ if number is None else number.dtype.name
+            problem = f"the term {name!r} computed no real number"
+            hint = "" if number is not None else "is a return missing?"
+            raise InputTypeError(
+                explain(
+                    problem, expected=f"one value a picture, [{batch}]", received=kind, hint=hint
+                )
+            )
+        value = tf.cast(number, self.dtype)
         if value.shape != (batch,) and not (batch == 1 and value.shape == ()):
             fail(
                 f"the term {name!r} computed a value of the wrong shape",
@@ -503,6 +524,11 @@ def _shaped(values, like, who: str) -> tf.Tensor:
             argument="optimizer",
         )
     return values if values.shape == like.shape else tf.ensure_shape(values, like.shape)
+
+
+def _structure(state) -> str:
+    """Return tuples, lists and dicts as text, with the types of what they hold."""
+    return str(tf.nest.map_structure(lambda one: type(one).__name__, state)).replace("'", "")
 
 
 def either(condition, one, other):

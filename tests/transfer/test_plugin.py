@@ -98,3 +98,52 @@ def test_settings_have_names():
 )
 def test_described(value, expected):
     assert described(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        (None, r"received NoneType. Is a return missing\?"),
+        ("a", "received string"),
+        (tf.constant([True]), "received bool"),
+        (tf.constant([1 + 2j]), "received complex128"),
+    ],
+)
+def test_a_loss_computes_a_real_number(value, received):
+    photo = np.full((8, 8, 3), 0.5, np.float32)
+    loss = broken(Mean, "compute", lambda *_: value)
+    with pytest.raises(
+        InputTypeError, match=f"'broken' computed no real number: .*{received}"
+    ) as e:
+        sk.StyleTransfer([loss], extractor=sk.CompactVGG()).run(photo, steps=1)
+    assert e.value.__notes__ == ["in loss 'broken', method Broken.compute"]
+
+
+@pytest.mark.parametrize("state", [None, ("a",), {"x": object()}])
+def test_the_state_of_an_optimizer_is_of_tensors(state):
+    photo = np.full((8, 8, 3), 0.5, np.float32)
+    optimizer = broken(Still, "init", lambda *_: state)
+    with pytest.raises(InputTypeError, match="`init` returned no tensors: expected") as caught:
+        sk.StyleTransfer([Mean()], extractor=sk.CompactVGG(), optimizer=optimizer).run(photo, 1)
+    assert caught.value.argument == "optimizer"
+    assert caught.value.__notes__ == ["in optimizer Broken, method init"]
+
+
+def test_the_state_of_an_optimizer_keeps_its_structure():
+    photo = np.full((8, 8, 3), 0.5, np.float32)
+    optimizer = broken(Still, "step", lambda self, evaluate, x, state: (evaluate(x)[1], (x,)))
+    with pytest.raises(InputError, match="`step` returned a state of another structure") as caught:
+        sk.StyleTransfer([Mean()], extractor=sk.CompactVGG(), optimizer=optimizer).run(photo, 1)
+    assert caught.value.argument == "optimizer"
+    assert caught.value.__notes__ == ["in optimizer Broken, method step"]
+
+
+def test_the_state_of_an_optimizer_may_hold_numbers():
+    photo = np.full((8, 8, 3), 0.5, np.float32)
+    own = {
+        "init": lambda *_: (0, 1.5),
+        "step": lambda self, f, x, s: (x - f(x)[1], (s[0] + 1, 2.0)),
+    }
+    optimizer = type("Own", (Still,), own)()
+    run = sk.StyleTransfer([Mean()], extractor=sk.CompactVGG(), optimizer=optimizer).run
+    assert run(photo, 2).steps == 2
