@@ -274,6 +274,7 @@ class TestBadInput:
             (["photo.jpg", "style.png", "-o", "nowhere/out.png"], "Make the folder"),
             (["photo.jpg", "style.png", "-o", "out.gif"], ".png"),
             (["photo.jpg", "style.png", "--mask", "left.png:7"], ":LABEL is not in mask"),
+            (["photo.jpg", "style.png", "--mask", ":7"], ":7 does not exist"),
             (["photo.jpg", "style.png", "--mask", "left.png:255", "-o", "left.png"], "--out names"),
             (["photo.jpg", "style.png", "-o", f"{'a' * 300}.png"], "cannot be written"),
             (["photo.jpg", f"{'a' * 300}.png"], "cannot be read"),

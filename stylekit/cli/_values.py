@@ -124,8 +124,8 @@ def layer_names(given: str, option: str) -> tuple[str, ...] | dict[str, float]:
 
 def mask_file(path: Path) -> tuple[Path, int | None]:
     """Return the file of a mask, and the label that is meant by ``FILE:LABEL``, if one is."""
-    name, colon, label = str(path).rpartition(":")
-    if colon and label.isdecimal() and status(path) is None:
+    name, _, label = str(path).rpartition(":")
+    if name and label.isdecimal() and status(path) is None:
         return Path(name), int(label)
     return path, None
 
