@@ -239,6 +239,7 @@ def test_nothing_stays_in_the_temporary_folder(answers, visitor, tmp_path, monke
     assert list(Path(tmp_path).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_visitors_at_once_do_not_mix(networks, photo):
     answers = Answers(networks, dataclasses.replace(SMALL, jobs=2))
     visitors = [Visitor(), Visitor()]

@@ -42,6 +42,7 @@ def test_paints(visitor, networks, photo):
     assert np.abs(result.image - photo).mean() > 0.005
 
 
+@pytest.mark.slow
 def test_the_side_of_the_region_is_painted_alone(visitor, networks, photo):
     visitor.mask = np.zeros(photo.shape[:2], np.float32)
     visitor.mask[:, 32:] = 1

@@ -162,6 +162,7 @@ def test_what_is_no_further_loss(added, name, message):
         added(name)
 
 
+@pytest.mark.slow
 def test_further_losses_in_a_run(module, run):
     module("added", ADDED)
     line = ["transfer", "photo.png", "style.png", "-o", "out.png", "--size", 32, "--steps", 1]

@@ -51,6 +51,7 @@ def test_writes_a_folder(sweep, tmp_path):
         assert f"{row['cell']:>4}: style {float(row['judged_style']):.2f}" in done.output
 
 
+@pytest.mark.slow
 def test_without_a_grid_it_goes_through_the_strengths(sweep, tmp_path):
     done = sweep("photo.png", "coffee.png", "--style-layers", "conv1_1", "--seed", 3)
     assert done.exit_code == 0, done.output
@@ -58,6 +59,7 @@ def test_without_a_grid_it_goes_through_the_strengths(sweep, tmp_path):
     assert {row["content_layers"] for row in rows(tmp_path)} == {"2_1"}
 
 
+@pytest.mark.slow
 def test_colours_and_scales(sweep, tmp_path):
     options = ("--strength", 1, "--style-scale", "0.5,2", "--keep-colors", "match")
     done = sweep("photo.png", "coffee.png", "--style-layers", "conv1_1", *options)

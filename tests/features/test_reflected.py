@@ -58,6 +58,7 @@ def test_an_error_names_the_network_within():
 
 
 @pytest.mark.parametrize("tile", [24, pytest.param(32, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_tiles_and_recomputation_give_the_same(inner, picture, tile):
     network, photo = ReflectPadding(inner), picture[0]
     losses = [

@@ -112,6 +112,7 @@ def test_flat_pictures_give_finite_values_and_gradients(loss, histograms, photo,
             assert all(np.isfinite(x).all() for x in evaluate(term, canvas, image))
 
 
+@pytest.mark.slow
 def test_half_precision_features_give_float32(loss, photo, style, canvas_of, evaluate):
     half, full = (
         evaluate(loss(style, ramp(), layers=LAYERS), canvas_of(photo, dtype=dtype), photo)[0]

@@ -284,7 +284,6 @@ class TestLabels:
             Image.fromarray(np.array([[0, 0.2]], np.float32)),
             Image.fromarray(np.array([[False, True]])),
         ],
-        ids=str,
     )
     def test_masks_stay_masks(self, mask):
         values = np.asarray(mask)

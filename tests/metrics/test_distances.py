@@ -12,6 +12,7 @@ class TestDistances:
         assert metrics.style_distance(photo, photo, extractor=network) == pytest.approx(0, abs=1e-9)
         assert metrics.content_distance(photo, photo, extractor=network) == 0
 
+    @pytest.mark.slow
     def test_are_the_losses_at_the_networks_own_layers(self, pictures, network):
         photo, style = pictures
         terms = [

@@ -54,6 +54,7 @@ def regions():
     return list(zip(masks, sources, strict=True))
 
 
+@pytest.mark.slow
 def test_regions_take_the_colours_of_their_like_and_the_loss_falls(quick, style):
     result = quick(steps=30, pyramid=2)
     assert result.image.shape == (*SHAPE, 3)
@@ -65,6 +66,7 @@ def test_regions_take_the_colours_of_their_like_and_the_loss_falls(quick, style)
     assert totals[-1] < totals[20]
 
 
+@pytest.mark.slow
 def test_a_run_repeats_and_the_seed_decides(quick):
     first, again = (quick(seed=1, steps=3).image for _ in range(2))
     other = quick(seed=2, steps=0).image
@@ -124,6 +126,7 @@ def test_what_both_maps_leave_out_is_painted_from_its_like(quick, style, steps):
     np.testing.assert_allclose(found, style[2:12, 4:14].mean((0, 1)), atol=0.06)
 
 
+@pytest.mark.slow
 def test_what_the_doodle_alone_leaves_out_is_painted_as_what_is_around_it(quick):
     maps = [upper_and_lower(shape, RED, BLUE) for shape in (SHAPE, STYLE_SHAPE)]
     maps[0][:20] = RED  # the larger region, with the green and without
@@ -192,6 +195,7 @@ def test_a_real_doodle(data_dir):
 
 
 @pytest.mark.parametrize("style_loss", ["neighbors", "gram"])
+@pytest.mark.slow
 def test_other_losses_paint_the_regions_too(quick, style, style_loss):
     result = quick(steps=30, pyramid=2, style_loss=style_loss)
     kinds = {"neighbors": "NeighborStyleLoss", "gram": "GradientMaskStyleLoss"}

@@ -55,6 +55,7 @@ def test_what_no_mask_covers_stays(run, photo, coffee, left, either):
     assert np.abs(free.image - photo)[:, 16:].max() > 0
 
 
+@pytest.mark.slow
 def test_masks_of_other_sizes_and_callables(run, photo, coffee, left):
     expected = run(photo, [(coffee, left)]).image
     large = np.kron(left, np.ones((2, 2)))

@@ -73,6 +73,7 @@ class TestLuminance:
         expected = original_colors(painted, photo)
         np.testing.assert_array_equal(caught.value.result.image, expected)
 
+    @pytest.mark.slow
     def test_with_a_finish_and_a_pyramid(self, options, photo, coffee, vgg):
         others = {"finish": (vgg, 2), "pyramid": 2, "keep_colors": "luminance"}
         result = sk.stylize(photo, coffee, **(options | others))
@@ -132,6 +133,7 @@ class TestPalette:
         assert kept.manifest["keep_colors"] == "palette"
         assert style_hash(kept) == style_hash(plain)
 
+    @pytest.mark.slow
     def test_what_is_outside_the_mask_stays_bit_identical(self, options, photo, coffee, left):
         soft = left.copy()
         soft[:, 14:16] = 0.6, 0.2

@@ -21,6 +21,7 @@ def mixed(options, photo, coffee):
     return run
 
 
+@pytest.mark.slow
 def test_the_last_steps_are_the_other_networks(mixed, other):
     """The same as two runs, of which the second begins with the image of the first."""
     size = {"size": 64}  # so that the coarse level has room for a reflected border, too
@@ -65,6 +66,7 @@ def test_the_last_network_is_prepared_once(style_loss, mixed, other, monkeypatch
     assert seen.count(False) >= 1
 
 
+@pytest.mark.slow
 def test_layers_and_weights_are_each_networks_own(photo, coffee):
     class Own(sk.VGG19):
         style_layers = ("block1_conv1",)

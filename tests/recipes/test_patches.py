@@ -66,6 +66,7 @@ def test_a_strength_of_zero_returns_the_start_exactly(quick, photo, coffee, maps
     np.testing.assert_array_equal(result.image, photo)
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_picture(quick, photo, coffee):
     plain = np.zeros((*SHAPE, 3)), np.zeros((*STYLE_SHAPE, 3))
     first, again, other = (
@@ -92,6 +93,7 @@ def test_without_maps_the_pictures_are_compared(quick, photo):
     np.testing.assert_allclose(result.image, photo, atol=0.02)
 
 
+@pytest.mark.slow
 def test_maps_follow_their_pictures_to_the_size(quick, photo, coffee, maps):
     result = quick(photo, coffee, *maps, size=48, style_scale=1.25, pyramid=2, steps=3, patch=24)
     assert result.image.shape == (38, 48, 3)

@@ -67,6 +67,7 @@ def test_texture_is_kept_out(run, photo, coffee, maps):
     assert np.abs(photograph - photo).mean() > 0.02
 
 
+@pytest.mark.slow
 def test_restored_gradients(run, photo, coffee, maps):
     how = {"steps": 2, "colors": ["red"]}
     plain, restored = (run(photo, coffee, *maps, restore=r, **how) for r in (False, True))

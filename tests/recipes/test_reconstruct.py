@@ -56,6 +56,7 @@ def test_terms_follow_the_extractor_unless_told(photo):
     assert told["total_variation"]["weight"] == 0.5
 
 
+@pytest.mark.slow
 def test_size_start_levels_and_seed(quick, photo):
     result = quick(photo, size=48, pyramid=2, steps=3, seed=4)
     assert result.image.shape == (36, 48, 3)

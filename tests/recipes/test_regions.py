@@ -49,6 +49,7 @@ def test_the_manifest_tells_the_shares(run, photo, two_tone):
     assert result.manifest["unmatched"] == {"content": 0, "style": 0}
 
 
+@pytest.mark.slow
 def test_small_and_merged_colours_are_in_the_manifest(run, photo, two_tone):
     content_map, style_map = halves(photo.shape[:2], RED, BLACK), halves((40, 50), RED, BLACK)
     style_map[:4, :5] = BLUE  # 1 % of the style map, and nothing in the other

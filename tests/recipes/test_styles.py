@@ -217,6 +217,7 @@ class TestLevels:
         gram = ask(sk.recipes.basic, photo, coffee, size=100, pyramid=3, style_loss="gram")
         assert gram.pyramid == sk.Pyramid.halving(100, 3)
 
+    @pytest.mark.slow
     def test_are_the_runs(self, options, photo, coffee):
         few = options | {"style_loss": "neighbors", "pyramid": 2, "steps": 12}
         result = sk.stylize(photo, coffee, **few)

@@ -108,6 +108,7 @@ class TestRuns:
         assert len(traces) == 1
         assert len({cell.image.tobytes() for cell in swept.cells}) == 4
 
+    @pytest.mark.slow
     def test_neighbours_are_matched_for_each_cell_and_traced_once(
         self, alone, options, photo, coffee, rocket, traces
     ):

@@ -113,6 +113,7 @@ def test_a_run_tells_of_it(plan, told):
     assert told(Constant(), plan=plan) == 1
 
 
+@pytest.mark.slow
 def test_it_is_told_once_over_a_pyramid(told):
     assert told(Constant(), pyramid=sk.Pyramid([16, 32], [1, 1])) == 1
 

@@ -175,6 +175,7 @@ class TestRun:
         [lambda: sk.LBFGS(2), lambda: keras.optimizers.Adam(0.05)],
         ids=["LBFGS", "Adam"],
     )
+    @pytest.mark.slow
     def test_a_seed_is_a_result(self, optimizer, photo, vgg, style):
         def run(seed):
             transfer = make(vgg, photo, style, optimizer=optimizer(), seed=seed)

@@ -248,6 +248,7 @@ def test_kerashub_runs_with_its_own_preprocessor(task, picture):
         DeepLab(task, size=64)
 
 
+@pytest.mark.slow
 def test_kerashub_files_and_folders_give_the_same(task, picture, tmp_path):
     expected = DeepLab(task)(picture)
     task.save(tmp_path / "task.keras")

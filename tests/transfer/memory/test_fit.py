@@ -159,6 +159,7 @@ def test_a_run_is_that_of_its_plan_and_says_so(compact_terms, compact, photo):
 
 
 @pytest.mark.parametrize("free", [pytest.param(10**6, marks=pytest.mark.slow), 10**12])
+@pytest.mark.slow
 def test_a_resumed_run_takes_what_it_began_with(
     free, compact_terms, compact, photo, monkeypatch, tmp_path
 ):

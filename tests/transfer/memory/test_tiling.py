@@ -329,6 +329,7 @@ def test_a_tile_of_any_size(tile, terms, small, image):
     agree(tiled, sk.Objective(terms, small, shape), image, 1e-5)
 
 
+@pytest.mark.slow
 def test_half_precision(photo, style, image):
     vgg, style_layers, content = extractor_of("vgg")
     terms = [
