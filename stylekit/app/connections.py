@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -32,6 +33,7 @@ class Connections:
         self._limits = limits
         self._proxy = proxy
         self._open: dict[Peer, asyncio.Transport] = {}
+        self._answering: Counter[Peer] = Counter()
         self._silent: dict[Peer, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
@@ -57,14 +59,25 @@ class Connections:
 
     @contextlib.contextmanager
     def busy(self, peer: Peer | None) -> Iterator[None]:
-        """Let a connection be silent while its request is answered."""
+        """Let a connection be silent while its request is answered.
+
+        The next request of a connection may begin before the application has returned from the
+        last one, whose answer is sent already.
+        """
+        if peer is None:
+            yield
+            return
         if peer in self._silent:
             self._silent[peer].cancel()
+        self._answering[peer] += 1
         try:
             yield
         finally:
-            if peer in self._open:
-                self._wait(peer)
+            self._answering[peer] -= 1
+            if not self._answering[peer]:
+                del self._answering[peer]
+                if peer in self._open:
+                    self._wait(peer)
 
     def _wait(self, peer: Peer) -> None:
         loop = asyncio.get_running_loop()

@@ -17,6 +17,7 @@ pytest.importorskip("selenium", reason="a browser needs Selenium")
 import uvicorn
 from PIL import Image
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -93,7 +94,16 @@ class Page:
         return wait.until(lambda _: holds())
 
     def note(self, place, words):
-        return self.until(lambda: re.search(words, self(f"{place} .note").text))
+        """Wait for a note with these words."""
+
+        def said():
+            return self(f"{place} .note").text
+
+        try:
+            return self.until(lambda: re.search(words, said()))
+        except TimeoutException:
+            notes = [one.text for one in self.driver.find_elements(By.CSS_SELECTOR, ".note")]
+            raise AssertionError(f"{place} does not say {words!r}: {notes}") from None
 
     def fill(self, selector, value):
         field = self(selector)

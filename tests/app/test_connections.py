@@ -22,8 +22,10 @@ ASK = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 async def inner(scope, receive, send):
     await asyncio.sleep(0.4 if "heartbeat" in scope["path"] else 0)
-    await send({"type": "http.response.start", "status": 200, "headers": []})
+    headers = [(b"content-length", b"6")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"passed"})
+    await asyncio.sleep(0.1 if "info" in scope["path"] else 0)
 
 
 def served(work, limits=LIMITS, proxy=None):
@@ -95,6 +97,16 @@ def test_an_answer_may_take_its_time():
     async def work(connections, host, port):
         ask = ASK.replace(b"/ ", b"/gradio_api/heartbeat/abc ", 1)
         assert b"passed" in await answer(host, port, ask)
+
+    served(work)
+
+
+def test_the_next_request_may_begin_before_the_last_has_returned():
+    async def work(connections, host, port):
+        asks = [b"/gradio_api/info ", b"/gradio_api/heartbeat/abc "]
+        both = b"".join(ASK.replace(b"/ ", one, 1) for one in asks)
+        assert (await answer(host, port, both)).count(b"passed") == 2
+        assert not connections._answering
 
     served(work)
 
