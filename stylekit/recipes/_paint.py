@@ -83,6 +83,8 @@ def paint(
         [content],
         content=photo,
         styles=[part.style for part in parts],
+        masks=[part.mask for part in parts],
+        style_masks=[part.style_mask for part in parts],
         steps=how.steps,
         levels=how.pyramid,
         update_mask=update_mask,

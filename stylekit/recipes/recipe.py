@@ -70,6 +70,9 @@ class Recipe:
         The content, at the result's size.
     styles : sequence of ndarray [h, w, 3]
         The style pictures, at the sizes at which they are read.
+    masks, style_masks : sequence of ndarray or None, optional
+        Where each style goes, ``[H, W]``, and where it is taken, ``[h, w]``, in [0, 1]. Default:
+        everywhere.
     start : ndarray, Start or callable, optional
         Where the run starts; a callable is given the run's `Pyramid` and returns one of the others.
         Default: the content.
@@ -92,7 +95,7 @@ class Recipe:
 
     Attributes
     ----------
-    content, styles, shape, steps, update_mask
+    content, styles, masks, style_masks, start, shape, steps, update_mask
         As given.
 
     Examples
@@ -110,6 +113,8 @@ class Recipe:
         *,
         content: np.ndarray | None = None,
         styles: Sequence[np.ndarray] = (),
+        masks: Sequence[np.ndarray | None] | None = None,
+        style_masks: Sequence[np.ndarray | None] | None = None,
         start: np.ndarray | Start | Callable[[Pyramid], np.ndarray | Start] | None = None,
         shape: tuple[int, int] | None = None,
         steps: int = STEPS,
@@ -120,6 +125,10 @@ class Recipe:
         layers: Mapping[str, LayersLike] = MappingProxyType({}),
     ) -> None:
         self.content, self.styles = content, tuple(styles)
+        self.masks, self.style_masks = (
+            (None,) * len(self.styles) if one is None else tuple(one)
+            for one in (masks, style_masks)
+        )
         if content is not None:
             shape = (content.shape[0], content.shape[1])
         if shape is None or (content is None and start is None):
@@ -130,7 +139,7 @@ class Recipe:
         self.shape: tuple[int, int] = shape
         self.steps = integer(steps, "steps", low=0)
         self.update_mask = update_mask
-        self._start = content if start is None else start
+        self.start = content if start is None else start
         self._levels, self._reflect, self._rests = levels, reflect, rests
         self._layers: dict[str, tuple[str, ...]] = {}
         for name, given in layers.items():
@@ -292,7 +301,7 @@ class Recipe:
         steps = integer(self.steps if steps is None else steps, "steps", low=0)
         longer = max(self.shape)
         levels = self._levels(longer, pyramid)
-        start: Any = self._start if initial is None else initial
+        start: Any = self.start if initial is None else initial
         if initial is not None and not isinstance(start, Start):
             start = as_image(start, "initial", longer)
         elif not isinstance(start, Start) and callable(start):

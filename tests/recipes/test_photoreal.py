@@ -78,6 +78,23 @@ def test_restored_gradients(run, photo, coffee, maps):
         np.testing.assert_array_equal(image[:, 16:], photo[:, 16:])  # a region that is kept
 
 
+def test_it_starts_in_the_colours_of_each_region(photo, coffee, maps):
+    recipe = sk.recipes.photoreal(photo, coffee, *maps, size=None, colors=["red"])
+    left = np.s_[:, : photo.shape[1] // 2]
+    expected = coffee[:, : coffee.shape[1] // 2].mean(axis=(0, 1))
+    np.testing.assert_allclose(recipe.start[left].mean(axis=(0, 1)), expected, atol=0.05)
+    right = np.s_[:, photo.shape[1] // 2 :]
+    np.testing.assert_array_equal(recipe.start[right], photo[right])  # a region that is kept
+
+    half = sk.recipes.photoreal(photo, coffee, size=None, strength=0.25).start
+    whole = sk.recipes.photoreal(photo, coffee, size=None, strength=1).start
+    np.testing.assert_allclose(half, (photo + whole) / 2, atol=1e-6)
+    several = sk.recipes.photoreal(photo, [coffee, photo], size=None).start
+    np.testing.assert_allclose(several, (photo + whole) / 2, atol=0.01)
+    kept = sk.recipes.photoreal(photo, coffee, size=None, keep_colors="luminance")
+    np.testing.assert_array_equal(kept.start, photo)
+
+
 def test_no_strength_returns_the_content(run, photo, coffee):
     result = run(photo, coffee, strength=0, restore=True)
     np.testing.assert_array_equal(result.image, photo)
