@@ -11,8 +11,8 @@ GRAM_FACTOR = 4.0
 """By how much more than `FeatureExtractor.style_factor` the recipes weigh Gram matrices, so that a
 strength of 0.5 has strokes."""
 
-NEIGHBOR_STEPS = 60
-"""Evaluations in which nearest neighbours settle: 12 a coarse level of three, and 6 at the full
+NEIGHBOR_STEPS = 50
+"""Evaluations in which nearest neighbours settle: 10 a coarse level of three, and 5 at the full
 size and in each of three rounds there."""
 
 NEIGHBOR_FACTOR = 12.0

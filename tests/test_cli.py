@@ -140,7 +140,7 @@ class TestTransfer:
     @pytest.mark.parametrize(
         ("arguments", "style_loss", "steps"),
         [
-            ((), "neighbors", 60),
+            ((), "neighbors", 50),
             (("--style-loss", "gram"), "gram", 300),
             (("--style-loss", "gram", "--steps", 7), "gram", 7),
             (("--steps", 7), "neighbors", 7),

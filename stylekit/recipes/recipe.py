@@ -263,7 +263,7 @@ class Recipe:
         ----------
         steps : int, optional
             Evaluations of the gradient, at least 0, the total over the levels. Default: the
-            recipe's own; 60 by neighbours, else 300 in most recipes.
+            recipe's own; 50 by neighbours, else 300 in most recipes.
         initial : path, PIL image, array or Start, optional
             Where the run starts. A picture is resized as the content is. Default: the recipe's own,
             in most recipes the content.

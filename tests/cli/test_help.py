@@ -126,7 +126,7 @@ def test_limits_and_defaults_are_shown():
     text = " ".join(page("transfer").split())
     assert "1 is style alone. From 0 to 1. [default: 0.5]" in text
     assert "[default: 512]" in text
-    assert "At least 0. [default: (60, or 300 by gram)]" in text
+    assert "At least 0. [default: (50, or 300 by gram)]" in text
     assert "[default: neighbors]" in text
     assert "Above 0 and up to 10. [default: 1.0]" in text
 

@@ -97,7 +97,7 @@ class TestNeighbors:
             expected = [0.75, NEIGHBOR_FACTOR / 4, smooth, CHROMA * smooth]
             assert [term.weight for term in asked.terms] == pytest.approx(expected)
             assert asked.style.layers is None
-            assert asked.steps == 60
+            assert asked.steps == 50
 
     def test_one_style(self, ask, photo, coffee):
         asked = ask(sk.recipes.basic, photo, coffee, steps=7, variation=0)
@@ -207,8 +207,8 @@ class TestLevels:
         assert list(pyramid.sizes) == [*sizes, longer, longer, longer]
 
     def test_share_the_steps(self):
-        levels = neighbor_pyramid(512).levels((384, 512), 60)
-        assert [steps for _, steps in levels] == [12, 12, 12, 6, 6, 6, 6]
+        levels = neighbor_pyramid(512).levels((384, 512), 50)
+        assert [steps for _, steps in levels] == [10, 10, 10, 5, 5, 5, 5]
 
     def test_may_be_asked_for(self, ask, photo, coffee):
         assert ask(sk.recipes.basic, photo, coffee).pyramid.sizes == (32, 32, 32, 32)
