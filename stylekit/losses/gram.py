@@ -17,7 +17,7 @@ from stylekit.losses.base import LayersLike, LayerWeightsLike, Targets, per_pict
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.packed import pack_masks, packed_gram_errors
 from stylekit.losses.region import Region
-from stylekit.losses.statistic import StatisticLoss
+from stylekit.losses.statistic import StatisticLoss, StyleLoss
 from stylekit.losses.tileable import TileableLoss
 from stylekit.masks import MaskLike
 
@@ -29,7 +29,7 @@ RegionLike: TypeAlias = (
 """A style, where it goes, where in the style it is taken, and its weight beside the others'."""
 
 
-class GramStyleLoss(StatisticLoss):
+class GramStyleLoss(StyleLoss, StatisticLoss):
     """Brings the Gram matrices of the image, or of a region, to those of a style picture.
 
     The Gram matrix of mask m is ``G = sum_p m_p f_p f_p^T / sum_p m_p``; without a mask m is 1. The
@@ -74,7 +74,6 @@ class GramStyleLoss(StatisticLoss):
 
     is_mean = True
     only_prepared = StatisticLoss.only_prepared
-    _reference_name = "style"
 
     def __init__(
         self,
@@ -97,7 +96,7 @@ class GramStyleLoss(StatisticLoss):
             style,
             layers=layers,
             layer_weights=layer_weights,
-            reference_scale=style_scale,
+            style_scale=style_scale,
             weight=weight,
             name=name,
         )

@@ -13,12 +13,12 @@ from stylekit.functional import Tensor
 from stylekit.image import PictureLike
 from stylekit.losses.base import LayersLike, LayerWeightsLike, Targets
 from stylekit.losses.canvas import Canvas
-from stylekit.losses.statistic import StatisticLoss
+from stylekit.losses.statistic import StatisticLoss, StyleLoss
 from stylekit.losses.transport import cell_count
 from stylekit.masks import MaskLike
 
 
-class MomentStyleLoss(StatisticLoss):
+class MomentStyleLoss(StyleLoss, StatisticLoss):
     """Brings mean and standard deviation of each channel to those of a style picture.
 
     The value is the mean over layers of `functional.moment_distance`, the relative squared error
@@ -48,7 +48,6 @@ class MomentStyleLoss(StatisticLoss):
 
     is_mean = True
     only_prepared = StatisticLoss.only_prepared
-    _reference_name = "style"
 
     def __init__(
         self,
@@ -65,11 +64,11 @@ class MomentStyleLoss(StatisticLoss):
     ) -> None:
         super().__init__(
             style,
+            mask,
+            style_mask,
             layers=layers,
             layer_weights=layer_weights,
-            mask=mask,
-            reference_mask=style_mask,
-            reference_scale=style_scale,
+            style_scale=style_scale,
             weight=weight,
             name=name,
         )

@@ -9,27 +9,16 @@ import numpy as np
 from keras import ops
 
 from stylekit import functional
-from stylekit._checks import integer, number
+from stylekit._checks import integer
 from stylekit.functional import Tensor
-from stylekit.image import PictureLike, as_image, picture_hash
-from stylekit.losses.base import (
-    LayersLike,
-    LayerWeightsLike,
-    Targets,
-    optional_layers,
-    per_picture,
-    weight_config,
-    weight_shares,
-    weight_tuple,
-)
+from stylekit.image import PictureLike
+from stylekit.losses.base import LayersLike, LayerWeightsLike, Targets
 from stylekit.losses.canvas import Canvas
-from stylekit.losses.region import Region
-from stylekit.losses.statistic import StatisticLoss
-from stylekit.losses.tileable import TileableLoss
+from stylekit.losses.statistic import FeatureStyleLoss, StatisticLoss, StyleLoss
 from stylekit.masks import MaskLike
 
 
-class WassersteinStyleLoss(StatisticLoss):
+class WassersteinStyleLoss(StyleLoss, StatisticLoss):
     """Brings mean and covariance of the features to those of a style picture.
 
     The features of the image, or of a region, and those of the style are taken for Gaussians. The
@@ -67,30 +56,6 @@ class WassersteinStyleLoss(StatisticLoss):
 
     is_mean = True
     only_prepared = StatisticLoss.only_prepared
-    _reference_name = "style"
-
-    def __init__(
-        self,
-        style: PictureLike,
-        mask: MaskLike | None = None,
-        style_mask: MaskLike | None = None,
-        *,
-        layers: LayersLike = None,
-        layer_weights: LayerWeightsLike = None,
-        style_scale: float = 1.0,
-        weight: float = 1.0,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(
-            style,
-            layers=layers,
-            layer_weights=layer_weights,
-            mask=mask,
-            reference_mask=style_mask,
-            reference_scale=style_scale,
-            weight=weight,
-            name=name,
-        )
 
     def statistic(self, feature: Tensor, mask: Tensor | None) -> Tensor:
         """Return `functional.joint_moments`."""
@@ -109,7 +74,7 @@ class WassersteinStyleLoss(StatisticLoss):
         return targets
 
 
-class SlicedWassersteinLoss(TileableLoss):
+class SlicedWassersteinLoss(FeatureStyleLoss):
     """Brings the distribution of the features to that of a style picture, along many directions.
 
     The features of the image, or of a region, are projected onto random directions. Along each
@@ -145,7 +110,7 @@ class SlicedWassersteinLoss(TileableLoss):
     of its own, with a mask that may be soft.
     """
 
-    only_prepared = ("style", "region", "style_region", "style_scale", "seed", "layer_weights")
+    only_prepared = (*FeatureStyleLoss.only_prepared, "seed")
 
     def __init__(
         self,
@@ -161,60 +126,46 @@ class SlicedWassersteinLoss(TileableLoss):
         weight: float = 1.0,
         name: str | None = None,
     ) -> None:
-        super().__init__(weight=weight, name=name)
-        self.style = as_image(style, "style")
-        self.region = Region(mask)
-        self.style_region = Region(style_mask, "style mask", argument="style_mask")
-        self.layers = optional_layers(layers)
-        self.layer_weights = weight_tuple(layer_weights, layers)
-        self.style_scale = number(style_scale, "style_scale", low=0, open_low=True)
+        super().__init__(
+            style,
+            mask,
+            style_mask,
+            layers=layers,
+            layer_weights=layer_weights,
+            style_scale=style_scale,
+            weight=weight,
+            name=name,
+        )
         self.directions = None if directions is None else integer(directions, "directions", low=1)
         self.seed = integer(seed, "seed", low=0)
 
-    def prepare(self, canvas: Canvas) -> Targets:
-        """Return by layer the directions, the style's quantiles, the mask, and a factor."""
-        layers = self.layers_of(canvas.extractor)
-        masks = self.region.prepare(canvas, layers)
-        beside = canvas.beside(self.style, self.style_scale)
-        sources = self.style_region.prepare(beside, masks)
-        features = beside.extract(beside.image, sources)
-        weights = weight_shares(layers, self.layer_weights)
+    def target(
+        self,
+        canvas: Canvas,
+        layer: str,
+        mask: Tensor | None,
+        feature: Tensor,
+        source: Tensor | None,
+    ) -> dict[str, Any]:
+        """Return the directions and the style's quantiles along them."""
+        channels = feature.shape[-1]
         seed = self.seed, canvas.round, *canvas.shape
-        targets = {}
-        for layer, source in sources.items():
-            channels = features[layer].shape[-1]
-            directions = random_directions(seed, channels, self.directions or channels)
-            count = cell_count(canvas, layer, masks[layer])
-            share = 1.0 if masks[layer] is None else ops.mean(masks[layer])
-            targets[layer] = {
-                "directions": ops.convert_to_tensor(directions),
-                "quantiles": functional.sliced_quantiles(
-                    features.pop(layer), directions, count, source
-                ),
-                "mask": masks[layer],
-                "factor": weights[layer] * share,
-            }
-        return targets
+        directions = random_directions(seed, channels, self.directions or channels)
+        count = cell_count(canvas, layer, mask)
+        return {
+            "directions": ops.convert_to_tensor(directions),
+            "quantiles": functional.sliced_quantiles(feature, directions, count, source),
+        }
 
-    def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return the weighted mean over layers of the distances; see `Loss.compute`."""
-        value = 0.0
-        for layer, target in targets.items():
-            distance = functional.sliced_distance(
-                features[layer], target["quantiles"], target["directions"], target["mask"]
-            )
-            value += ops.cast(target["factor"], distance.dtype) * distance
-        return per_picture(value, ops.shape(image)[0])
+    def distance(self, feature: Tensor, target: Mapping[str, Any]) -> Tensor:
+        """Return `functional.sliced_distance`."""
+        return functional.sliced_distance(
+            feature, target["quantiles"], target["directions"], target["mask"]
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
-        config: dict[str, Any] = {"style": picture_hash(self.style)}
-        config |= weight_config(self.layer_weights)
-        if self.style_scale != 1:
-            config["style_scale"] = self.style_scale
-        config |= self.region.get_config("mask") | self.style_region.get_config("style_mask")
-        config |= {"directions": self.directions, "seed": self.seed}
-        return config | super().get_config()
+        return {"directions": self.directions, "seed": self.seed} | super().get_config()
 
 
 def random_directions(seed: Sequence[int], channels: int, count: int) -> np.ndarray:
