@@ -7,6 +7,7 @@ when it is given half precision, because sums over a picture overflow float16.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -116,6 +117,96 @@ def _gram(feature, mass, weights=None):
 def _positions(feature):
     _, height, width, channels = ops.shape(feature)
     return full_precision(ops.reshape(feature, (-1, height * width, channels)))
+
+
+def pair_weights(mask: Tensor, shift: tuple[int, int]) -> Tensor:
+    """Return how much each pair of positions, the second of them shifted, lies in a region.
+
+    Parameters
+    ----------
+    mask : tensor [1 or B, h, w, 1]
+    shift : (int, int)
+        Cells down and across, at least 0 and less than h and w.
+
+    Returns
+    -------
+    tensor [1 or B, h - down, w - across, 1]
+        ``min(m_p, m_(p + shift))``, which is the mask itself for no shift.
+    """
+    height, width = mask.shape[1:3]
+    down, across = shift
+    return ops.minimum(mask[:, : height - down, : width - across], mask[:, down:, across:])
+
+
+def shifted_gram_matrices(
+    feature: Tensor, shifts: Sequence[tuple[int, int]], mask: Tensor | None = None
+) -> Tensor:
+    """Return the correlations of features with those at positions a shift away.
+
+    Parameters
+    ----------
+    feature : tensor [B, h, w, C]
+        h and w are known where the function is traced.
+    shifts : sequence of (int, int)
+        Cells down and across, at least 0 and less than h and w.
+    mask : tensor [1 or B, h, w, 1] or None
+
+    Returns
+    -------
+    tensor [B, S, C, C]
+        ``sum_p w_p f_p f_(p + shift)^T / sum_p w_p`` for each of S shifts, with `pair_weights` w:
+        Berger and Memisevic 2017, eq. 3. Zero where no pair lies in the region. Without a shift it
+        is `masked_gram_matrix`; else it is not symmetric.
+
+    Notes
+    -----
+    The gradient is written out. Automatic differentiation would keep both shifted copies of the
+    features for each shift until the backward pass. With ``D`` the upstream gradient and w scaled
+    to sum to 1, a shift adds ``w_p f_(p + shift) D^T`` to the gradient at p, and ``w_p f_p D`` to
+    that at p + shift.
+    """
+    dtype = _full_dtype(feature)
+    if mask is None:
+        mask = ops.ones((1, *feature.shape[1:3], 1), dtype=dtype)
+    weights = [pair_weights(ops.cast(mask, dtype), shift) for shift in shifts]
+    masses = [ops.maximum(ops.sum(one, axis=(1, 2, 3), keepdims=True), EPSILON) for one in weights]
+    return _shifted_grams(feature, *map(ops.divide, weights, masses))
+
+
+def _pairs(feature, weights):
+    """Return the features at the first and at the second position of pairs, which weights tell."""
+    height, width = feature.shape[1:3]
+    rows, columns = weights.shape[1:3]
+    first = feature[:, :rows, :columns]
+    return _positions(first), _positions(feature[:, height - rows :, width - columns :])
+
+
+def _slope_of_shifted_grams(upstream, value, feature, *shifted):
+    height, width = feature.shape[1:3]
+    result = 0.0
+    for number, weights in enumerate(shifted):
+        rows, columns = weights.shape[1:3]
+        first, second = _pairs(feature, weights)
+        weights = ops.reshape(weights, (-1, rows * columns, 1))
+        slope = upstream[:, number]
+        at_first = weights * ops.matmul(second, ops.swapaxes(slope, 1, 2))
+        at_second = weights * ops.matmul(first, slope)
+        down, across = height - rows, width - columns
+        shape = (-1, rows, columns, feature.shape[-1])
+        pads = ((0, 0), (0, down), (0, across), (0, 0)), ((0, 0), (down, 0), (across, 0), (0, 0))
+        for part, pad in zip((at_first, at_second), pads, strict=True):
+            result += ops.pad(ops.reshape(part, shape), pad)
+    return ops.cast(result, feature.dtype)
+
+
+@own_gradient(_slope_of_shifted_grams)
+def _shifted_grams(feature, *shifted):
+    grams = []
+    for weights in shifted:
+        first, second = _pairs(feature, weights)
+        first = first * ops.reshape(weights, (ops.shape(weights)[0], -1, 1))
+        grams.append(ops.matmul(ops.swapaxes(first, 1, 2), second))
+    return ops.stack(grams, axis=1)
 
 
 def masked_mean(feature: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -231,6 +231,55 @@ def test_sizes_unknown_to_a_traced_function_are_no_obstacle(rng):
     np.testing.assert_allclose(traced(feature), plain_gram(feature), rtol=1e-5, atol=1e-6)
 
 
+# Gram matrices of pairs
+
+SHIFTS = [(0, 0), (2, 0), (0, 3)]
+
+
+def plain_shifted_gram(feature, shift, mask):
+    """The formula, pair by pair."""
+    total, mass = 0.0, 0.0
+    for y in range(feature.shape[1] - shift[0]):
+        for x in range(feature.shape[2] - shift[1]):
+            there = y + shift[0], x + shift[1]
+            weight = min(mask[0, y, x, 0], mask[0, *there, 0])
+            total = total + weight * feature[:, y, x, :, None] * feature[:, *there, None, :]
+            mass += weight
+    return total / mass
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_shifted_gram_matrices_are_the_formula(traced, rng):
+    feature, mask = features(rng), soft_mask(rng)
+    for m in (None, mask):
+
+        def matrices(x, m=m):
+            return functional.shifted_gram_matrices(x, SHIFTS, m)
+
+        found = (tf.function(matrices) if traced else matrices)(tf.constant(feature))
+        for number, shift in enumerate(SHIFTS):
+            expected = plain_shifted_gram(feature, shift, np.ones_like(mask) if m is None else m)
+            np.testing.assert_allclose(found[:, number], expected, rtol=1e-10)
+        gram = functional.masked_gram_matrix(feature, m)
+        np.testing.assert_allclose(found[:, 0], gram, rtol=1e-10)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 2], ids=["no mask", "one mask", "a mask a picture"])
+def test_the_gradient_of_shifted_gram_matrices_is_numeric(batch, rng):
+    mask = soft_mask(rng, (batch, 6, 5, 1)) if batch else None
+    assert_gradient_is_numeric(
+        lambda x: functional.shifted_gram_matrices(x, SHIFTS, mask), features(rng)
+    )
+
+
+def test_shuffled_columns_change_shifted_gram_matrices_alone(rng):
+    feature = features(rng)
+    shuffled = feature[:, :, [3, 0, 4, 1, 2]]
+    before, after = (functional.shifted_gram_matrices(x, SHIFTS) for x in (feature, shuffled))
+    np.testing.assert_allclose(after[:, :2], before[:, :2], rtol=1e-10)
+    assert np.abs(after[:, 2] - before[:, 2]).max() > 0.01
+
+
 # Means, moments, errors
 
 

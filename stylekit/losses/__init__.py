@@ -4,6 +4,7 @@ from stylekit.losses.base import Loss
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import ContentLoss, PixelLoss
 from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss
+from stylekit.losses.long_range import LongRangeGramStyleLoss
 from stylekit.losses.moments import MomentStyleLoss
 from stylekit.losses.neighbors import NeighborStyleLoss
 from stylekit.losses.palette import PaletteLoss
@@ -23,6 +24,7 @@ __all__ = [
     "ContentLoss",
     "GradientMaskStyleLoss",
     "GramStyleLoss",
+    "LongRangeGramStyleLoss",
     "Loss",
     "MaskedGramStyleLoss",
     "MattingLaplacianLoss",
