@@ -385,13 +385,14 @@ def unusable(name: str, use: str, error: Exception, argument: str = "path") -> F
     )
 
 
-def unwritable(name: str, error: Exception, argument: str) -> FileError:
-    """Return the error of a file or folder that the system refuses to write."""
+def unwritable(name: str, path: Path, error: Exception, argument: str = "path") -> FileError:
+    """Return the error of a file or folder, at `path`, that the system refuses to write."""
     return FileError(
         explain(
             f"{name} cannot be written",
+            expected=f"room and permission to write in {path.parent}",
             received=getattr(error, "strerror", None) or str(error),
-            hint="choose another folder, or free some space",
+            hint="choose another folder or format, or free some space",
         ),
         argument=argument,
     )

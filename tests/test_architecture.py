@@ -19,6 +19,7 @@ MODULES = {
 # From the bottom up: a module imports only from its own package and from those before it.
 PACKAGES = (
     ("_version", "_defaults", "_checks"),
+    ("_write",),
     ("image",),
     ("_gradient", "_npz"),
     ("functional",),

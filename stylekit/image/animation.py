@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from stylekit import _checks
-from stylekit.image._formats.file import check_room, named_format, replacing
+from stylekit._write import check_room, named_format, replacing
 from stylekit.image.arrays import quantise, resample_values
 from stylekit.image.read import PictureLike, as_image
 

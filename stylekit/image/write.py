@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from stylekit import _checks
+from stylekit._write import check_room, named_format, replacing
 from stylekit.image._formats import exif as _exif
 from stylekit.image._formats import profile as _profile
 from stylekit.image._formats import tiff as _tiff
 from stylekit.image._formats.decode import decode_file, decode_pil
-from stylekit.image._formats.file import check_room, named_format, replacing
 from stylekit.image._formats.picture import Source, is_source
 from stylekit.image.arrays import quantise, resize
 from stylekit.image.read import PictureLike, as_image

@@ -274,7 +274,7 @@ class CSVLogger(Callback):
             try:
                 self._file = self.path.open("w", newline="", encoding="utf-8")
             except OSError as error:
-                raise unwritable(f"the table {self.path}", error, "path") from error
+                raise unwritable(f"the table {self.path}", self.path, error) from error
             self._writer = csv.writer(self._file)
             self._writer.writerow(["step", "level", "seconds", *losses])
         row = [step.index, step.level, f"{step.seconds:.3f}"]

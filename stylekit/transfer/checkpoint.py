@@ -26,7 +26,7 @@ from stylekit._checks import (
     unwritable,
 )
 from stylekit._npz import array_header, read_array
-from stylekit.image._formats.file import replacing, unfinished
+from stylekit._write import replacing, unfinished
 from stylekit.transfer.lock import locked
 
 FORMAT = 2
@@ -151,7 +151,7 @@ class Checkpoint:
                 ) from error
             except (OSError, ValueError) as error:  # ValueError: a NUL in the name
                 name = f"the checkpoint's folder {self.folder}"
-                raise unwritable(name, error, "checkpoint") from error
+                raise unwritable(name, self.folder, error, "checkpoint") from error
             yield
 
     def read(self, run: dict[str, Any], shapes: list[tuple[int, int, int, int]]) -> State | None:

@@ -17,8 +17,8 @@ import tensorflow as tf
 from PIL import Image
 
 from stylekit._checks import StylekitError, as_path, choice, fail, manifest_beside
+from stylekit._write import replacing
 from stylekit.image import check_writable, write_image
-from stylekit.image._formats.file import replacing
 from stylekit.image.arrays import quantise
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from keras import ops
 
 import stylekit as sk
 from stylekit._checks import FileError, InputError, InputTypeError, SetupError
-from stylekit.image._formats.file import replacing
+from stylekit._write import replacing
 from stylekit.transfer import (
     Callback,
     NonFiniteLossError,

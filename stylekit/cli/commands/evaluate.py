@@ -74,8 +74,8 @@ def evaluate(
         check_weights_file(weights, extractor)
         _check_table(csv_file, "csv")
         _check_table(json_file, "json")
+        from stylekit._write import replacing
         from stylekit.image import as_image
-        from stylekit.image._formats.file import replacing
         from stylekit.masks import as_mask
 
         for result in results:

@@ -61,8 +61,8 @@ def segment(
     writes the mask of a class, or of the subject in a box, which needs no network.
     """
     with plain_errors():
+        from stylekit._write import replacing
         from stylekit.image import as_image, check_writable, write_image
-        from stylekit.image._formats.file import replacing
         from stylekit.masks import Segmentation, resize
         from stylekit.masks.finding import segmented
 

@@ -29,10 +29,10 @@ from tqdm import tqdm
 
 from stylekit._checks import FileError, StylekitError, explain
 from stylekit._npz import array_header, read_array
+from stylekit._write import replacing
 from stylekit.features.distillation.crops import Crops
 from stylekit.features.distillation.student import Student, folded, gradient_of
 from stylekit.features.distillation.teacher import Features, Teacher, begin, teachers
-from stylekit.image._formats.file import replacing
 
 
 class Painter:

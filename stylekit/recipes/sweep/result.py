@@ -16,8 +16,8 @@ from PIL import Image
 
 from stylekit._checks import caused_by, integer
 from stylekit._defaults import PREVIEW_SIZE
+from stylekit._write import replacing
 from stylekit.image import as_image, contact_sheet, write_image
-from stylekit.image._formats.file import replacing
 from stylekit.image.write import prepare_folder
 from stylekit.metrics import pareto_front
 from stylekit.recipes.sweep import tradeoff

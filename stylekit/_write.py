@@ -72,7 +72,7 @@ def replacing(path: Path, *, through_link: bool = True) -> Iterator[BinaryIO]:
     except _checks.StylekitError:  # of what wrote to it
         raise
     except (OSError, ValueError) as error:  # ValueError: sides too long for the format
-        raise _unwritable(path, error) from error
+        raise _checks.unwritable(str(path), target, error) from error
     finally:  # also after Ctrl-C
         scratch.unlink(missing_ok=True)
 
@@ -91,20 +91,8 @@ def check_room(path: Path) -> None:
         probe.open("xb").close()
         probe.unlink()
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise _checks.unwritable(str(path), target, error) from error
 
 
 def _prefix(path: Path) -> str:
     return f".{path.name[:40]}-"  # a name may have 255 bytes, and a letter up to four
-
-
-def _unwritable(path: Path, error: Exception) -> _checks.FileError:
-    return _checks.FileError(
-        _checks.explain(
-            f"{path} cannot be written",
-            expected=f"room and permission to write in {Path(os.path.realpath(path)).parent}",
-            received=getattr(error, "strerror", None) or str(error),
-            hint="choose another folder or format, or free some space",
-        ),
-        argument="path",
-    )

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from stylekit._checks import FileError
-from stylekit.image._formats.file import replacing, unfinished
+from stylekit._write import replacing, unfinished
 
 
 def test_what_is_written_is_on_the_disk_before_it_takes_the_place(tmp_path, monkeypatch):
