@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,48 @@ def check_side(picture: np.ndarray, name: str, side: int, user: str = "") -> Non
         )
 
 
+def check_extractor(extractor: Any) -> None:
+    """Raise `InputTypeError` unless it is a feature extractor."""
+    if not isinstance(extractor, FeatureExtractor):
+        raise InputTypeError(
+            explain(
+                "extractor is not a feature extractor",
+                expected="an object such as stylekit.VGG19()",
+                received=type(extractor).__name__,
+            ),
+            argument="extractor",
+        )
+
+
+def looking_once(extractor: FeatureExtractor, layers: Iterable[str]) -> FeatureExtractor:
+    """Return a copy of an extractor that evaluates a picture once for all that ask for it.
+
+    Parameters
+    ----------
+    extractor : FeatureExtractor
+    layers : iterable of str
+        All that is going to be asked for.
+
+    Notes
+    -----
+    The features of the last two pictures are kept: a metric compares no more.
+    """
+    whole = extractor.network(dict.fromkeys(map(extractor.resolve, layers)))
+    kept: dict[bytes, Any] = {}
+
+    def features(image):
+        key = hashlib.sha256(ops.convert_to_numpy(image)).digest()
+        found = kept.pop(key) if key in kept else whole(image)
+        if len(kept) > 1:
+            del kept[next(iter(kept))]  # the one that was asked for longest ago
+        kept[key] = found
+        return found
+
+    once = copy.copy(extractor)
+    vars(once)["network"] = lambda layers, dtype="float32": features
+    return once
+
+
 def cells_of(
     picture: np.ndarray,
     name: str,
@@ -73,15 +117,7 @@ def cells_of(
     InputError, InputTypeError
         If it is no extractor or lacks a layer, or the picture is too small for one.
     """
-    if not isinstance(extractor, FeatureExtractor):
-        raise InputTypeError(
-            explain(
-                "extractor is not a feature extractor",
-                expected="an object such as stylekit.VGG19()",
-                received=type(extractor).__name__,
-            ),
-            argument="extractor",
-        )
+    check_extractor(extractor)
     names = extractor.default_layers("style_layers") if layers is None else layer_tuple(layers)
     names = tuple(extractor.resolve(layer) for layer in names)
     for layer in names:

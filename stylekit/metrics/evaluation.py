@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from stylekit.features import FeatureExtractor
 from stylekit.image import PictureLike, as_image, resize
 from stylekit.masks.operations import mask_of
 from stylekit.masks.operations import resize as resize_mask
-from stylekit.metrics._pictures import large_enough
+from stylekit.metrics._pictures import check_extractor, large_enough, looking_once
 from stylekit.metrics.artifacts import chroma_noise, frame
 from stylekit.metrics.distances import content_distance, style_distance
 from stylekit.metrics.masks import leakage, seam_score
 from stylekit.metrics.neighbors import (
+    NEIGHBOR_LAYERS,
+    STRUCTURE_LAYERS,
     cfsd,
     self_similarity_distance,
     style_coverage,
@@ -91,7 +94,10 @@ def evaluate(
     inside = None
     if mask is not None:
         inside = resize_mask(mask_of(mask, as_image(content, "content")), result.shape[:2])
-    how: dict[str, Any] = {"extractor": extractor}
+    check_extractor(extractor)
+    own = (extractor.default_layers(kind) for kind in ("style_layers", "content_layers"))
+    layers = itertools.chain(*own, NEIGHBOR_LAYERS, STRUCTURE_LAYERS)
+    how: dict[str, Any] = {"extractor": looking_once(extractor, layers)}
     numbers = {name: measure(style, result, **how) for name, measure in _TO_STYLE.items()}
     numbers["color"] = color_distance(style, result)
     numbers |= {name: measure(photo, result, **how) for name, measure in _TO_CONTENT.items()}

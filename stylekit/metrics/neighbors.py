@@ -15,8 +15,8 @@ from stylekit.image import PictureLike, as_image
 from stylekit.losses.hypercolumns import nearest_neighbors
 from stylekit.metrics._pictures import cells_of, same_size
 
-_LAYERS = ("block2_conv1", "block3_conv1", "block4_conv1")
-_STRUCTURE_LAYERS = ("block3_conv1",)
+NEIGHBOR_LAYERS = ("block2_conv1", "block3_conv1", "block4_conv1")
+STRUCTURE_LAYERS = ("block3_conv1",)
 
 # Most cells a side: all pairs of cells are compared, so the cost is the fourth power.
 _NEIGHBOR_CELLS = 48
@@ -148,7 +148,9 @@ def self_similarity_distance(
     """
     differences = [
         np.abs(_similarities(one) - _similarities(other)).sum() / len(one)
-        for one, other in _areas(photo, result, extractor, _LAYERS if layers is None else layers)
+        for one, other in _areas(
+            photo, result, extractor, NEIGHBOR_LAYERS if layers is None else layers
+        )
     ]
     return float(np.mean(differences))
 
@@ -195,7 +197,7 @@ def cfsd(
     pixels has 16384. Here feature maps are reduced to at most 32 cells a side, by the means over
     areas.
     """
-    layers = _STRUCTURE_LAYERS if layers is None else layers
+    layers = STRUCTURE_LAYERS if layers is None else layers
     divergences = []
     for cells in _areas(photo, result, extractor, layers):
         expected, found = map(_log_affinities, cells)
@@ -207,7 +209,7 @@ def _style_and_result(style, result, extractor, layers) -> tuple[list[Any], list
     """Return the cells of a style, brought to the result's size, and those of the result."""
     result = as_image(result, "result")
     style = as_image(style, "style", max(result.shape[:2]))
-    layers = _LAYERS if layers is None else layers
+    layers = NEIGHBOR_LAYERS if layers is None else layers
     return (
         cells_of(style, "style", extractor, layers, _interpolated),
         cells_of(result, "result", extractor, layers, _interpolated),

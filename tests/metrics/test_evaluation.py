@@ -104,3 +104,16 @@ def test_bad_input_is_named(change, message, argument, photo, network):
     with pytest.raises(StylekitError, match=message) as caught:
         metrics.evaluate(given.pop("result"), **given)
     assert caught.value.argument == argument
+
+
+def test_the_network_sees_each_picture_once(pictures, network, monkeypatch):
+    photo, style = pictures
+    made, seen = type(network).network, []
+
+    def counted(self, *args):
+        model = made(self, *args)
+        return lambda image: seen.append(image.shape) or model(image)
+
+    monkeypatch.setattr(type(network), "network", counted)
+    metrics.evaluate(photo**2, content=photo, style=style, extractor=network)
+    assert len(seen) == 3
