@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import abc
 import bisect
+import difflib
 import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping
 
 import keras
+import numpy as np
 from keras import ops
 
 from stylekit._checks import InputTypeError, did_you_mean, explain, fail, naming
@@ -21,6 +23,8 @@ from stylekit.functional import Tensor
 # The literature counts block and convolution (conv4_2) and names the ReLU after it (relu4_2);
 # a Keras convolution carries its ReLU, so that all three names mean one tensor.
 _LITERATURE_NAME = re.compile(r"(?:conv|relu)(\d+)_(\d+)")
+
+_VGG_NAME = re.compile(r"block(\d+)_conv(\d+)")
 
 _LONG = 2**20
 """A picture's side in pixels beside which a receptive field is small."""
@@ -247,8 +251,6 @@ class FeatureExtractor(abc.ABC):
                 explain("a layer is named by a string", expected="block4_conv2", received=layer),
                 argument="layer",
             )
-        match = _LITERATURE_NAME.fullmatch(layer)
-        name = "block{}_conv{}".format(*match.groups()) if match else layer
         if isinstance(self.layer_names, str):  # in which letters would be sought
             raise InputTypeError(
                 explain(
@@ -258,6 +260,7 @@ class FeatureExtractor(abc.ABC):
                 ),
                 argument="extractor",
             )
+        name = keras_name(layer)
         for known in (layer, name):
             if known in self.layer_names:
                 return known
@@ -267,6 +270,28 @@ class FeatureExtractor(abc.ABC):
             or "its layers are " + ", ".join(self.layer_names),
             argument="layer",
         )
+
+    def available_layers(self) -> tuple[str, ...]:
+        """Return those of `layer_names` whose weights are there. Default: all."""
+        return tuple(self.layer_names)
+
+    def missing(self, layers: Iterable[str]) -> dict[str, str | None]:
+        """Return the layers that cannot be computed, and the nearest that can.
+
+        Parameters
+        ----------
+        layers : iterable of str
+            Names as `resolve` takes them.
+
+        Returns
+        -------
+        dict of str to str or None
+            The names as given. The nearest is a convolution of the same block or of the nearest
+            one, or for other names the one that is spelled most alike; None if none is alike.
+        """
+        there = self.available_layers()
+        names = [layer for layer in layers if not {layer, keras_name(layer)} & {*there}]
+        return {name: _nearest(keras_name(name), there) for name in names}
 
     def pool_mask(self, mask: Tensor, layer: str) -> Tensor:
         """Take a mask through the network's own geometry to a layer.
@@ -312,6 +337,26 @@ class FeatureExtractor(abc.ABC):
 
         enough = next(side for side in (2**k for k in itertools.count()) if has_cells(side))
         return bisect.bisect_left(range(enough), True, key=has_cells)
+
+
+def keras_name(layer: str) -> str:
+    """Return the Keras name of a layer that may be given by the literature's."""
+    match = _LITERATURE_NAME.fullmatch(layer)
+    return "block{}_conv{}".format(*match.groups()) if match else layer
+
+
+def _nearest(layer: str, there: tuple[str, ...]) -> str | None:
+    """Return the nearest of some layers; see `FeatureExtractor.missing`."""
+    places = {name: place for name in there if (place := _place(name))}
+    if (wanted := _place(layer)) and places:
+        return min(places, key=lambda name: np.abs(np.subtract(places[name], wanted)).tolist())
+    return next(iter(difflib.get_close_matches(layer, there, 1, 0.5)), None)
+
+
+def _place(layer: str) -> tuple[int, ...] | None:
+    """Return the block and the number of a convolution that is named as VGG19's."""
+    match = _VGG_NAME.fullmatch(layer)
+    return tuple(map(int, match.groups())) if match else None
 
 
 def _outputs(structure) -> str:

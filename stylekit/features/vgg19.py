@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +16,13 @@ from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS, VGG19_BLOCKS
 from stylekit.features._cpu.convolution import FrozenConv2D
 from stylekit.features.extractor import FeatureExtractor, Networks, ordered
 from stylekit.features.geometry import Window
-from stylekit.features.weights import Download, locate, read_convolutions
+from stylekit.features.weights import (
+    ENVIRONMENT_VARIABLE,
+    Download,
+    held_layers,
+    locate,
+    read_convolutions,
+)
 
 IMAGENET = Download(
     name="vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
@@ -106,6 +113,24 @@ class VGG19(FeatureExtractor):
             for name in self._to(self.resolve(layer))
         )
 
+    def available_layers(self) -> tuple[str, ...]:
+        """Return the layers down to the last whose weights a file that was named holds.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be read.
+        """
+        named = isinstance(self.weights, Path) or os.environ.get(ENVIRONMENT_VARIABLE)
+        if self.weights is None or not named:  # Keras's own file holds all
+            return self.layer_names
+        held = {*held_layers(self._file())}
+        there = itertools.takewhile(lambda x: x.endswith("pool") or x in held, self.layer_names)
+        return tuple(there)
+
+    def _file(self) -> Path:
+        return self.weights if isinstance(self.weights, Path) else locate(IMAGENET)
+
     def _to(self, layer: str) -> tuple[str, ...]:
         return self.layer_names[: self.layer_names.index(layer) + 1]
 
@@ -145,9 +170,8 @@ class VGG19(FeatureExtractor):
                 )
             x = tensors[name] = layer(x)
         if self.weights is not None and new:
-            path = self.weights if isinstance(self.weights, Path) else locate(IMAGENET)
             shapes = {name: tuple(layer.kernel.shape) for name, layer in new.items()}
-            for name, arrays in read_convolutions(path, shapes).items():
+            for name, arrays in read_convolutions(self._file(), shapes).items():
                 new[name].set_weights(arrays)
         self._tensors[dtype] = tensors
         return tensors

@@ -112,9 +112,8 @@ def read_convolutions(
         If the file is truncated, corrupt, or not of this network; the message says which layer
         and what is wrong with it.
     """
-    opened = _open_npz if path.suffix.lower() == ".npz" else _open_h5
     result = {}
-    with _reading(path), opened(path) as stored:
+    with _reading(path), _opened(path) as (stored, _):
         for layer, shape in shapes.items():
             found = stored(layer)
             shapes_found = [array.shape for array in found]
@@ -138,6 +137,18 @@ def read_convolutions(
     return result
 
 
+def held_layers(path: Path) -> list[str]:
+    """Return the layers whose weights a file holds.
+
+    Raises
+    ------
+    FileError
+        If the file is truncated, corrupt or of another kind.
+    """
+    with _reading(path), _opened(path) as (_, held):
+        return held()
+
+
 class _Stored(NamedTuple):
     """An array of floats in a file, of which nothing but its shape has been read."""
 
@@ -159,6 +170,11 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _opened(path: Path):
+    """Open a file: how to get the kernel and bias of a layer, and the names of the layers."""
+    return _open_npz(path) if path.suffix.lower() == ".npz" else _open_h5(path)
+
+
 @contextmanager
 def _open_npz(path: Path):
     with zipfile.ZipFile(path) as archive:
@@ -176,7 +192,7 @@ def _open_npz(path: Path):
                 raise _no_layer(path, layer, held)
             return [array(name) for name in pair]
 
-        yield stored
+        yield stored, lambda: held
 
 
 @contextmanager
@@ -185,16 +201,18 @@ def _open_h5(path: Path):
         # A whole saved model keeps its weights there.
         root = _member(file, "model_weights") if "model_weights" in file else file
 
+        def held() -> list[str]:
+            return [name for name in root if _datasets(_member(root, name))]
+
         def stored(layer: str) -> list[_Stored]:
             found = _datasets(_member(root, layer)) if layer in root else []
             # Keras versions name the two differently (kernel:0, block1_conv1_W_1:0); ranks agree.
             by_rank = {item.ndim: item for item in found}
             if set(by_rank) != {1, 4}:
-                members = (name for name in root if _datasets(_member(root, name)))
-                raise _no_layer(path, layer, list(members))
+                raise _no_layer(path, layer, held())
             return [_of_dataset(by_rank[rank]) for rank in (4, 1)]
 
-        yield stored
+        yield stored, held
 
 
 def _member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:

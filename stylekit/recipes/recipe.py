@@ -92,11 +92,15 @@ class Recipe:
     layers : mapping of str to layers
         Layers that the recipe was given, by the name of its argument, which the error for a layer
         that the network has not carries.
+    optimizer, parameters, extractor : optional
+        What `run` uses where it is given none. Default: those of `StyleTransfer`.
 
     Attributes
     ----------
     content, styles, masks, style_masks, start, shape, steps, update_mask
         As given.
+    optimizer, parameters, extractor
+        As given. They may be changed.
 
     Examples
     --------
@@ -123,12 +127,16 @@ class Recipe:
         reflect: bool = False,
         rests: bool = False,
         layers: Mapping[str, LayersLike] = MappingProxyType({}),
+        optimizer: Any = None,
+        parameters: Parameters | None = None,
+        extractor: FeatureExtractor | None = None,
     ) -> None:
         self.content, self.styles = content, tuple(styles)
         self.masks, self.style_masks = (
             (None,) * len(self.styles) if one is None else tuple(one)
             for one in (masks, style_masks)
         )
+        self.optimizer, self.parameters, self.extractor = optimizer, parameters, extractor
         if content is not None:
             shape = (content.shape[0], content.shape[1])
         if shape is None or (content is None and start is None):
@@ -274,12 +282,12 @@ class Recipe:
             rounds at the full size follow. By any other loss each level takes half the steps of the
             one before: the brush strokes are laid out in the coarse ones, and keep their size.
         extractor : FeatureExtractor, optional
-            Default: `VGG19` with ImageNet weights.
+            Default: the recipe's own, in most recipes `VGG19` with ImageNet weights.
         finish : (FeatureExtractor, int), optional
             Another network, and how many of the steps it takes, the last ones at the full size: the
             bundled `CompactVGG` lays out the picture, and `VGG19` gives it the last touch.
         optimizer, parameters, precision, plan, jit_compile, seed
-            See `StyleTransfer`.
+            See `StyleTransfer`. The first two default to the recipe's own.
         callbacks : iterable of Callback or callable
             Each is given every `Step`; a true return value stops the run.
         checkpoint : path or Checkpoint, optional
@@ -311,18 +319,20 @@ class Recipe:
         narrowest = min(sides, default=0) * levels.sizes[0] // longer
 
         def transfer(network: FeatureExtractor) -> StyleTransfer:
+            # Before the factors, which may look through the network.
+            named = {x for loss in self._losses() if loss.layers for x in loss.layers_of(network)}
+            for name, layers in self._layers.items():
+                check_layers(network, [layer for layer in layers if layer in named], name)
             losses = self._weighted(network)
             read = [layer for loss in losses for layer in loss.layers_of(network)]
-            for name, layers in self._layers.items():
-                check_layers(network, [layer for layer in layers if layer in read], name)
             if self._reflect:
                 with renamed(layer="layers"):
                     network = without_frame(network, read, narrowest)
             return StyleTransfer(
                 losses,
                 extractor=network,
-                optimizer=optimizer,
-                parameters=parameters,
+                optimizer=self.optimizer if optimizer is None else optimizer,
+                parameters=self.parameters if parameters is None else parameters,
                 precision=precision,
                 plan=plan,
                 jit_compile=jit_compile,
@@ -344,7 +354,7 @@ class Recipe:
             steps, last = 0, None  # a run could only add rounding
         try:
             result = run_mixed(
-                transfer(as_extractor(extractor)),
+                transfer(as_extractor(self.extractor if extractor is None else extractor)),
                 last,
                 start,
                 steps,
@@ -440,10 +450,24 @@ RUN = frozenset(inspect.signature(Recipe.run).parameters) - {"self"}
 
 
 def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str) -> None:
-    """Raise `InputError` if a network lacks a layer that was given as an argument."""
-    with renamed(layer=argument):
-        for layer in layers:
-            network.resolve(layer)
+    """Raise `InputError` if a network lacks layers that were given as an argument.
+
+    The message names for each the nearest layer that the network has.
+    """
+    missing = network.missing(layers)
+    if missing:
+        names = list(missing)
+        end = network.available_layers()[-1:]
+        cut = end != network.layer_names[-1:] and f", whose weights end at {end[0]},"
+        nearest = [f"{near} for {name}" for name, near in missing.items() if near]
+        fail(
+            f"{type(network).__name__}{cut or ''} has no layer{'s' * (len(names) > 1)} "
+            + " and ".join(map(repr, names)),
+            hint=f"give `{argument}` what is nearest: {', '.join(nearest)}"
+            if nearest
+            else "its layers are " + ", ".join(network.available_layers()),
+            argument=argument,
+        )
 
 
 def divided(

@@ -78,6 +78,20 @@ def test_an_unknown_layer_is_an_error_with_the_nearest_names(name, hint):
         VGG19(weights=None).resolve(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("conv5_5", "block5_conv4"),
+        ("relu6_1", "block5_conv1"),
+        ("block2_conv4", "block2_conv2"),
+        ("block3_pol", "block3_pool"),
+        ("22", None),
+    ],
+)
+def test_a_missing_layer_comes_with_the_nearest(name, nearest):
+    assert VGG19(weights=None).missing(["conv1_1", name, "block5_pool"]) == {name: nearest}
+
+
 def test_a_layer_is_named_by_a_string():
     with pytest.raises(InputTypeError, match=r"named by a string.*received 22"):
         VGG19(weights=None).resolve(22)

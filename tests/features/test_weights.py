@@ -14,6 +14,7 @@ from stylekit.features import VGG19
 from stylekit.features.weights import (
     ENVIRONMENT_VARIABLE,
     Download,
+    held_layers,
     locate,
     read_convolutions,
 )
@@ -450,3 +451,21 @@ def test_the_cache_is_keras_own_by_default(monkeypatch):
     monkeypatch.delenv("KERAS_HOME", raising=False)
     cached = Download("file.h5", "https://example.org/file.h5", "0" * 32).cached
     assert cached == Path(os.path.expanduser("~"), ".keras", "models", "file.h5")
+
+
+def test_a_file_tells_the_layers_that_it_holds(tmp_path, arrays):
+    assert held_layers(write_npz(tmp_path / "w.npz", arrays)) == list(SHAPES)
+    assert held_layers(write_h5(tmp_path / "w.h5", arrays)) == list(SHAPES)
+
+
+@pytest.mark.parametrize("told", ["argument", "environment"])
+def test_a_network_has_the_layers_that_its_file_holds(tmp_path, arrays, monkeypatch, told):
+    arrays["block2_conv2"] = arrays["block1_conv2"]  # behind one that is not there
+    path = write_npz(tmp_path / "w.npz", arrays)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(path))
+    network = VGG19(path if told == "argument" else "imagenet")
+    assert network.available_layers() == ("block1_conv1", "block1_conv2", "block1_pool")
+    assert network.missing(["conv2_1"]) == {"conv2_1": "block1_conv1"}
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE)
+    for whole in (VGG19(), VGG19(weights=None)):
+        assert whole.available_layers() == whole.layer_names

@@ -1,4 +1,5 @@
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -103,6 +104,45 @@ def test_a_factor_is_the_networks(vgg, photo, how):
     assert terms["brightness"]["weight"] == pytest.approx(3 * vgg.style_factor)
     assert "content" not in terms
     assert loss.weight == 3
+
+
+def test_what_a_run_uses_where_it_is_given_none(vgg, photo, optimizer, plan):
+    own = sk.LBFGS(history=3)
+    recipe = sk.Recipe(
+        [sk.TotalVariationLoss()],
+        content=photo,
+        optimizer=own,
+        parameters=sk.LaplacianPyramid(2),
+        extractor=vgg,
+    )
+    how = {"steps": 0, "plan": plan}
+    manifest = recipe.run(**how).manifest
+    assert manifest["optimizer"] == repr(own)
+    assert manifest["parameters"].startswith("LaplacianPyramid")
+    assert manifest["extractor"] == repr(vgg)
+    other = sk.CompactVGG()
+    manifest = recipe.run(
+        **how, optimizer=optimizer, parameters=sk.Pixels(), extractor=other
+    ).manifest
+    assert manifest["optimizer"] == repr(optimizer)
+    assert manifest["parameters"].startswith("Pixels")
+    assert manifest["extractor"] == repr(other)
+
+
+def test_layers_that_the_network_lacks_are_named_together(photo, coffee):
+    def measured(network):
+        raise AssertionError("the layers are checked before")
+
+    layers = ["relu1_1", "conv1_2", "block5_conv2"]
+    recipe = sk.Recipe(content=photo, layers={"style_layers": layers})
+    recipe.add(sk.GramStyleLoss(coffee, layers=layers), measured)
+    message = (
+        "CompactVGG has no layers 'conv1_2' and 'block5_conv2'. Give `style_layers` what is "
+        "nearest: block1_conv1 for conv1_2, block5_conv1 for block5_conv2."
+    )
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        recipe.run(extractor=sk.CompactVGG())
+    assert caught.value.argument == "style_layers"
 
 
 def test_what_follows_the_run(recipe, how):
