@@ -13,6 +13,8 @@ from stylekit.losses import ContentLoss, Loss
 from stylekit.masks import operations
 from stylekit.masks.operations import pair
 
+GREY = (0.5, 0.5, 0.5)
+
 
 class Start(abc.ABC):
     """A start that is made rather than given.
@@ -32,27 +34,39 @@ class Start(abc.ABC):
 
 
 class Noise(Start):
-    """Normal noise about mid-grey, independent in pixels and channels (Gatys et al. 2016).
+    """Normal noise about a colour, independent in pixels and channels (Gatys et al. 2016).
 
     Parameters
     ----------
     deviation : float
         Standard deviation before clipping to [0, 1], at least 0.
+    color : sequence of 3 float
+        The mean as RGB, in [0, 1]. Default: mid-grey.
     shape : (int, int), optional
         See `Start`.
     """
 
-    def __init__(self, deviation: float = 0.1, *, shape: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        deviation: float = 0.1,
+        *,
+        color: Sequence[float] = GREY,
+        shape: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__(shape)
         self.deviation = number(deviation, "the noise's deviation", low=0, argument="deviation")
+        if len(color) != 3:
+            fail("`color` is no colour", expected="three numbers", received=color, argument="color")
+        self.color = tuple(number(part, "color", low=0, high=1) for part in color)
 
     def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         """Return the noise; see `Start.image`."""
-        values = rng.normal(0.5, self.deviation, (*shape, 3))
+        values = rng.normal(self.color, self.deviation, (*shape, 3))
         return np.clip(values, 0, 1).astype("float32")
 
     def __repr__(self) -> str:
-        return f"Noise({self.deviation})"
+        color = "" if self.color == GREY else f", color={self.color}"
+        return f"Noise({self.deviation}{color})"
 
 
 class StyleStatistics(Start):

@@ -64,6 +64,17 @@ class TestNoise:
     def test_none_is_grey(self):
         np.testing.assert_array_equal(sk.Noise(0).image((2, 3), generator()), 0.5)
 
+    def test_a_colour_of_its_own(self):
+        start = sk.Noise(0, color=(0.1, 0.2, 1))
+        np.testing.assert_array_equal(
+            start.image((1, 2), generator()), np.float32([[(0.1, 0.2, 1)] * 2])
+        )
+        assert repr(start) == "Noise(0.0, color=(0.1, 0.2, 1.0))"
+        for color in ((0.1, 0.2), (0.1, 0.2, 1.1)):
+            with pytest.raises(InputError) as caught:
+                sk.Noise(color=color)
+            assert caught.value.argument == "color"
+
     @pytest.mark.parametrize("deviation", [-0.1, float("inf")])
     def test_bad_deviation(self, deviation):
         with pytest.raises(InputError, match="noise's deviation"):
