@@ -161,7 +161,8 @@ def test_links_exist(page):
 
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 ROOMS = ["blend", "features", "functional", "image", "image.drawn", "losses"]
-ROOMS += ["losses.hypercolumns", "masks", "metrics", "recipes", "transfer"]
+ROOMS += ["losses.hypercolumns", "masks", "metrics", "recipes", "recipes.presets"]
+ROOMS += ["transfer"]
 
 
 def entries():

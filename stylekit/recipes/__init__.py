@@ -1,5 +1,6 @@
 """Named compositions of losses: functions from pictures to a `Recipe`, and what runs many."""
 
+from stylekit.recipes import presets
 from stylekit.recipes.basic import basic, stylize
 from stylekit.recipes.doodle import doodle
 from stylekit.recipes.gradient_mask import gradient_mask
@@ -23,6 +24,7 @@ __all__ = [
     "localized",
     "patches",
     "photoreal",
+    "presets",
     "reconstruct",
     "regions",
     "stylize",

@@ -1,0 +1,102 @@
+"""Programs in the line of J. Johnson's neural-style."""
+
+from __future__ import annotations
+
+from stylekit._defaults import SIZE
+from stylekit.image import PictureLike
+from stylekit.losses import ContentLoss, GramStyleLoss, TotalVariationLoss
+from stylekit.losses.base import LayersLike
+from stylekit.recipes._paint import content_picture, sized_style
+from stylekit.recipes.presets._shared import (
+    GATYS_CONTENT,
+    GATYS_STYLE,
+    MEAN_COLOR,
+    layer_weights,
+)
+from stylekit.recipes.recipe import Recipe
+from stylekit.transfer import LBFGS, Noise
+
+
+def neural_style_pt(
+    content: PictureLike,
+    style: PictureLike,
+    *,
+    size: int | None = SIZE,
+    content_weight: float = 5.0,
+    style_weight: float = 100.0,
+    tv_weight: float = 1e-3,
+    style_scale: float = 1.0,
+    style_layers: LayersLike = None,
+    content_layers: LayersLike = None,
+) -> Recipe:
+    """Return the recipe of neural-style-pt as it runs without options.
+
+    Parameters
+    ----------
+    content, style : path, PIL image or array
+    size : int, optional
+        Longer side of the result in pixels. None keeps the content's own.
+    content_weight, style_weight, tv_weight : float
+        The program's options of these names, at least 0.
+    style_scale : float
+        Longer side of the style relative to the result's.
+    style_layers, content_layers : sequence of str, or mapping of str to float, optional
+        A mapping holds the layers' weights, too. Default: relu1_1 to relu5_1, and relu4_2.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument or a picture cannot be used.
+
+    Notes
+    -----
+    Departures from the program:
+
+    - L-BFGS is stylekit's. It keeps 10 pairs, the program 100; it stays in [0, 1], where the
+      program clips when it has ended; and it has no tolerances, which the program turns off.
+    - The program adds up the absolute differences of neighbouring pixels; here a difference d
+      counts as ``sqrt(d^2 + 1e-8)``, less 1e-4, whose slope is finite.
+
+    References
+    ----------
+    The program neural-style-pt, ``neural_style.py``, after neural-style by J. Johnson.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> recipe = sk.recipes.presets.neural_style_pt("photo.jpg", "starry.jpg")  # doctest: +SKIP
+    >>> recipe.run().save("out.png")  # doctest: +SKIP
+    """
+    styles = layer_weights(style_layers, GATYS_STYLE, "style_layers")  # -style_layers
+    contents = layer_weights(content_layers, GATYS_CONTENT, "content_layers")  # -content_layers
+    photo = content_picture(content, size)  # -image_size 512
+    painting = sized_style(style, photo, style_scale)  # -style_scale 1
+    return Recipe(
+        [
+            # The program adds the layers up, and our losses are means.
+            ContentLoss(
+                photo,
+                layers=contents,
+                normalize="none",  # nn.MSELoss
+                weight=content_weight * sum(contents.values()),
+            ),
+            GramStyleLoss(
+                painting,
+                layers=styles,
+                normalize="neural-style",  # nn.MSELoss of G / (C h w)
+                weight=style_weight * sum(styles.values()),
+            ),
+            # TVLoss is a sum over pixels and channels in 0-255.
+            TotalVariationLoss(1.0, isotropic=False, weight=tv_weight * 255 * photo.size),
+        ],
+        content=photo,
+        styles=[painting],
+        start=Noise(0.001 / 255, color=MEAN_COLOR),  # -init random: randn * 0.001
+        steps=1000,  # -num_iterations
+        layers={"style_layers": styles, "content_layers": contents},
+        optimizer=LBFGS(),  # -optimizer lbfgs
+    )
