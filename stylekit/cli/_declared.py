@@ -96,6 +96,15 @@ StyleLoss = Annotated[
         "your own.",
     ),
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=Panel.picture,
+        help="Take the losses, weights, steps and optimizer of a paper or a program, such as "
+        "gatys2016; a wrong name lists all.",
+    ),
+]
 AddLoss = Annotated[
     list[str] | None,
     typer.Option(

@@ -13,6 +13,9 @@ from typer.core import TyperCommand, TyperGroup
 NAMES: ContextVar[dict[str, str]] = ContextVar("NAMES")
 """What the command that runs calls each argument, such as ``--min-share`` for ``min_share``."""
 
+GIVEN: ContextVar[frozenset[str]] = ContextVar("GIVEN")
+"""The options that were written on the command line, by their long names."""
+
 _OTHERS = {
     "feather_radius": "feather",
     "limit": "max_memory",
@@ -68,10 +71,14 @@ class Command(TyperCommand):
         """Read the command line; what is said of a wrong value leaves out whose words it is in."""
         NAMES.set(names_of(self.get_params(ctx)))
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except typer.BadParameter as error:
             error.message = error.message.removeprefix("Value error, ")  # pydantic's
             raise
+        sources = ((one, ctx.get_parameter_source(one.name)) for one in self.get_params(ctx))
+        written = (one for one, source in sources if source and source.name == "COMMANDLINE")
+        GIVEN.set(frozenset(map(shown, written)))
+        return rest
 
 
 def names_of(parameters: Iterable[Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from stylekit.cli import _declared as declared
 from stylekit.cli._help import Panel
 from stylekit.cli._options import PaintOptions, RunOptions, with_options
 from stylekit.cli._plugin import checked, resolved
+from stylekit.cli._preset import PresetOptions
 from stylekit.cli._values import complete_layers, one_of, within
 from stylekit.cli.commands.techniques import ContentArgument, StyleArgument, check_maps
 
@@ -88,7 +89,7 @@ def regions(
     merge: Merge = None,
     min_share: MinShare = MIN_SHARE,
     small_regions: SkipSmall = False,
-    run: PaintOptions,
+    run: PresetOptions,
 ) -> None:
     """Paint sky as sky and trees as trees, by two coloured maps.
 

@@ -11,6 +11,7 @@ import typer
 from stylekit._checks import InputError, explain, fail
 from stylekit.cli._help import Panel
 from stylekit.cli._options import PaintOptions, with_options
+from stylekit.cli._preset import PresetOptions
 from stylekit.cli._subject import Box, Classes, Mask, Model, Names, Refine, Seer, Subject
 from stylekit.cli._values import read_mask, within
 
@@ -79,7 +80,7 @@ def localized(
         Blend | None,
         typer.Option(show_default="seam", help="How superimpose and revert put it back."),
     ] = None,
-    run: PaintOptions,
+    run: PresetOptions,
 ) -> None:
     """Paint around a subject, or the subject alone.
 

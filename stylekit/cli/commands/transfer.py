@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from stylekit._checks import caused_by, did_you_mean, fail, status
-from stylekit.cli._options import PaintOptions, with_options
+from stylekit.cli._help import GIVEN
+from stylekit.cli._options import with_options
+from stylekit.cli._preset import PresetOptions
 from stylekit.cli._values import one_of, read_mask, within
 
 STARTS = ("content", "noise", "style", "mix")
@@ -49,7 +51,7 @@ def transfer(
             help="What is painted over: content, noise, style, mix, or a picture's file.",
         ),
     ] = "content",
-    run: PaintOptions,
+    run: PresetOptions,
 ) -> None:
     """Paint CONTENT in the style of STYLE.
 
@@ -61,7 +63,10 @@ def transfer(
     _check_count("--style-weight", style_weights, len(styles), one_will_do=False)
     _check_count("--mask", mask, len(styles))
     _check_count("--style-mask", style_mask, len(styles))
-    photo = as_image(content, "content", run.size or None)
+    if run.preset and len(styles) > 1:
+        fail(f"--preset {run.preset} takes one style", expected="one STYLE", received=len(styles))
+    # A preset has a size of its own.
+    photo = as_image(content, "content", None if run.preset else run.size or None)
     longer = max(photo.shape[:2])
     paintings = [as_image(style, "style") for style in styles]
     start: Any = None
@@ -77,20 +82,24 @@ def transfer(
             start = as_image(init, "start", longer)
     masks, style_masks = _read_masks(mask or (), photo), _read_masks(style_mask or ())
 
-    options = run.arguments() | {"size": None}
+    options = run.arguments() | ({} if run.preset else {"size": None})
     import stylekit as sk
 
-    if init == "noise":
+    if init == "content" and "--init" in GIVEN.get():
+        start = photo
+    elif init == "noise":
         start = sk.Noise()
     elif init == "style":
         start = sk.StyleStatistics(paintings[0])
     elif init == "mix":
+        if run.preset:
+            fail(f"--preset {run.preset} takes no --init mix", hint="give a mix as a picture")
         start = sk.Mix(photo)
     run.complete(
         content,
         sk.recipes.basic,
         photo,
-        paintings,
+        paintings[0] if run.preset else paintings,
         style_weights=style_weights or None,
         mask=_one_or_all(masks),
         style_mask=_one_or_all(style_masks),
