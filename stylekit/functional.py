@@ -35,7 +35,7 @@ QUANTILE_BLOCK = 2**21
 
 _FLAT = 1e-5
 
-GRAM_SCALINGS = ("relative", "pixels", "gatys2016", "neural-style")
+GRAM_SCALINGS = ("relative", "pixels", "gatys2016", "neural-style", "keras")
 
 
 def full_precision(x: Tensor) -> Tensor:
@@ -290,6 +290,10 @@ def gram_distance(gram: Tensor, target: Tensor, normalize: str = "relative") -> 
             own N, so that the style picture may have a size of its own.
         ``"neural-style"``
             ``mean (D / C)^2``: neural-style and neural-style-pt, which divide by C h w.
+        ``"keras"``
+            ``sum D^2 / 36``: the Keras example, which takes the image's channels, 3, for C. It also
+            takes the number of pixels for N, and thereby weighs a layer of N cells by
+            ``(N / pixels)^2``.
 
     Returns
     -------
@@ -332,6 +336,7 @@ def gram_scale(target: Tensor, normalize: str = "relative") -> Tensor:
         "pixels": channels**2,
         "gatys2016": 4 * channels**2,
         "neural-style": channels**4,
+        "keras": 4 * 3**2,
     }[normalize]
     return ops.ones_like(square) / divisor
 

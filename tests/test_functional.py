@@ -368,6 +368,15 @@ def test_neural_style_is_the_mean_square_of_grams_over_their_elements(maps):
     np.testing.assert_allclose(distance_of(maps, "neural-style"), expected, rtol=1e-10)
 
 
+def test_keras_is_its_examples_distance_but_for_the_cells_of_a_pixel(maps):
+    G, A = sums(maps)
+    _, h, w = maps[1]
+    pixels = 4 * h * w  # as of a layer behind one pooling
+    expected = ((G - A) ** 2).sum() / (4.0 * 3**2 * pixels**2)
+    value = distance_of(maps, "keras") * (h * w / pixels) ** 2
+    np.testing.assert_allclose(value, expected, rtol=1e-10)
+
+
 def test_relative_is_the_quotient_of_frobenius_norms_and_has_no_scale(maps):
     G, A = sums(maps)
     expected = np.linalg.norm(G - A) ** 2 / np.linalg.norm(A) ** 2
