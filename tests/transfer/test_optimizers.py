@@ -577,6 +577,9 @@ class TestKerasOptimizer:
 
     def test_repr(self):
         assert repr(KerasOptimizer(keras.optimizers.SGD(0.25))) == "SGD(learning_rate=0.25)"
+        schedule = keras.optimizers.schedules.ExponentialDecay(1.0, 100, 0.96)
+        shown = repr(KerasOptimizer(keras.optimizers.SGD(schedule)))
+        assert shown == "SGD(learning_rate=ExponentialDecay)"
 
     def test_a_wrapper_that_scales_the_loss_is_refused(self):
         wrapper = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.25))

@@ -51,6 +51,8 @@ class KerasOptimizer(Optimizer):
 
     def __repr__(self) -> str:
         rate = self._optimizer.get_config().get("learning_rate")
+        if isinstance(rate, dict):  # a schedule
+            rate = rate["class_name"]
         rate = f"{rate:g}" if isinstance(rate, float) else rate  # Keras has rounded it to float32
         return f"{type(self._optimizer).__name__}(learning_rate={rate})"
 
