@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from stylekit._checks import choice
 from stylekit._defaults import SIZE
 from stylekit.features import VGG19
 from stylekit.image import PictureLike
 from stylekit.losses import ContentLoss, GramStyleLoss
 from stylekit.losses.base import LayersLike
+from stylekit.recipes._colors import finished, prepared
 from stylekit.recipes._paint import content_picture, sized_style
 from stylekit.recipes.presets._shared import (
     GATYS_CONTENT,
@@ -14,8 +16,8 @@ from stylekit.recipes.presets._shared import (
     layer_weights,
     unit_activation,
 )
-from stylekit.recipes.recipe import Recipe
-from stylekit.transfer import LBFGS, Noise
+from stylekit.recipes.recipe import Recipe, halved
+from stylekit.transfer import LBFGS, Noise, Pyramid
 
 
 def gatys2016(
@@ -38,8 +40,8 @@ def gatys2016(
     content_weight, style_weight : float
         The paper's alpha and beta. Their ratio is from 5e-4 to 5e-3 in its figure 3.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: conv1_1 to conv5_1 with weights of 1/5,
-        and conv4_2.
+        A mapping holds the layers' weights, too; they are scaled to sum to 1. Default: conv1_1 to
+        conv5_1, and conv4_2.
 
     Returns
     -------
@@ -60,8 +62,8 @@ def gatys2016(
       activation on the content, so that any network serves with the paper's weights.
     - Equations 1 and 4 are sums over features, with a factor of 1/2 and of 1/4. Here both are means
       without it, as in the authors' program for the scaled network, whose weights 1e6 and 1e9 have
-      the ratio of the paper's figures. With the sums that ratio leaves a picture of 256 pixels as
-      it is: a content loss of 3300 stands beside a style loss of 0.3.
+      the ratio of the paper's figures. By the sums that ratio would count the content, of 64 x 64
+      cells and 512 channels at 512 pixels, four million times as much, and nothing would change.
     - Gram matrices are divided by the number of positions of their own picture. The paper divides
       both by the image's, and resizes the style to the content's size; here its longer side is.
     - The paper names neither steps nor the deviation of the noise. The steps are those of the
@@ -77,7 +79,7 @@ def gatys2016(
     >>> recipe = sk.recipes.presets.gatys2016("photo.jpg", "starry.jpg")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
-    styles = layer_weights(style_layers, dict.fromkeys(GATYS_STYLE, 1 / 5), "style_layers")  # eq. 5
+    styles = layer_weights(style_layers, GATYS_STYLE, "style_layers")  # section 3
     contents = layer_weights(content_layers, GATYS_CONTENT, "content_layers")  # section 3
     photo = content_picture(content, size)  # 512 pixels: section 4
     painting = sized_style(style, photo, 1.0)
@@ -95,7 +97,7 @@ def gatys2016(
             photo,
             layers=layer,
             normalize="none",  # eq. 1, as a mean: LossLayers.lua, nn.MSE
-            weight=content_weight * share,
+            weight=content_weight * share / sum(contents.values()),
             name=f"content_{layer}",
         )
         recipe.add(loss, unit_activation(photo, layer, 2))
@@ -104,8 +106,109 @@ def gatys2016(
             painting,
             layers=layer,
             normalize="pixels",  # eq. 4, as a mean: LossLayers.lua, nn.GramMSE
-            weight=style_weight * share,
+            weight=style_weight * share / sum(styles.values()),  # w = 1/5: section 3
             name=f"style_{layer}",
         )
         recipe.add(term, unit_activation(photo, layer, 4))
     return recipe
+
+
+def gatys2017(
+    content: PictureLike,
+    style: PictureLike,
+    *,
+    size: int | None = 1024,
+    content_weight: float = 1.0,
+    style_weight: float = 1e3,
+    keep_colors: str | None = None,
+    style_layers: LayersLike = None,
+    content_layers: LayersLike = None,
+) -> Recipe:
+    """Return the recipe of "Controlling Perceptual Factors", by its authors' programs.
+
+    It is painted at half its size first, and then at its size. For the control of space by guides,
+    see `recipes.regions` and `MaskedGramStyleLoss`.
+
+    Parameters
+    ----------
+    content, style : path, PIL image or array
+    size : int, optional
+        Longer side of the result in pixels. None keeps the content's own.
+    content_weight, style_weight : float
+        The programs' cw and sw.
+    keep_colors : str, optional
+        The control of colour, section 5: ``"match"`` or ``"luminance"``; see `recipes.basic`.
+        Default: the colours are the style's.
+    style_layers, content_layers : sequence of str, or mapping of str to float, optional
+        A mapping holds the layers' weights, too. Default: relu1_1 to relu5_1, and relu4_2.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument or a picture cannot be used.
+
+    Notes
+    -----
+    Departures from the programs:
+
+    - They take 512 and 1024 for the root of a picture's area, and give the style the same area. We
+      take both for the longer side.
+    - At the larger size they start from the smaller result, enlarged. Here the photograph's finest
+      details are added to it: what is enlarged is the change.
+    - For the luminance alone they paint a grey content by a grey style of the same mean and
+      deviation. Here the finished picture gets the content's colours.
+    - L-BFGS is stylekit's, with 10 pairs and in [0, 1].
+
+    References
+    ----------
+    Gatys, Ecker, Bethge, Hertzmann, Shechtman: Controlling Perceptual Factors in Neural Style
+    Transfer, CVPR 2017. The programs are those of L. Gatys's NeuralImageSynthesis,
+    ``ExampleNotebooks/BasicStyleTransfer.ipynb``; PytorchNeuralStyleTransfer has the same weights.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> recipe = sk.recipes.presets.gatys2017("photo.jpg", "starry.jpg")  # doctest: +SKIP
+    >>> recipe.run().save("out.png")  # doctest: +SKIP
+    """
+    if keep_colors is not None:
+        choice(keep_colors, "keep_colors", ("match", "luminance"))
+    styles = layer_weights(style_layers, GATYS_STYLE, "style_layers")  # layers['style']
+    contents = layer_weights(content_layers, GATYS_CONTENT, "content_layers")  # layers['content']
+    photo = content_picture(content, size)  # hr_img_size = 1024
+    painting = prepared(sized_style(style, photo, 1.0), photo, keep_colors)
+    recipe = Recipe(
+        [
+            # The programs add the layers up, and our losses are means.
+            ContentLoss(
+                photo,
+                layers=contents,
+                normalize="none",  # MSE
+                weight=content_weight * sum(contents.values()),  # cw = 1
+            ),
+            GramStyleLoss(
+                painting,
+                layers=styles,
+                normalize="neural-style",  # GramMSE with weights of sw / C^2
+                weight=style_weight * sum(styles.values()),  # sw = 1e3
+            ),
+        ],
+        content=photo,
+        styles=[painting],  # the start is the content: init = 'image'
+        steps=700,  # max_iter = 500, hr_max_iter = 200
+        levels=_low_and_high,
+        layers={"style_layers": styles, "content_layers": contents},
+        optimizer=LBFGS(),
+    )
+    return recipe.then(lambda result: finished(result, photo, keep_colors), partial=True)
+
+
+def _low_and_high(longer: int, levels: int | None = None) -> Pyramid:
+    """Return half the size with 500 steps, and the size with 200; or levels that were asked for."""
+    if levels is not None or longer < 2:
+        return halved(longer, levels)
+    return Pyramid([round(longer / 2), longer], [500, 200])

@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 
 import stylekit as sk
@@ -14,8 +15,8 @@ def test_gatys2016(photo, painting, golden, compact):
     assert recipe.extractor.pooling == "average"
     assert {name: loss.weight for name, loss in recipe.losses.items()} == {
         "content_conv3_1": 1e-3,
-        "style_conv1_1": 1,
-        "style_conv2_1": 1,
+        "style_conv1_1": 0.5,
+        "style_conv2_1": 0.5,
     }
     golden(
         recipe,
@@ -23,7 +24,7 @@ def test_gatys2016(photo, painting, golden, compact):
         optimizer=LBFGS,
         levels=[64],
         losses={"content_conv3_1": 2.00315, "style_conv1_1": 0.67857, "style_conv2_1": 0.447683},
-        total=3.71953,
+        total=1.86079,
     )
 
 
@@ -55,3 +56,42 @@ def test_layers_that_the_network_lacks(photo, painting, compact):
             3, extractor=compact
         )
     assert caught.value.argument == "style_layers"
+
+
+def test_gatys2017(photo, painting, golden):
+    recipe = presets.gatys2017(photo, painting, size=64, **LAYERS)
+    golden(
+        recipe,
+        steps=700,
+        optimizer=LBFGS,
+        levels=[64],
+        losses={"content": 0, "gram_style": 3.31111e-4},
+        total=0.210341,
+        pyramid=1,  # its sizes are below
+    )
+
+
+def test_gatys2017_paints_at_half_the_size_first(photo, painting, compact):
+    recipe = presets.gatys2017(photo, painting, size=64, **LAYERS)
+    manifest = recipe.run(extractor=compact, callbacks=[lambda step: True]).manifest
+    assert [(max(level["size"]), level["steps"]) for level in manifest["levels"]] == [
+        (32, 500),
+        (64, 200),
+    ]
+    weights = {name: loss.weight for name, loss in recipe.losses.items()}
+    assert weights == {"content": 1, "gram_style": 2e3}  # 1e3 a layer
+    assert presets.gatys2017(photo, painting, size=64).losses["gram_style"].weight == 5e3
+
+
+def test_gatys2017_keeps_colours(photo, painting, compact):
+    grey = np.repeat(photo.mean(axis=-1, keepdims=True), 3, axis=-1)
+    adam = keras.optimizers.Adam(0.05)
+    chroma = {}
+    for way in (None, "match", "luminance"):
+        recipe = presets.gatys2017(grey, painting, size=64, keep_colors=way, **LAYERS)
+        image = recipe.run(2, extractor=compact, pyramid=1, optimizer=adam).image
+        chroma[way] = np.ptp(image, axis=-1).mean()
+    assert chroma["luminance"] < 1e-6
+    assert chroma["match"] < 0.8 * chroma[None]
+    with pytest.raises(InputError, match="keep_colors is unknown"):
+        presets.gatys2017(grey, painting, keep_colors="palette")

@@ -1,0 +1,125 @@
+"""The program style-transfer-pytorch of K. Crowson."""
+
+from __future__ import annotations
+
+import itertools
+
+import keras
+
+from stylekit._checks import integer, number
+from stylekit._defaults import SIZE
+from stylekit.image import PictureLike, as_image
+from stylekit.losses import ContentLoss, TotalVariationLoss, WassersteinStyleLoss
+from stylekit.losses.base import LayersLike
+from stylekit.recipes._paint import content_picture
+from stylekit.recipes.presets._shared import GATYS_CONTENT, GATYS_STYLE, layer_weights
+from stylekit.recipes.recipe import Recipe, halved
+from stylekit.transfer import Pyramid
+
+WEIGHTS = (256, 64, 16, 4, 1)
+"""Of the layers of the style: style_weights of the class StyleTransfer."""
+
+INITIAL_ITERATIONS, ITERATIONS = 1000, 500
+"""Steps of the smallest size, and of each other: initial_iterations and iterations."""
+
+
+def crowsonkb(
+    content: PictureLike,
+    style: PictureLike,
+    *,
+    size: int | None = SIZE,
+    min_scale: int = 128,
+    content_weight: float = 0.015,
+    tv_weight: float = 2.0,
+    style_scale: float = 1.0,
+    style_layers: LayersLike = None,
+    content_layers: LayersLike = None,
+) -> Recipe:
+    """Return the recipe of style-transfer-pytorch as it runs without options.
+
+    Parameters
+    ----------
+    content, style : path, PIL image or array
+    size : int, optional
+        Longer side of the result in pixels, the program's end_scale. None keeps the content's own.
+    min_scale : int
+        Least longer side of the sizes that are painted in turn, each the root of 2 times the last.
+    content_weight, tv_weight : float
+        The program's options of these names, at least 0.
+    style_scale : float
+        Longer side of the style relative to the result's, the program's style_scale_fac; a smaller
+        style is not enlarged.
+    style_layers, content_layers : sequence of str, or mapping of str to float, optional
+        A mapping holds the layers' weights, too. Default: relu1_1 to relu5_1 with weights of 256,
+        64, 16, 4 and 1, and relu4_2.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument or a picture cannot be used.
+
+    Notes
+    -----
+    Departures from the program:
+
+    - Its network is torchvision's VGG19, which has other weights than Keras's, and features of
+      another size. Here the losses of style and content are relative to the references' features,
+      as if each layer's mean square were 1. The balance of layers, and that with the total
+      variation, is therefore not the program's exactly.
+    - The program returns the mean of its iterates, of decay 0.99, and goes on to the next size with
+      it and with Adam's state. Here both are the last iterate, and Adam begins anew.
+    - What is enlarged between sizes is the change of the photograph, not the picture.
+    - Its first convolution repeats the border's pixels. Here pictures are reflected at their
+      borders.
+    - Its total variation also looks along the diagonals, with weights by which it equals ours on a
+      slope.
+
+    References
+    ----------
+    The program style-transfer-pytorch, ``style_transfer/style_transfer.py``.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> recipe = sk.recipes.presets.crowsonkb("photo.jpg", "starry.jpg")  # doctest: +SKIP
+    >>> recipe.run().save("out.png")  # doctest: +SKIP
+    """
+    weights = dict(zip(GATYS_STYLE, WEIGHTS, strict=True))
+    styles = layer_weights(style_layers, weights, "style_layers")
+    contents = layer_weights(content_layers, GATYS_CONTENT, "content_layers")  # content_layers
+    least = integer(min_scale, "min_scale", low=1)
+    scale = number(style_scale, "style_scale", low=0, open_low=True)
+    photo = content_picture(content, size)  # end_scale
+    painting = as_image(style, "style")
+    wanted = max(1, round(max(photo.shape[:2]) * scale))
+    painting = as_image(painting, "style", min(wanted, max(painting.shape[:2])))
+
+    def levels(longer: int, count: int | None = None) -> Pyramid:
+        return halved(longer, count) if count is not None else _scales(longer, least)
+
+    return Recipe(
+        [
+            ContentLoss(photo, layers=contents, weight=content_weight),
+            WassersteinStyleLoss(painting, layers=styles),  # its weights sum to 1
+            TotalVariationLoss(weight=tv_weight),
+        ],
+        content=photo,
+        styles=[painting],  # the start is the content: init = 'content'
+        steps=INITIAL_ITERATIONS + ITERATIONS * (len(levels(max(photo.shape[:2])).sizes) - 1),
+        levels=levels,
+        reflect=True,
+        layers={"style_layers": styles, "content_layers": contents},
+        # step_size, betas; epsilon is torch.optim.Adam's
+        optimizer=keras.optimizers.Adam(0.02, beta_1=0.9, beta_2=0.99, epsilon=1e-8),
+    )
+
+
+def _scales(longer: int, least: int) -> Pyramid:
+    """Return the sizes of gen_scales: from the longer side down by the root of 2, to the least."""
+    below = (round(longer / 2 ** (k / 2)) for k in itertools.count(1))
+    sizes = sorted({longer, *itertools.takewhile(lambda size: size >= least, below)})
+    return Pyramid(sizes, [INITIAL_ITERATIONS, *[ITERATIONS] * (len(sizes) - 1)])

@@ -1,0 +1,276 @@
+"""The examples of Keras and the tutorials of TensorFlow."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from stylekit._defaults import SIZE, STYLE_LAYERS
+from stylekit.features import FeatureExtractor
+from stylekit.image import PictureLike, as_image, resize
+from stylekit.losses import ContentLoss, GramStyleLoss, TotalVariationLoss
+from stylekit.losses.base import LayersLike
+from stylekit.recipes._paint import content_picture, sized_style
+from stylekit.recipes.presets._shared import layer_weights
+from stylekit.recipes.recipe import Factor, Recipe
+from stylekit.transfer import LaplacianPyramid
+
+CONTENT = ("block5_conv2",)
+"""Layer of the content, in all three; the style's are those of Gatys et al. 2016."""
+
+ROWS = 400
+"""Height of the Keras example's picture in pixels: img_nrows."""
+
+
+def keras_example(
+    content: PictureLike,
+    style: PictureLike,
+    *,
+    size: int | None = None,
+    content_weight: float = 2.5e-8,
+    style_weight: float = 1e-6,
+    total_variation_weight: float = 1e-6,
+    style_layers: LayersLike = None,
+    content_layers: LayersLike = None,
+) -> Recipe:
+    """Return the recipe of Keras's example "Neural style transfer".
+
+    Parameters
+    ----------
+    content, style : path, PIL image or array
+    size : int, optional
+        Longer side of the result in pixels. Default: what makes it 400 pixels high.
+    content_weight, style_weight, total_variation_weight : float
+        The example's variables of these names, at least 0.
+    style_layers, content_layers : sequence of str, or mapping of str to float, optional
+        A mapping holds the layers' weights, too; they are scaled to sum to 1. Default: block1_conv1
+        to block5_conv1, and block5_conv2.
+
+    Returns
+    -------
+    Recipe
+        It has a style loss a layer, by the layer's name. The total is the example's.
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument or a picture cannot be used.
+
+    Notes
+    -----
+    As in the example, the style is stretched to the content's shape, and the image may leave
+    [0, 1] until the run ends. Departures:
+
+    - Pictures are reduced with anti-aliasing, where the example takes the nearest pixels.
+    - The total variation counts the last row and column, along which there is one difference.
+    - At another height than 400 pixels the learning rate is multiplied by ``(height / 400)^2``, as
+      the slope of the style loss at a pixel is divided by it: the example's rate diverges in small
+      pictures.
+
+    References
+    ----------
+    The example of keras.io, ``examples/generative/neural_style_transfer.py``.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> recipe = sk.recipes.presets.keras_example("photo.jpg", "starry.jpg")  # doctest: +SKIP
+    >>> recipe.run().save("out.png")  # doctest: +SKIP
+    """
+    styles = layer_weights(style_layers, STYLE_LAYERS, "style_layers")  # style_layer_names
+    contents = layer_weights(content_layers, CONTENT, "content_layers")  # content_layer_name
+    if size is None:
+        height, width = as_image(content, "content").shape[:2]
+        size = round(ROWS * max(height, width) / height)
+    photo = content_picture(content, size)
+    painting = resize(as_image(style, "style"), photo.shape[:2])
+    recipe = Recipe(
+        [
+            ContentLoss(
+                photo,
+                layers=contents,
+                error="half_sse",
+                normalize="none",
+                weight=2 * content_weight,
+            ),
+            # A sum over pixels and channels in 0-255, of the power 1.25 of the square.
+            TotalVariationLoss(2.5, weight=total_variation_weight * 255**2.5 * photo.size),
+        ],
+        content=photo,
+        styles=[painting],  # the start is the content
+        steps=4000,  # iterations
+        layers={"style_layers": styles, "content_layers": contents},
+        # The gradient by pixels in 0-255 is ours over 255, and so is the step.
+        optimizer=keras.optimizers.SGD(
+            keras.optimizers.schedules.ExponentialDecay(
+                100 / 255**2 * (photo.shape[0] / ROWS) ** 2, 100, 0.96
+            )
+        ),
+        parameters=LaplacianPyramid(1),  # pixels without bounds
+    )
+    for layer, share in styles.items():
+        loss = GramStyleLoss(
+            painting,
+            layers=layer,
+            normalize="keras",
+            weight=style_weight * share / sum(styles.values()),  # len(style_layer_names)
+            name=f"style_{layer}",
+        )
+        recipe.add(loss, _cells_of_pixels(layer, recipe.shape))
+    return recipe
+
+
+def _cells_of_pixels(layer: str, shape: tuple[int, int]) -> Factor:
+    """Return the factor ``(N / pixels)^2`` of a layer of N cells; see `functional.gram_distance`.
+
+    The example's Gram matrices are sums over the layer's cells, which it divides by the pixels.
+    """
+
+    def factor(network: FeatureExtractor) -> float:
+        cells = [network.grid(layer, side, axis).cells for axis, side in enumerate(shape)]
+        return (math.prod(cells) / math.prod(shape)) ** 2
+
+    return factor
+
+
+def tensorflow_tutorial(
+    content: PictureLike,
+    style: PictureLike,
+    *,
+    size: int | None = SIZE,
+    content_weight: float = 1e4,
+    style_weight: float = 1e-2,
+    total_variation_weight: float = 30.0,
+    style_layers: LayersLike = None,
+    content_layers: LayersLike = None,
+) -> Recipe:
+    """Return the recipe of TensorFlow's tutorial "Neural style transfer".
+
+    Parameters
+    ----------
+    content, style : path, PIL image or array
+    size : int, optional
+        Longer side of the result in pixels. None keeps the content's own.
+    content_weight, style_weight, total_variation_weight : float
+        The tutorial's variables of these names, at least 0. Its first run has no total variation.
+    style_layers, content_layers : sequence of str, or mapping of str to float, optional
+        A mapping holds the layers' weights, too; they are scaled to sum to 1. Default: block1_conv1
+        to block5_conv1, and block5_conv2.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument or a picture cannot be used.
+
+    Notes
+    -----
+    The losses and steps are the tutorial's, but for the slope of the total variation at 0: a
+    difference d counts as ``sqrt(d^2 + 1e-8)``, less 1e-4.
+
+    References
+    ----------
+    The tutorial of tensorflow.org, ``site/en/tutorials/generative/style_transfer.ipynb``.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> recipe = sk.recipes.presets.tensorflow_tutorial("photo.jpg", "starry.jpg")  # doctest: +SKIP
+    >>> recipe.run().save("out.png")  # doctest: +SKIP
+    """
+    recipe = _with_adam(
+        content,
+        style,
+        size,
+        (content_weight, style_weight),
+        (style_layers, content_layers),
+        keras.optimizers.Adam(0.02, beta_1=0.99, epsilon=0.1),
+    )
+    # tf.image.total_variation is a sum over pixels and channels.
+    variation = total_variation_weight * math.prod(recipe.shape) * 3
+    return recipe.add(TotalVariationLoss(1.0, isotropic=False, weight=variation))
+
+
+def realtime_tutorial(
+    content: PictureLike,
+    style: PictureLike,
+    *,
+    size: int | None = SIZE,
+    content_weight: float = 1e3,
+    style_weight: float = 1e-2,
+    style_layers: LayersLike = None,
+    content_layers: LayersLike = None,
+) -> Recipe:
+    """Return the recipe of TensorFlow's tutorial of 2018, "with eager execution".
+
+    Its program prints a table of losses, which is found in many courses and reports.
+
+    Parameters
+    ----------
+    content, style : path, PIL image or array
+    size : int, optional
+        Longer side of the result in pixels. None keeps the content's own.
+    content_weight, style_weight : float
+        The tutorial's arguments of these names, at least 0.
+    style_layers, content_layers : sequence of str, or mapping of str to float, optional
+        A mapping holds the layers' weights, too; they are scaled to sum to 1. Default: block1_conv1
+        to block5_conv1, and block5_conv2.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument or a picture cannot be used.
+
+    Notes
+    -----
+    The losses and steps are the tutorial's. Its pixels are in 0-255: its learning rate of 5 and its
+    epsilon of 0.1 become 5/255 and 0.1 * 255 for pixels in [0, 1], with the same steps. The
+    tutorial returns the image of the lowest total, which is `Result.best`.
+
+    References
+    ----------
+    ``research/nst_blogpost/4_Neural_Style_Transfer_with_Eager_Execution.ipynb`` of TensorFlow's
+    models.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> recipe = sk.recipes.presets.realtime_tutorial("photo.jpg", "starry.jpg")  # doctest: +SKIP
+    >>> recipe.run().save("out.png")  # doctest: +SKIP
+    """
+    return _with_adam(
+        content,
+        style,
+        size,
+        (content_weight, style_weight),
+        (style_layers, content_layers),
+        keras.optimizers.Adam(5 / 255, beta_1=0.99, epsilon=0.1 * 255),
+    )
+
+
+def _with_adam(content, style, size, weights, layers, optimizer) -> Recipe:
+    """Return what both tutorials of TensorFlow have in common."""
+    styles = layer_weights(layers[0], STYLE_LAYERS, "style_layers")  # style_layers
+    contents = layer_weights(layers[1], CONTENT, "content_layers")  # content_layers
+    photo = content_picture(content, size)  # max_dim = 512
+    painting = sized_style(style, photo, 1.0)  # load_img gives both the same longer side
+    return Recipe(
+        [
+            # Both are means over the layers, as ours are: num_style_layers, num_content_layers.
+            ContentLoss(photo, layers=contents, normalize="none", weight=weights[0]),
+            GramStyleLoss(painting, layers=styles, normalize="pixels", weight=weights[1]),
+        ],
+        content=photo,
+        styles=[painting],  # the start is the content
+        steps=1000,  # epochs * steps_per_epoch, num_iterations
+        layers={"style_layers": styles, "content_layers": contents},
+        optimizer=optimizer,
+    )
