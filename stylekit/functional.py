@@ -283,11 +283,12 @@ def gram_distance(gram: Tensor, target: Tensor, normalize: str = "relative") -> 
             ``|D|^2 / (|target|^2 + eps)``: dimensionless, the default everywhere.
         ``"pixels"``
             ``mean D^2``: the authors' code of Gatys et al., Johnson et al. 2016 (whose
-            ``|G - A|^2`` of G / (C h w) is the same number) and the TensorFlow tutorials.
+            ``|G - A|^2`` of G / (C h w) is the same number), the TensorFlow tutorials and the
+            region scripts, with the division by the pixels that they recommend.
         ``"gatys2016"``
-            ``sum D^2 / (4 C^2)``: Gatys et al. 2016, eq. 4, and the region scripts. The paper
-            divides by ``4 C^2 N^2`` with one N for image and style; here each is divided by its
-            own N, so that the style picture may have a size of its own.
+            ``sum D^2 / (4 C^2)``: Gatys et al. 2016, eq. 4. The paper divides by ``4 C^2 N^2``
+            with one N for image and style; here each is divided by its own N, so that the style
+            picture may have a size of its own.
         ``"neural-style"``
             ``mean (D / C)^2``: neural-style and neural-style-pt, which divide by C h w.
         ``"keras"``
@@ -665,7 +666,7 @@ def relaxed_transport(
     tensor [B]
         ``max(sum_i w_i min_j C_ij, sum_j v_j min_i C_ij)`` with masses that sum to 1: the larger
         of two lower bounds of the earth mover's distance, each of which fixes the masses of one
-        set alone (Kolkin et al. 2019, eq. 1-4).
+        set alone (Kolkin et al. 2019, eq. 5-8).
     """
     cost = full_precision(cost)
     there = _weighted_mean(ops.min(cost, axis=2), weights)
@@ -693,7 +694,7 @@ def self_similarity(rows: Tensor, weights: Tensor | None = None) -> Tensor:
     Returns
     -------
     tensor [B, N, N]
-        ``A_ij = D_ij / mean_i D_ij``: N times the matrix of Kolkin et al. 2019, eq. 5, so that it
+        ``A_ij = D_ij / mean_i D_ij``: N times the matrix of Kolkin et al. 2019, eq. 11, so that it
         does not shrink as N grows. A mean below 1e-5, where float32 leaves little but rounding,
         counts as 1e-5: the matrix of equal rows is nearly zero.
     """

@@ -117,6 +117,7 @@ class NeighborStyleLoss(TileableLoss):
     ----------
     Kolkin, Kucera, Paris, Sykora, Shechtman, Shakhnarovich: Neural Neighbor Style Transfer, 2022.
     Hypercolumns, centred matching and the query are theirs (section 3). We depart from them in
+    `alpha`, whose default is 0.25 in their program (which calls the content's share alpha); in
     the squared error, for which L-BFGS needs a quarter of the evaluations and no correction of
     colours; in layers that are divided by their mean, too; and in matches that are fixed for a
     round of the final pass.

@@ -86,7 +86,8 @@ class RelaxedTransportLoss(Loss):
     References
     ----------
     Kolkin, Salavon, Shakhnarovich: Style Transfer by Relaxed Optimal Transport and
-    Self-Similarity (STROTSS), 2019, sections 2.2, 2.3 and 2.4. We depart from them in these points:
+    Self-Similarity (STROTSS), CVPR 2019, eq. 8-10, and section 2.4 for regions. We depart from them
+    in these points:
 
     - They draw 1024 places of the image anew in every step. Here the sample depends on the seed,
       the size and the round of a `Pyramid` alone, because L-BFGS needs an objective that stays the

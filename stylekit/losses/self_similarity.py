@@ -64,7 +64,7 @@ class SelfSimilarityLoss(Loss):
     References
     ----------
     Kolkin, Salavon, Shakhnarovich: Style Transfer by Relaxed Optimal Transport and
-    Self-Similarity, 2019, eq. 5. They draw 1024 places anew in every step, and divide by ``N^2``;
+    Self-Similarity, 2019, eq. 11. They draw 1024 places anew in every step, and divide by ``N^2``;
     a column sums to 1, so that a division by N makes the value independent of N, as in their
     program. The sample here is fixed, because L-BFGS needs an objective that stays the same. Layers
     are divided by the mean of their features and by their number of channels, as by
