@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from stylekit._checks import fail, integer, number
+from stylekit._checks import choice, fail, integer, number
 from stylekit.functional import EPSILON, Tensor, full_precision
 from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.losses.base import (
@@ -24,6 +24,8 @@ from stylekit.losses.canvas import Canvas
 
 PATCH_LAYERS = ("block3_conv1", "block4_conv1")
 """Li and Wand 2016, section 4."""
+
+SCALINGS = ("relative", "li_wand2016")
 
 BLOCK = 64
 """Most patches of a picture looked up at a time, before the next ones see which were used. It
@@ -65,6 +67,10 @@ class PatchStyleLoss(Loss):
         region, 0.1 lets it in where none of its own fits.
     usage_penalty : float
         At least 0; 0 lets one patch fill a whole area.
+    normalize : str
+        ``"relative"``: as above. ``"li_wand2016"``: ``1/2 sum_c mean_i |p_ic - q_j(i)c|^2`` of each
+        layer, the sum over cells c of the mean over the patches i that hold it, whose gradient is
+        that of Li and Wand's program.
     style_scale : float
         Size of the style picture relative to its own: above 1 the strokes grow.
     seed : int
@@ -75,7 +81,8 @@ class PatchStyleLoss(Loss):
     References
     ----------
     Li, Wand: Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis,
-    CVPR 2016, eq. 2-3, which has the sum of squares, not relative to the style's.
+    CVPR 2016, eq. 2-3, which has the sum of squares over all patches, not relative to the style's;
+    the program averages the gradients of patches that overlap.
     Champandard: Semantic Style Transfer and Turning Two-Bit Doodles into Fine Artworks, 2016: maps
     joined with the features. He takes one cosine of both; with two terms a map's weight is the same
     at every layer, and black (0, 0, 0) is a colour like any other.
@@ -103,6 +110,7 @@ class PatchStyleLoss(Loss):
         stride: int = 2,
         map_weight: float = 1.0,
         usage_penalty: float = 0.02,
+        normalize: str = "relative",
         style_scale: float = 1.0,
         seed: int = 0,
         weight: float = 1.0,
@@ -119,6 +127,7 @@ class PatchStyleLoss(Loss):
         self.stride = integer(stride, "stride", low=1, high=self.patch)
         self.map_weight = number(map_weight, "map_weight", low=0)
         self.usage_penalty = number(usage_penalty, "usage_penalty", low=0)
+        self.normalize = choice(normalize, "normalize", SCALINGS)
         self.style_scale = number(style_scale, "style_scale", low=0, open_low=True)
         self.seed = integer(seed, "seed", low=0)
 
@@ -165,8 +174,12 @@ class PatchStyleLoss(Loss):
             found = self.nearest(patches, target)
             wanted = ops.take(target["keys"], found, axis=0)
             wanted = wanted * ops.take(target["length"], found, axis=0)
-            error = ops.mean(ops.square(patches - wanted), axis=(1, 2))
-            error = error / (target["energy"] + EPSILON)
+            square = ops.square(patches - wanted)
+            if self.normalize == "relative":
+                error = ops.mean(square, axis=(1, 2)) / (target["energy"] + EPSILON)
+            else:
+                shares = _cell_shares(features[layer].shape, self.patch, self.stride)
+                error = ops.sum(square * ops.cast(shares, square.dtype), axis=(1, 2)) / 2
             total += ops.cast(target["weight"], error.dtype) * error
         return total
 
@@ -222,6 +235,7 @@ class PatchStyleLoss(Loss):
         config |= weight_config(self.layer_weights)
         config |= {"patch": self.patch, "stride": self.stride, "seed": self.seed}
         config |= {"usage_penalty": self.usage_penalty, "style_scale": self.style_scale}
+        config["normalize"] = self.normalize
         return config | super().get_config()
 
 
@@ -268,6 +282,31 @@ def _every(values, axis: int, first: int, reach: int, stride: int):
     if reach % stride == 0:
         return found
     return ops.concatenate([found, values[(*lead, slice(last, last + 1))]], axis=axis)
+
+
+def _cell_shares(shape, side: int, stride: int) -> np.ndarray:
+    """Return by patch and entry one over the number of patches that hold the entry's cell.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the feature map ``[B, h, w, C]``.
+    side, stride : int
+        See `feature_patches`.
+
+    Returns
+    -------
+    ndarray, float32 [N, side * side * C]
+    """
+    counts = []
+    for length in shape[1:3]:
+        starts = sorted({*range(0, length - side + 1, stride), length - side})
+        places = np.add.outer(starts, np.arange(side))
+        counts.append((places, np.bincount(places.ravel(), minlength=length)))
+    (rows, high), (columns, wide) = counts
+    shares = 1 / (high[rows][:, None, :, None] * wide[columns][None, :, None, :])
+    shares = shares.reshape(len(rows) * len(columns), side**2)
+    return np.repeat(shares, shape[3], axis=1).astype("float32")
 
 
 def best_matches(queries, keys, penalty: float = 0.0, seed: int = 0):

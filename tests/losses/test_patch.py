@@ -115,6 +115,32 @@ def test_the_value_is_the_distance_to_the_nearest_of_all(photo, style, canvas_of
     assert np.abs(gradient).max() > 0
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_the_published_scaling_has_the_gradient_of_the_program(photo, style, canvas_of, stride):
+    """Each cell is drawn to the mean of what the patches that hold it have matched there."""
+    options = {"stride": stride, "usage_penalty": 0, "normalize": "li_wand2016"}
+    term = PatchStyleLoss(style, layers="block3_conv1", **options)
+    canvas = canvas_of(photo)
+    target = term.prepare(canvas)
+    feature = canvas.extract(photo[None], term.layers)["block3_conv1"]
+    with tf.GradientTape() as tape:
+        tape.watch(feature)
+        value = term.compute(photo[None], {"block3_conv1": feature}, target)
+    gradient = tape.gradient(value, feature).numpy()[0]
+
+    height, width, channels = gradient.shape
+    found = term.nearest(feature_patches(feature, 3, stride), target["block3_conv1"])
+    layer = target["block3_conv1"]
+    matched = (layer["keys"] * layer["length"]).numpy()[found[0]].reshape(-1, 3, 3, channels)
+    rows, columns = (sorted({*range(0, n - 2, stride), n - 3}) for n in (height, width))
+    total, count = np.zeros_like(gradient), np.zeros((height, width, 1))
+    for patch, (y, x) in zip(matched, [(y, x) for y in rows for x in columns], strict=True):
+        total[y : y + 3, x : x + 3] += patch
+        count[y : y + 3, x : x + 3] += 1
+    expected = feature.numpy()[0] - total / count
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
 def test_layers_are_averaged_by_their_weights(photo, style, canvas_of, evaluate):
     canvas = canvas_of(photo)
     one, two = (
@@ -217,6 +243,7 @@ def test_a_coarser_level_takes_a_coarser_style_and_map(photo, style, canvas_of, 
         ({"stride": 4}, "stride is out of range: .*from 1 to 3"),
         ({"patch": 0}, "patch is out of range"),
         ({"usage_penalty": -1}, "usage_penalty is out of range"),
+        ({"normalize": "gatys2016"}, "normalize"),
         ({"map_weight": -1}, "map_weight is out of range"),
     ],
 )
