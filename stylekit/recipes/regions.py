@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from stylekit._defaults import MIN_SHARE, SIZE
 from stylekit.image import PictureLike, with_map
 from stylekit.losses import GradientMaskStyleLoss, Loss
 from stylekit.losses.base import LayersLike
-from stylekit.masks import combine, match_regions, resize
+from stylekit.masks import MatchedRegions, combine, match_regions, resize
 from stylekit.recipes._colors import prepared
 from stylekit.recipes._paint import check_passed, content_picture, paint, recorded, sized_style
 from stylekit.recipes._styles import StylePart
@@ -94,24 +96,18 @@ def regions(
     >>> sk.recipes.regions(*pictures).run().save("out.png")  # doctest: +SKIP
     """
     check_passed(regions, options)
-    _, content_map = with_map(content, content_map, "content")
-    painting, style_map = with_map(style, style_map, "style")
-    matched = match_regions(
-        content_map, style_map, colors, keep, merge, tolerance=tolerance, min_share=min_share
+    photo, parts, matched = matched_parts(
+        (content, content_map),
+        (style, style_map),
+        size,
+        style_scale,
+        keep_colors,
+        colors=colors,
+        keep=keep,
+        merge=merge,
+        tolerance=tolerance,
+        min_share=min_share,
     )
-    photo = content_picture(content, size)
-    painting = sized_style(painting, photo, style_scale)
-    masks = [resize(mask, photo.shape[:2]) for mask in matched.content]
-    sources = [resize(mask, painting.shape[:2]) for mask in matched.style]
-    styles = [
-        prepared(painting, photo, keep_colors, style_mask=source, mask=mask)
-        for mask, source in zip(masks, sources, strict=True)
-    ]
-
-    parts = [
-        StylePart(style, mask, source, name=name)
-        for style, mask, source, name in zip(styles, masks, sources, matched.names, strict=True)
-    ]
 
     def gram(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
         return [
@@ -128,8 +124,39 @@ def regions(
         photo,
         parts,
         gram,
-        update_mask=combine(masks, "sum"),
+        update_mask=combine([one.mask for one in parts], "sum"),
         keep_colors=keep_colors,
         **options,
     )
     return recipe.then(recorded(matched, "content"))
+
+
+def matched_parts(
+    content: tuple[PictureLike, PictureLike],
+    style: tuple[PictureLike, PictureLike],
+    size: int | None,
+    style_scale: float = 1.0,
+    keep_colors: str | None = None,
+    **how: Any,
+) -> tuple[np.ndarray, list[StylePart], MatchedRegions]:
+    """Return the photo at the result's size, a part a region, and the regions of both maps.
+
+    Parameters
+    ----------
+    content, style : (picture, map)
+    size, style_scale, keep_colors
+        See `regions`.
+    **how
+        Options of `stylekit.masks.match_regions`.
+    """
+    _, content_map = with_map(*content, "content")
+    painting, style_map = with_map(*style, "style")
+    matched = match_regions(content_map, style_map, **how)
+    photo = content_picture(content[0], size)
+    painting = sized_style(painting, photo, style_scale)
+    parts = []
+    for name, mask, source in zip(matched.names, matched.content, matched.style, strict=True):
+        mask, source = resize(mask, photo.shape[:2]), resize(source, painting.shape[:2])
+        colored = prepared(painting, photo, keep_colors, style_mask=source, mask=mask)
+        parts.append(StylePart(colored, mask, source, name=name))
+    return photo, parts, matched
