@@ -111,12 +111,10 @@ def localized(
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
     check_passed(localized, options, (*OPTIONS, "keep_colors"))
-    choice(keep, "keep", ("subject", "background"))
     choice(method, "method", METHODS)
     number(feather_radius, "feather_radius", low=0)
     if blend is not None:
-        if not callable(blend):
-            choice(blend, "blend", BLENDS)
+        _check_blend(blend)
         if method == "update":
             fail(
                 "method 'update' has nothing to blend",
@@ -129,16 +127,7 @@ def localized(
     photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)
 
-    found = find_subject(photo, subject, segmenter, refine)
-    where = 1 - found if keep == "subject" else found
-    if not where.any():
-        fail(
-            "nothing is left to paint",
-            expected="a subject that leaves a part of the picture",
-            received="a mask of the whole picture",
-            hint="set `keep` to background, which paints the subject",
-            argument="keep",
-        )
+    where = place_of(photo, subject, keep, segmenter, refine)
     source = None
     if same_mask:
         source = resize(where, painting.shape[:2])
@@ -158,9 +147,50 @@ def localized(
         **masks,
         **options,
     )
-    record = {"method": method, "keep": keep, "mask": picture_hash(where)}
-    if method != "update":
-        blend = blend or "seam"
+    blend = None if method == "update" else blend or "seam"
+    return put_back(recipe, photo, where, {"method": method, "keep": keep}, blend, feather_radius)
+
+
+def place_of(photo, subject, keep: str, segmenter, refine) -> np.ndarray:
+    """Return where a photo is painted, ``[H, W]``; see `localized` for the arguments."""
+    choice(keep, "keep", ("subject", "background"))
+    found = find_subject(photo, subject, segmenter, refine)
+    where = 1 - found if keep == "subject" else found
+    if not where.any():
+        fail(
+            "nothing is left to paint",
+            expected="a subject that leaves a part of the picture",
+            received="a mask of the whole picture",
+            hint="set `keep` to background, which paints the subject",
+            argument="keep",
+        )
+    return where
+
+
+def put_back(
+    recipe: Recipe,
+    photo: np.ndarray,
+    where: np.ndarray,
+    record: dict[str, str],
+    blend: str | Callable[..., np.ndarray] | None,
+    feather_radius: float = 0.0,
+) -> Recipe:
+    """Let a recipe's result be joined with the photo, and record how; return the recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    photo : ndarray [H, W, 3]
+    where : ndarray [H, W]
+        Where it is painted.
+    record : dict of str to str
+        What the manifest says beside the mask and the blend.
+    blend, feather_radius
+        See `localized`. None joins nothing.
+    """
+    record = record | {"mask": picture_hash(where)}
+    if blend is not None:
+        _check_blend(blend)
         join = blend if callable(blend) else BLENDS[blend]
         record["blend"] = name_of(join)
 
@@ -176,6 +206,11 @@ def localized(
     return recipe.then(
         lambda result: dataclasses.replace(result, manifest=result.manifest | {"localized": record})
     )
+
+
+def _check_blend(blend) -> None:
+    if not callable(blend):
+        choice(blend, "blend", BLENDS)
 
 
 def _joined(join, photo, stylised, where, feather_radius) -> np.ndarray:
