@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from stylekit import functional
-from stylekit._checks import caused_by, fail, integer
+from stylekit._checks import caused_by, fail, integer, number
 from stylekit.functional import Tensor
 from stylekit.image import PictureLike, as_batch, picture_hash
 from stylekit.losses.base import (
@@ -52,6 +52,10 @@ class SelfSimilarityLoss(Loss):
         Most cells that are compared, of 4 x 4 pixels as in `CellGrid`; of more, a regular grid of
         them is taken, which a weight of several times the default of the recipes can make visible
         in flat areas. Time and memory grow with the square.
+    coarse_exponent : float
+        The value is multiplied by the final size over the level's, to this power, at least 0. 1
+        doubles it at half the size, as in the paper, so that forms are settled in the coarse levels
+        of a `Pyramid`. Default: 0.
     weight, name
         See `Loss`.
 
@@ -79,6 +83,7 @@ class SelfSimilarityLoss(Loss):
         layer_weights: LayerWeightsLike = None,
         mask: MaskLike | None = None,
         samples: int = 1024,
+        coarse_exponent: float = 0.0,
         weight: float = 1.0,
         name: str | None = None,
     ) -> None:
@@ -89,6 +94,7 @@ class SelfSimilarityLoss(Loss):
         self.layer_weights = weight_tuple(layer_weights, layers)
         self.region = Region(mask)
         self.samples = integer(samples, "samples", low=2)
+        self.coarse_exponent = number(coarse_exponent, "coarse_exponent", low=0)
 
     def prepare(self, canvas: Canvas) -> Targets:
         """Return the reference's self-similarity, and which positions the sample reads.
@@ -96,8 +102,8 @@ class SelfSimilarityLoss(Loss):
         Returns
         -------
         dict
-            ``"similarity"``, a tensor ``[1 or B, N, N]``, ``"weights"``, ``[N]``, and by layer
-            ``"index"``, ``[N, K]``, and ``"factors"``, scalars.
+            ``"similarity"``, a tensor ``[1 or B, N, N]``, ``"weights"``, ``[N]``, ``"scale"``, a
+            scalar, and by layer ``"index"``, ``[N, K]``, and ``"factors"``, scalars.
         """
         image = reference_at(self.reference, canvas)
         layers = weights_by_layer(self.layers_of(canvas.extractor), self.layer_weights)
@@ -116,23 +122,26 @@ class SelfSimilarityLoss(Loss):
         features = canvas.extract(image, layers)
         factors = feature_factors(features, index, layers)
         columns = sampled(features, index, factors)
+        scale = (max(canvas.base_shape) / max(canvas.shape)) ** self.coarse_exponent
         return {
             "similarity": functional.self_similarity(columns, weights),
             "weights": weights,
+            "scale": ops.convert_to_tensor(scale, "float32"),
             "index": index,
             "factors": factors,
         }
 
     def compute(self, image: Tensor, features: Mapping[str, Any], targets: Targets) -> Tensor:
-        """Return `functional.self_similarity_error` of the sample; see `Loss.compute`."""
+        """Return `functional.self_similarity_error` of the sample, scaled; see `Loss.compute`."""
         check_batch(image, targets["similarity"])
         columns = sampled(features, targets["index"], targets["factors"])
         error = functional.self_similarity_error(columns, targets["similarity"], targets["weights"])
-        return per_picture(error, ops.shape(image)[0])
+        return per_picture(ops.cast(targets["scale"], error.dtype) * error, ops.shape(image)[0])
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         config: dict[str, Any] = {"reference": picture_hash(self.reference)}
         config |= self.region.get_config("mask")
-        config |= {"samples": self.samples} | weight_config(self.layer_weights)
+        config |= {"samples": self.samples, "coarse_exponent": self.coarse_exponent}
+        config |= weight_config(self.layer_weights)
         return config | super().get_config()

@@ -45,6 +45,23 @@ def test_equals_the_paper_on_all_cells(photo, image, canvas_of, extractor, evalu
     assert np.abs(gradient).max() > 0
 
 
+def test_a_coarse_level_may_count_more(photo, image, canvas_of, evaluate):
+    values = {}
+    for shape in (photo.shape[:2], (24, 20)):
+        coarse = image[:: 48 // shape[0], :: 40 // shape[1]]
+        plain, weighed = (
+            evaluate(
+                SelfSimilarityLoss(photo, layers=LAYERS, coarse_exponent=exponent),
+                canvas_of(photo, shape),
+                coarse,
+            )[0]
+            for exponent in (0, 1)
+        )
+        values[shape] = weighed / plain
+    np.testing.assert_allclose(values[48, 40], 1)
+    np.testing.assert_allclose(values[24, 20], 2, rtol=1e-6)
+
+
 def test_the_content_itself_costs_nothing(photo, canvas_of, evaluate):
     value, gradient = evaluate(SelfSimilarityLoss(photo, layers=LAYERS), canvas_of(photo), photo)
     np.testing.assert_allclose(value, [0], atol=1e-6)
