@@ -1,9 +1,11 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 
+import stylekit as sk
 from stylekit.recipes import presets
 
 SMALL = ("-o", "out.png", "--steps", "2", "--no-progress", "--extractor", "compact")
@@ -49,6 +51,26 @@ def test_options_of_the_run_change_a_preset(preset, options, start, optimizer):
     assert status == 0, output
     assert manifest()["start"].startswith(start)
     assert manifest()["optimizer"].startswith(optimizer)
+
+
+@pytest.mark.parametrize(("options", "pooling"), [((), "average"), (("--pooling", "max"), "max")])
+def test_the_network_pools_as_the_preset_does_unless_it_is_told(preset, options, pooling):
+    arrays = {}
+    for layer in sk.VGG19(weights=None).model(["block2_conv1"]).layers:
+        if layer.weights:
+            kernel, bias = layer.get_weights()
+            arrays |= {f"{layer.name}/kernel": kernel, f"{layer.name}/bias": bias}
+    np.savez("vgg19.npz", **arrays)
+    network = ("--extractor", "vgg19", "--weights-file", "vgg19.npz", "--optimizer", "adam")
+    output, status = preset("gatys2016", "--size", "32", "--steps", "1", *network, *options)
+    assert status == 0, output
+    assert manifest()["extractor"] == f"VGG19(weights='vgg19.npz', pooling='{pooling}')"
+    output, status = preset("gatys2016", "--content-layers", "conv4_2", *network)
+    assert status == 2
+    assert (
+        "VGG19, whose weights end at block2_conv1, has no layer 'conv4_2'. Give --content-layers "
+        "what is nearest: block2_conv1 for conv4_2." in output
+    )
 
 
 @pytest.mark.parametrize(
