@@ -37,7 +37,7 @@ class ReferenceLoss(TileableLoss):
         See `StatisticLoss`.
     """
 
-    only_prepared = (
+    only_prepared: tuple[str, ...] = (
         "reference",
         "reference_scale",
         "region",

@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 
 from stylekit.recipes import presets
+
+pytestmark = pytest.mark.slow  # steps of whole recipes
 
 LAYERS = ["conv1_1", "conv2_1"]
 

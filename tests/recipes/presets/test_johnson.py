@@ -4,6 +4,8 @@ import pytest
 from stylekit.recipes import presets
 from stylekit.recipes.presets._shared import MEAN_COLOR
 
+pytestmark = pytest.mark.slow  # steps of whole recipes
+
 LAYERS = {"style_layers": ["conv1_1", "conv2_1"], "content_layers": "conv3_1"}
 LBFGS = "LBFGS(history=10, first_step=0.02, max_step=0.03)"
 

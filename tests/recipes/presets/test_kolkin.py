@@ -4,6 +4,8 @@ import pytest
 from stylekit.losses.relaxed_transport import SCALE
 from stylekit.recipes import presets
 
+pytestmark = pytest.mark.slow  # steps of whole recipes
+
 LAYERS = ["conv1_1", "conv2_1"]
 
 

@@ -1,4 +1,8 @@
+import pytest
+
 from stylekit.recipes import presets
+
+pytestmark = pytest.mark.slow  # steps of whole recipes
 
 
 def test_li_wand2016(photo, painting, golden):

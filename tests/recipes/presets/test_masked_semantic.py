@@ -3,6 +3,8 @@ import pytest
 
 from stylekit.recipes import presets
 
+pytestmark = pytest.mark.slow  # steps of whole recipes
+
 LAYERS = {"style_layers": ["conv1_1", "conv2_1"], "content_layers": "conv3_1"}
 
 

@@ -4,6 +4,8 @@ import pytest
 from stylekit._checks import InputError
 from stylekit.recipes import presets
 
+pytestmark = pytest.mark.slow  # steps of whole recipes
+
 STYLE, CONTENT = ("block1_conv1", "block2_conv1"), "block3_conv1"
 LAYERS = {"style_layers": STYLE, "content_layers": CONTENT}
 
