@@ -284,7 +284,7 @@ class TestBadInput:
             (["photo.jpg", "style.png", "--init", "nope.png"], "--init"),
             (["photo.jpg", "style.png", "--style-layers", "conv3_9"], "no layer 'conv3_9'"),
             (["photo.jpg", "style.png", "--size", 1], "at least 2 pixels a side"),
-            (["photo.jpg", "style.png", "--content-layers", "conv3_1"], "no convolution"),
+            (["photo.jpg", "style.png", "--content-layers", "conv3_1"], "no layer 'conv3_1'"),
             (["photo.jpg", "style.png", "--weights-file", "gone.h5"], "gone.h5"),
             (["photo.jpg", "style.png", "--losses-csv", "nowhere/l.csv"], "nowhere"),
             (
