@@ -1,6 +1,6 @@
 """The terms of an objective, and the bases for one's own."""
 
-from stylekit.losses.base import Loss
+from stylekit.losses.base import Loss, Needs
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import ContentLoss, PixelLoss
 from stylekit.losses.gram import GradientMaskStyleLoss, GramStyleLoss, MaskedGramStyleLoss
@@ -29,6 +29,7 @@ __all__ = [
     "MaskedGramStyleLoss",
     "MattingLaplacianLoss",
     "MomentStyleLoss",
+    "Needs",
     "NeighborStyleLoss",
     "PaletteLoss",
     "PatchStyleLoss",

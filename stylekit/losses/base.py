@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,25 @@ LayerWeightsLike = Sequence[float] | Mapping[str, float] | None
 
 Targets = Any
 """Nested dicts and tuples of tensors, or None: what `Loss.prepare` hands to `Loss.compute`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """Bytes that a loss takes, beside the feature maps that it reads and its reference pictures.
+
+    Attributes
+    ----------
+    compute : float
+        Of each picture of a batch, while `Loss.compute` and its gradient are taken.
+    prepare : float
+        At most while `Loss.prepare` is at work, beside the network.
+    targets : float
+        Held from one step to the next.
+    """
+
+    compute: float = 0.0
+    prepare: float = 0.0
+    targets: float = 0.0
 
 
 class Loss(abc.ABC):
@@ -104,6 +124,18 @@ class Loss(abc.ABC):
         -------
         tensor [B]
         """
+
+    def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
+        """Return what the loss takes of memory, for `estimate_memory`. Default: nothing of note.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            (H, W) of the picture.
+        maps : mapping of str to (int, int, int)
+            (h, w, C) of its feature maps, by layer.
+        """
+        return Needs()
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings that matter, for `repr` and a run's record; pictures by hash."""

@@ -173,6 +173,11 @@ def regular_sample(shape: tuple[int, int], most: int) -> np.ndarray:
     return (rows[:, None] * width + across).ravel()
 
 
+def sample_of(shape: tuple[int, int], most: int) -> int:
+    """Return about how many cells of a picture, (H, W) in pixels, are compared."""
+    return min(most, math.prod(shape) // CELL**2)
+
+
 def sampled(features: Mapping[str, Any], index: Mapping[str, Any], factors: Mapping[str, Any]):
     """Return the hypercolumns of a sample of cells.
 

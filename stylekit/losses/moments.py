@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,10 @@ from stylekit import functional
 from stylekit._checks import number
 from stylekit.functional import Tensor
 from stylekit.image import PictureLike
-from stylekit.losses.base import LayersLike, LayerWeightsLike, Targets
+from stylekit.losses.base import LayersLike, LayerWeightsLike, Needs, Targets
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.statistic import StatisticLoss, StyleLoss
-from stylekit.losses.transport import cell_count
+from stylekit.losses.transport import cell_count, sorting_needs
 from stylekit.masks import MaskLike
 
 
@@ -108,6 +109,10 @@ class MomentStyleLoss(StyleLoss, StatisticLoss):
             factor = self.histogram_weight * target["weight"] * target["share"]
             value += ops.cast(factor, distance.dtype) * distance
         return value
+
+    def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
+        """Return what sorting takes; see `Loss.needs`."""
+        return sorting_needs(map(math.prod, maps.values()) if self.histogram_weight else ())
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,13 @@ from stylekit import functional
 from stylekit._checks import caused_by, fail, number
 from stylekit.functional import Tensor
 from stylekit.image import PictureLike, as_batch, picture_hash
-from stylekit.losses.base import Targets
+from stylekit.losses.base import Needs, Targets
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import check_batch, reference_at
 from stylekit.losses.tileable import TileableLoss
+
+FITTED, INVERTED = 400, 900
+"""Bytes for a pixel while windows are fitted, and while their covariances are inverted."""
 
 
 class MattingLaplacianLoss(TileableLoss):
@@ -89,6 +93,11 @@ class MattingLaplacianLoss(TileableLoss):
         """Return `functional.matting_energy` in the unit of the pixels, [0, 1], squared."""
         check_batch(image, targets["image"])
         return functional.matting_energy(image, targets["image"], targets["precision"])
+
+    def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
+        """Return what the windows of all pixels take; see `Loss.needs`."""
+        pixels, count = math.prod(shape), len(self.reference)
+        return Needs(FITTED * pixels, count * INVERTED * pixels, count * 12 * 4 * pixels)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""

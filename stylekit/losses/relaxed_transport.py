@@ -20,6 +20,7 @@ from stylekit.losses.base import (
     LayersLike,
     LayerWeightsLike,
     Loss,
+    Needs,
     Targets,
     optional_layers,
     per_picture,
@@ -28,7 +29,7 @@ from stylekit.losses.base import (
     weights_by_layer,
 )
 from stylekit.losses.canvas import Canvas
-from stylekit.losses.hypercolumns import CellGrid, cell_means, feature_factors, sampled
+from stylekit.losses.hypercolumns import CellGrid, cell_means, feature_factors, sample_of, sampled
 from stylekit.losses.region import Region
 from stylekit.masks import MaskLike
 
@@ -36,6 +37,10 @@ SCALE = 1 / 8
 """Brings the value to the size of the relative squared errors of other style losses, which are
 smaller where they have settled: a strength of 0.5 in the recipes, which multiply a loss of the
 user's own by 32 with VGG19, then has strokes and keeps the content. Judged by eye."""
+
+
+PAIR = 36
+"""Bytes for a pair of places while the gradient is taken: distances of features, and of colours."""
 
 
 class RelaxedTransportLoss(Loss):
@@ -231,6 +236,10 @@ class RelaxedTransportLoss(Loss):
             cost = functional.rms_distances(colors, region["colors"])
             value += self.palette * functional.relaxed_transport(cost, *masses)
         return SCALE * value / (1 + self.moments + self.palette)
+
+    def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
+        """Return what the distances of all pairs take; see `Loss.needs`."""
+        return Needs(len(self.regions) * PAIR * sample_of(shape, self.samples) ** 2)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""

@@ -15,6 +15,7 @@ from stylekit.losses.base import (
     LayersLike,
     LayerWeightsLike,
     Loss,
+    Needs,
     Targets,
     optional_layers,
     per_picture,
@@ -24,9 +25,18 @@ from stylekit.losses.base import (
 )
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import check_batch, reference_at
-from stylekit.losses.hypercolumns import CellGrid, feature_factors, regular_sample, sampled
+from stylekit.losses.hypercolumns import (
+    CellGrid,
+    feature_factors,
+    regular_sample,
+    sample_of,
+    sampled,
+)
 from stylekit.losses.region import Region
 from stylekit.masks import MaskLike
+
+PAIR = 16
+"""Bytes for a pair of places while the gradient is taken."""
 
 
 class SelfSimilarityLoss(Loss):
@@ -137,6 +147,12 @@ class SelfSimilarityLoss(Loss):
         columns = sampled(features, targets["index"], targets["factors"])
         error = functional.self_similarity_error(columns, targets["similarity"], targets["weights"])
         return per_picture(ops.cast(targets["scale"], error.dtype) * error, ops.shape(image)[0])
+
+    def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
+        """Return what the distances of all pairs take; see `Loss.needs`."""
+        pairs = sample_of(shape, self.samples) ** 2
+        count = len(self.reference)
+        return Needs(PAIR * pairs, count * PAIR * pairs, count * 4 * pairs)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,16 @@ from stylekit import functional
 from stylekit._checks import integer
 from stylekit.functional import Tensor
 from stylekit.image import PictureLike
-from stylekit.losses.base import LayersLike, LayerWeightsLike, Targets
+from stylekit.losses.base import LayersLike, LayerWeightsLike, Needs, Targets
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.statistic import FeatureStyleLoss, StatisticLoss, StyleLoss
 from stylekit.masks import MaskLike
+
+SORTED = 3
+"""Copies of the values that are sorted in a step: in their order, their places, the differences."""
+
+QUANTILES = 100
+"""Bytes for each value of which quantiles are taken."""
 
 
 class WassersteinStyleLoss(StyleLoss, StatisticLoss):
@@ -163,6 +169,12 @@ class SlicedWassersteinLoss(FeatureStyleLoss):
             feature, target["quantiles"], target["directions"], target["mask"]
         )
 
+    def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
+        """Return what sorting takes; see `Loss.needs`."""
+        return sorting_needs(
+            h * w * (self.directions or channels) for h, w, channels in maps.values()
+        )
+
     def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""
         return {"directions": self.directions, "seed": self.seed} | super().get_config()
@@ -175,6 +187,14 @@ def random_directions(seed: Sequence[int], channels: int, count: int) -> np.ndar
         basis, triangle = np.linalg.qr(random.normal(size=(channels, channels)))
         bases.append(basis * np.sign(np.diag(triangle)))  # evenly distributed (Mezzadri 2007)
     return np.concatenate(bases, axis=1)[:, :count].astype("float32")
+
+
+def sorting_needs(counts: Iterable[int]) -> Needs:
+    """Return the needs of a loss that sorts some numbers of values, one a layer; see `Needs`."""
+    counts = list(counts)
+    block = min(functional.QUANTILE_BLOCK, max(counts, default=0))
+    held = 4 * sum(counts)
+    return Needs(SORTED * held, held + QUANTILES * block, held)
 
 
 def cell_count(canvas: Canvas, layer: str, mask: Tensor | None) -> int:

@@ -1,6 +1,6 @@
 """What runs by recipes take of memory, and what `estimate_memory` says of them beforehand.
 
-    python tests/benchmarks/estimates.py [--sizes 256 512] [--methods gram neighbors] \
+    python tests/benchmarks/estimates.py [--sizes 256 512] [--methods gram neighbors sliced] \
         [--cases "1 style" "3 styles" "3 masks" "batch of 2"] [--plan plain] \
         [--network compact] [--weights VGG19.h5] [--json FILE]
 
@@ -24,6 +24,20 @@ CASES |= {"3 masks": (3, True, 1), "batch of 2": (1, False, 2)}
 
 STEPS = {"gram": 180, "neighbors": 60}
 """So that the history is full at the last size."""
+
+LOSSES = {
+    "moments": "MomentStyleLoss",
+    "histograms": "MomentStyleLoss",
+    "wasserstein": "WassersteinStyleLoss",
+    "sliced": "SlicedWassersteinLoss",
+    "long range": "LongRangeGramStyleLoss",
+    "relaxed": "RelaxedTransportLoss",
+    "self-similarity": "SelfSimilarityLoss",
+    "matting": "MattingLaplacianLoss",
+}
+"""Other style losses, and those of the content, which stand beside Gram matrices."""
+
+STEPS |= dict.fromkeys(LOSSES, 180)
 
 
 def main():
@@ -68,7 +82,17 @@ def measure(args, method, case, size):
     photos = rng.random((batch, size, size, 3), dtype="float32")
     styles = list(rng.random((count, size, size, 3), dtype="float32"))
     masks = stripes(count, size) if masked else None
-    recipe = sk.recipes.basic(photos[0], styles, size=None, style_loss=method, mask=masks)
+    loss = getattr(sk.losses, LOSSES.get(method, ""), None)
+    beside = method in ("self-similarity", "matting")
+    style_loss = "gram" if beside else loss or method
+    if method == "histograms":
+
+        def style_loss(style, **options):
+            return loss(style, histogram_weight=1, **options)
+
+    recipe = sk.recipes.basic(photos[0], styles, size=None, style_loss=style_loss, mask=masks)
+    if beside:
+        recipe.add(loss(photos))
     if batch > 1:
         recipe.replace("content", sk.ContentLoss(photos, weight=recipe.losses["content"].weight))
         recipe._start = photos

@@ -17,11 +17,14 @@ from stylekit.losses import (
     ContentLoss,
     Loss,
     NeighborStyleLoss,
+    RelaxedTransportLoss,
     StatisticLoss,
     TileableLoss,
 )
+from stylekit.losses.base import Needs
 from stylekit.losses.hypercolumns import CELL, SCORES
 from stylekit.losses.region import Region
+from stylekit.losses.statistic import ReferenceLoss
 from stylekit.transfer.memory.piece import Piece
 from stylekit.transfer.memory.plan import Plan, Tiles
 from stylekit.transfer.objective import named_terms, read_by
@@ -130,8 +133,8 @@ def estimate_memory(
     -----
     Feature maps that are kept for the gradient are counted from the network's graph, of a plan's
     largest piece, and one more for each further term that reads a layer: its gradient waits to be
-    added. The constants were fitted to runs on a CPU. What a term that is no mean over positions,
-    such as `PatchStyleLoss`, makes of its features is not known, and not counted.
+    added. What a term makes of its features is what it declares; see `Loss.needs`. The constants
+    were fitted to runs on a CPU.
     """
     height, width = (size, size) if isinstance(size, (int, np.integer)) else size
     with caused_by("shape"):
@@ -151,7 +154,9 @@ def estimate_memory(
 
     layers = read_by(terms, extractor)
     parts = [part for term in terms for part in _parts(term)]
-    features, targets, weights = 0.0, 0.0, 0
+    counted = _Preparing(extractor, plan, precision)
+    needs = [counted.needs(part, shape, batch) for part in parts]
+    features, weights = sum(one.compute for one in needs), 0
     if layers:
         Canvas(extractor, shape).check_size(layers)
         network = extractor.network(layers, precision)
@@ -166,17 +171,16 @@ def estimate_memory(
             for layer in part.layers_of(extractor)
         }
         pieces = plan.pieces(extractor, layers, shape, precision)
-        features = batch * max(_held(piece, readers, masked) for piece in pieces)
-        counted = _Preparing(extractor, plan, precision)
-        taken = [counted.most(term, shape, batch) for term in terms]
+        features += batch * max(_held(piece, readers, masked) for piece in pieces)
         largest = max(max(piece.maps().values(), default=0) for piece in pieces)
         for term in terms:
             if isinstance(term, NeighborStyleLoss):
                 block = counted.block(term, shape)
                 # One that is larger than any feature map finds no room among what maps have left.
                 features += BLOCKS * block if block > batch * largest else 0
-        features = max(features, *taken)
-        targets = sum(counted.held(term, shape, batch) for term in terms)
+    features = max(features, *(counted.most(term, shape, batch) for term in terms))
+    targets = sum(counted.held(term, shape, batch) for term in terms)
+    targets += sum(one.targets for one in needs)
     for part in parts:
         pictures_of = [getattr(part, "reference", None), *getattr(part, "styles", ())]
         masks = [one.mask for one in _regions(part)]
@@ -212,13 +216,25 @@ class _Preparing:
             return self._matching(term, shape, batch)
         looks = [0.0]
         for part in _parts(term):
-            if isinstance(part, StatisticLoss):
-                layers = part.layers_of(self._extractor)
-                # In tiles a statistic is a sum over them.
-                kept = not isinstance(self._plan, Tiles)
-                style = _scaled(part.reference, part.reference_scale)
-                looks.append(self._look(layers, style, kept))
+            layers = part.layers_of(self._extractor)
+            # In tiles a statistic is a sum over them.
+            kept = not (isinstance(part, StatisticLoss) and isinstance(self._plan, Tiles))
+            looked = max((self._look(layers, one, kept) for one in _references(part)), default=0.0)
+            looks.append(looked + self.needs(part, shape, batch).prepare)
         return max(looks)
+
+    def needs(self, part: Loss, shape: tuple[int, int], batch: int) -> Needs:
+        """Return what a loss declares, for a batch of pictures; in tiles it may take bands."""
+        names, maps = part.layers_of(self._extractor), {}
+        if names:
+            found = Piece(self._extractor.network(names, self._precision), shape).shapes()
+            maps = {name: found[self._extractor.resolve(name)] for name in names}
+        needs = part.needs(shape, maps)
+        share = 1.0
+        banded = isinstance(part, TileableLoss) and part.reach is not None
+        if banded and isinstance(self._plan, Tiles):
+            share = min(1.0, self._plan.size**2 / math.prod(shape))
+        return dataclasses.replace(needs, compute=batch * share * needs.compute)
 
     def held(self, term: Loss, shape: tuple[int, int], batch: int) -> float:
         """Return what the targets of a term take as long as a size is painted."""
@@ -285,6 +301,15 @@ class _Preparing:
 
     def _outputs(self, layers: Sequence[str], shape: tuple[int, int]) -> dict[str, int]:
         return Piece(self._extractor.network(layers, self._precision), shape).outputs()
+
+
+def _references(part: Loss) -> list[tuple[int, int]]:
+    """Return (H, W) at which the network looks at each style or other reference of its own size."""
+    if isinstance(part, ReferenceLoss):
+        return [_scaled(part.reference, part.reference_scale)]
+    if isinstance(part, RelaxedTransportLoss):
+        return [_scaled(style, part.style_scale) for style in part.styles]
+    return []
 
 
 def _parts(term: Loss) -> Sequence[Loss]:

@@ -46,6 +46,11 @@ class Piece:
         specs = self.network.compute_output_spec(self._image())
         return {name: _bytes(one) for name, one in specs.items() if name not in self.without}
 
+    def shapes(self) -> dict[str, tuple[int, int, int]]:
+        """Return height, width and channels of the feature map of each layer that is read."""
+        specs = self.network.compute_output_spec(self._image())
+        return {name: tuple(one.shape[1:]) for name, one in specs.items()}
+
     def working(self) -> int:
         """Return the bytes that the neediest convolution of one picture takes while it is taken."""
         needs = [

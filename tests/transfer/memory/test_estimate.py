@@ -5,6 +5,7 @@ import pytest
 import stylekit as sk
 from stylekit._checks import InputError
 from stylekit.features._cpu import winograd
+from stylekit.losses import transport
 from stylekit.losses.hypercolumns import CELL, SCORES
 from stylekit.transfer.memory.estimate import BLOCKS, MIXED, SPREAD, WORKING, Memory, in_units
 from stylekit.transfer.memory.piece import Piece
@@ -95,6 +96,56 @@ def test_a_reference_larger_than_the_picture_counts(style, compact):
     assert features(large, sk.Tiles(256)) < 0.5 * look  # the sum over its tiles
     whole = sum(Piece(compact.model(layers), (1024, 1024)).outputs().values())
     assert look > features(large, sk.Recompute()) > whole
+
+
+def test_what_a_loss_declares_counts(style, compact):
+    class Wide(sk.losses.Loss):
+        layers = ("block1_conv1", "block4_conv1")
+
+        def compute(self, image, features, targets):
+            return features["block1_conv1"][:, 0, 0, 0]
+
+    class Declared(Wide):
+        def needs(self, shape, maps):
+            assert shape == (64, 128)
+            assert maps == {"block1_conv1": (64, 128, 24), "block4_conv1": (8, 16, 192)}
+            return sk.losses.Needs(compute=1e9, prepare=5e9, targets=7e9)
+
+    def need(term, **options):
+        return sk.estimate_memory((64, 128), compact, [term], **options)
+
+    plain, found = need(Wide()), need(Declared())
+    assert found.features == 5e9  # which is more than a step takes
+    assert found.targets == plain.targets + 7e9
+    found = need(Declared(), batch=9)
+    assert found.features == pytest.approx(9 * (plain.features + 1e9))
+
+
+def test_sorted_values_pairs_and_windows_are_counted(style, compact):
+    how = {"layers": "block1_conv1"}
+
+    def need(term, plan=None):
+        return sk.estimate_memory(512, compact, [term], plan=plan)
+
+    plain = need(sk.losses.MomentStyleLoss(style, **how))
+    values = 4 * 512**2 * 24
+    for term in (
+        sk.losses.MomentStyleLoss(style, histogram_weight=1, **how),
+        sk.losses.SlicedWassersteinLoss(style, **how),
+    ):
+        found = need(term)
+        assert found.features - plain.features >= transport.SORTED * values
+        assert found.targets - plain.targets == values
+    few = need(sk.losses.SlicedWassersteinLoss(style, directions=6, **how))
+    assert few.targets - plain.targets == values / 4
+    assert need(sk.losses.LongRangeGramStyleLoss(style, **how)).features > plain.features + values
+    for make in (sk.losses.RelaxedTransportLoss, sk.losses.SelfSimilarityLoss):
+        one, two = (need(make(style, samples=n, **how)).features for n in (256, 512))
+        assert two > one > plain.features
+    matting = sk.losses.MattingLaplacianLoss(style)
+    whole, bands = need(matting), need(matting, sk.Tiles(128))
+    assert whole.targets - style.nbytes == 512**2 * 12 * 4
+    assert whole.features > 512**2 * 100 * 4 > bands.features / 3
 
 
 def test_neighbors_hold_what_is_matched(style, compact):
