@@ -13,11 +13,11 @@ from stylekit._checks import did_you_mean, fail
 from stylekit.cli import _declared as declared
 from stylekit.cli._declared import OptimizerName
 from stylekit.cli._help import GIVEN, NAMES
-from stylekit.cli._options import PaintOptions
+from stylekit.cli._options import PaintOptions, RunOptions
 
 
 @dataclasses.dataclass(kw_only=True)
-class PresetOptions(PaintOptions):
+class RunPresetOptions(RunOptions):
     """Options of the commands that may take their settings from a paper or a program."""
 
     preset: declared.Preset = None
@@ -71,6 +71,11 @@ class PresetOptions(PaintOptions):
         if both and "--pooling" not in GIVEN.get():
             return sk.VGG19(network.weights, pooling=own.pooling)
         return network
+
+
+@dataclasses.dataclass(kw_only=True)
+class PresetOptions(RunPresetOptions, PaintOptions):
+    """`RunPresetOptions` of the commands that paint a photograph."""
 
 
 def found(name: str, recipe: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from PIL import Image
 SMALL = ("-o", "out.png", "--size", "48", "--steps", "2", "--no-progress", "--extractor", "compact")
 LAYERS = ("--style-layers", "conv1_1", "--content-layers", "conv2_1")
 MAPS = ("regions", "photo.jpg", "photo_map.png", "starry.jpg", "starry_map.png")
+SAMPLE = ("texture", "starry.jpg", "--preset", "heitz2021", *SMALL)
 SUBJECT = ("localized", "photo.jpg", "starry.jpg", "--mask", "me.png")
 
 
@@ -28,3 +29,18 @@ def test_what_a_preset_of_maps_cannot_do(pictures, run):
     done = run(*MAPS, "--preset", "luan2017", "--keep-colors", "palette", *SMALL, *LAYERS)
     assert done.exit_code == 2
     assert "--preset luan2017 takes no --keep-colors" in done.output
+
+
+def test_a_preset_of_a_sample(pictures, run):
+    done = run(*SAMPLE, "--style-layers", "conv1_1")
+    assert done.exit_code == 0, done.output
+    made = json.loads(Image.open("out.png").text["stylekit"])
+    assert list(made["terms"]) == ["sliced_wasserstein"]
+    assert max(made["size"]) == 48
+
+
+@pytest.mark.parametrize("option", ["--aspect", "--style-loss"])
+def test_what_a_preset_of_a_sample_cannot_do(option, pictures, run):
+    done = run(*SAMPLE, option, "2" if option == "--aspect" else "gram")
+    assert done.exit_code == 2
+    assert f"--preset heitz2021 takes no {option}" in done.output

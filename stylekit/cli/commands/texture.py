@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from stylekit._checks import caused_by
+from stylekit._checks import caused_by, fail
 from stylekit.cli import _declared as declared
 from stylekit.cli._help import Panel
-from stylekit.cli._options import RunOptions, with_options
+from stylekit.cli._options import with_options
 from stylekit.cli._plugin import checked, resolved
+from stylekit.cli._preset import RunPresetOptions
 from stylekit.cli._values import within
 
 
@@ -41,7 +42,7 @@ def texture(
         ),
     ] = None,
     style_loss: declared.StyleLoss = "gram",
-    run: RunOptions,
+    run: RunPresetOptions,
 ) -> None:
     """Make a texture like SAMPLE from noise, of any size."""
     checked(style_loss, "--style-loss", declared.STYLE_LOSSES)
@@ -50,7 +51,11 @@ def texture(
     with caused_by("style"):
         sample = as_image(style, "sample")
     shape = fit_shape((1000, round(1000 * aspect)), run.size or max(sample.shape[:2]))
-    options = run.arguments() | {"size": shape, "pyramid": pyramid}
+    if run.preset and aspect != 1:
+        fail(f"--preset {run.preset} takes no --aspect", hint="leave one of the two out")
+    options = run.arguments() | {"pyramid": pyramid}
+    if not run.preset:  # which has a size of its own
+        options["size"] = shape
     options["style_loss"] = resolved(style_loss, "--style-loss")
     import stylekit as sk
 
