@@ -454,18 +454,17 @@ def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str
 
     The message names for each the nearest layer that the network has.
     """
-    missing = network.missing(layers)
-    if missing:
+    missing, there = network.missing(layers), network.available_layers()
+    if missing and there:  # a file of weights without a layer is refused where it is read
         names = list(missing)
-        end = network.available_layers()[-1:]
-        cut = end != network.layer_names[-1:] and f", whose weights end at {end[0]},"
+        cut = there[-1:] != network.layer_names[-1:] and f", whose weights end at {there[-1]},"
         nearest = [f"{near} for {name}" for name, near in missing.items() if near]
         fail(
             f"{type(network).__name__}{cut or ''} has no layer{'s' * (len(names) > 1)} "
             + " and ".join(map(repr, names)),
             hint=f"give `{argument}` what is nearest: {', '.join(nearest)}"
             if nearest
-            else "its layers are " + ", ".join(network.available_layers()),
+            else "its layers are " + ", ".join(there),
             argument=argument,
         )
 

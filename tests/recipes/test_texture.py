@@ -87,7 +87,7 @@ def test_by_neighbours(quick, coffee):
         "NeighborStyleLoss",
         "TotalVariationLoss",
     ]
-    assert (result.steps, len(result.manifest["levels"])) == (60, 4)
+    assert (result.steps, len(result.manifest["levels"])) == (50, 4)
     assert result.losses[-1]["neighbor_style"] < result.losses[0]["neighbor_style"]
 
 

@@ -153,12 +153,13 @@ def estimate_memory(
     pictures = PICTURES + size_of_values * copies + working
 
     layers = read_by(terms, extractor)
+    if layers:
+        Canvas(extractor, shape).check_size(layers)
     parts = [part for term in terms for part in _parts(term)]
     counted = _Preparing(extractor, plan, precision)
     needs = [counted.needs(part, shape, batch) for part in parts]
     features, weights = sum(one.compute for one in needs), 0
     if layers:
-        Canvas(extractor, shape).check_size(layers)
         network = extractor.network(layers, precision)
         weights = sum(math.prod(weight.shape) * 4 for weight in network.weights)
         readers = collections.Counter(
