@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from stylekit._checks import InputTypeError, explain, integer
 from stylekit.features import FeatureExtractor
 from stylekit.losses import Loss, TileableLoss
 from stylekit.transfer.memory.plan import Plan
@@ -23,11 +25,24 @@ class Reuse(Plan):
     network, the precision and the picture's size must be the same, too. Given to one run after
     another, never to two at once.
 
+    Parameters
+    ----------
+    plan : Plan
+        What chooses for each run, such as `FitMemory`. Where it chooses another plan than `Plan()`,
+        the run is traced anew; before that, what is kept is let go, and it chooses once more.
+    most : int, optional
+        Objectives to keep, at least 1: those that were used last. A run needs one for each size of
+        its pyramid. Default: all.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If an argument cannot be used.
+
     Notes
     -----
-    It keeps each objective that it has made, and with it the features of a content, for as long as
-    it lives itself: it is meant for previews. Runs with an update mask, or with another optimizer
-    than `LBFGS`, are traced anew.
+    With each objective it keeps the features of a content. Runs with an update mask, or with
+    another optimizer than `LBFGS`, are traced anew.
 
     Examples
     --------
@@ -37,12 +52,54 @@ class Reuse(Plan):
     ...     sk.StyleTransfer(terms, plan=plan).run(photo, 50).save(f"{weight}.png")
     """
 
+    # Not in the repr, by which a checkpoint compares runs: they change neither value nor gradient.
+    plan: Plan = dataclasses.field(default=Plan(), repr=False)
+    most: int | None = dataclasses.field(default=None, repr=False)
     _kept: list[_ReusedObjective] = dataclasses.field(
         default_factory=list, init=False, repr=False, compare=False
     )
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.plan, Plan):
+            raise InputTypeError(
+                explain(
+                    "`plan` is not a plan",
+                    expected="Plan(), Recompute(), Tiles() or FitMemory()",
+                    received=repr(self.plan),
+                ),
+                argument="plan",
+            )
+        if self.most is not None:
+            integer(self.most, "most", low=1)
+
     def __getstate__(self):
-        return {"_kept": []}  # traces can be neither copied nor pickled
+        return vars(self) | {"_kept": []}  # traces can be neither copied nor pickled
+
+    def settle(
+        self,
+        losses: Sequence[Loss],
+        extractor: FeatureExtractor,
+        shape: tuple[int, int],
+        *,
+        known: tuple[str, str] | None = None,
+        **options: Any,
+    ) -> tuple[Plan, Any]:
+        """Return itself where `plan` chooses `Plan()`, else its choice; see `Plan.settle`.
+
+        Parameters
+        ----------
+        known : (str, str), optional
+            See `FitMemory.settle`.
+        """
+        if known is not None and known[0] == repr(self):
+            known = repr(Plan()), known[1]
+        how = {"known": known, **options}
+        plan, optimizer = self.plan.settle(losses, extractor, shape, **how)
+        if plan != Plan() and self._kept:
+            self._kept.clear()
+            gc.collect()  # a trace refers to itself
+            plan, optimizer = self.plan.settle(losses, extractor, shape, **how)
+        return (self if plan == Plan() else plan), optimizer
 
     def objective(
         self,
@@ -54,9 +111,14 @@ class Reuse(Plan):
         """Return an earlier objective with these terms, or a new one; see `Plan.objective`."""
         for kept in self._kept:
             if kept.take(losses, extractor, shape, **options):
-                return kept
-        self._kept.append(_ReusedObjective(losses, extractor, shape, **options))
-        return self._kept[-1]
+                self._kept.remove(kept)
+                break
+        else:
+            if self.most is not None:
+                del self._kept[: max(0, len(self._kept) + 1 - self.most)]
+            kept = _ReusedObjective(losses, extractor, shape, **options)
+        self._kept.append(kept)
+        return kept
 
 
 class _ReusedObjective(Objective):

@@ -1,4 +1,5 @@
 import functools
+import pickle
 
 import keras
 import numpy as np
@@ -261,3 +262,71 @@ def test_a_term_that_no_longer_looks_at_the_start_is_another_computation(vgg, ph
     reused, alone = (run_last(vgg, photo, one, follows=not follows)() for one in (plan, None))
     np.testing.assert_allclose(reused.image, alone.image, atol=1e-4)
     assert reused.losses[-1] == pytest.approx(alone.losses[-1], rel=1e-5)
+
+
+@pytest.fixture
+def sizes(vgg, photo, traces):
+    """Run a variation at 24 or at 16 pixels; return how often it has been traced."""
+
+    def go(plan, size):
+        content = photo[:size, :size]
+        terms = [sk.TotalVariationLoss(weight=1)]
+        Transfer(terms, extractor=vgg, plan=plan).run(content, steps=1)
+        return len(traces)
+
+    return go
+
+
+def test_what_was_used_last_is_kept(sizes):
+    plan = sk.Reuse(most=2)
+    assert [sizes(plan, size) for size in (24, 16, 24, 20, 24, 16)] == [1, 2, 2, 3, 3, 4]
+
+
+class Fits(sk.Plan):
+    """Chooses the plans of a list, one after the other."""
+
+    def __init__(self, *plans):
+        object.__setattr__(self, "plans", list(plans))
+
+    def settle(self, *_, optimizer=None, **__):
+        return self.plans.pop(0), optimizer
+
+
+def test_another_plan_chooses_for_each_run(sizes):
+    tiles = sk.Tiles()
+    plan = sk.Reuse(Fits(sk.Plan(), sk.Plan(), tiles, sk.Plan(), sk.Plan(), tiles, tiles))
+    # Where tiles are chosen, what is kept is let go, and the choice is made once more.
+    assert [sizes(plan, 24) for _ in range(5)] == [1, 1, 2, 2, 3]
+    assert not plan._kept
+
+
+def test_a_checkpoint_does_not_depend_on_what_chooses(photo, vgg, tmp_path):
+    def run(plan, **options):
+        transfer = Transfer([sk.PixelLoss(1 - photo)], extractor=vgg, plan=plan)
+        return transfer.run(photo, 4, **options)
+
+    def stop(step):
+        return step.index == 2
+
+    run(sk.Reuse(sk.FitMemory(), most=3), checkpoint=tmp_path, callbacks=[stop])
+    resumed = run(sk.Reuse(sk.FitMemory("9GB")), checkpoint=tmp_path)
+    alone = run(sk.Reuse())
+    np.testing.assert_array_equal(resumed.image, alone.image)
+    assert resumed.losses == alone.losses
+    assert resumed.manifest["plan"] == "Reuse()"
+
+
+def test_a_copy_has_its_settings_and_no_traces(sizes):
+    plan = sk.Reuse(sk.FitMemory("9GB"), most=2)
+    sizes(plan, 24)
+    copy = pickle.loads(pickle.dumps(plan))
+    assert copy == plan
+    assert plan._kept
+    assert not copy._kept
+
+
+@pytest.mark.parametrize(("options", "argument"), [({"plan": 3}, "plan"), ({"most": 0}, "most")])
+def test_what_is_unfit(options, argument):
+    with pytest.raises(sk.StylekitError, match=r"`plan` is not|most is out") as raised:
+        sk.Reuse(**options)
+    assert raised.value.argument == argument
