@@ -60,6 +60,16 @@ Out = Annotated[
         help="The picture to write: .png, .jpg, .webp or .tif.",
     ),
 ]
+OutFolder = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        rich_help_panel=Panel.picture,
+        help="Where the pictures go; the folder is made if it is not there.",
+    ),
+]
 Size = Annotated[
     int,
     within(

@@ -37,15 +37,14 @@ from stylekit.cli._values import keep_apart, layer_names
 
 
 @dataclasses.dataclass(kw_only=True)
-class RunOptions:
-    """Options of every command that runs a transfer."""
+class HowOptions:
+    """Options of how pictures are painted, however many."""
 
     out: declared.Out
     size: declared.Size = SIZE
     steps: declared.Steps = None
     style_scale: declared.StyleScale = 1.0
     variation: declared.Variation = None
-    add_loss: declared.AddLoss = None
     extractor: declared.Extractor = ExtractorName.auto
     weights: declared.WeightsFile = None
     style_layers: declared.StyleLayers = None
@@ -58,6 +57,57 @@ class RunOptions:
     precision: declared.Precision = PrecisionName.float32
     bits: declared.Bits = 8
     metadata: declared.Metadata = True
+
+    def check(self) -> None:
+        """Refuse what can be refused before a picture is read."""
+        check_weights_file(self.weights, *self.networks())
+        self.layers(style_layers=self.style_layers)
+        parsed_plan(self.plan, self.max_memory)
+
+    def networks(self) -> tuple[ExtractorName, ...]:
+        """Return the names of the networks of the run."""
+        return (self.extractor,)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as the recipes take them; this loads TensorFlow."""
+        load_tensorflow()
+        import keras
+
+        given = {
+            "size": self.size or None,
+            "steps": self.steps,
+            "style_scale": self.style_scale,
+            "extractor": self.network(self.extractor),
+            "optimizer": keras.optimizers.Adam(self.learning_rate)
+            if self.optimizer is OptimizerName.adam
+            else None,
+            "precision": self.precision.value,
+            "plan": plan(self.plan, self.max_memory),
+            "seed": self.seed,
+        }
+        if self.variation is not None:  # else the network's own, or the recipe's
+            given["variation"] = self.variation
+        return given | self.layers(style_layers=self.style_layers)
+
+    def network(self, name: ExtractorName) -> Any:
+        """Return the network of a name."""
+        return network(name, self.weights, self.pooling.value)
+
+    @staticmethod
+    def layers(**named: str | None) -> dict[str, Any]:
+        """Return the lists of layers that were given."""
+        return {
+            key: layer_names(value, f"--{key.replace('_', '-')}")
+            for key, value in named.items()
+            if value
+        }
+
+
+@dataclasses.dataclass(kw_only=True)
+class RunOptions(HowOptions):
+    """Options of every command that runs a transfer."""
+
+    add_loss: declared.AddLoss = None
     losses_csv: declared.LossesCsv = None
     save_every: declared.SaveEvery = 0
     timelapse: declared.Timelapse = None
@@ -72,9 +122,7 @@ class RunOptions:
         """Refuse what can be refused before a picture is read."""
         from stylekit.image import check_animation, check_writable
 
-        check_weights_file(self.weights, *self.networks())
-        self.layers(style_layers=self.style_layers)
-        parsed_plan(self.plan, self.max_memory)
+        super().check()
         with renamed(path="out"):
             check_writable(self.out, bits=self.bits)
             if self.out.suffix.lower() != ".png":
@@ -92,15 +140,9 @@ class RunOptions:
                 hint="name a folder of its own for the run's state",
             )
 
-    def networks(self) -> tuple[ExtractorName, ...]:
-        """Return the names of the networks of the run."""
-        return (self.extractor,)
-
     def arguments(self) -> dict[str, Any]:
         """Return the options as the recipes take them; this loads TensorFlow."""
-        load_tensorflow()
-        import keras
-
+        given = super().arguments()
         import stylekit as sk
 
         callbacks: list[Any] = [self._latest]
@@ -112,44 +154,16 @@ class RunOptions:
             callbacks.append(sk.SaveEvery(self.out, self.save_every))
         if self.timelapse:
             callbacks.append(sk.Timelapse(self.timelapse))
-        given = {
-            "size": self.size or None,
-            "steps": self.steps,
-            "style_scale": self.style_scale,
-            "extractor": self.network(self.extractor),
-            "optimizer": keras.optimizers.Adam(self.learning_rate)
-            if self.optimizer is OptimizerName.adam
-            else None,
-            "precision": self.precision.value,
-            "plan": plan(self.plan, self.max_memory),
-            "seed": self.seed,
-            "callbacks": callbacks,
-        }
-        if self.variation is not None:  # else the network's own, or the recipe's
-            given["variation"] = self.variation
         if self.checkpoint:
             callbacks.append(resumption())
             given["checkpoint"] = self.kept_state(self.checkpoint)
-        return given | self.layers(style_layers=self.style_layers)
+        return given | {"callbacks": callbacks}
 
     def kept_state(self, folder: Path) -> Any:
         """Return where the run's state is kept, until its picture is written; for `checkpoint`."""
         from stylekit.transfer.checkpoint import Checkpoint
 
         return Checkpoint(folder, self.checkpoint_every, keep=True)
-
-    def network(self, name: ExtractorName) -> Any:
-        """Return the network of a name."""
-        return network(name, self.weights, self.pooling.value)
-
-    @staticmethod
-    def layers(**named: str | None) -> dict[str, Any]:
-        """Return the lists of layers that were given."""
-        return {
-            key: layer_names(value, f"--{key.replace('_', '-')}")
-            for key, value in named.items()
-            if value
-        }
 
     def complete(
         self, like: Path | None, recipe: Callable[..., Any], *pictures: Any, **options: Any
@@ -248,8 +262,8 @@ def _tell_colors(what: str, colors: dict[str, dict[str, float]], hint: str = "")
 
 
 @dataclasses.dataclass(kw_only=True)
-class PaintOptions(RunOptions):
-    """Options of the commands that paint over a content picture."""
+class ContentOptions(HowOptions):
+    """Options of how content pictures are painted over."""
 
     style_loss: declared.StyleLoss = STYLE_LOSS
     strength: declared.Strength = STRENGTH
@@ -285,6 +299,11 @@ class PaintOptions(RunOptions):
         return given | self.layers(content_layers=self.content_layers)
 
 
+@dataclasses.dataclass(kw_only=True)
+class PaintOptions(ContentOptions, RunOptions):
+    """Options of the commands that paint over a content picture."""
+
+
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """Spread a command's ``run`` parameter, a dataclass of options, over its command line.
 
@@ -318,7 +337,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         with plain_errors():
             run = options(**{field.name: given.pop(field.name) for field in fields})
             run.check()
-            keep_apart(run.out, given.values())
+            if isinstance(run, RunOptions):  # which write one picture
+                keep_apart(run.out, given.values())
             command(**given, run=run)
 
     spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -30,16 +30,7 @@ def sweep(
         list[Path], typer.Argument(metavar="STYLE", help="One or more, each by itself.")
     ],
     *,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FOLDER",
-            rich_help_panel=Panel.picture,
-            help="Where the pictures go; the folder is made if it is not there.",
-        ),
-    ] = Path("stylekit-sweep"),
+    out: declared.OutFolder = Path("stylekit-sweep"),
     strength: Annotated[
         str,
         typer.Option(
