@@ -1,3 +1,4 @@
+from . import batch as batch
 from . import blend as blend
 from . import features as features
 from . import functional as functional

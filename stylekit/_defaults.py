@@ -55,3 +55,9 @@ VGG19_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 MIN_SHARE = 0.001
 """Share of a colour map from which a colour is a region: the eyes of a portrait have about as much.
 """
+
+BATCH_NAME = "{content}-{style}.png"
+"""Pattern of the names of the pictures of a batch."""
+
+BATCH_SHEET, BATCH_TABLE = "sheet.jpg", "batch.csv"
+"""Names of the contact sheet and the table in the folder of a batch."""

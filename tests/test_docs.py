@@ -113,7 +113,7 @@ def test_python_of_a_page_runs(page, monkeypatch, tmp_path):
     shutil.copytree(ROOT / "docs" / "pictures", tmp_path / "docs" / "pictures")
     monkeypatch.chdir(tmp_path)
     *_, names = run_python(page)
-    assert isinstance(names["result"], sk.Result)
+    assert isinstance(names["result"], sk.Result | sk.batch.Batch)
 
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)
@@ -160,7 +160,7 @@ def test_links_exist(page):
 
 
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-ROOMS = ["blend", "features", "functional", "image", "image.drawn", "losses"]
+ROOMS = ["batch", "blend", "features", "functional", "image", "image.drawn", "losses"]
 ROOMS += ["losses.hypercolumns", "masks", "metrics", "recipes", "recipes.presets"]
 ROOMS += ["transfer"]
 

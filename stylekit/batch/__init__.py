@@ -1,0 +1,6 @@
+"""Many pictures through one recipe."""
+
+import lazy_loader
+
+# The command line lists the pictures, and refuses what cannot be read, before TensorFlow loads.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

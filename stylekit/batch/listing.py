@@ -1,0 +1,418 @@
+"""What a batch is to paint: pairs of pictures, from folders, patterns, lists and tables."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import glob
+import io
+import itertools
+import os
+import string
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from stylekit._checks import (
+    InputTypeError,
+    absent,
+    as_path,
+    choice,
+    did_you_mean,
+    explain,
+    fail,
+    is_folder,
+    manifest_beside,
+    renamed,
+    status,
+    unusable,
+)
+from stylekit._defaults import BATCH_NAME, BATCH_SHEET, BATCH_TABLE
+from stylekit._write import check_room
+from stylekit.image import check_writable
+from stylekit.image.write import prepare_folder
+
+PathsLike: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""A picture file, a folder, a pattern such as ``photos/*.jpg``, or several of these."""
+
+FIELDS = ("content", "style", "index")
+"""What a pattern may have in braces."""
+
+PAIRS = ("all", "lines")
+"""How contents and styles are paired."""
+
+SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg"),
+    *(".jpg", ".png", ".tif", ".tiff", ".webp"),
+)
+"""By which the pictures among the files of a folder are known."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A picture that is to be painted.
+
+    Attributes
+    ----------
+    content, style : pathlib.Path
+        The pictures that are read.
+    output : pathlib.Path
+        The picture that is written.
+    options : mapping of str
+        Options of the recipe and of `Recipe.run` that are this picture's own.
+    """
+
+    content: Path
+    style: Path
+    output: Path
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    """A content, and what a table says of it beside."""
+
+    content: Path
+    style: Path | None = None
+    name: str = ""
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def jobs(
+    contents: PathsLike,
+    styles: PathsLike | None = None,
+    folder: str | os.PathLike[str] = "stylekit-batch",
+    *,
+    pairs: str = "all",
+    name: str = BATCH_NAME,
+) -> list[Job]:
+    """Return the pictures to paint, for `run`. Nothing is written.
+
+    Parameters
+    ----------
+    contents : path or iterable of path
+        Picture files, folders, and patterns such as ``photos/**/*.jpg``. Or one table in a file
+        that ends in .csv, with a line for each picture. Its columns are ``content``; ``style``,
+        unless `styles` are given; ``output``, the name of the file to write; and options of the
+        recipe and of `Recipe.run` by their names, such as ``strength``. An empty cell is an option
+        that is not given. Paths are relative to the folder of the table.
+    styles : path or iterable of path, optional
+        As `contents`, without tables.
+    folder : path
+        Where the pictures are to be written.
+    pairs : str
+        ``"all"``: every content in every style. ``"lines"``: the first content in the first style,
+        the second in the second, and so on.
+    name : str
+        Pattern of the names of the files to write. It has the fields ``content`` and ``style``,
+        the names of the files that are read without their suffixes, and ``index``, which counts
+        from 1 and may have a width, as in ``"{index:04d}.jpg"``.
+
+    Returns
+    -------
+    list of Job
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If a picture is missing, a folder has none, the table or the pattern cannot be used, two
+        pictures would be written to one file, or a picture that is read is in `folder`.
+
+    Warns
+    -----
+    UserWarning
+        If a folder or pattern has files that are no pictures by their names. They are skipped.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> todo = sk.batch.jobs("photos", ["starry.jpg", "wave.jpg"], "painted")  # doctest: +SKIP
+    >>> sk.batch.run(todo, size=512, strength=0.6)  # doctest: +SKIP
+    """
+    folder = as_path(folder, "folder")
+    choice(pairs, "pairs", PAIRS)
+    lines = _lines(contents)
+    if any(line.style is not None for line in lines):
+        if styles is not None:
+            fail(
+                "the styles are given twice",
+                expected="`styles`, or a column 'style' of the table",
+                received="both",
+                hint="leave one of the two out",
+                argument="styles",
+            )
+    elif styles is None:
+        fail(
+            "there is no style",
+            expected="one or more pictures, or a table with a column 'style'",
+            argument="styles",
+        )
+    else:
+        lines = _paired(lines, _pictures(styles, "styles"), pairs)
+    _check_pattern(name)
+    _check_apart(lines, folder)
+    return _named(lines, folder, name)
+
+
+def _paired(lines: list[_Line], styles: list[Path], pairs: str) -> list[_Line]:
+    if pairs == "lines" and len(lines) != len(styles):
+        fail(
+            "the number of contents differs from the number of styles",
+            expected="as many of each, in pairs",
+            received=f"{len(lines)} and {len(styles)}",
+            hint="set `pairs` to all for every content in every style",
+            argument="pairs",
+        )
+    combined = zip(lines, styles, strict=True) if pairs == "lines" else None
+    return [
+        dataclasses.replace(line, style=style)
+        for line, style in combined or itertools.product(lines, styles)
+    ]
+
+
+def _lines(contents: PathsLike) -> list[_Line]:
+    if isinstance(contents, str | os.PathLike):
+        path = as_path(contents, "contents")
+        if path.suffix.lower() == ".csv" and not is_folder(path, argument="contents"):
+            return list(_read(path))
+    return [_Line(path) for path in _pictures(contents, "contents")]
+
+
+def _pictures(given: PathsLike, argument: str) -> list[Path]:
+    """Return the picture files that paths, folders and patterns stand for."""
+    if not isinstance(given, Iterable | os.PathLike):
+        raise InputTypeError(
+            explain(
+                f"`{argument}` cannot be used",
+                expected="a path, or a list of paths",
+                received=type(given).__name__,
+                hint="save an array with write_image first",
+            ),
+            argument=argument,
+        )
+    several = [given] if isinstance(given, str | os.PathLike) else given
+    found = [path for one in several for path in _expanded(as_path(one, argument), argument)]
+    if not found:
+        fail(f"`{argument}` is empty", expected="at least one picture", argument=argument)
+    return found
+
+
+def _expanded(path: Path, argument: str) -> list[Path]:
+    there = status(path, argument=argument)
+    if is_folder(path, argument=argument):
+        try:
+            entries = sorted(path.iterdir())
+        except OSError as error:
+            raise unusable(f"the folder {path}", "read", error, argument) from error
+    elif there is not None:
+        return [path]
+    elif glob.has_magic(str(path)):
+        entries = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]
+    else:
+        raise absent(path, f"{path}", "a picture, a folder or a pattern", argument)
+    files = [one for one in entries if not one.name.startswith(".") and not one.is_dir()]
+    pictures = [one for one in files if one.suffix.lower() in SUFFIXES]
+    others = [one.name for one in files if one.suffix.lower() not in SUFFIXES]
+    if not pictures:
+        fail(
+            f"{path} has no pictures",
+            expected=f"files that end in {', '.join(SUFFIXES)}",
+            received=_listed(others) if others else "no files",
+            hint="pictures in folders below are found by a pattern such as "
+            f"{Path(glob.escape(str(path))) / '**' / '*.jpg'}"
+            if any(one.is_dir() for one in entries)
+            else "check the path",
+            argument=argument,
+        )
+    if others:
+        warnings.warn(
+            f"Skipped in {path} what is no picture by its name: {_listed(others)}.", stacklevel=5
+        )
+    return pictures
+
+
+def _listed(names: list[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _read(path: Path) -> Iterator[_Line]:
+    """Yield the lines of a table."""
+    if status(path, argument="contents") is None:
+        raise absent(path, f"the table {path}", "a .csv file", "contents")
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin it with a mark
+        first = text.partition("\n")[0]
+        separator = ";" if first.count(";") > first.count(",") else ","
+        rows = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        problem = f"the table {path}"
+        raise unusable(problem, "read", error, "contents") from error
+    columns = [name.strip() for name in rows[0]] if rows else []
+    if "content" not in columns or "" in columns or len({*columns}) < len(columns):
+        fail(
+            f"the first line of {path} does not name its columns",
+            expected="'content', and each name once, such as content,style,strength",
+            received=",".join(columns) or "nothing",
+            hint="" if "content" in columns else did_you_mean("content", columns),
+            argument="contents",
+        )
+    empty = True
+    for number, row in enumerate(rows[1:], 2):
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        empty = False
+        if len(cells) > len(columns):
+            fail(
+                f"line {number} of {path} has too many cells",
+                expected=f"{len(columns)}, one a column",
+                received=len(cells),
+                hint='put a cell that has a comma into quotes, as "a, b.jpg"',
+                argument="contents",
+            )
+        yield _line(path, number, dict(zip(columns, cells, strict=False)), columns)
+    if empty:
+        fail(f"the table {path} has no pictures", expected="a line each", argument="contents")
+
+
+def _line(table: Path, number: int, cells: dict[str, str], columns: list[str]) -> _Line:
+    """Return a line of a table from the texts of its cells."""
+    pictures: dict[str, Path | None] = {"style": None}
+    for column in ("content", "style"):
+        if column not in columns:
+            continue
+        if not cells.get(column):
+            fail(
+                f"line {number} of {table} has no {column}",
+                expected="the path of a picture",
+                argument="contents",
+            )
+        path = table.parent / cells[column]
+        if status(path, argument="contents") is None:
+            name = f"{path}, the {column} in line {number} of {table},"
+            raise absent(path, name, "a picture file", "contents")
+        pictures[column] = path
+    content = pictures["content"]
+    assert content is not None
+    names = {"content", "style", "output"}
+    options = {k: _value(table, text) for k, text in cells.items() if text and k not in names}
+    return _Line(content, pictures["style"], cells.get("output", ""), options)
+
+
+def _value(table: Path, text: str) -> Any:
+    """Return what the text of a cell stands for: a truth value, a number, a file or itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    path = table.parent / text
+    return str(path) if path.suffix and path.is_file() else text
+
+
+def _check_pattern(name: str) -> None:
+    """Raise an error if a pattern is no text, or has other fields than `FIELDS`."""
+    if not isinstance(name, str):
+        raise InputTypeError(
+            explain("`name` is no text", expected=repr(BATCH_NAME), received=type(name).__name__),
+            argument="name",
+        )
+    try:
+        parts = [part[1:3] for part in string.Formatter().parse(name) if part[1] is not None]
+        unknown = [field for field, width in parts if field not in FIELDS or "{" in (width or "")]
+        if not unknown:
+            name.format(content="", style="", index=1)
+            return
+        problem = f"has an unknown field {unknown[0]!r}"
+    except ValueError as error:
+        problem = f"cannot be read ({error})"
+    fail(
+        f"the pattern `name` {problem}",
+        expected="the fields " + ", ".join(f"{{{field}}}" for field in FIELDS),
+        received=repr(name),
+        argument="name",
+    )
+
+
+def _check_apart(lines: list[_Line], folder: Path) -> None:
+    """Raise an error if a picture that is read is in the folder that is written to."""
+    written = os.path.realpath(folder)
+    parents = {path.parent for line in lines for path in (line.content, line.style) if path}
+    for parent in parents:
+        if os.path.realpath(parent) == written:
+            fail(
+                f"the pictures of {parent} would be mixed with those that are written",
+                expected="another folder to write to",
+                received=str(folder),
+                hint=f"name another folder, such as {folder / 'painted'}",
+                argument="folder",
+            )
+
+
+def _named(lines: list[_Line], folder: Path, name: str) -> list[Job]:
+    """Return the jobs of lines, each with its output."""
+    found: list[Job] = []
+    taken: dict[str, str] = {BATCH_SHEET.casefold(): "the contact sheet"}
+    for index, line in enumerate(lines, 1):
+        assert line.style is not None
+        output = line.name or name.format(
+            content=line.content.stem, style=line.style.stem, index=index
+        )
+        argument = "contents" if line.name else "name"
+        if Path(output).name != output:
+            fail(
+                f"{output!r} is no name of a file to write",
+                expected="a name without folders",
+                hint="give the folder as `folder`",
+                argument=argument,
+            )
+        who = f"{line.content} by {line.style}"
+        # File systems that ignore case see one name, and a manifest is beside what is no PNG.
+        names = {output.casefold()}
+        if not output.lower().endswith(".png"):
+            names.add(Path(output).with_suffix(".json").name.casefold())
+        for other in filter(None, map(taken.get, names)):
+            told = "the column 'output'" if line.name else f"the pattern {name!r}"
+            fail(
+                f"{other} and {who} would be written to one file, {output}, by {told}",
+                expected="a name for each",
+                hint="set `name` to a pattern with {content}, {style} or {index}",
+                argument=argument,
+            )
+        taken |= dict.fromkeys(names, who)
+        found.append(Job(line.content, line.style, folder / output, line.options))
+    return found
+
+
+def prepared(jobs: Iterable[Job], bits: int = 8) -> Path:
+    """Make the folder of jobs, unless it is there, and refuse what cannot be written to it.
+
+    Raises
+    ------
+    InputError
+        If there are no jobs, they have several folders, or `bits` does not suit a format.
+    FileError
+        If the folder cannot be made or written to, a suffix names no format, or a manifest would
+        overwrite another file.
+    """
+    outputs = [job.output for job in jobs]
+    folders = sorted({output.parent for output in outputs})
+    if len(folders) != 1:
+        fail(
+            "a batch has no folder to write to" if not folders else "a batch has several folders",
+            expected="one or more jobs with outputs in one folder",
+            received=", ".join(map(str, folders)) or "no jobs",
+            argument="jobs",
+        )
+    with renamed(path="folder"):
+        check_room(prepare_folder(folders[0]) / BATCH_TABLE)
+    with renamed(path="name"):
+        for output in {output.suffix.lower(): output for output in reversed(outputs)}.values():
+            check_writable(output, bits=bits)
+        for output in outputs:
+            if output.suffix.lower() != ".png":
+                manifest_beside(output)
+    return folders[0]

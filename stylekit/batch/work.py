@@ -1,0 +1,286 @@
+"""One picture of a batch: a description in, a row of the table out."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import os
+import re
+import shutil
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from stylekit._checks import InputTypeError, StylekitError, explain, unusable
+from stylekit.batch.listing import Job
+from stylekit.features import VGG19, CompactVGG, FeatureExtractor
+from stylekit.image import read_image
+from stylekit.recipes import Recipe
+from stylekit.recipes.recipe import divided
+from stylekit.transfer import Checkpoint, Plan, Step
+from stylekit.transfer.callbacks import Callback
+from stylekit.transfer.optimizers import as_optimizer
+from stylekit.transfer.parameters import as_parameters
+
+HIDDEN = ".stylekit"
+"""Folder, in that of a batch, with the checkpoints of pictures that are not finished."""
+
+SHARED = frozenset({"callbacks", "checkpoint", "extractor", "plan"})
+"""Options of `Recipe.run` that all pictures have in common."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What the pictures of a batch have in common; it can be pickled.
+
+    Attributes
+    ----------
+    recipe : callable
+        From a content and a style, both paths, and options to a `Recipe`.
+    extractor : FeatureExtractor or None
+        None: the recipe's own.
+    plan : Plan
+        A `Reuse`, so that pictures of one size are traced once.
+    options : mapping of str
+        Options of the recipe and of `Recipe.run`.
+    every : int
+        Steps between the writings of a checkpoint.
+    bits : int
+        See `Result.save`.
+    metadata : bool
+        Whether a picture takes over its content's alpha channel and EXIF data.
+    """
+
+    recipe: Callable[..., Recipe]
+    extractor: FeatureExtractor | None
+    plan: Plan
+    options: Mapping[str, Any]
+    every: int
+    bits: int
+    metadata: bool
+    _hashes: dict[tuple[str, ...], str] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _networks: dict[Any, FeatureExtractor] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def made_from(self, job: Job) -> dict[str, Any]:
+        """Return what a picture is made from, by hashes: as JSON has it.
+
+        Files count by their content, not by their name or time.
+        """
+        given = {**self.options, **job.options}
+        for name, checked in (("optimizer", as_optimizer), ("parameters", as_parameters)):
+            if given.get(name) is not None:
+                given[name] = checked(given[name])
+        own = inspect.signature(self.recipe).parameters.values()
+        defaults = {one.name: one.default for one in own if one.default is not one.empty}
+        return {
+            "content": _of_file(job.content, "content"),
+            "style": _of_file(job.style, "style"),
+            "recipe": _unaddressed(self.recipe),
+            "options": {
+                name: _plain(value, name)
+                for name, value in sorted({**defaults, **given}.items())
+                if name not in SHARED
+            },
+            "extractor": self.extractor and repr(self.extractor),
+            "saved": {"bits": self.bits, "metadata": self.metadata},
+        }
+
+    def weights(self, layers: Iterable[str]) -> str:
+        """Return the hash of the network's weights down to some layers; "" for a recipe's own."""
+        layers = tuple(layers)
+        if self.extractor is None or not layers:
+            return ""
+        if layers not in self._hashes:
+            weights = self.extractor.network(layers).weights
+            self._hashes[layers] = _digest(np.asarray(one).tobytes() for one in weights)
+        return self._hashes[layers]
+
+    def network(self, own: FeatureExtractor | None) -> FeatureExtractor:
+        """Return the network of a recipe that brings its own, or none: loaded once for all."""
+        if self.extractor is not None:
+            return self.extractor
+        own = VGG19() if own is None else own
+        # Of these, and of no class derived from them, equal settings are equal networks.
+        if isinstance(own, VGG19 | CompactVGG) and type(own) in (VGG19, CompactVGG):
+            return self._networks.setdefault((repr(own), own.weights), own)
+        return own
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What became of a picture; it can be pickled.
+
+    Attributes
+    ----------
+    job : Job
+    seconds : float or None
+        That it took, before it was broken off, too.
+    steps : int or None
+    losses : dict of str to float
+        Of the last step: terms unweighted, ``total`` weighted.
+    error : str
+        Why it failed; "" if it did not.
+    argument : str or None
+        The argument that caused the error; see `StylekitError`.
+    """
+
+    job: Job
+    seconds: float | None = None
+    steps: int | None = None
+    losses: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    error: str = ""
+    argument: str | None = None
+
+    @property
+    def cells(self) -> dict[str, Any]:
+        """The row of the table."""
+        return {
+            "content": str(self.job.content),
+            "style": str(self.job.style),
+            "output": self.job.output.name,
+            "seconds": None if self.seconds is None else f"{self.seconds:.2f}",
+            "steps": self.steps,
+            **{f"loss_{name}": f"{value:.6g}" for name, value in self.losses.items()},
+            "error": self.error,
+        }
+
+
+def paint(job: Job, work: Work, callbacks: Iterable[Callback | Callable[[Step], Any]] = ()) -> Row:
+    """Paint a picture and write it; go on from its checkpoint, if there is one.
+
+    Whatever fails, also in the user's own code, is told in the row. Nothing but the arguments and
+    the files that they name is read, so that jobs may be painted by several processes.
+
+    Parameters
+    ----------
+    job : Job
+    work : Work
+    callbacks : iterable of Callback or callable
+        See `StyleTransfer.run`.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the run is interrupted. The checkpoint has what was computed.
+    """
+    try:
+        return _painted(job, work, callbacks)
+    except StylekitError as error:
+        notes = getattr(error, "__notes__", ())  # in whose code it was raised
+        text = " ".join([str(error), *(f"Raised {note}." for note in notes)])
+        return Row(job, error=_one_line(text), argument=error.argument)
+    except Exception as error:  # whatever the user's own code raises
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
+        return Row(job, error=_one_line(text))
+
+
+def finished(job: Job, work: Work) -> Row | None:
+    """Return the row of a picture that has been painted from the same files and options, or None.
+
+    The picture has to be whole, and its manifest, in it or beside it, has to say so.
+    """
+    held = _manifest(job.output)
+    try:
+        about = held["batch"]
+        same = about["made_from"] == work.made_from(job)
+        same = same and about["weights"] == work.weights(about["layers"])
+        return Row(job, held["seconds"], held["steps"], about["losses"]) if same else None
+    except (KeyError, TypeError, StylekitError):  # another manifest, or a file that is gone
+        return None
+
+
+def _painted(job: Job, work: Work, callbacks) -> Row:
+    made_from = work.made_from(job)
+    technique, how = divided(work.recipe, {**work.options, **job.options})
+    made = work.recipe(job.content, job.style, **technique)
+    if not isinstance(made, Recipe):
+        raise InputTypeError(
+            explain(
+                "the recipe of a batch returned something else",
+                expected="a Recipe, which the batch runs",
+                received=type(made).__name__,
+                hint="return the recipe without calling its run",
+            ),
+            argument="recipe",
+        )
+    name = _digest([json.dumps(made_from).encode()])
+    own = job.output.parent / HIDDEN / job.output.name
+    # Kept until the picture is written.
+    checkpoint = Checkpoint(own / name, work.every, keep=True)
+    how |= {"extractor": work.network(made.extractor), "plan": work.plan}
+    result = made.run(callbacks=callbacks, checkpoint=checkpoint, **how)
+    if result.stopped_by == "interrupted":
+        raise KeyboardInterrupt
+    losses = {name: float(value) for last in result.losses[-1:] for name, value in last.items()}
+    terms = result.manifest.get("before", result.manifest)["terms"].values()
+    layers = list(dict.fromkeys(layer for term in terms for layer in term.get("layers", ())))
+    about = {"made_from": made_from, "layers": layers, "weights": work.weights(layers)}
+    manifest = result.manifest | {"batch": about | {"losses": losses}}
+    like = job.content if work.metadata else None
+    dataclasses.replace(result, manifest=manifest).save(job.output, like=like, bits=work.bits)
+    shutil.rmtree(own)  # with those of other options, which it takes the place of
+    return Row(job, result.seconds, result.steps, losses)
+
+
+def _manifest(path: Path) -> Any:
+    """Return the manifest of a picture that is whole, or None."""
+    try:
+        read_image(path)
+        if path.suffix.lower() != ".png":
+            return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        with Image.open(path) as image:
+            return json.loads(image.info["stylekit"])
+    except Exception:  # damaged files fail in many ways: the picture is painted again
+        return None
+
+
+def _plain(value: Any, name: str) -> Any:
+    """Return an option as JSON has it, so that equal ones are equal in another process, too."""
+    if isinstance(value, str | os.PathLike):
+        return {"file": _of_file(value, name)} if os.path.isfile(value) else str(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one, name) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one, name) for one in value]
+    if isinstance(value, np.ndarray | Image.Image):
+        array = np.asarray(value)
+        return [list(array.shape), str(array.dtype), _digest([array.tobytes()])]
+    if hasattr(value, "get_config") and not isinstance(value, type):
+        return [_unaddressed(type(value)), _plain(value.get_config(), name)]
+    return _unaddressed(value)
+
+
+def _unaddressed(value: Any) -> str:
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+def _of_file(path: str | os.PathLike[str], argument: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unusable(f"{path}", "read", error, argument) from error
+
+
+def _digest(contents: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
