@@ -5,6 +5,7 @@ Options and files are checked before TensorFlow loads; bad input is one plain se
 
 from stylekit.cli._app import app, main
 from stylekit.cli._help import Chapter, examples
+from stylekit.cli.commands.batch import batch
 from stylekit.cli.commands.demo import demo
 from stylekit.cli.commands.evaluate import evaluate
 from stylekit.cli.commands.info import info
@@ -29,6 +30,14 @@ app.command(
         "transfer photo.jpg starry.jpg wave.jpg -o out.png --size 1024",
     ),
 )(transfer)
+app.command(
+    rich_help_panel=Chapter.paint,
+    epilog=examples(
+        "batch photos starry.jpg wave.jpg -o painted",
+        "batch 'photos/*.jpg' starry.jpg -o painted --name '{index:03d}.jpg'",
+        "batch jobs.csv -o painted",
+    ),
+)(batch)
 app.command(
     rich_help_panel=Chapter.paint,
     epilog=examples(

@@ -18,6 +18,8 @@ GIVEN: ContextVar[frozenset[str]] = ContextVar("GIVEN")
 
 _OTHERS = {
     "feather_radius": "feather",
+    "folder": "out",
+    "jobs": "contents",
     "limit": "max_memory",
     "map": "doodle_map",
     "result": "results",

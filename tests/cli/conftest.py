@@ -22,6 +22,9 @@ def pictures(tmp_path, monkeypatch):
     halves[:, :160] = 255
     for name in ("region.png", "sky.png", "me.png"):
         Image.fromarray(halves).save(name)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(data.chelsea()).resize((48, 40)).save("photos/cat.jpg")
+    (tmp_path / "jobs.csv").write_text("content,style,strength\nphoto.jpg,starry.jpg,0.4\n")
     for name, size in {"photo": (320, 512), "starry": (64, 48), "doodle": (64, 48)}.items():
         flat = np.zeros((size[1], size[0], 3), np.uint8)
         flat[:, : size[0] // 2] = 255, 0, 0

@@ -1,0 +1,148 @@
+"""``stylekit batch``: many pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stylekit._defaults import BATCH_NAME, BATCH_SHEET, BATCH_TABLE
+from stylekit.cli import _declared as declared
+from stylekit.cli._app import in_options
+from stylekit.cli._help import Panel
+from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
+from stylekit.cli._options import ContentOptions, with_options
+from stylekit.cli._values import within
+
+FAILED = 1
+"""The status of a command of which a picture failed."""
+
+
+class Pairs(enum.StrEnum):
+    """How contents and styles are paired."""
+
+    all = "all"
+    lines = "lines"
+
+
+@dataclasses.dataclass(kw_only=True)
+class BatchOptions(ContentOptions):
+    """Options of a command that paints over many content pictures."""
+
+    out: declared.OutFolder = Path("stylekit-batch")
+    checkpoint_every: Annotated[
+        int,
+        within(
+            low=1,
+            whole=True,
+            metavar="STEPS",
+            rich_help_panel=Panel.files,
+            help="Steps between writings of a run's state, from which the same command goes on.",
+        ),
+    ] = 20
+    progress: declared.Progress = True
+
+
+@with_options
+def batch(
+    contents: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONTENTS",
+            help="A folder, a pattern in quotes such as 'photos/*.jpg', a picture, or a table: a "
+            ".csv file with the columns content, style, output, and options such as strength.",
+        ),
+    ],
+    styles: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="STYLE", help="One or more, unless a table has them."),
+    ] = None,
+    *,
+    pairs: Annotated[
+        Pairs,
+        typer.Option(
+            rich_help_panel=Panel.picture,
+            help="How they are paired: all paints every content in every style; lines the first "
+            "content in the first style, the second in the second, and so on.",
+        ),
+    ] = Pairs.all,
+    name: Annotated[
+        str,
+        typer.Option(
+            metavar="PATTERN",
+            rich_help_panel=Panel.files,
+            help="Names of the pictures, by the names of content and style, and {index}, which "
+            "counts: {index:04d}.jpg.",
+        ),
+    ] = BATCH_NAME,
+    sheet: Annotated[
+        bool,
+        typer.Option(rich_help_panel=Panel.files, help=f"Write a contact sheet, {BATCH_SHEET}."),
+    ] = True,
+    run: BatchOptions,
+) -> None:
+    """Paint many pictures, each content in each style.
+
+    OUT gets the pictures, a table and a contact sheet. The same command, started again, leaves what
+    is finished as it is, and goes on where it was broken off.
+    """
+    from stylekit.batch.listing import jobs, prepared
+    from stylekit.image import as_image
+
+    todo = jobs(contents, styles or None, run.out, pairs=pairs.value, name=name)
+    for style in dict.fromkeys(job.style for job in todo) if styles else ():
+        as_image(style, "styles")
+    prepared(todo, run.bits)
+    options = run.arguments()
+    import stylekit as sk
+
+    if run.progress:
+        typer.echo(_counted(todo), err=True)
+    with on_interrupt(once):
+        done = sk.batch.run(
+            todo,
+            checkpoint_every=run.checkpoint_every,
+            bits=run.bits,
+            metadata=run.metadata,
+            sheet=sheet,
+            on_picture=_tell,
+            progress=run.progress,
+            **options,
+        )
+    _end(done, sheet)
+
+
+def _counted(todo: list[Any]) -> str:
+    counts = {"picture": len(todo)}
+    counts |= {"content": len({job.content for job in todo})}
+    counts |= {"style": len({job.style for job in todo})}
+    return ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())
+
+
+def _tell(row: Any) -> None:
+    """Say why a picture failed, above the bar."""
+    from stylekit.transfer.callbacks import tqdm
+
+    if row.error:
+        message = in_options(row.error, row.argument)
+        tqdm.write(f"{row.job.output.name}: {message}", file=sys.stderr)
+
+
+def _end(done: Any, sheet: bool) -> None:
+    """Say what became of a batch, and leave by its status."""
+    painted = len(done.rows) - len(done.failed)
+    told = f"{done.folder}: {painted} of {done.planned} pictures"
+    if done.found:
+        told += f", {done.found} of them before"
+    if done.failed:
+        told += f", {len(done.failed)} failed"
+    if done.interrupted:
+        typer.echo(f"{told} (interrupted); the same command goes on")
+        raise typer.Exit(INTERRUPTED)
+    typer.echo(f"{told}; {BATCH_TABLE}{f', {BATCH_SHEET}' if sheet and painted else ''}")
+    if done.failed:
+        raise typer.Exit(FAILED)

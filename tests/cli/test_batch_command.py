@@ -1,0 +1,137 @@
+import csv
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from skimage import data
+
+import stylekit as sk
+
+MODULE = importlib.import_module("stylekit.cli._options")
+
+# At strength 0 only the content's loss is traced.
+QUICK = ("--size", 48, "--strength", 0, "--extractor", "compact", "--style-loss", "gram")
+QUICK += ("--style-layers", "conv1_1", "--content-layers", "conv1_1", "--no-progress")
+QUICK += ("--plan", "plain")
+
+
+@pytest.fixture
+def batch(run, tmp_path, monkeypatch):
+    """Run ``stylekit batch`` small, in a folder with two photographs and two styles."""
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for name, picture in {"astronaut": data.astronaut(), "cat": data.chelsea()}.items():
+        Image.fromarray(picture).resize((48, 40)).save(f"photos/{name}.png")
+    for name, picture in {"coffee": data.coffee(), "rocket": data.rocket()}.items():
+        Image.fromarray(picture).resize((48, 40)).save(f"{name}.png")
+    return lambda *arguments: run("batch", *QUICK, *arguments)
+
+
+def test_paints_a_folder_and_leaves_it_when_it_is_finished(batch):
+    line = ("photos", "coffee.png", "-o", "out", "--strength", 0.6, "--steps", 1)
+    done = batch(*line)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "out: 2 of 2 pictures; batch.csv, sheet.jpg\n"
+    files = {"astronaut-coffee.png", "cat-coffee.png", "batch.csv", "sheet.jpg"}
+    assert {path.name for path in Path("out").iterdir()} == files
+    with Path("out/batch.csv").open(newline="") as file:
+        assert [row["steps"] for row in csv.DictReader(file)] == ["1", "1"]
+    again = batch(
+        "photos", "coffee.png", "-o", "out", "--strength", 0.6, "--steps", 1, "--no-sheet"
+    )
+    assert again.exit_code == 0, again.output
+    assert again.stdout == "out: 2 of 2 pictures, 2 of them before; batch.csv\n"
+
+
+def test_a_table_with_a_picture_that_is_none(batch):
+    Path("photos/broken.jpg").write_text("no picture")
+    lines = ["photos/broken.jpg,coffee.png,0.3,1.jpg", "photos/cat.png,rocket.png,,2.jpg"]
+    Path("jobs.csv").write_text("\n".join(["content,style,strength,output", *lines]))
+    done = batch("jobs.csv", "-o", "out", "--progress")
+    assert done.exit_code == 1, done.output
+    assert done.stdout == "out: 1 of 2 pictures, 1 failed; batch.csv, sheet.jpg\n"
+    assert "2 pictures, 2 contents, 2 styles" in done.stderr
+    assert "1.jpg: photos/broken.jpg is no picture that can be read" in done.stderr
+    with Path("out/batch.csv").open(newline="") as file:
+        broken, painted = csv.DictReader(file)
+    assert "is no picture that can be read" in broken["error"]
+    assert (painted["output"], painted["steps"], painted["error"]) == ("2.jpg", "0", "")
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch):
+    paint = sk.batch.runner.paint
+
+    def interrupted(job, *arguments):
+        if job.content.stem == "cat":
+            raise KeyboardInterrupt
+        return paint(job, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sk.batch.runner, "paint", interrupted)
+        done = batch("photos", "coffee.png", "-o", "out", "--name", "{index}.png")
+    assert done.exit_code == 130, done.output
+    assert done.stdout == "out: 1 of 2 pictures (interrupted); the same command goes on\n"
+    assert {path.name for path in Path("out").iterdir()} == {"1.png", "batch.csv"}
+    done = batch("photos", "coffee.png", "-o", "out", "--name", "{index}.png")
+    assert done.stdout == "out: 2 of 2 pictures, 1 of them before; batch.csv, sheet.jpg\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("empty", "coffee.png"), "CONTENTS: empty has no pictures"),
+        (("nowhere", "coffee.png"), "CONTENTS: nowhere does not exist"),
+        (("photos", "cofee.png"), "STYLE: cofee.png does not exist"),
+        (("photos", "texts/a.png"), "texts/a.png is no picture that can be read"),
+        (("photos",), "STYLE: there is no style"),
+        (("photos", "photos/cat.png", "-o", "photos"), "--out: the pictures of photos would be mi"),
+        (("photos", "coffee.png", "-o", "no/where"), "--out: the folder no/where cannot be made"),
+        (("photos", "coffee.png", "rocket.png", "--pairs", "lines", "empty"), "empty has no"),
+        (("photos", "coffee.png", "--pairs", "lines"), "Set --pairs to all for every content"),
+        (("photos", "coffee.png", "rocket.png", "--name", "{content}.png"), "Set --name to a patt"),
+        (("photos", "coffee.png", "--name", "{photo}.png"), "the pattern --name has an unknown fi"),
+        (("photos", "coffee.png", "--name", "{content}"), "--name: stylekit-batch/astronaut has a"),
+        (("photos", "coffee.png", "--bits", "16"), "or set --bits to 8"),
+        (("photos", "coffee.png", "--strength", "2"), "--strength is out of range"),
+        (("photos", "coffee.png", "--checkpoint-every", "0"), "--checkpoint-every is out of range"),
+        (("photos", "coffee.png", "--weights-file", "a.h5"), "and VGG19 is not used"),
+    ],
+)
+def test_what_is_unfit_is_one_sentence_before_tensorflow_loads(
+    batch, arguments, message, monkeypatch
+):
+    Path("empty").mkdir()
+    Path("texts").mkdir()
+    Path("texts/a.png").write_text("no picture")
+
+    def fail():
+        pytest.fail("TensorFlow was loaded")
+
+    monkeypatch.setattr(MODULE, "load_tensorflow", fail)
+    done = batch(*arguments)
+    assert done.exit_code == 2, done.output
+    assert message in done.output
+    assert len(done.output.splitlines()) == 1
+
+
+def test_a_column_that_is_no_option(batch):
+    Path("jobs.csv").write_text("content,style,strenght\nphotos/cat.png,coffee.png,0.3\n")
+    done = batch("jobs.csv")
+    assert done.exit_code == 2
+    message = "CONTENTS: the jobs have an option, or their table a column, of an unknown name"
+    assert f"{message} 'strenght'" in done.output
+    assert "Did you mean strength" in done.output
+
+
+def test_errors_do_not_wait_for_tensorflow(batch):
+    code = (
+        "import sys; sys.argv = ['stylekit', 'batch', 'photos', 'coffee.png', '--bits', '16']\n"
+        "from stylekit.cli import main\n"
+        "try: main()\nexcept SystemExit as error: assert error.code == 2\n"
+        "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
