@@ -10,7 +10,7 @@ import itertools
 import os
 import string
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -68,6 +68,10 @@ class Job:
     style: Path
     output: Path
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("content", "style", "output"):
+            object.__setattr__(self, name, as_path(getattr(self, name), name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +137,7 @@ def jobs(
     """
     folder = as_path(folder, "folder")
     choice(pairs, "pairs", PAIRS)
-    lines = _lines(contents)
+    lines = _lines(contents, folder)
     if any(line.style is not None for line in lines):
         if styles is not None:
             fail(
@@ -150,7 +154,7 @@ def jobs(
             argument="styles",
         )
     else:
-        lines = _paired(lines, _pictures(styles, "styles"), pairs)
+        lines = _paired(lines, _pictures(styles, "styles", folder), pairs)
     _check_pattern(name)
     _check_apart(lines, folder)
     return _named(lines, folder, name)
@@ -172,15 +176,15 @@ def _paired(lines: list[_Line], styles: list[Path], pairs: str) -> list[_Line]:
     ]
 
 
-def _lines(contents: PathsLike) -> list[_Line]:
+def _lines(contents: PathsLike, folder: Path) -> list[_Line]:
     if isinstance(contents, str | os.PathLike):
         path = as_path(contents, "contents")
         if path.suffix.lower() == ".csv" and not is_folder(path, argument="contents"):
             return list(_read(path))
-    return [_Line(path) for path in _pictures(contents, "contents")]
+    return [_Line(path) for path in _pictures(contents, "contents", folder)]
 
 
-def _pictures(given: PathsLike, argument: str) -> list[Path]:
+def _pictures(given: PathsLike, argument: str, folder: Path) -> list[Path]:
     """Return the picture files that paths, folders and patterns stand for."""
     if not isinstance(given, Iterable | os.PathLike):
         raise InputTypeError(
@@ -193,13 +197,15 @@ def _pictures(given: PathsLike, argument: str) -> list[Path]:
             argument=argument,
         )
     several = [given] if isinstance(given, str | os.PathLike) else given
-    found = [path for one in several for path in _expanded(as_path(one, argument), argument)]
+    found = [
+        path for one in several for path in _expanded(as_path(one, argument), argument, folder)
+    ]
     if not found:
         fail(f"`{argument}` is empty", expected="at least one picture", argument=argument)
     return found
 
 
-def _expanded(path: Path, argument: str) -> list[Path]:
+def _expanded(path: Path, argument: str, folder: Path) -> list[Path]:
     there = status(path, argument=argument)
     if is_folder(path, argument=argument):
         try:
@@ -209,7 +215,10 @@ def _expanded(path: Path, argument: str) -> list[Path]:
     elif there is not None:
         return [path]
     elif glob.has_magic(str(path)):
-        entries = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]
+        found = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]
+        # What a pattern finds in the folder that is written to is of an earlier batch.
+        written = os.path.realpath(folder)
+        entries = [one for one in found if os.path.realpath(one.parent) != written]
     else:
         raise absent(path, f"{path}", "a picture, a folder or a pattern", argument)
     files = [one for one in entries if not one.name.startswith(".") and not one.is_dir()]
@@ -370,10 +379,7 @@ def _named(lines: list[_Line], folder: Path, name: str) -> list[Job]:
                 argument=argument,
             )
         who = f"{line.content} by {line.style}"
-        # File systems that ignore case see one name, and a manifest is beside what is no PNG.
-        names = {output.casefold()}
-        if not output.lower().endswith(".png"):
-            names.add(Path(output).with_suffix(".json").name.casefold())
+        names = _files_of(Path(output))
         for other in filter(None, map(taken.get, names)):
             told = "the column 'output'" if line.name else f"the pattern {name!r}"
             fail(
@@ -387,13 +393,38 @@ def _named(lines: list[_Line], folder: Path, name: str) -> list[Job]:
     return found
 
 
-def prepared(jobs: Iterable[Job], bits: int = 8) -> Path:
+def _files_of(output: Path) -> set[str]:
+    """Return the names of what is written, without case, which some file systems ignore."""
+    names = {output.name.casefold()}
+    if output.suffix.lower() != ".png":  # its manifest is beside it
+        names.add(output.with_suffix(".json").name.casefold())
+    return names
+
+
+def _check_outputs(jobs: Iterable[Job]) -> None:
+    """Raise `InputError` if a picture would be written over another, or over one that is read."""
+    taken: set[str] = set()
+    read = {os.path.realpath(path) for job in jobs for path in (job.content, job.style)}
+    for job in jobs:
+        names = _files_of(job.output)
+        if names & taken or os.path.realpath(job.output) in read:
+            fail(
+                f"{job.output} would be written over another picture",
+                expected="an output of its own for each job",
+                hint="list the contents in one call of `jobs`, or name another output",
+                argument="jobs",
+            )
+        taken |= names
+
+
+def prepared(jobs: Sequence[Job], bits: int = 8) -> Path:
     """Make the folder of jobs, unless it is there, and refuse what cannot be written to it.
 
     Raises
     ------
     InputError
-        If there are no jobs, they have several folders, or `bits` does not suit a format.
+        If there are no jobs, they have several folders, a picture would be written over another
+        one, or `bits` does not suit a format.
     FileError
         If the folder cannot be made or written to, a suffix names no format, or a manifest would
         overwrite another file.
@@ -407,6 +438,7 @@ def prepared(jobs: Iterable[Job], bits: int = 8) -> Path:
             received=", ".join(map(str, folders)) or "no jobs",
             argument="jobs",
         )
+    _check_outputs(jobs)
     with renamed(path="folder"):
         check_room(prepare_folder(folders[0]) / BATCH_TABLE)
     with renamed(path="name"):

@@ -43,6 +43,9 @@ KEPT = 12
 WIDEST = 6000
 """Sides of a contact sheet in pixels, about: of many pictures each is smaller."""
 
+PICTURES = frozenset({"initial", "keep", "mask", "style_mask", "subject"})
+"""Options that may suit one picture and not another."""
+
 COLUMNS = 8
 """Most styles that have a column each on a contact sheet."""
 
@@ -196,9 +199,9 @@ def run(
 
 
 def _refuse(row: Row, shared: set[str], rows: Iterable[Row | None]) -> None:
-    """Raise `InputError` if the first picture is refused for an option that all have in common."""
-    alone = not any(other for other in rows if other is not row)
-    if alone and row.error and row.argument in shared - row.job.options.keys():
+    """Raise `InputError` if an option that all have in common is refused before any is painted."""
+    first = not any(other and not other.error for other in rows)
+    if first and row.argument in shared - PICTURES - row.job.options.keys():
         raise InputError(row.error, argument=row.argument)
 
 
@@ -271,10 +274,13 @@ def _alone(folder: Path) -> Iterator[None]:
             ) from error
         except OSError as error:
             raise unwritable(f"the folder {hidden}", hidden, error, "folder") from error
-        yield
-    for path in (*sorted(hidden.rglob("*"), reverse=True), hidden):
-        with contextlib.suppress(OSError):  # a file, or a folder that is not empty
-            path.rmdir()
+        try:
+            yield
+        finally:
+            held.close()
+            for path in (*sorted(hidden.rglob("*"), reverse=True), hidden):
+                with contextlib.suppress(OSError):  # a file, or a folder that is not empty
+                    path.rmdir()
 
 
 def _write_sheet(path: Path, jobs: list[Job]) -> None:
@@ -287,7 +293,7 @@ def _write_sheet(path: Path, jobs: list[Job]) -> None:
     columns = math.ceil(math.sqrt(len(jobs)))
     if grid and [job.style for job in jobs] == styles * times:
         columns = len(styles)
-    size = min(PREVIEW_SIZE, max(16, WIDEST // math.ceil(math.sqrt(len(jobs)))))
+    size = min(PREVIEW_SIZE, max(16, WIDEST // max(columns, math.ceil(len(jobs) / columns))))
     try:
         pictures = [read_image(job.output, size) for job in jobs]
         names = [job.output.stem for job in jobs]

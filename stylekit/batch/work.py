@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stylekit._checks import InputTypeError, StylekitError, explain, unusable
+from stylekit._checks import InputError, InputTypeError, StylekitError, explain, unusable
 from stylekit.batch.listing import Job
 from stylekit.features import VGG19, CompactVGG, FeatureExtractor
 from stylekit.image import read_image
@@ -91,7 +91,7 @@ class Work:
                 for name, value in sorted({**defaults, **given}.items())
                 if name not in SHARED
             },
-            "extractor": self.extractor and repr(self.extractor),
+            "extractor": self.extractor and _unaddressed(self.extractor),
             "saved": {"bits": self.bits, "metadata": self.metadata},
         }
 
@@ -158,8 +158,9 @@ class Row:
 def paint(job: Job, work: Work, callbacks: Iterable[Callback | Callable[[Step], Any]] = ()) -> Row:
     """Paint a picture and write it; go on from its checkpoint, if there is one.
 
-    Whatever fails, also in the user's own code, is told in the row. Nothing but the arguments and
-    the files that they name is read, so that jobs may be painted by several processes.
+    Whatever fails, also in the user's own code, is told in the row. Nothing but the arguments, the
+    files that they name, and the checkpoints in ``.stylekit`` beside the output is read and
+    written, so that jobs may be painted by several processes.
 
     Parameters
     ----------
@@ -219,7 +220,13 @@ def _painted(job: Job, work: Work, callbacks) -> Row:
     # Kept until the picture is written.
     checkpoint = Checkpoint(own / name, work.every, keep=True)
     how |= {"extractor": work.network(made.extractor), "plan": work.plan}
-    result = made.run(callbacks=callbacks, checkpoint=checkpoint, **how)
+    try:
+        result = made.run(callbacks=callbacks, checkpoint=checkpoint, **how)
+    except InputError as error:
+        if error.argument != "checkpoint":
+            raise
+        shutil.rmtree(own)  # its state is of other weights, or of another version of a loss
+        result = made.run(callbacks=callbacks, checkpoint=checkpoint, **how)
     if result.stopped_by == "interrupted":
         raise KeyboardInterrupt
     losses = {name: float(value) for last in result.losses[-1:] for name, value in last.items()}
@@ -264,7 +271,9 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _unaddressed(value: Any) -> str:
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    """Return what an object calls itself, without what is another in each process."""
+    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    return re.sub(r"_\d+(?=')", "", text)  # Keras counts the models of a kind
 
 
 def _of_file(path: str | os.PathLike[str], argument: str) -> str:

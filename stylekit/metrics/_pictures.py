@@ -77,10 +77,10 @@ def looking_once(extractor: FeatureExtractor, layers: Iterable[str]) -> FeatureE
     The features of the last two pictures are kept: a metric compares no more.
     """
     whole = extractor.network(dict.fromkeys(map(extractor.resolve, layers)))
-    kept: dict[bytes, Any] = {}
+    kept: dict[Any, Any] = {}
 
     def features(image):
-        key = hashlib.sha256(ops.convert_to_numpy(image)).digest()
+        key = tuple(image.shape), hashlib.sha256(ops.convert_to_numpy(image)).digest()
         found = kept.pop(key) if key in kept else whole(image)
         if len(kept) > 1:
             del kept[next(iter(kept))]  # the one that was asked for longest ago

@@ -457,10 +457,11 @@ def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str
     missing, there = network.missing(layers), network.available_layers()
     if missing and there:  # a file of weights without a layer is refused where it is read
         names = list(missing)
-        cut = there[-1:] != network.layer_names[-1:] and f", whose weights end at {there[-1]},"
+        whole = there[-1] == tuple(network.layer_names)[-1]
+        cut = "" if whole else f", whose weights end at {there[-1]},"
         nearest = [f"{near} for {name}" for name, near in missing.items() if near]
         fail(
-            f"{type(network).__name__}{cut or ''} has no layer{'s' * (len(names) > 1)} "
+            f"{type(network).__name__}{cut} has no layer{'s' * (len(names) > 1)} "
             + " and ".join(map(repr, names)),
             hint=f"give `{argument}` what is nearest: {', '.join(nearest)}"
             if nearest

@@ -55,7 +55,7 @@ class Noise(Start):
     ) -> None:
         super().__init__(shape)
         self.deviation = number(deviation, "the noise's deviation", low=0, argument="deviation")
-        if len(color) != 3:
+        if not isinstance(color, Sequence | np.ndarray) or len(color) != 3:
             fail("`color` is no colour", expected="three numbers", received=color, argument="color")
         self.color = tuple(number(part, "color", low=0, high=1) for part in color)
 

@@ -436,3 +436,41 @@ def test_a_bar_goes_over_the_pictures(todo, run, capsys):
     shown = capsys.readouterr().err
     assert "2/2" in shown
     assert "cat-coffee.png, step 4 of 4" in shown
+
+
+def test_no_picture_is_written_over_another(folder, run):
+    Path("more").mkdir()
+    Image.open("photos/cat.jpg").save("more/cat.png")
+    twice = [*jobs("photos", "styles/coffee.png", "out"), *jobs("more", "styles/coffee.png", "out")]
+    with pytest.raises(sk.InputError, match=r"cat-coffee\.png would be written over another"):
+        run(twice)
+    own = [Job("photos/cat.jpg", "styles/coffee.png", "photos/cat.jpg")]
+    with pytest.raises(sk.InputError, match=r"cat\.jpg would be written over another"):
+        run(own)
+    assert not Path("out").exists()
+
+
+def test_an_option_that_does_not_suit_one_picture_costs_that_alone(todo, run):
+    cat = sk.read_image("photos/cat.jpg", 48)
+
+    def mask(picture):
+        return np.full(picture.shape[:2], np.allclose(picture, cat, atol=0.01), np.float32)
+
+    done = run(todo, mask=mask)
+    assert ["mask is empty" in row.error for row in done.rows] == [True, False]
+
+
+def test_a_damaged_picture_does_not_hide_what_is_wrong_for_all(todo, run):
+    todo[0].content.write_bytes(b"no picture")
+    with pytest.raises(sk.InputError, match="strength"):
+        run(todo, strength=2)
+    assert not Path("out/.stylekit").exists()
+
+
+def test_a_network_without_a_repr_is_the_same_in_another_process(todo, work):
+    class Plain(sk.CompactVGG):
+        __repr__ = object.__repr__
+
+    made = [dataclasses.replace(work, extractor=Plain()).made_from(todo[0]) for _ in range(2)]
+    assert made[0] == made[1]
+    assert " at 0x" not in made[0]["extractor"]

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from skimage import data
 
 import stylekit as sk
 from stylekit._defaults import BATCH_SHEET
@@ -227,3 +229,10 @@ def test_pictures_are_listed_without_tensorflow(folder):
     code += "print(*{'tensorflow', 'keras', 'scipy'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_pattern_does_not_find_what_was_painted(folder):
+    before = jobs("**/*.png", "styles/coffee.png", "out")
+    Path("out").mkdir()
+    Image.fromarray(data.astronaut()).save("out/astronaut-coffee.png")
+    assert jobs("**/*.png", "styles/coffee.png", "out") == before

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stylekit._checks import renamed
+from stylekit._checks import fail, renamed
 from stylekit.features import FeatureExtractor
 from stylekit.image import as_image
 from stylekit.losses.base import LayersLike, layer_tuple, weight_tuple
@@ -65,6 +65,14 @@ def unit_activation(picture: np.ndarray, layer: str, power: int) -> Factor:
     def factor(network: FeatureExtractor) -> float:
         small = as_image(picture, "content", min(SEEN, max(picture.shape[:2])))
         features = network.network([layer])(small[None])[network.resolve(layer)]
-        return float(np.mean(np.abs(features))) ** -power
+        mean = float(np.mean(np.abs(features)))
+        if not mean:
+            fail(
+                f"layer {layer!r} is zero everywhere on the content",
+                expected="features to scale the weight by",
+                hint="take another layer, or another content",
+                argument="content",
+            )
+        return mean**-power
 
     return factor

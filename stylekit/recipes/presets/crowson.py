@@ -88,6 +88,8 @@ def crowsonkb(
     >>> recipe = sk.recipes.presets.crowsonkb("photo.jpg", "starry.jpg")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    content_weight = number(content_weight, "content_weight", low=0)
+    tv_weight = number(tv_weight, "tv_weight", low=0)
     weights = dict(zip(GATYS_STYLE, WEIGHTS, strict=True))
     styles = layer_weights(style_layers, weights, "style_layers")
     contents = layer_weights(content_layers, GATYS_CONTENT, "content_layers")  # content_layers

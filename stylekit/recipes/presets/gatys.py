@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stylekit._checks import choice
+from stylekit._checks import choice, number
 from stylekit._defaults import SIZE
 from stylekit.features import VGG19
 from stylekit.image import PictureLike
@@ -79,6 +79,8 @@ def gatys2016(
     >>> recipe = sk.recipes.presets.gatys2016("photo.jpg", "starry.jpg")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    content_weight = number(content_weight, "content_weight", low=0)
+    style_weight = number(style_weight, "style_weight", low=0)
     styles = layer_weights(style_layers, GATYS_STYLE, "style_layers")  # section 3
     contents = layer_weights(content_layers, GATYS_CONTENT, "content_layers")  # section 3
     photo = content_picture(content, size)  # 512 pixels: section 4
@@ -175,6 +177,8 @@ def gatys2017(
     >>> recipe = sk.recipes.presets.gatys2017("photo.jpg", "starry.jpg")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    content_weight = number(content_weight, "content_weight", low=0)
+    style_weight = number(style_weight, "style_weight", low=0)
     if keep_colors is not None:
         choice(keep_colors, "keep_colors", ("match", "luminance"))
     styles = layer_weights(style_layers, GATYS_STYLE, "style_layers")  # layers['style']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stylekit._checks import number
 from stylekit._defaults import SIZE
 from stylekit.image import PictureLike
 from stylekit.losses import ContentLoss, GramStyleLoss, TotalVariationLoss
@@ -73,6 +74,9 @@ def johnson2016_loss(
     >>> recipe = sk.recipes.presets.johnson2016_loss("photo.jpg", "starry.jpg")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    content_weight = number(content_weight, "content_weight", low=0)
+    style_weight = number(style_weight, "style_weight", low=0)
+    tv_strength = number(tv_strength, "tv_strength", low=0)
     styles = layer_weights(style_layers, STYLE, "style_layers")
     contents = layer_weights(content_layers, CONTENT, "content_layers")
     photo = content_picture(content, size)  # -image_size 512

@@ -125,4 +125,4 @@ def masked_semantic(
         layers={"style_layers": styles, "content_layers": contents},
         optimizer=LBFGS(),
     )
-    return put_back(recipe, photo, where, {"method": "revert", "keep": keep}, blend)
+    return put_back(recipe, photo, where, {"method": "revert", "keep": keep}, blend or "seam")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stylekit._checks import number
 from stylekit._defaults import SIZE
 from stylekit.image import PictureLike
 from stylekit.losses import ContentLoss, GramStyleLoss, TotalVariationLoss
@@ -71,6 +72,9 @@ def neural_style_pt(
     >>> recipe = sk.recipes.presets.neural_style_pt("photo.jpg", "starry.jpg")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    content_weight = number(content_weight, "content_weight", low=0)
+    style_weight = number(style_weight, "style_weight", low=0)
+    tv_weight = number(tv_weight, "tv_weight", low=0)
     styles = layer_weights(style_layers, GATYS_STYLE, "style_layers")  # -style_layers
     contents = layer_weights(content_layers, GATYS_CONTENT, "content_layers")  # -content_layers
     photo = content_picture(content, size)  # -image_size 512

@@ -6,6 +6,7 @@ import math
 
 import keras
 
+from stylekit._checks import number
 from stylekit._defaults import SIZE, STYLE_LAYERS
 from stylekit.features import FeatureExtractor
 from stylekit.image import PictureLike, as_image, resize
@@ -78,6 +79,9 @@ def keras_example(
     >>> recipe = sk.recipes.presets.keras_example("photo.jpg", "starry.jpg")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    content_weight = number(content_weight, "content_weight", low=0)
+    style_weight = number(style_weight, "style_weight", low=0)
+    total_variation_weight = number(total_variation_weight, "total_variation_weight", low=0)
     styles = layer_weights(style_layers, STYLE_LAYERS, "style_layers")  # style_layer_names
     contents = layer_weights(content_layers, CONTENT, "content_layers")  # content_layer_name
     if size is None:
@@ -182,6 +186,9 @@ def tensorflow_tutorial(
     >>> recipe = sk.recipes.presets.tensorflow_tutorial("photo.jpg", "starry.jpg")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    content_weight = number(content_weight, "content_weight", low=0)
+    style_weight = number(style_weight, "style_weight", low=0)
+    total_variation_weight = number(total_variation_weight, "total_variation_weight", low=0)
     recipe = _with_adam(
         content,
         style,
@@ -246,6 +253,8 @@ def realtime_tutorial(
     >>> recipe = sk.recipes.presets.realtime_tutorial("photo.jpg", "starry.jpg")  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
+    content_weight = number(content_weight, "content_weight", low=0)
+    style_weight = number(style_weight, "style_weight", low=0)
     return _with_adam(
         content,
         style,
