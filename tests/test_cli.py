@@ -494,12 +494,14 @@ class TestTechniques:
         assert change()[0] > 0.002
         assert change()[1] < 0.51 / 255
 
+    @pytest.mark.slow
     def test_doodle(self, run, keep):
         line = ("doodle", "photo_map.png", "style.png", "style_map.png", "--size", 64)
         done = run(*line, "--patch-layers", "conv2_1", *keep)
         assert done.exit_code == 0, done.output
         assert sk.read_image("out.png").shape == (53, 64, 3)
 
+    @pytest.mark.slow
     def test_gradient_mask(self, run, keep):
         both = ("gradient-mask", "photo.jpg", "style.png", "other.png")
         for given in (("--angle", 0), ("--mask", "ramp.png"), ("--mask", "ramp.png") * 2):

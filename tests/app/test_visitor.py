@@ -55,6 +55,7 @@ def test_the_side_of_the_region_is_painted_alone(visitor, networks, photo):
         assert np.abs(image - photo)[changed].mean() > 0.005
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_the_places_with_a_style(visitor, networks, rng):
     visitor.styles[2] = np.float32(rng.random((32, 32, 3)))
 

@@ -162,6 +162,7 @@ def test_equal_options_are_equal_in_another_process(todo, work):
     assert dataclasses.replace(work, recipe=recipe, options=options).made_from(todo[0]) != own
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_broken_off_goes_on(todo, run):
     whole = run(todo)
     todo = [dataclasses.replace(job, output=Path("cut", job.output.name)) for job in todo]
@@ -229,6 +230,7 @@ def test_a_job_is_painted_in_another_process(todo, work):
     assert finished(todo[0], work) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "bits"), [("{content}.jpg", 8), ("{content}.tif", 16)])
 def test_other_formats_have_their_manifest_beside(folder, run, name, bits):
     todo = jobs("photos", "styles/coffee.png", "out", name=name)
@@ -249,6 +251,7 @@ def test_a_table_gives_a_picture_its_own_options(folder, run):
     assert row.error.startswith("strength is not a number")
 
 
+@pytest.mark.slow
 def test_transparency_goes_over_unless_it_is_not_to(folder, run):
     Image.open("photos/astronaut.png").convert("RGBA").save("photos/astronaut.png")
     for metadata, mode in ((True, "RGBA"), (False, "RGB")):
@@ -312,6 +315,7 @@ def test_a_recipe_of_one_s_own(todo, work):
         sk.batch.run(todo, recipe=own, checkpoint="run", **how)
 
 
+@pytest.mark.slow
 def test_a_recipe_may_bring_its_network_and_its_optimizer(todo, plan, monkeypatch):
     networks = []
     run = sk.Recipe.run

@@ -39,6 +39,7 @@ def test_a_preset_has_settings_of_its_own(preset):
     assert made["size"] == [32, 20]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "start", "optimizer"),
     [
@@ -53,6 +54,7 @@ def test_options_of_the_run_change_a_preset(preset, options, start, optimizer):
     assert manifest()["optimizer"].startswith(optimizer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "pooling"), [((), "average"), (("--pooling", "max"), "max")])
 def test_the_network_pools_as_the_preset_does_unless_it_is_told(preset, options, pooling):
     arrays = {}

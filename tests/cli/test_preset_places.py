@@ -12,6 +12,7 @@ SAMPLE = ("texture", "starry.jpg", "--preset", "heitz2021", *SMALL)
 SUBJECT = ("localized", "photo.jpg", "starry.jpg", "--mask", "me.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "name", "terms"),
     [
@@ -31,6 +32,7 @@ def test_what_a_preset_of_maps_cannot_do(pictures, run):
     assert "--preset luan2017 takes no --keep-colors" in done.output
 
 
+@pytest.mark.slow
 def test_a_preset_of_a_sample(pictures, run):
     done = run(*SAMPLE, "--style-layers", "conv1_1")
     assert done.exit_code == 0, done.output

@@ -94,6 +94,7 @@ class TestStrength:
         assert contents == sorted(contents)
         assert styles[-1] < 0.7 * styles[0]
 
+    @pytest.mark.slow
     def test_more_strength_is_nearer_to_the_style(self, data_dir):
         # Each run has matches of its own, so that their losses do not compare.
         results = by_strength(data_dir, (0, 0.2, 0.8), style_loss="neighbors")

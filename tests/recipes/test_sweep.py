@@ -382,6 +382,7 @@ class TestSheet:
         assert self.columns(2, 12) == 12
         assert self.columns(1) == 1
 
+    @pytest.mark.slow
     def test_holds_every_picture(self, swept):
         sheet = swept.sheet(size=48)
         cell = swept.cells[4]

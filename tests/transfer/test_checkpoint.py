@@ -89,6 +89,7 @@ def assert_same(a, b):
 
 
 class TestResume:
+    @pytest.mark.slow
     def test_left_after_every_step_it_ends_the_same(self, make, folder):
         def run(**options):
             return make().run(sk.Noise(shape=(24, 32)), 9, pyramid=PYRAMID, **options)

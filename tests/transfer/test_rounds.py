@@ -174,6 +174,7 @@ class TestResume:
         np.testing.assert_array_equal(result.best, whole.best)
         assert result.losses == whole.losses
 
+    @pytest.mark.slow
     def test_of_nearest_neighbours(self, photo, style, compact, tmp_path):
         def run(**options):
             terms = [

@@ -421,6 +421,7 @@ class TestOptimizers:
         assert optimizer.get_config() == config
         assert_same(transfer.run(photo, 15), result)
 
+    @pytest.mark.slow
     def test_an_adaptor_serves_every_level(self, vgg, photo, style):
         adaptor = sk.transfer.KerasOptimizer(keras.optimizers.Adam(0.02))
         pyramid = sk.Pyramid([16, 32])
@@ -560,6 +561,7 @@ class TestPyramid:
         assert result.image.shape == photo.shape
         np.testing.assert_array_equal(steps[-1].image, result.image)
 
+    @pytest.mark.slow
     def test_the_last_rows_are_of_the_final_size(self, transfer, photo):
         result = transfer.run(photo, 6, pyramid=sk.Pyramid([16, 32]))
         total = float(transfer.objective(photo)(result.image)[0][0])
@@ -581,6 +583,7 @@ class TestPyramid:
         assert [step.level for step in steps] == [0, 0, 0, 2]
         assert sorted(mean.prepared) == [(12, 16), SHAPE]
 
+    @pytest.mark.slow
     def test_a_level_s_trace_is_given_back_before_the_next_is_painted(self, photo, vgg):
         canvases = []
 

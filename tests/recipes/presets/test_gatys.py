@@ -37,6 +37,7 @@ def test_gatys2016_weighs_the_layers_of_the_paper_by_a_fifth(photo, painting):
     assert losses["content_conv4_2"].layers == ("conv4_2",)
 
 
+@pytest.mark.slow
 def test_gatys2016_does_not_depend_on_the_scale_of_the_features(photo, painting, compact):
     recipe = presets.gatys2016(photo, painting, size=64, **LAYERS)
 
@@ -58,6 +59,7 @@ def test_layers_that_the_network_lacks(photo, painting, compact):
     assert caught.value.argument == "style_layers"
 
 
+@pytest.mark.slow
 def test_gatys2017(photo, painting, golden):
     recipe = presets.gatys2017(photo, painting, size=64, **LAYERS)
     golden(

@@ -183,6 +183,7 @@ def test_a_resumed_run_takes_what_it_began_with(
         assert resumed.manifest[name] == alone.manifest[name]
 
 
+@pytest.mark.slow
 def test_a_coarse_level_has_its_own_plan(compact_terms, compact, photo, monkeypatch):
     sizes, said = [], []
     plan = sk.FitMemory("1GB", say=said.append)

@@ -58,6 +58,7 @@ def test_a_picture_of_one_tile_is_taken_as_a_whole(terms, vgg):
     assert taken(sk.Recompute(), 195, 260)[0] is RecomputedObjective
 
 
+@pytest.mark.slow
 def test_coarse_levels_are_taken_as_a_whole(terms, vgg, photo):
     pyramid = sk.Pyramid.halving(max(photo.shape[:2]), 2)
     coarse = max(photo.shape[:2]) // 2
@@ -197,6 +198,7 @@ def test_bad_plans(terms, vgg):
         sk.Recompute([])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", [sk.Plan(), sk.Recompute(), sk.Tiles(8)])
 def test_what_a_run_has_traced_goes_with_it(terms, style, vgg, photo, plan, small_tiles):
     graphs = []

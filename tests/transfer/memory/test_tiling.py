@@ -290,6 +290,7 @@ def test_the_second_pass_waits_for_the_first(style, small, monkeypatch, ancestor
     assert last <= ancestors(second[0].op)
 
 
+@pytest.mark.slow
 def test_an_optimizer_takes_the_same_steps(terms, small, photo, masks, image):
     def steps(objective):
         optimizer = sk.LBFGS(history=2)
@@ -382,6 +383,7 @@ class Range(sk.Loss):
         return ops.max(image, axis=(1, 2, 3)) - ops.min(image, axis=(1, 2, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [SHAPE, (64, 17), (2, 7)])
 def test_pixels_in_bands(shape, double, photo, masks, image, small):
     photo, *masks = (transform.resize(x, shape) for x in (photo, *masks))
