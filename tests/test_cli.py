@@ -364,6 +364,7 @@ class TestCheckpoint:
 
         return at
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("finish", [(), ("--finish", "compact:2")])
     def test_the_same_command_goes_on(self, transfer, interrupted, finish):
         line = ("photo.jpg", "style.png", "--steps", 6, *finish)

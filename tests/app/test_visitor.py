@@ -99,6 +99,7 @@ def test_a_photo_and_a_style_are_needed(visitor, networks):
             begin(one, networks)
 
 
+@pytest.mark.slow
 def test_one_run_a_visitor(visitor, networks):
     job = begin(visitor, networks, steps=30)
     with pytest.raises(InputError, match="still on"):

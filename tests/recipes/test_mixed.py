@@ -36,6 +36,7 @@ def test_the_last_steps_are_the_other_networks(mixed, other):
     assert "max" in both.manifest["before"]["extractor"]
 
 
+@pytest.mark.slow
 def test_by_neighbours_it_is_one_more_round(mixed, other, monkeypatch):
     seen, prepare = [], sk.NeighborStyleLoss.prepare
 

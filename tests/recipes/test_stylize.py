@@ -86,6 +86,7 @@ class TestStrength:
         own = quick(photo, coffee, strength=0.5, steps=0, extractor=vgg)
         assert weights(own) == [0.5, 1.5 * GRAM_FACTOR]
 
+    @pytest.mark.slow
     def test_more_strength_is_more_style_and_less_content(self, data_dir):
         results = by_strength(data_dir, (0.1, 0.4, 0.8), style_loss="gram")
         styles = [result.losses[-1]["gram_style"] for result in results]

@@ -60,6 +60,7 @@ def test_levels(size, given, sizes, quick, coffee):
     assert [level["size"][0] for level in manifest["levels"]] == sizes
 
 
+@pytest.mark.slow
 def test_terms_follow_the_extractor_unless_told(coffee):
     network = sk.CompactVGG()
     terms = painted(texture, coffee, size=32, steps=0, extractor=network).manifest["terms"]
@@ -81,6 +82,7 @@ def test_terms_follow_the_extractor_unless_told(coffee):
     assert told["total_variation"]["weight"] == 2
 
 
+@pytest.mark.slow
 def test_by_neighbours(quick, coffee):
     result = quick(coffee, style_loss="neighbors", steps=None, size=64, style_layers=None)
     assert [term["type"] for term in result.manifest["terms"].values()] == [

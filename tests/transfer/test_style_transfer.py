@@ -490,6 +490,7 @@ class TestStarts:
             assert totals(result)[-1] < totals(result)[0]
             assert result.manifest["start"] == repr(start)
 
+    @pytest.mark.slow
     def test_the_seed_decides(self, vgg, photo, style):
         term = sk.ContentLoss(photo, layers="block1_conv1")
         for start in self.starts(photo, style):
@@ -547,6 +548,7 @@ class TestStarts:
 
 
 class TestPyramid:
+    @pytest.mark.slow
     def test_levels(self, transfer, photo):
         steps = []
         pyramid = sk.Pyramid([16, 24, 32], [1, 2, 2])
