@@ -127,7 +127,7 @@ def jobs(
     Warns
     -----
     UserWarning
-        If a folder or pattern has files that are no pictures by their names. They are skipped.
+        If a folder or pattern has files without the suffix of a picture. They are skipped.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def jobs(
             )
     elif styles is None:
         fail(
-            "there is no style",
+            "At least one style is required",
             expected="one or more pictures, or a table with a column 'style'",
             argument="styles",
         )
@@ -237,7 +237,7 @@ def _expanded(path: Path, argument: str, folder: Path) -> list[Path]:
         )
     if others:
         warnings.warn(
-            f"Skipped in {path} what is no picture by its name: {_listed(others)}.", stacklevel=5
+            f"Skipped files in {path} without a picture suffix: {_listed(others)}.", stacklevel=5
         )
     return pictures
 
@@ -323,10 +323,12 @@ def _value(table: Path, text: str) -> Any:
 
 
 def _check_pattern(name: str) -> None:
-    """Raise an error if a pattern is no text, or has other fields than `FIELDS`."""
+    """Raise an error unless a pattern is a string whose fields are those of `FIELDS`."""
     if not isinstance(name, str):
         raise InputTypeError(
-            explain("`name` is no text", expected=repr(BATCH_NAME), received=type(name).__name__),
+            explain(
+                "`name` must be a string", expected=repr(BATCH_NAME), received=type(name).__name__
+            ),
             argument="name",
         )
     try:
@@ -373,7 +375,7 @@ def _named(lines: list[_Line], folder: Path, name: str) -> list[Job]:
         argument = "contents" if line.name else "name"
         if Path(output).name != output:
             fail(
-                f"{output!r} is no name of a file to write",
+                f"{output!r} cannot be the name of an output file",
                 expected="a name without folders",
                 hint="give the folder as `folder`",
                 argument=argument,

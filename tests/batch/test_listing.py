@@ -96,7 +96,7 @@ ROW = "photos/cat.jpg,styles/rocket.png"
         (([], "styles"), "contents", "`contents` is empty"),
         ((3, "styles"), "contents", "expected a path, or a list of paths, received int"),
         (("photos", [3]), "styles", "`styles` is not a path"),
-        (("photos",), "styles", "there is no style"),
+        (("photos",), "styles", "At least one style is required"),
         (("photos", "styles", "photos"), "folder", "photos would be mixed with those"),
         (("photos", "styles", "styles/../photos"), "folder", "photos would be mixed with"),
         (("photos", "styles", "styles"), "folder", "styles would be mixed with those"),
@@ -130,7 +130,7 @@ def test_pictures_that_are_not_there(folder, arguments, argument, message):
         ("{content:d}.png", "cannot be read"),
         ("{content.png", "cannot be read"),
         ("a/{index}.png", "expected a name without folders. Give the folder as `folder`"),
-        (3, "`name` is no text"),
+        (3, "`name` must be a string"),
     ],
 )
 def test_a_pattern_that_cannot_be_used(folder, name, message):

@@ -88,7 +88,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch)
         (("nowhere", "coffee.png"), "CONTENTS: nowhere does not exist"),
         (("photos", "cofee.png"), "STYLE: cofee.png does not exist"),
         (("photos", "texts/a.png"), "texts/a.png is no picture that can be read"),
-        (("photos",), "STYLE: there is no style"),
+        (("photos",), "STYLE: At least one style is required"),
         (("photos", "photos/cat.png", "-o", "photos"), "--out: the pictures of photos would be mi"),
         (("photos", "coffee.png", "-o", "no/where"), "--out: the folder no/where cannot be made"),
         (("photos", "coffee.png", "rocket.png", "--pairs", "lines", "empty"), "empty has no"),
