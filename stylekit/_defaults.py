@@ -15,10 +15,10 @@ NEIGHBOR_STEPS = 50
 """Evaluations in which nearest neighbours settle: 10 a coarse level of three, and 5 at the full
 size and in each of three rounds there."""
 
-NEIGHBOR_FACTOR = 12.0
+NEIGHBOR_FACTOR = 36.0
 """Weight of the neighbours' style loss at strength 1, beside the content's of 1 at strength 0."""
 
-NEIGHBOR_VARIATION = 16.0
+NEIGHBOR_VARIATION = 48.0
 """Weight of the total variation beside it."""
 
 PREVIEW_SIZE = 192

@@ -89,7 +89,7 @@ class NeighborStyleLoss(TileableLoss):
         `DEEPEST_STRIDE` pixels or less: of VGG19 conv1_1, conv2_1, conv3_1 and conv4_1.
     alpha : float
         Share of the image so far in the query, in [0, 1]; the rest is the content. Smaller values
-        keep more structure, larger ones follow the strokes painted so far.
+        keep faces and other structure, larger ones follow the strokes painted so far.
     distance : str
         ``"squared"``, or ``"cosine"``: one minus the cosine of the image's and the matched
         hypercolumns, as in the paper. The cosine leaves the contrast free and suits Adam on a
@@ -116,9 +116,9 @@ class NeighborStyleLoss(TileableLoss):
     References
     ----------
     Kolkin, Kucera, Paris, Sykora, Shechtman, Shakhnarovich: Neural Neighbor Style Transfer, 2022.
-    Hypercolumns, centred matching and the query are theirs (section 3). We depart from them in
-    `alpha`, whose default is 0.25 in their program (which calls the content's share alpha); in
-    the squared error, for which L-BFGS needs a quarter of the evaluations and no correction of
+    Hypercolumns, centred matching and the query are theirs (section 3), and so is the default of
+    `alpha` (their program calls the content's share alpha: 0.75). We depart from them in the
+    squared error, for which L-BFGS needs a quarter of the evaluations and no correction of
     colours; in layers that are divided by their mean, too; and in matches that are fixed for a
     round of the final pass.
     """
@@ -139,7 +139,7 @@ class NeighborStyleLoss(TileableLoss):
         style_weights: Sequence[float] | None = None,
         layers: LayersLike = None,
         layer_weights: LayerWeightsLike = None,
-        alpha: float = 0.75,
+        alpha: float = 0.25,
         distance: str = "squared",
         turned: bool = False,
         mirrored: bool = False,

@@ -97,6 +97,7 @@ class TestNeighbors:
             expected = [0.75, NEIGHBOR_FACTOR / 4, smooth, CHROMA * smooth]
             assert [term.weight for term in asked.terms] == pytest.approx(expected)
             assert asked.style.layers is None
+            assert asked.style.alpha == 0.25**2
             assert asked.steps == 50
 
     def test_one_style(self, ask, photo, coffee):
