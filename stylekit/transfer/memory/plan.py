@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -41,6 +42,10 @@ class Plan:
     def less(self) -> Plan | None:
         """Return the next plan that needs less memory, or None if this one needs least."""
         return Recompute()
+
+    def drop(self, objective: Objective | None) -> bool:
+        """Let go of what is kept beyond a run; return whether more than `objective` was kept."""
+        return False
 
     def settle(
         self,
@@ -279,14 +284,20 @@ class Planned:
     def step_down(self, shortage: Exception) -> None:
         """Take the next plan that suffices, or raise what was raised if there is none.
 
+        Where the plan has kept something for other runs, that goes first, and the plan is tried
+        again.
+
         Raises
         ------
         SetupError
             If a plan that needs less memory cannot take the terms or the network; it names them.
         """
+        dropped = self._plan.drop(self._objective)
         self._objective = None  # it would be in the way
+        if dropped:
+            gc.collect()  # a trace refers to itself
         refused = ""
-        for plan in downwards(self._plan.less()):
+        for plan in downwards(self._plan if dropped else self._plan.less()):
             try:
                 self._objective = self._make(plan)
             except InputError as error:
@@ -295,7 +306,8 @@ class Planned:
             except Exception as error:
                 release(error)
                 continue
-            self._note(f"the memory did not suffice for {self._plan}: went on with {plan}")
+            went_on = "what it kept, which was dropped" if plan is self._plan else f"{self._plan}"
+            self._note(f"the memory did not suffice for {went_on}: went on with {plan}")
             self._plan = plan
             return
         if refused:

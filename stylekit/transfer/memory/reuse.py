@@ -101,6 +101,12 @@ class Reuse(Plan):
             plan, optimizer = self.plan.settle(losses, extractor, shape, **how)
         return (self if plan == Plan() else plan), optimizer
 
+    def drop(self, objective: Objective | None) -> bool:
+        """Let go of all objectives; see `Plan.drop`."""
+        others = any(kept is not objective for kept in self._kept)
+        self._kept.clear()
+        return others
+
     def objective(
         self,
         losses: Sequence[Loss],

@@ -10,6 +10,7 @@ import tensorflow as tf
 import stylekit as sk
 from stylekit._checks import InputError, InputTypeError
 from stylekit.transfer import RecomputedObjective, TiledObjective
+from stylekit.transfer.memory.plan import Planned
 
 Transfer = functools.partial(sk.StyleTransfer, optimizer=sk.LBFGS(history=2))
 
@@ -180,6 +181,29 @@ def test_a_layer_that_tiles_cannot_take_is_named():
     words = r"memory does not hold .* with Short\(\), and Tiles\(size=128\).*out.*Lambda 'twice'"
     with pytest.raises(sk.SetupError, match=words):
         transfer.run(large, steps=1)
+
+
+@pytest.mark.parametrize(
+    ("shortages", "plans"), [(1, ["Reuse()"] * 2), (2, ["Reuse()", "Reuse()", "Recompute(layer="])]
+)
+def test_what_is_kept_for_other_runs_goes_before_a_plan_with_less(vgg, shortages, plans):
+    plan, tried, notes = sk.Reuse(), [], []
+    kept = weakref.ref(plan.objective([sk.TotalVariationLoss()], vgg, (8, 8)))
+
+    def make(one):
+        tried.append((repr(one), kept() is None))
+        if len(tried) <= shortages:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+        return one.objective([sk.TotalVariationLoss()], vgg, (9, 9))
+
+    planned = Planned(plan, make, notes.append)
+    assert [gone for _, gone in tried] == [False, *[True] * shortages]
+    assert all(map(str.startswith, [name for name, _ in tried], plans))
+    assert (planned.plan is plan) == (shortages == 1)
+    (note,) = notes
+    assert ("what it kept, which was dropped" in note) == (shortages == 1)
+    # The objective in use is no other run's: there is nothing to be dropped for its sake.
+    assert not planned.plan.drop(planned.objective)
 
 
 def test_plans_step_down_to_small_tiles():
