@@ -229,23 +229,27 @@ def _check_names(
     """
     own = list(inspect.signature(recipe).parameters.values()) if callable(recipe) else []
     kinds = {one.kind for one in own}
-    names = [one.name for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    if inspect.Parameter.VAR_POSITIONAL not in kinds:
-        if len(names) < 2:
-            raise InputTypeError(
-                explain(
-                    "the recipe cannot be used",
-                    expected="a function from a content and a style to a Recipe",
-                    received=repr(recipe),
-                ),
-                argument="recipe",
-            )
-        del names[:2]
+    named = [one for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    pictures = [one.name for one in named if one.kind is not one.KEYWORD_ONLY][:2]
+    names = [one.name for one in named if one.name not in pictures]
     known = [*names, *sorted(RUN - {"checkpoint"})]
+    of_jobs = dict.fromkeys(name for job in jobs for name in job.options)
+    required = [one.name for one in named if one.default is one.empty]
+    missing = set(required) - {*pictures, *options, *of_jobs}
+    if missing or (len(pictures) < 2 and inspect.Parameter.VAR_POSITIONAL not in kinds):
+        told = f"{name_of(recipe)}, which takes {', '.join(required)}"
+        raise InputTypeError(
+            explain(
+                "the recipe cannot be used",
+                expected="a function from a content and a style to a Recipe",
+                received=told if required else repr(recipe),
+            ),
+            argument="recipe",
+        )
     if inspect.Parameter.VAR_KEYWORD in kinds:  # the recipe itself refuses others
-        known += {*options, *(name for job in jobs for name in job.options)} - RUN
+        known += {*options, *of_jobs} - RUN
     check_options("the batch", options, known)
-    for name in dict.fromkeys(name for job in jobs for name in job.options):
+    for name in of_jobs:
         if name not in known or name in SHARED:
             fail(
                 f"the jobs have an option, or their table a column, of an unknown name {name!r}",

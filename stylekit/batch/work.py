@@ -23,7 +23,7 @@ from stylekit.features import VGG19, CompactVGG, FeatureExtractor
 from stylekit.image import read_image
 from stylekit.recipes import Recipe
 from stylekit.recipes.recipe import divided
-from stylekit.transfer import Checkpoint, Plan, Step
+from stylekit.transfer import Checkpoint, Plan, Start, Step
 from stylekit.transfer.callbacks import Callback
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import as_parameters
@@ -265,6 +265,8 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, np.ndarray | Image.Image):
         array = np.asarray(value)
         return [list(array.shape), str(array.dtype), _digest([array.tobytes()])]
+    if isinstance(value, Start):  # its repr does not tell one picture from another
+        return [_unaddressed(type(value)), _plain(vars(value), name)]
     if hasattr(value, "get_config") and not isinstance(value, type):
         return [_unaddressed(type(value)), _plain(value.get_config(), name)]
     return _unaddressed(value)

@@ -94,6 +94,11 @@ class Other(sk.CompactVGG):
         return "Other()"
 
 
+def mix(picture):
+    """Return the option of a start that looks like another one's."""
+    return {"initial": sk.Mix(f"styles/{picture}.png", sk.StyleStatistics("styles/coffee.png"))}
+
+
 class Retrained(sk.CompactVGG):
     """A network of the same name."""
 
@@ -116,6 +121,7 @@ class Retrained(sk.CompactVGG):
         lambda job, work: dataclasses.replace(work, options={**work.options, "steps": 5}),
         lambda job, work: dataclasses.replace(work, options={**work.options, "mask": "mask.png"}),
         lambda job, work: dataclasses.replace(work, options={**work.options, "optimizer": 0.1}),
+        lambda job, work: dataclasses.replace(work, options=work.options | mix("rocket")),
         lambda job, work: dataclasses.replace(work, extractor=Other()),
         lambda job, work: dataclasses.replace(work, extractor=Retrained()),
         lambda job, work: dataclasses.replace(work, bits=16),
@@ -123,14 +129,16 @@ class Retrained(sk.CompactVGG):
     ],
     ids=[
         *("gone", "cut", "no manifest", "style", "content", "no content", "own option", "steps"),
-        *("mask", "optimizer", "network", "weights", "bits", "recipe"),
+        *("mask", "optimizer", "start", "network", "weights", "bits", "recipe"),
     ],
 )
 def test_what_is_made_otherwise_is_painted_again(todo, work, change):
     job = todo[0]
     Path("out").mkdir()
+    work = dataclasses.replace(work, options={**work.options, **mix("coffee")})
     assert paint(job, work).error == ""
     job.content.touch()
+    work = dataclasses.replace(work, options={**work.options, **mix("coffee")})
     assert finished(job, work) is not None
     changed = change(job, work)
     if isinstance(changed, Job):
@@ -275,6 +283,9 @@ def test_transparency_goes_over_unless_it_is_not_to(folder, run):
         ({"recipe": lambda content, style: 3}, "recipe", "expected a Recipe.*received int"),
         ({"recipe": 3}, "recipe", "expected a function from a content and a style.*received 3"),
         ({"recipe": lambda content: 3}, "recipe", "the recipe cannot be used"),
+        ({"recipe": sk.recipes.texture}, "recipe", r"received texture, which takes style\."),
+        ({"recipe": sk.recipes.regions}, "recipe", "takes content, content_map, style, style_map"),
+        ({"recipe": lambda a, b, *, c: 3}, "recipe", "which takes a, b, c"),
         ({"recipe": kolkin2022, "size": 48}, "style_layers", "Give `style_layers` what is nearest"),
         ({"bits": 16}, "bits", "16 bits"),
     ],
