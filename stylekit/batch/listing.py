@@ -207,7 +207,9 @@ def _pictures(given: PathsLike, argument: str, folder: Path) -> list[Path]:
 
 def _expanded(path: Path, argument: str, folder: Path) -> list[Path]:
     there = status(path, argument=argument)
+    below = path
     if is_folder(path, argument=argument):
+        below = Path(glob.escape(str(path)), "**")
         try:
             entries = sorted(path.iterdir())
         except OSError as error:
@@ -229,8 +231,7 @@ def _expanded(path: Path, argument: str, folder: Path) -> list[Path]:
             f"{path} has no pictures",
             expected=f"files that end in {', '.join(SUFFIXES)}",
             received=_listed(others) if others else "no files",
-            hint="pictures in folders below are found by a pattern such as "
-            f"{Path(glob.escape(str(path))) / '**' / '*.jpg'}"
+            hint=f"pictures in folders below are found by a pattern such as {below / '*.jpg'}"
             if any(one.is_dir() for one in entries)
             else "check the path",
             argument=argument,

@@ -93,6 +93,7 @@ ROW = "photos/cat.jpg,styles/rocket.png"
         (("texts", "styles"), "contents", "texts has no pictures.*received a.txt"),
         ((".", "styles"), "contents", r"found by a pattern such as \*\*/\*\.jpg"),
         (("*.gif", "styles"), "contents", r"\*\.gif has no pictures"),
+        (("phot*", "styles"), "contents", r"found by a pattern such as phot\*/\*\.jpg"),
         (([], "styles"), "contents", "`contents` is empty"),
         ((3, "styles"), "contents", "expected a path, or a list of paths, received int"),
         (("photos", [3]), "styles", "`styles` is not a path"),
