@@ -32,7 +32,7 @@ from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName
 from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
 from stylekit.cli._network import ExtractorName, check_weights_file, network, parsed_finish
 from stylekit.cli._plan import parsed_plan, plan
-from stylekit.cli._plugin import checked, loaded, own_loss, resolved
+from stylekit.cli._plugin import checked, extended, resolved
 from stylekit.cli._values import keep_apart, layer_names
 
 
@@ -45,6 +45,7 @@ class HowOptions:
     steps: declared.Steps = None
     style_scale: declared.StyleScale = 1.0
     variation: declared.Variation = None
+    add_loss: declared.AddLoss = None
     extractor: declared.Extractor = ExtractorName.auto
     weights: declared.WeightsFile = None
     style_layers: declared.StyleLayers = None
@@ -107,7 +108,6 @@ class HowOptions:
 class RunOptions(HowOptions):
     """Options of every command that runs a transfer."""
 
-    add_loss: declared.AddLoss = None
     losses_csv: declared.LossesCsv = None
     save_every: declared.SaveEvery = 0
     timelapse: declared.Timelapse = None
@@ -183,12 +183,10 @@ class RunOptions(HowOptions):
         from stylekit.transfer import device
 
         technique, how = divided(recipe, options)
-        added = [loaded(text, "--add-loss") for text in self.add_loss or ()]
+        recipe = extended(recipe, self.add_loss or ())
 
         def run() -> Any:
             made = recipe(*pictures, **technique)
-            for text, loss in zip(self.add_loss or (), added, strict=True):
-                made.add(own_loss(loss, made, f"--add-loss {text}"))
             if self.progress:
                 height, width = made.shape
                 steps = made.steps if self.steps is None else self.steps

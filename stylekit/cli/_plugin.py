@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -9,7 +10,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from stylekit._checks import InputError, caused_by, did_you_mean, explain, fail, naming
@@ -99,6 +100,37 @@ def resolved(text: str, option: str) -> Any:
     return loaded(text, option) if ":" in text else text
 
 
+def extended(recipe: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    """Return a recipe function whose recipes have the losses, too, that ``--add-loss`` names.
+
+    The names are the default of a parameter ``add_loss``, by which a batch knows them.
+
+    Raises
+    ------
+    InputError
+        If one cannot be loaded.
+    """
+    added = [(loaded(text, "--add-loss"), f"--add-loss {text}") for text in names]
+    if not added:
+        return recipe
+
+    @functools.wraps(recipe)
+    def more(*pictures: Any, **technique: Any) -> Any:
+        made = recipe(*pictures, **technique)
+        with caused_by("add_loss"):
+            for loss, told_by in added:
+                made.add(own_loss(loss, made, told_by))
+        return made
+
+    own = inspect.signature(recipe)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [*own.parameters.values()]
+    parameters.append(inspect.Parameter("add_loss", keyword, default=tuple(names)))
+    parameters.sort(key=lambda one: one.kind)  # further options are the last
+    more.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return more
+
+
 def own_loss(value: Any, recipe: Any, told_by: str) -> Any:
     """Return the `Loss` that ``--add-loss`` names.
 
@@ -138,7 +170,7 @@ def own_loss(value: Any, recipe: Any, told_by: str) -> Any:
             "default",
             hint="name a function that calls it, and returns the loss",
         )
-    with naming(f"in {told_by}"), caused_by("add_loss"):
+    with naming(f"in {told_by}"):
         loss = value(**arguments)
     if not isinstance(loss, Loss):
         _refuse(told_by, type(loss).__name__)

@@ -13,32 +13,16 @@ from stylekit._checks import did_you_mean, fail
 from stylekit.cli import _declared as declared
 from stylekit.cli._declared import OptimizerName
 from stylekit.cli._help import GIVEN, NAMES
-from stylekit.cli._options import PaintOptions, RunOptions
+from stylekit.cli._options import HowOptions, PaintOptions, RunOptions
 
 
 @dataclasses.dataclass(kw_only=True)
-class RunPresetOptions(RunOptions):
-    """Options of the commands that may take their settings from a paper or a program."""
+class PresetOption(HowOptions):
+    """The option of the commands that may take their settings from a paper or a program."""
 
     preset: declared.Preset = None
 
-    def complete(
-        self, like: Path | None, recipe: Callable[..., Any], *pictures: Any, **options: Any
-    ) -> None:
-        """Run the preset if one is named, or else the command's recipe; see `RunOptions`."""
-        if self.preset:
-            preset, options = self._settled(recipe, options)
-            network = options.pop("extractor")
-
-            @functools.wraps(preset)
-            def recipe(*pictures: Any, **technique: Any) -> Any:
-                made = preset(*pictures, **technique)
-                made.extractor = self._pooled(network, made.extractor)
-                return made
-
-        super().complete(like, recipe, *pictures, **options)
-
-    def _settled(
+    def settled(
         self, recipe: Callable[..., Any], options: dict[str, Any]
     ) -> tuple[Callable[..., Any], dict[str, Any]]:
         """Return the preset and, of the options, those that were given, for it and its run."""
@@ -63,7 +47,7 @@ class RunPresetOptions(RunOptions):
             kept["optimizer"] = sk.LBFGS()
         return preset, kept
 
-    def _pooled(self, network: Any, own: Any) -> Any:
+    def pooled(self, network: Any, own: Any) -> Any:
         """Return the network of the command, with the preset's pooling unless one was given."""
         import stylekit as sk
 
@@ -71,6 +55,27 @@ class RunPresetOptions(RunOptions):
         if both and "--pooling" not in GIVEN.get():
             return sk.VGG19(network.weights, pooling=own.pooling)
         return network
+
+
+@dataclasses.dataclass(kw_only=True)
+class RunPresetOptions(PresetOption, RunOptions):
+    """`PresetOption` of the commands that paint one picture."""
+
+    def complete(
+        self, like: Path | None, recipe: Callable[..., Any], *pictures: Any, **options: Any
+    ) -> None:
+        """Run the preset if one is named, or else the command's recipe; see `RunOptions`."""
+        if self.preset:
+            preset, options = self.settled(recipe, options)
+            network = options.pop("extractor")
+
+            @functools.wraps(preset)
+            def recipe(*pictures: Any, **technique: Any) -> Any:
+                made = preset(*pictures, **technique)
+                made.extractor = self.pooled(network, made.extractor)
+                return made
+
+        super().complete(like, recipe, *pictures, **options)
 
 
 @dataclasses.dataclass(kw_only=True)

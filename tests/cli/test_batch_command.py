@@ -1,5 +1,6 @@
 import csv
 import importlib
+import json
 import logging
 import subprocess
 import sys
@@ -18,6 +19,21 @@ MODULE = importlib.import_module("stylekit.cli._options")
 QUICK = ("--size", 48, "--strength", 0, "--extractor", "compact", "--style-loss", "gram")
 QUICK += ("--style-layers", "conv1_1", "--content-layers", "conv1_1", "--no-progress")
 QUICK += ("--plan", "plain")
+
+
+WARM = """
+import stylekit as sk
+
+class Warm(sk.Loss):
+    layers = ()
+
+    def compute(self, image, features, targets):
+        import tensorflow as tf
+        return tf.reduce_mean(1 - image[..., 0], axis=(1, 2))
+
+def cold(photo):
+    return Warm()
+"""
 
 
 @pytest.fixture
@@ -61,6 +77,57 @@ def test_a_table_with_a_picture_that_is_none(batch):
         broken, painted = csv.DictReader(file)
     assert "is no picture that can be read" in broken["error"]
     assert (painted["output"], painted["steps"], painted["error"]) == ("2.jpg", "0", "")
+
+
+@pytest.fixture
+def preset(batch, run):
+    """Run a batch of one picture by a preset."""
+    Path("warm.py").write_text(WARM)
+    line = ("photos/cat.png", "coffee.png", "-o", "out", "--preset", "neural_style_pt")
+    line += ("--size", 48, "--steps", 0, "--style-layers", "conv1_1", "--no-progress")
+    line += ("--content-layers", "conv1_1", "--extractor", "compact", "--plan", "plain")
+    return lambda *arguments: run("batch", *line, *arguments)
+
+
+def test_a_preset_and_a_further_loss_in_every_picture(preset):
+    warm = ("--add-loss", "warm.py:Warm")
+    assert preset(*warm).exit_code == 0
+    manifest = json.loads(Image.open("out/cat-coffee.png").text["stylekit"])
+    assert list(manifest["terms"]) == ["content", "gram_style", "total_variation", "warm"]
+    assert manifest["start"].startswith("Noise(")
+    assert "1 of 1 pictures, 1 of them before" in preset(*warm).stdout
+    assert "of them before" not in preset().stdout
+
+
+@pytest.mark.parametrize(("options", "pooling"), [((), "average"), (("--pooling", "max"), "max")])
+def test_the_network_of_all_pictures_pools_as_the_preset_does(
+    batch, run, monkeypatch, options, pooling
+):
+    given = {}
+    done = sk.batch.Batch(Path("out"), [], 0, 0, False)
+    monkeypatch.setattr(sk.batch, "run", lambda todo, **kept: given.update(kept) or done)
+    Path("vgg19.npz").touch()
+    network = ("--extractor", "vgg19", "--weights-file", "vgg19.npz", *options)
+    assert run("batch", "photos", "coffee.png", "--preset", "gatys2016", *network).exit_code == 0
+    assert given["recipe"] is sk.recipes.presets.gatys2016
+    assert given["extractor"].pooling == pooling
+    assert not {"strength", "style_loss", "size"} & set(given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--strength", 0.5), "--preset neural_style_pt takes no --strength"),
+        (("--preset", "luan2017"), "--preset luan2017 takes content, content_map, style"),
+        (("--add-loss", "warm.py:Cold"), "--add-loss warm.py:Cold: warm.py has no Cold"),
+        (("--add-loss", "warm.py:cold"), "--add-loss warm.py:cold has a parameter 'photo' without"),
+    ],
+)
+def test_what_a_preset_or_a_loss_cannot_do_is_one_sentence(preset, arguments, message):
+    done = preset(*arguments)
+    assert done.exit_code == 2, done.output
+    assert done.output.splitlines()[-1].startswith(f"stylekit: {message}")
+    assert not Path("out/batch.csv").exists()
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,12 @@ from stylekit.cli._app import in_options
 from stylekit.cli._help import Panel
 from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
 from stylekit.cli._options import ContentOptions, with_options
+from stylekit.cli._plugin import extended
+from stylekit.cli._preset import PresetOption
 from stylekit.cli._values import within
+
+SAMPLE = 64
+"""Sides in pixels of a picture of which nothing counts but that it is one."""
 
 FAILED = 1
 """The status of a command of which a picture failed."""
@@ -30,7 +36,7 @@ class Pairs(enum.StrEnum):
 
 
 @dataclasses.dataclass(kw_only=True)
-class BatchOptions(ContentOptions):
+class BatchOptions(PresetOption, ContentOptions):
     """Options of a command that paints over many content pictures."""
 
     out: declared.OutFolder = Path("stylekit-batch")
@@ -45,6 +51,24 @@ class BatchOptions(ContentOptions):
         ),
     ] = 20
     progress: declared.Progress = True
+
+    def recipe(self) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """Return the recipe of all pictures and its options; this loads TensorFlow."""
+        options = self.arguments()
+        import numpy as np
+
+        from stylekit.recipes import basic
+        from stylekit.recipes.recipe import divided
+
+        recipe: Callable[..., Any] = basic
+        if self.preset:
+            recipe, options = self.settled(basic, options)
+            # The network, which all have in common, does not depend on the pictures.
+            grey = np.full((SAMPLE, SAMPLE, 3), 0.5, "float32")
+            technique = divided(recipe, options)[0] | {"size": SAMPLE}
+            own = recipe(grey, grey, **technique).extractor
+            options["extractor"] = self.pooled(options["extractor"], own)
+        return extended(recipe, self.add_loss or ()), options
 
 
 @with_options
@@ -97,7 +121,7 @@ def batch(
     for style in dict.fromkeys(job.style for job in todo) if styles else ():
         as_image(style, "styles")
     prepared(todo, run.bits)
-    options = run.arguments()
+    recipe, options = run.recipe()
     import stylekit as sk
 
     if run.progress:
@@ -105,6 +129,7 @@ def batch(
     with on_interrupt(once):
         done = sk.batch.run(
             todo,
+            recipe=recipe,
             checkpoint_every=run.checkpoint_every,
             bits=run.bits,
             metadata=run.metadata,
