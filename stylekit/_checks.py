@@ -304,6 +304,11 @@ def span(low: float, high: float = math.inf, *, open_low: bool = False) -> str:
     return f"above {low:g} and up to {high:g}" if open_low else f"from {low:g} to {high:g}"
 
 
+def is_address(path: Path) -> bool:
+    """Return whether a path is an address on the web."""
+    return not {"http:", "https:", "ftp:"}.isdisjoint(path.parts)
+
+
 def absent(path: Path, name: str, kind: str, argument: str | None = None) -> FileError:
     """Return the error of a file that is not there; it tells the nearest names in its folder.
 
@@ -318,6 +323,9 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
     argument : str, optional
         What it was given as.
     """
+    if is_address(path):
+        problem, hint = f"{name} is an address on the web", "download it first, and give its path"
+        return FileError(explain(problem, expected=kind, hint=hint), argument=argument)
     problem, folder = f"{name} does not exist", path.parent
     if not is_folder(folder, argument=argument or "path"):
         beyond = f"a path whose folder, {folder.absolute()}, does not exist either"

@@ -265,6 +265,7 @@ class TestBadInput:
         ("arguments", "words"),
         [
             (["nope.jpg", "style.png"], "nope.jpg does not exist"),
+            (["https://a.org/b.jpg", "style.png"], "is an address on the web"),
             (["photo.jpg", "text.jpg"], "text.jpg is no picture"),
             (["cut.jpg", "style.png"], "cut.jpg is damaged or cut short"),
             (["one.png", "style.png"], "at least 2 pixels a side"),

@@ -23,6 +23,7 @@ from stylekit._checks import (
     did_you_mean,
     explain,
     fail,
+    is_address,
     is_folder,
     manifest_beside,
     renamed,
@@ -44,7 +45,7 @@ PAIRS = ("all", "lines")
 """How contents and styles are paired."""
 
 SUFFIXES = (
-    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg"),
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg"),
     *(".jpg", ".png", ".tif", ".tiff", ".webp"),
 )
 """By which the pictures among the files of a folder are known."""
@@ -216,7 +217,7 @@ def _expanded(path: Path, argument: str, folder: Path) -> list[Path]:
             raise unusable(f"the folder {path}", "read", error, argument) from error
     elif there is not None:
         return [path]
-    elif glob.has_magic(str(path)):
+    elif glob.has_magic(str(path)) and not is_address(path):
         found = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]
         # What a pattern finds in the folder that is written to is of an earlier batch.
         written = os.path.realpath(folder)

@@ -1,5 +1,6 @@
 import io
 import os
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,12 @@ def test_missing_folder(tmp_path, monkeypatch):
     with pytest.raises(FileError) as caught:
         existing_file("nowhere/a.jpg")
     assert str(tmp_path / "nowhere") in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["https://a.org/b.jpg", Path("http://a.org/b.jpg")])
+def test_an_address_is_to_be_downloaded_first(path):
+    with pytest.raises(FileError, match=r"b\.jpg is an address on the web.*Download it first"):
+        existing_file(path)
 
 
 def test_folder(tmp_path):
