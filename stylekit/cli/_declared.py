@@ -57,7 +57,7 @@ Out = Annotated[
         "-o",
         metavar="FILE",
         rich_help_panel=Panel.picture,
-        help="The picture to write: .png, .jpg, .webp or .tif.",
+        help="The picture to write: .png, .jpg, .webp, .avif or .tif.",
     ),
 ]
 OutFolder = Annotated[

@@ -25,8 +25,9 @@ def read_image(path: Source, size: int | None = None) -> np.ndarray:
     Parameters
     ----------
     path : str, os.PathLike, bytes or binary file
-        A PNG, JPEG, WebP, TIFF or BMP file, or another that Pillow reads; of several frames or
-        pages the first. Grey, palette, 1-bit and CMYK pictures become RGB. The EXIF orientation
+        A PNG, JPEG, WebP, AVIF, TIFF or BMP file, or another that Pillow reads; with the package
+        pillow-heif also HEIC. Of several frames or pages it is the first, and of a HEIC file the
+        primary one. Grey, palette, 1-bit and CMYK pictures become RGB. The EXIF orientation
         is applied. Colours are converted to sRGB from what tells them: an embedded profile, PNG
         chunks (cICP, gAMA, cHRM), or EXIF data of Adobe RGB. What cannot be converted, such as
         with a broken profile, gives a warning and counts as sRGB. Alpha is dropped and straight

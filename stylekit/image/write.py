@@ -16,6 +16,7 @@ from stylekit.image._formats import exif as _exif
 from stylekit.image._formats import profile as _profile
 from stylekit.image._formats import tiff as _tiff
 from stylekit.image._formats.decode import decode_file, decode_pil
+from stylekit.image._formats.heif import check_avif
 from stylekit.image._formats.picture import Source, is_source
 from stylekit.image.arrays import quantise, resize
 from stylekit.image.read import PictureLike, as_image
@@ -24,7 +25,9 @@ _FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jfif": "JPEG",
     ".webp": "WEBP",
+    ".avif": "AVIF",
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
@@ -47,7 +50,7 @@ def write_image(
     Parameters
     ----------
     path : str or os.PathLike
-        Its suffix chooses the format: .png, .jpg, .jpeg, .webp, .tif or .tiff.
+        Its suffix chooses the format: .png, .jpg, .jpeg, .jfif, .webp, .avif, .tif or .tiff.
     image : array_like, float [H, W, 3] in [0, 1]
         The picture, or anything else that `as_image` takes.
     like : str, os.PathLike, bytes, binary file or PIL.Image.Image, optional
@@ -59,7 +62,8 @@ def write_image(
     bits : {8, 16}
         Bits a channel; 16 for TIFF only.
     quality : int
-        Quality of JPEG and WebP, 1 to 100. From 90 on, JPEG keeps colours at full resolution.
+        Quality of JPEG, WebP and AVIF, 1 to 100. From 90 on, JPEG and AVIF keep colours at full
+        resolution.
     text : mapping of str to str, optional
         Text chunks to embed, PNG only.
 
@@ -71,8 +75,8 @@ def write_image(
     Raises
     ------
     FileError
-        If the suffix is unknown, the folder is missing or cannot be written to, writing fails,
-        or `like` cannot be read.
+        If the suffix is unknown, Pillow has no codec for it, the folder is missing or cannot be
+        written to, writing fails, or `like` cannot be read.
     InputError, InputTypeError
         If another argument cannot be used.
     """
@@ -100,6 +104,7 @@ def write_image(
                 # make question marks of umlauts unless the tags come as a dict.
                 "TIFF": {"tiffinfo": dict(exif)} if exif else {"compression": "tiff_adobe_deflate"},
             }
+            of_kind["AVIF"] = of_kind["JPEG"]
             options = of_kind[kind]
             if exif and kind != "TIFF":
                 options["exif"] = exif
@@ -175,6 +180,9 @@ def _format(path: Path, bits: int) -> str:
     if _checks.is_folder(path, "written"):  # which has no suffix to speak of
         _checks.check_place(path)
     kind = named_format(path, _FORMATS)
+    if kind == "AVIF":
+        with _checks.caused_by("path"):
+            check_avif(str(path))
     _checks.choice(bits, "bits", (8, 16))
     if bits == 16 and kind != "TIFF":
         _checks.fail(

@@ -124,7 +124,7 @@ class Result:
         Parameters
         ----------
         path : path
-            Ending in .png, .jpg, .webp or .tif.
+            Ending in .png, .jpg, .webp, .avif or .tif.
         like : path or PIL image, optional
             Whose alpha channel and EXIF data to carry over.
         bits : int

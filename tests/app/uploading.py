@@ -88,6 +88,8 @@ FILES = {  # their contents, and what is to be said of them; None if they are pi
         encoded(Image.fromarray(np.arange(2000, dtype=np.uint16).reshape(40, 50)), "PNG"),
         None,
     ),
+    "camera.avif": (encoded(noise(40, 50, 3), "AVIF"), "is no picture that can be read"),
+    "camera.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is no picture that can be read"),
     "alpha.png": (encoded(noise(40, 50, 4), "PNG"), None),
     "animated.gif": (frames(), None),
     "../../etc/passwd.png": (encoded(noise(40, 50, 3), "PNG"), None),

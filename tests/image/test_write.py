@@ -16,7 +16,7 @@ from stylekit.image._formats.decode import decode_file
 from stylekit.image._formats.tiff import read_deep
 from stylekit.image.write import prepare_folder
 
-SUFFIXES = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "PNG"]
+SUFFIXES = ["png", "jpg", "jpeg", "jfif", "webp", "avif", "tif", "tiff", "PNG"]
 CAT = as_image(data.chelsea()[40:140, 120:250])  # 100 x 130
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 
@@ -47,7 +47,7 @@ def test_round_trip(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     assert write_image(str(path), CAT) == path
     back = read_image(path)
-    if suffix in ("jpg", "jpeg", "webp"):
+    if suffix in ("jpg", "jpeg", "jfif", "webp", "avif"):
         assert -10 * np.log10(np.mean((back - CAT) ** 2)) > 35
     else:
         np.testing.assert_allclose(back, CAT, atol=1e-6)

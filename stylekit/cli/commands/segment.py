@@ -37,7 +37,7 @@ def segment(
             "-o",
             metavar="FILE",
             rich_help_panel=Panel.picture,
-            help="The mask to write, white where the subject is: .png, .jpg, .webp or .tif.",
+            help="The mask to write, white where the subject is: .png, .jpg, .webp, .avif or .tif.",
         ),
     ] = None,
     classes: Classes = None,

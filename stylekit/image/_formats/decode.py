@@ -11,6 +11,7 @@ from PIL import Image, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from stylekit import _checks
 from stylekit.image._formats import exif as _exif
+from stylekit.image._formats import heif as _heif
 from stylekit.image._formats import profile as _profile
 from stylekit.image._formats import spaces as _spaces
 from stylekit.image._formats import tiff as _tiff
@@ -42,7 +43,10 @@ def decode_file(source: Source, name: str = "picture") -> Picture:
         if deep is not None:
             return deep
         file.seek(0)
-        with Image.open(file) as im:
+        kind = _heif.kind(file)
+        if kind == "AVIF":
+            _heif.check_avif(called)
+        with _heif.open_heic(file, called) if kind == "HEIC" else Image.open(file) as im:
             if im.format in _SHUT:
                 raise UnidentifiedImageError(f"{im.format} is not read")
             check_pixel_count(called, im.width * im.height)

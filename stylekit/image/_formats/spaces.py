@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from stylekit.image._formats import heif as _heif
+
 # Chromaticities (x, y) of white, red, green and blue.
 _D65 = (0.3127, 0.3290)
 _BT709 = (_D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
@@ -38,14 +40,22 @@ _TRANSFERS = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: _SRGB, **dict.fromkeys((1, 6,
 
 
 def code_points(im: Image.Image) -> bytes | None:
-    """Return the content of a PNG file's cICP chunk, which Pillow passes over.
+    """Return the colour code points of a PNG, AVIF or HEIC file, which Pillow passes over.
 
-    Its file must still be open: the image has not been loaded.
+    They are those of a cICP chunk. Its file must still be open: the image has not been loaded.
     """
+    if "nclx_profile" in im.info:  # as pillow-heif tells them
+        told = im.info["nclx_profile"]
+        return _heif.made_points(told["color_primaries"], told["transfer_characteristics"])
     file = getattr(im, "fp", None)
-    if im.format != "PNG" or file is None:
+    if im.format not in ("PNG", "AVIF") or file is None:
         return None
     place = file.tell()
+    if im.format == "AVIF":
+        file.seek(0)
+        codes = None if im.info.get("icc_profile") else _heif.code_points(file.read())
+        file.seek(place)
+        return codes
     file.seek(8)
     try:
         while len(head := file.read(8)) == 8:
@@ -81,7 +91,7 @@ def profile_of(
         primaries, transfer, matrix, full_range = (*codes, 0, 0, 0, 0)[:4]
         if primaries in _PRIMARIES and transfer in _TRANSFERS and (matrix, full_range) == (0, 1):
             return _made(_PRIMARIES[primaries], _TRANSFERS[transfer])
-        _warn(name, f"a cICP chunk, {tuple(codes)}, that cannot be converted")
+        _warn(name, f"colour code points (cICP), {tuple(codes)}, that cannot be converted")
     if info.get("icc_profile"):
         return info["icc_profile"]
     if "srgb" in info:

@@ -100,7 +100,7 @@ def test_code_points_of_an_image_that_is_open(tmp_path):
 @pytest.mark.parametrize(
     ("chunks", "words"),
     [
-        ({b"cICP": bytes([9, 16, 0, 1])}, r"cICP chunk, \(9, 16, 0, 1\), that cannot be converted"),
+        ({b"cICP": bytes([9, 16, 0, 1])}, r"\(cICP\), \(9, 16, 0, 1\), that cannot be converted"),
         ({b"cICP": bytes([1, 13, 0, 0])}, "cICP"),
         ({b"cICP": b"\1"}, "cICP"),
         (gamma(0), "chunks for its colours that cannot be used .gamma 0"),

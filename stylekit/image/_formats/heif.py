@@ -1,0 +1,101 @@
+"""HEIF files, which HEIC and AVIF pictures are: what Pillow neither reads nor tells of them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from PIL import Image, features
+
+from stylekit import _checks
+from stylekit.image._formats.picture import check_pixel_count
+
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_AVIF = {b"avif", b"avis"}
+
+_LONGEST = 1024  # bytes of the first box: a brand has 4
+
+
+def kind(file: BinaryIO) -> str | None:
+    """Return "HEIC" or "AVIF" for such a file, by the brands in its first box; else None.
+
+    The file is left at its beginning.
+    """
+    length, box = struct.unpack(">I4s", file.read(8).ljust(8, b"\0"))
+    listed = file.read(min(length, _LONGEST) - 8) if box == b"ftyp" and length > 8 else b""
+    file.seek(0)
+    brands = {listed[place : place + 4] for place in range(0, len(listed), 4)}
+    return "HEIC" if brands & _HEIC else "AVIF" if brands & _AVIF else None
+
+
+def check_avif(name: str) -> None:
+    """Raise `FileError` if Pillow has no codec for AVIF, as before version 11.3."""
+    if not features.check("avif"):
+        raise _checks.FileError(
+            _checks.explain(
+                f"{name} is AVIF, for which this Pillow has no codec",
+                hint="run pip install 'pillow>=11.3', or save it as JPEG or PNG",
+            )
+        )
+
+
+def open_heic(file: BinaryIO, name: str) -> Image.Image:
+    """Return the primary picture of a HEIC file, upright.
+
+    pillow-heif is not made a reader of Pillow, which would change what all of the process reads.
+
+    Raises
+    ------
+    FileError
+        If pillow-heif is missing, or the picture has too many pixels.
+    """
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise _checks.FileError(
+            _checks.explain(
+                f"{name} is a HEIC picture, and pillow-heif is not installed",
+                expected="the package that reads them",
+                hint="run pip install pillow-heif, or save it as JPEG",
+            )
+        ) from error
+    picture = pillow_heif.open_heif(file)
+    check_pixel_count(name, picture.size[0] * picture.size[1])
+    return picture.to_pillow()
+
+
+def code_points(content: bytes) -> bytes | None:
+    """Return the colour code points of an AVIF file: those of a cICP chunk, of RGB colours.
+
+    They are in a colr box of the type nclx (ISO/IEC 14496-12, section 12.1.5). The first one
+    counts: further ones are those of a gain map or a preview.
+    """
+    for name, head in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0)):
+        content = next((inside[head:] for box, inside in _boxes(content) if box == name), b"")
+    for box, inside in _boxes(content):
+        if box == b"colr" and inside[:4] == b"nclx" and len(inside) >= 8:
+            return made_points(*struct.unpack_from(">HH", inside, 4))
+    return None
+
+
+def made_points(primaries: int, transfer: int) -> bytes | None:
+    """Return code points of RGB colours; None where the file leaves them open (2)."""
+    open_ = 2 in (primaries, transfer) or max(primaries, transfer) > 255
+    return None if open_ else bytes([primaries, transfer, 0, 1])
+
+
+def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kinds of boxes and what is in them."""
+    place = 0
+    while place + 8 <= len(content):
+        length, box = struct.unpack_from(">I4s", content, place)
+        head = 8
+        if length == 1 and place + 16 <= len(content):  # a long one
+            (length,), head = struct.unpack_from(">Q", content, place + 8), 16
+        elif length == 0:  # to the end
+            length = len(content) - place
+        if length < head:
+            return
+        yield box, content[place + head : place + length]
+        place += length
