@@ -13,11 +13,14 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn
+
+FOREIGN_WEIGHTS = (".pth", ".pt", ".safetensors", ".npy", ".mat")
+"""Suffixes of files with VGG19's weights by other programs."""
 
 
 class StylekitError(Exception):
@@ -406,14 +409,24 @@ def unwritable(name: str, path: Path, error: Exception, argument: str = "path") 
     )
 
 
-def weights_file(path: str | os.PathLike, told_by: str, argument: str = "weights") -> Path:
+def vgg19_file(path: str | os.PathLike, told_by: str, argument: str = "weights") -> Path:
+    """Return `path` if it is a file with VGG19's weights by its name; see `weights_file`."""
+    return weights_file(path, told_by, argument, (".h5", ".npz", *FOREIGN_WEIGHTS))
+
+
+def weights_file(
+    path: str | os.PathLike,
+    told_by: str,
+    argument: str = "weights",
+    endings: Sequence[str] = (".h5", ".npz"),
+) -> Path:
     """Return `path` if it is a weights file by its name and exists, else raise `FileError`."""
     path = as_path(path, argument)
-    if path.suffix.lower() not in (".h5", ".hdf5", ".npz"):
+    if path.suffix.lower() not in (*endings, ".hdf5"):
         raise FileError(
             explain(
                 f"{path}, named by {told_by}, is no weights file",
-                expected="a file ending in .h5 or .npz",
+                expected=f"a file ending in {', '.join(endings[:-1])} or {endings[-1]}",
                 received=path.suffix or "no ending",
                 hint="give the path of such a file",
             ),

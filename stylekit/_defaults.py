@@ -52,6 +52,9 @@ CONTENT_LAYERS = ("block4_conv2",)
 VGG19_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 """Channels and convolutions of each block (Simonyan and Zisserman 2015, table 1, column E)."""
 
+VGG19_MEAN = (123.68, 116.779, 103.939)
+"""Mean colour of ImageNet as RGB, 0-255; the network was trained on BGR minus this."""
+
 MIN_SHARE = 0.001
 """Share of a colour map from which a colour is a region: the eyes of a portrait have about as much.
 """

@@ -158,7 +158,7 @@ WeightsFile = Annotated[
         metavar="FILE",
         rich_help_panel=Panel.network,
         show_default="STYLEKIT_WEIGHTS, or a download",
-        help="VGG19's weights, .h5 or .npz.",
+        help="VGG19's weights: .h5, .npz, .pth, .safetensors, .npy or .mat.",
     ),
 ]
 StyleLayers = Annotated[

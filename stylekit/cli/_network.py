@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from stylekit._checks import InputError, explain, fail, integer, weights_file
+from stylekit._checks import InputError, explain, fail, integer, vgg19_file
 
 
 class ExtractorName(enum.StrEnum):
@@ -96,4 +96,4 @@ def check_weights_file(path: Path | None, *names: ExtractorName) -> None:
             received=f"--extractor {names[0].value}",
             hint="leave --weights-file out for the compact network",
         )
-    weights_file(path, "--weights-file")
+    vgg19_file(path, "--weights-file")

@@ -1,6 +1,7 @@
 """Networks that turn pictures into feature maps."""
 
 from stylekit.features.compact import CompactVGG
+from stylekit.features.convert import convert_weights
 from stylekit.features.extractor import FeatureExtractor
 from stylekit.features.geometry import Grid, Window
 from stylekit.features.keras_extractor import KerasExtractor
@@ -15,4 +16,5 @@ __all__ = [
     "KerasExtractor",
     "ReflectPadding",
     "Window",
+    "convert_weights",
 ]

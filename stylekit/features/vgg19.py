@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from stylekit._checks import choice, weights_file
-from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS, VGG19_BLOCKS
+from stylekit._checks import choice, vgg19_file
+from stylekit._defaults import CONTENT_LAYERS, STYLE_LAYERS, VGG19_BLOCKS, VGG19_MEAN
 from stylekit.features._cpu.convolution import FrozenConv2D
 from stylekit.features.extractor import FeatureExtractor, Networks, ordered
 from stylekit.features.geometry import Window
@@ -32,8 +32,7 @@ IMAGENET = Download(
 )
 """The file that `keras.applications.VGG19` downloads, in the same cache."""
 
-# Mean colour of ImageNet as RGB, 0-255; the network was trained on BGR minus this.
-MEAN = np.array([123.68, 116.779, 103.939], "float32")
+MEAN = np.array(VGG19_MEAN, "float32")
 
 
 class VGG19(FeatureExtractor):
@@ -44,8 +43,9 @@ class VGG19(FeatureExtractor):
     weights : str, path-like or None
         ``"imagenet"``: Keras's own file, from its cache or downloaded and verified, unless the
         environment variable ``STYLEKIT_WEIGHTS`` names a file. A path: an ``.h5`` of Keras's
-        layout or an ``.npz`` of ``layer/kernel`` and ``layer/bias``; only the layers that are
-        asked for must be in it. None: random weights (He normal), the same at each call.
+        layout, an ``.npz`` of ``layer/kernel`` and ``layer/bias``, or a file of another program,
+        which `convert_weights` tells of; only the layers that are asked for must be in it. None:
+        random weights (He normal), the same at each call.
     pooling : str
         ``"max"``, as the network was trained, or ``"average"``, as Gatys et al. prefer.
     fast : bool
@@ -82,7 +82,7 @@ class VGG19(FeatureExtractor):
         self.fast = fast
         self.weights: Path | str | None = "imagenet"
         if weights != "imagenet":
-            self.weights = None if weights is None else weights_file(weights, "weights=")
+            self.weights = None if weights is None else vgg19_file(weights, "weights=")
         self._models = Networks()
         self._tensors = Networks()
 

@@ -6,17 +6,19 @@ import dataclasses
 import math
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import keras
 import numpy as np
 
-from stylekit._checks import FileError, explain, weights_file
+from stylekit._checks import FOREIGN_WEIGHTS, FileError, explain, vgg19_file
 from stylekit._npz import array_header, read_array
+from stylekit.features._formats import foreign
+from stylekit.features._formats.unpickle import Stored
 
 ENVIRONMENT_VARIABLE = "STYLEKIT_WEIGHTS"
 """Names a weights file to use instead of a download."""
@@ -63,7 +65,7 @@ def locate(download: Download) -> Path:
     """
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
-        return weights_file(named, f"the environment variable {ENVIRONMENT_VARIABLE}")
+        return vgg19_file(named, f"the environment variable {ENVIRONMENT_VARIABLE}")
     with suppress(OSError):
         # A cache that is not there yet Keras would pass over for a temporary folder.
         download.cached.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,7 @@ def locate(download: Download) -> Path:
 
 
 def read_convolutions(
-    path: Path, shapes: Mapping[str, tuple[int, int, int, int]]
+    path: Path, shapes: Mapping[str, tuple[int, int, int, int]], convention: str = "auto"
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Read the kernels and biases of named convolutions.
 
@@ -97,9 +99,11 @@ def read_convolutions(
     ----------
     path : Path
         ``.h5`` as Keras writes a model's weights by layer name, or ``.npz`` with
-        ``layer/kernel`` and ``layer/bias``.
+        ``layer/kernel`` and ``layer/bias``. Of VGG19 also what `foreign.opened` takes.
     shapes : mapping of str to (height, width, channels in, channels out)
         The layers wanted; the file may hold others.
+    convention : str
+        See `foreign.opened`.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def read_convolutions(
         and what is wrong with it.
     """
     result = {}
-    with _reading(path), _opened(path) as (stored, _):
+    with _reading(path), _opened(path, convention) as (stored, _):
         for layer, shape in shapes.items():
             found = stored(layer)
             shapes_found = [array.shape for array in found]
@@ -149,13 +153,6 @@ def held_layers(path: Path) -> list[str]:
         return held()
 
 
-class _Stored(NamedTuple):
-    """An array of floats in a file, of which nothing but its shape has been read."""
-
-    shape: tuple[int, ...]
-    read: Callable[[], np.ndarray]
-
-
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
@@ -170,9 +167,24 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _opened(path: Path):
+def _opened(path: Path, convention: str = "auto"):
     """Open a file: how to get the kernel and bias of a layer, and the names of the layers."""
-    return _open_npz(path) if path.suffix.lower() == ".npz" else _open_h5(path)
+    suffix = path.suffix.lower()
+    if suffix in FOREIGN_WEIGHTS:
+        return _open_foreign(path, convention)
+    return _open_npz(path) if suffix == ".npz" else _open_h5(path)
+
+
+@contextmanager
+def _open_foreign(path: Path, convention: str):
+    with foreign.opened(path, convention) as pairs:
+
+        def stored(layer: str) -> list[Stored]:
+            if layer not in pairs:
+                raise _no_layer(path, layer, list(pairs))
+            return list(pairs[layer])
+
+        yield stored, lambda: list(pairs)
 
 
 @contextmanager
@@ -181,12 +193,12 @@ def _open_npz(path: Path):
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         held = sorted({name.rpartition("/")[0] for name in names} - {""})
 
-        def array(name: str) -> _Stored:
+        def array(name: str) -> Stored:
             shape, dtype = array_header(archive, name)
             _check_floats(name, dtype)
-            return _Stored(shape, lambda: read_array(archive, name))
+            return Stored(shape, lambda: read_array(archive, name))
 
-        def stored(layer: str) -> list[_Stored]:
+        def stored(layer: str) -> list[Stored]:
             pair = [f"{layer}/kernel", f"{layer}/bias"]
             if not set(pair) <= set(names):
                 raise _no_layer(path, layer, held)
@@ -204,7 +216,7 @@ def _open_h5(path: Path):
         def held() -> list[str]:
             return [name for name in root if _datasets(_member(root, name))]
 
-        def stored(layer: str) -> list[_Stored]:
+        def stored(layer: str) -> list[Stored]:
             found = _datasets(_member(root, layer)) if layer in root else []
             # Keras versions name the two differently (kernel:0, block1_conv1_W_1:0); ranks agree.
             by_rank = {item.ndim: item for item in found}
@@ -255,10 +267,10 @@ def _check_stored(item: h5py.Dataset) -> None:
         raise ValueError(f"{item.name} is compressed or in chunks beyond its own size")
 
 
-def _of_dataset(item: h5py.Dataset) -> _Stored:
+def _of_dataset(item: h5py.Dataset) -> Stored:
     _check_stored(item)
     _check_floats(item.name, item.dtype)
-    return _Stored(item.shape, lambda: item[()])
+    return Stored(item.shape, lambda: item[()])
 
 
 def _check_floats(name: str, dtype: np.dtype) -> None:
