@@ -6,6 +6,7 @@ Options and files are checked before TensorFlow loads; bad input is one plain se
 from stylekit.cli._app import app, main
 from stylekit.cli._help import Chapter, examples
 from stylekit.cli.commands.batch import batch
+from stylekit.cli.commands.convert import convert_weights
 from stylekit.cli.commands.demo import demo
 from stylekit.cli.commands.evaluate import evaluate
 from stylekit.cli.commands.info import info
@@ -112,5 +113,13 @@ app.command(
     rich_help_panel=Chapter.look,
     epilog=examples("app", "app --port 8000 --model deeplab.tflite"),
 )(page)
+app.command(
+    "convert-weights",
+    rich_help_panel=Chapter.other,
+    epilog=examples(
+        "convert-weights vgg19-dcbb9e9d.pth -o vgg19.npz",
+        "convert-weights imagenet-vgg-verydeep-19.mat -o vgg19.npz",
+    ),
+)(convert_weights)
 
 __all__ = ["app", "main"]

@@ -24,6 +24,8 @@ def pictures(tmp_path, monkeypatch):
         Image.fromarray(halves).save(name)
     (tmp_path / "photos").mkdir()
     Image.fromarray(data.chelsea()).resize((48, 40)).save("photos/cat.jpg")
+    for name in ("vgg19-dcbb9e9d.pth", "imagenet-vgg-verydeep-19.mat"):
+        (tmp_path / name).touch()
     (tmp_path / "jobs.csv").write_text("content,style,strength\nphoto.jpg,starry.jpg,0.4\n")
     for name, size in {"photo": (320, 512), "starry": (64, 48), "doodle": (64, 48)}.items():
         flat = np.zeros((size[1], size[0], 3), np.uint8)
