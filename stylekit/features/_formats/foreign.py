@@ -26,7 +26,12 @@ import numpy as np
 from stylekit._checks import FileError, explain
 from stylekit._defaults import VGG19_BLOCKS, VGG19_MEAN
 from stylekit.features._formats.matlab import variables
-from stylekit.features._formats.unpickle import Stored, numpy_layers, torch_arrays
+from stylekit.features._formats.unpickle import (
+    Stored,
+    UnknownObjectError,
+    numpy_layers,
+    torch_arrays,
+)
 
 Pair = tuple[Stored, Stored]
 """A kernel and a bias."""
@@ -89,12 +94,23 @@ def opened(path: Path, convention: str = "auto") -> Iterator[dict[str, Pair]]:
     Raises
     ------
     FileError
-        If it is of another network.
+        If it is of another network, or holds objects that are no arrays.
     Exception
         Whatever reading a damaged file raises.
     """
     with path.open("rb") as file:
-        found, mean = _FORMATS[path.suffix.lower()](file)
+        try:
+            found, mean = _FORMATS[path.suffix.lower()](file)
+        except UnknownObjectError as error:
+            raise FileError(
+                explain(
+                    f"the weights file {path} holds more than arrays",
+                    expected="arrays by their names, such as a state_dict",
+                    received=f"an object {error}, which would run code",
+                    hint="write them with torch.save(model.state_dict(), path) or numpy.save",
+                ),
+                argument="weights",
+            ) from error
         names = sorted(found, key=lambda name: [int(digits) for digits in re.findall(r"\d+", name)])
         kind = "torchvision" if names and names[0].startswith("features") else "caffe"
         _check_names(path, names, _NAMES[kind])

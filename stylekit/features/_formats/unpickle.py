@@ -70,11 +70,12 @@ _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _LONGEST = 10**7  # bytes of the pickle in a zip of PyTorch: those of VGG19 have 3000
 
 
-class _Unpickler(pickle.Unpickler):
-    """Reads a pickle that names nothing but what is listed.
+class UnknownObjectError(ValueError):
+    """A pickle holds an object that only the program that wrote it may build."""
 
-    Raises `ValueError` for any other name.
-    """
+
+class _Unpickler(pickle.Unpickler):
+    """Reads a pickle that names nothing but what is listed."""
 
     def __init__(self, file: BinaryIO, known: Mapping[str, Any]) -> None:
         super().__init__(file, encoding="latin1")
@@ -82,12 +83,9 @@ class _Unpickler(pickle.Unpickler):
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a name."""
+        """Return what stands for a name; raise `UnknownObjectError` if nothing does."""
         if f"{module}.{name}" not in self._known:
-            raise ValueError(
-                f"it holds an object {module}.{name}, which only the program that wrote it may "
-                "build: write the arrays alone, such as model.state_dict()"
-            )
+            raise UnknownObjectError(f"{module}.{name}")
         return self._known[f"{module}.{name}"]
 
     def persistent_load(self, told: Any) -> _Storage:
@@ -139,8 +137,10 @@ def torch_arrays(file: BinaryIO) -> dict[str, Stored]:
 
     Raises
     ------
+    UnknownObjectError
+        If it holds anything but tensors.
     ValueError
-        If it is neither, or holds anything but tensors.
+        If it is neither.
     Exception
         Whatever the modules for archives and pickles raise for a file that is damaged.
     """
@@ -235,8 +235,10 @@ def numpy_layers(file: BinaryIO) -> dict[str, list[np.ndarray]]:
 
     Raises
     ------
+    UnknownObjectError
+        If it holds anything else.
     ValueError
-        If the file is something else, or holds anything else.
+        If the file is something else.
     Exception
         Whatever the modules for pickles raise for a file that is damaged.
     """

@@ -229,7 +229,7 @@ class Evil:
 def test_no_code_is_run(tmp_path, monkeypatch, tensors):
     monkeypatch.chdir(tmp_path)
     content = pickle.dumps(Evil(), 2)
-    words = "holds an object posix.mkdir, which only the program that wrote it"
+    words = "holds more than arrays: .*received an object .*mkdir, which would run code"
     with zipfile.ZipFile("a.pth", "w") as archive:
         archive.writestr("a/data.pkl", content)
     (tmp_path / "b.pth").write_bytes(content)
@@ -238,7 +238,7 @@ def test_no_code_is_run(tmp_path, monkeypatch, tensors):
     files.write_zip(tmp_path / "d.pth", tensors, extra=b"0" + model)
     for name in ("a.pth", "b.pth", "c.npy"):
         refused(tmp_path / name, words)
-    refused(tmp_path / "d.pth", r"torchvision.models.vgg.VGG.*model\.state_dict\(\)")
+    refused(tmp_path / "d.pth", r"torchvision.models.vgg.VGG.*Write them with torch.save\(model")
     assert not (tmp_path / "was_run").exists()
 
 
