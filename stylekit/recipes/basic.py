@@ -91,7 +91,7 @@ def basic(
         Default: the extractor's own. A mapping holds the layers' weights, too.
     variation : float, optional
         Weight of a `TotalVariationLoss`, times strength, at least 0. The chroma's is twice as much.
-        Default: 16 by neighbours, else the extractor's own, which is light: it takes out the fine
+        Default: 48 by neighbours, else the extractor's own, which is light: it takes out the fine
         ripples that max pooling leaves in flat parts. It sees differences of neighbouring pixels,
         which shrink as a picture grows, and so weighs less in large ones.
 

@@ -47,7 +47,7 @@ def texture(
     layer_weights : sequence of float or mapping, optional
         See `GramStyleLoss`; for ``style_loss="gram"``.
     variation : float, optional
-        Weight of a `TotalVariationLoss`, at least 0. Default: 16 by neighbours, else the
+        Weight of a `TotalVariationLoss`, at least 0. Default: 48 by neighbours, else the
         extractor's own.
 
     Returns
