@@ -9,6 +9,7 @@ from stylekit.image.color import match_color, match_histogram, original_colors, 
 from stylekit.image.oklab import oklab_to_srgb, srgb_to_oklab
 from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
 from stylekit.image.sheet import contact_sheet
+from stylekit.image.tiling import periodic
 from stylekit.image.write import check_writable, write_image
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "oklab_to_srgb",
     "original_colors",
     "palette_colors",
+    "periodic",
     "picture_hash",
     "read_image",
     "resize",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,11 @@ RESAMPLING = {
     "box": Image.Resampling.BOX,
     "nearest": Image.Resampling.NEAREST,
 }
+
+TILES = ("x", "y", "both")
+"""Along what a picture may tile."""
+
+_SUPPORT = 3  # pixels that the widest filter, Lanczos's, sees to either side
 
 _ROUNDING = 1e-4  # how far beyond [0, 1] float arithmetic may carry a picture before it is an error
 
@@ -178,7 +184,13 @@ def fit_shape(shape: Sequence[int], size: int) -> tuple[int, int]:
     return _scaled(height, size, longer), _scaled(width, size, longer)
 
 
-def resize(image: npt.ArrayLike, shape: Sequence[int], resample: str = "lanczos") -> np.ndarray:
+def resize(
+    image: npt.ArrayLike,
+    shape: Sequence[int],
+    resample: str = "lanczos",
+    *,
+    tile: str | None = None,
+) -> np.ndarray:
     """Resize a picture or a mask, antialiased when it gets smaller.
 
     Each channel is resampled in float32, so no gradation is lost. Lanczos overshoots at edges;
@@ -192,6 +204,9 @@ def resize(image: npt.ArrayLike, shape: Sequence[int], resample: str = "lanczos"
         (height, width); of a longer shape the first two entries are used.
     resample : {"lanczos", "bicubic", "bilinear", "box", "nearest"}
         The filter. "nearest" keeps the values of a hard mask, without antialiasing.
+    tile : {"x", "y", "both"}, optional
+        Along the width, the height or both the picture goes on with its other edge, so that one
+        that tiles still does. Default: it ends at its edges.
 
     Returns
     -------
@@ -201,7 +216,7 @@ def resize(image: npt.ArrayLike, shape: Sequence[int], resample: str = "lanczos"
     Raises
     ------
     InputError, InputTypeError
-        If the image, the shape or the filter cannot be used.
+        If the image, the shape, the filter or `tile` cannot be used.
     """
     values = unit_values(image, "image")
     if values.ndim not in (2, 3):
@@ -211,11 +226,32 @@ def resize(image: npt.ArrayLike, shape: Sequence[int], resample: str = "lanczos"
             received=str(values.shape),
             argument="image",
         )
-    return resample_values(values, _height_width(shape), resample)
+    return resample_values(values, _height_width(shape), resample, tile)
+
+
+def tiled_axes(tile: str | None) -> tuple[bool, bool]:
+    """Return whether a picture tiles along its height and along its width.
+
+    Parameters
+    ----------
+    tile : {"x", "y", "both"} or None
+        "x": copies fit side by side. "y": copies fit one above the other. None: neither.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+    """
+    if tile is not None:
+        _checks.choice(tile, "tile", TILES)
+    return tile in ("y", "both"), tile in ("x", "both")
 
 
 def resample_values(
-    values: np.ndarray, shape: tuple[int, int], resample: str = "lanczos"
+    values: np.ndarray,
+    shape: tuple[int, int],
+    resample: str = "lanczos",
+    tile: str | None = None,
 ) -> np.ndarray:
     """`resize` without its checks, for float32 values that are known to lie in [0, 1]."""
     resampling = RESAMPLING[_checks.choice(resample, "resample", RESAMPLING)]
@@ -223,10 +259,19 @@ def resample_values(
     if values.shape[:2] == (height, width):
         return values
     planes = values if values.ndim == 3 else values[..., np.newaxis]
+    # Pillow's filters see beyond the box that is resized: as far as the picture is wrapped.
+    margins = [
+        wraps * math.ceil(_SUPPORT * max(1, old / new))
+        for wraps, old, new in zip(tiled_axes(tile), planes.shape, shape, strict=False)
+    ]
+    rows, columns = margins
+    box = (columns, rows, columns + planes.shape[1], rows + planes.shape[0])
+    if any(margins):
+        planes = np.pad(planes, ((rows, rows), (columns, columns), (0, 0)), "wrap")
     result = np.empty((height, width, planes.shape[-1]), np.float32)
     for channel in range(planes.shape[-1]):
         plane = Image.fromarray(np.ascontiguousarray(planes[..., channel]))
-        result[..., channel] = np.asarray(plane.resize((width, height), resampling))
+        result[..., channel] = np.asarray(plane.resize((width, height), resampling, box))
     np.clip(result, 0, 1, out=result)
     return result.reshape((height, width, *values.shape[2:]))
 
