@@ -16,6 +16,7 @@ from keras import ops
 
 from stylekit._checks import choice
 from stylekit._gradient import own_gradient
+from stylekit.image.arrays import tiled_axes
 
 Tensor = Any
 """A tensor of Keras's backend, which has no type of its own."""
@@ -782,7 +783,40 @@ def chroma(image: Tensor) -> Tensor:
     return image - ops.sum(shares * image, axis=-1, keepdims=True)
 
 
-def total_variation(image: Tensor, exponent: float = 2.0, *, isotropic: bool = True) -> Tensor:
+def extended(
+    x: Tensor, rows: Sequence[int], columns: Sequence[int], tile: str | None = None
+) -> Tensor:
+    """Return pictures or feature maps that go on beyond their edges.
+
+    Parameters
+    ----------
+    x : tensor [B, H, W, C]
+    rows, columns : (int, int)
+        How many are added above and below, left and right; no more than there are.
+    tile : {"x", "y", "both"}, optional
+        Along the width, the height or both the opposite edge follows. Default: neither. Where it
+        does not, the mirror image does.
+
+    Returns
+    -------
+    tensor [B, H + sum(rows), W + sum(columns), C]
+    """
+    for axis, (before, after), wraps in zip((1, 2), (rows, columns), tiled_axes(tile), strict=True):
+        if wraps and (before or after):
+            cut = (slice(None),) * axis
+            first = [x[*cut, -before:]] if before else []
+            last = [x[*cut, :after]] if after else []
+            x = ops.concatenate([*first, x, *last], axis=axis)
+        elif before or after:
+            sides = [(0, 0)] * 4
+            sides[axis] = before, after
+            x = ops.pad(x, sides, mode="symmetric")
+    return x
+
+
+def total_variation(
+    image: Tensor, exponent: float = 2.0, *, isotropic: bool = True, tile: str | None = None
+) -> Tensor:
     """Return the mean over pixels of the image gradient's magnitude to a power.
 
     Parameters
@@ -794,6 +828,8 @@ def total_variation(image: Tensor, exponent: float = 2.0, *, isotropic: bool = T
         ``(dx^2 + dy^2)^1.25`` of the Keras example and of the region scripts.
     isotropic : bool
         False: ``mean |dx|^b + |dy|^b``, which for b = 1 is `tf.image.total_variation`.
+    tile : {"x", "y", "both"}, optional
+        Along the width, the height or both the first pixel is the last one's neighbour, too.
 
     Returns
     -------
@@ -801,9 +837,9 @@ def total_variation(image: Tensor, exponent: float = 2.0, *, isotropic: bool = T
         Mean over pixels and channels (the literature sums), so that it does not grow with size.
     """
     image = full_precision(image)
-    # The last row and column repeat: their difference is zero and every pixel has one term.
-    dy = ops.pad(image[:, 1:] - image[:, :-1], ((0, 0), (0, 1), (0, 0), (0, 0)))
-    dx = ops.pad(image[:, :, 1:] - image[:, :, :-1], ((0, 0), (0, 0), (0, 1), (0, 0)))
+    # Else the last row and column repeat: every pixel has one term, and theirs is zero.
+    beyond = extended(image, (0, 1), (0, 1), tile)
+    dy, dx = beyond[:, 1:, :-1] - image, beyond[:, :-1, 1:] - image
     power = exponent / 2
     smooth = 1e-8 if exponent < 2 else 0.0  # the root's slope is infinite at zero
 

@@ -921,3 +921,34 @@ def test_every_distance_of_half_precision_is_float32(dtype, rng):
     a, b, mask = (tf.cast(x, dtype) for x in (spread(rng), spread(rng), soft_mask(rng)))
     results = [distance(a, b[:1], mask=mask) for distance in DISTANCES]
     assert [x.dtype for x in results] == [tf.float32] * 3
+
+
+TILED = {"x": (2,), "y": (1,), "both": (1, 2)}
+
+
+class TestTiles:
+    @pytest.mark.parametrize("tile", [None, *TILED])
+    def test_a_picture_beyond_its_edges(self, tile, rng):
+        x = rng.random((2, 5, 7, 3))
+        found = functional.extended(x, (2, 3), (1, 0), tile)
+        expected = x
+        for axis, sides in ((1, (2, 3)), (2, (1, 0))):
+            mode = "wrap" if axis in TILED.get(tile, ()) else "symmetric"
+            widths = [sides if axis == one else (0, 0) for one in range(4)]
+            expected = np.pad(expected, widths, mode)
+        np.testing.assert_array_equal(found, expected)
+
+    @pytest.mark.parametrize("isotropic", [True, False])
+    @pytest.mark.parametrize("exponent", [1, 2, 2.5])
+    def test_total_variation_is_that_of_the_picture_rolled(self, exponent, isotropic, rng):
+        x = rng.random((2, 5, 7, 3))
+        how = {"exponent": exponent, "isotropic": isotropic}
+        expected = functional.total_variation(x, **how, tile="both")
+        rolled = functional.total_variation(np.roll(x, (2, 3), (1, 2)), **how, tile="both")
+        np.testing.assert_allclose(rolled, expected, rtol=1e-12)
+        plain, x_alone = (functional.total_variation(x, **how, tile=one) for one in (None, "x"))
+        assert (plain < x_alone).numpy().all()
+        assert (x_alone < expected).numpy().all()
+        steps = [np.roll(x, -1, axis) - x for axis in (1, 2)]
+        if exponent == 2:
+            np.testing.assert_allclose(expected, np.mean(np.square(steps), (2, 3, 4)).sum(0))

@@ -1,5 +1,6 @@
 """Networks that turn pictures into feature maps."""
 
+from stylekit.features.circular import CircularPadding
 from stylekit.features.compact import CompactVGG
 from stylekit.features.convert import convert_weights
 from stylekit.features.extractor import FeatureExtractor
@@ -10,6 +11,7 @@ from stylekit.features.vgg19 import VGG19
 
 __all__ = [
     "VGG19",
+    "CircularPadding",
     "CompactVGG",
     "FeatureExtractor",
     "Grid",

@@ -55,6 +55,10 @@ class FeatureExtractor(abc.ABC):
         one half; see `stylekit.stylize`.
     variation : float
         Weight of the total variation in the recipes, where they are not told.
+    tile : str or None
+        Along what the network sees a picture go on with its opposite edge: ``"x"``, the width,
+        ``"y"``, the height, ``"both"``, or None. A run follows it in all that it does with the
+        picture; see `CircularPadding`.
     """
 
     layer_names: tuple[str, ...]
@@ -62,6 +66,12 @@ class FeatureExtractor(abc.ABC):
     content_layers: tuple[str, ...] = ()
     style_factor: float = 8.0
     variation: float = VARIATION
+    tile: str | None = None
+
+    @property
+    def beside(self) -> FeatureExtractor:
+        """The extractor of references that do not tile, such as styles. Default: this one."""
+        return self
 
     @abc.abstractmethod
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
@@ -337,6 +347,36 @@ class FeatureExtractor(abc.ABC):
 
         enough = next(side for side in (2**k for k in itertools.count()) if has_cells(side))
         return bisect.bisect_left(range(enough), True, key=has_cells)
+
+
+class WrappingExtractor(FeatureExtractor):
+    """Another extractor whose pictures are seen otherwise; it has what recipes ask that one for.
+
+    Parameters
+    ----------
+    extractor : FeatureExtractor
+
+    Raises
+    ------
+    InputTypeError
+        If it is none.
+    """
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        if not isinstance(extractor, FeatureExtractor):
+            raise InputTypeError(
+                explain(
+                    "the extractor cannot be used",
+                    expected="a FeatureExtractor, such as VGG19()",
+                    received=type(extractor).__name__,
+                    hint="wrap a Keras model in KerasExtractor",
+                ),
+                argument="extractor",
+            )
+        self.extractor = extractor
+        self.style_layers, self.content_layers = extractor.style_layers, extractor.content_layers
+        self.style_factor, self.variation = extractor.style_factor, extractor.variation
+        self._models = Networks()
 
 
 def keras_name(layer: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import keras
 
@@ -79,7 +79,7 @@ class Graph:
 
         The names of its layers begin with the prefix.
         """
-        # The one private function of Keras in use, also in `calls`; setup.cfg has a version above.
+        # The one private function of Keras in use, also in `rerun`; setup.cfg has a version above.
         return model._run_through_graph(
             list(inputs), operation_fn=lambda one: functools.partial(self._call, one, prefix)
         )
@@ -106,11 +106,11 @@ class Graph:
 
     def _call(self, operation: keras.Operation, prefix: str, *args, **kwargs):
         name = self._free(prefix + operation.name)
-        given = _tensors((args, kwargs))
+        given = tensors_of((args, kwargs))
         inner = None if kwargs.get("training") else functional(operation, given)
         if inner is None:
             outputs = Call(operation, (args, kwargs), name)(given)
-            self._note(_tensors(outputs), operation, given, prefix, args, kwargs, name)
+            self._note(tensors_of(outputs), operation, given, prefix, args, kwargs, name)
         else:
             outputs = self.extend(inner, given, name + ".")
         if isinstance(outputs, keras.KerasTensor):
@@ -171,15 +171,19 @@ class Call(keras.layers.Layer):
 
         self._filled = filled
 
+    def within(self, tensors) -> tuple[keras.Operation, Sequence, Mapping]:
+        """Return the operation and the arguments that it is called with."""
+        return self.operation, *self._filled(tensors)
+
     def call(self, tensors):
         """Return what the operation makes of some tensors in the place of those of its call."""
-        args, kwargs = self._filled(tensors)
-        return self.operation(*args, **kwargs)
+        operation, args, kwargs = self.within(tensors)
+        return operation(*args, **kwargs)
 
     def compute_output_spec(self, tensors):
         """Return shapes and dtypes as `call` would."""
-        args, kwargs = self._filled(tensors)
-        return self.operation.compute_output_spec(*args, **kwargs)
+        operation, args, kwargs = self.within(tensors)
+        return operation.compute_output_spec(*args, **kwargs)
 
 
 def functional(operation, inputs: Sequence | None = None) -> keras.Model | None:
@@ -219,23 +223,36 @@ def calls(model: keras.Model, inputs: Sequence) -> list[tuple[keras.Operation, l
     """
     found: list[tuple[keras.Operation, list, list]] = []
 
-    def described(operation: keras.Operation):
-        def call(*args, **kwargs):
-            given = _tensors((args, kwargs))
-            inner = functional(operation, given)
-            if inner is not None:
-                return run(inner, given)
-            outputs = operation.compute_output_spec(*args, **kwargs)
-            found.append((operation, given, _tensors(outputs)))
-            return outputs
+    def described(operation: keras.Operation, args, kwargs):
+        outputs = operation.compute_output_spec(*args, **kwargs)
+        found.append((operation, tensors_of((args, kwargs)), tensors_of(outputs)))
+        return outputs
 
-        return call
-
-    def run(model: keras.Model, given):
-        return model._run_through_graph(list(given), operation_fn=described)
-
-    run(model, inputs)
+    rerun(model, inputs, described)
     return found
+
+
+def rerun(model: keras.Model, inputs: Sequence, call: Callable):
+    """Return what a functional model makes of some tensors where its operations are called anew.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Nested models are taken apart.
+    inputs : sequence of tensor
+    call : callable
+        From an operation and its arguments, a tuple and a dict, to what it makes of them.
+    """
+
+    def each(operation: keras.Operation):
+        def called(*args, **kwargs):
+            given = tensors_of((args, kwargs))
+            inner = functional(operation, given)
+            return call(operation, args, kwargs) if inner is None else rerun(inner, given, call)
+
+        return called
+
+    return model._run_through_graph(list(inputs), operation_fn=each)
 
 
 def is_float(tensor) -> bool:
@@ -243,7 +260,8 @@ def is_float(tensor) -> bool:
     return keras.backend.is_float_dtype(tensor.dtype)
 
 
-def _tensors(structure) -> list:
+def tensors_of(structure) -> list:
+    """Return the descriptions of tensors in nested tuples, lists and dicts."""
     return [x for x in keras.tree.flatten(structure) if isinstance(x, keras.KerasTensor)]
 
 

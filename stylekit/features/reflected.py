@@ -9,15 +9,15 @@ from collections.abc import Iterable
 import keras
 from keras import ops
 
-from stylekit._checks import InputTypeError, explain, fail, integer
-from stylekit.features.extractor import FeatureExtractor, Networks
+from stylekit._checks import fail, integer
+from stylekit.features.extractor import FeatureExtractor, WrappingExtractor
 from stylekit.features.geometry import Grid, Window
 from stylekit.functional import Tensor
 
 _MARGIN = ":margin"
 
 
-class ReflectPadding(FeatureExtractor):
+class ReflectPadding(WrappingExtractor):
     """Another extractor, whose pictures are reflected at their borders.
 
     The zero padding of convolutions marks what lies at a border. A style loss takes the mark for a
@@ -39,26 +39,13 @@ class ReflectPadding(FeatureExtractor):
     """
 
     def __init__(self, extractor: FeatureExtractor, pixels: int = 16) -> None:
-        if not isinstance(extractor, FeatureExtractor):
-            raise InputTypeError(
-                explain(
-                    "the extractor cannot be used",
-                    expected="a FeatureExtractor, such as VGG19()",
-                    received=type(extractor).__name__,
-                    hint="wrap a Keras model in KerasExtractor",
-                ),
-                argument="extractor",
-            )
-        self.extractor = extractor
+        super().__init__(extractor)
         self.pixels = integer(pixels, "pixels", low=1)
         side = (self.pixels, self.pixels)
         self._border = Window(1, border=(side, side))
         self.layer_names = tuple(
             name for own in extractor.layer_names for name in (own + _MARGIN, own)
         )
-        self.style_layers, self.content_layers = extractor.style_layers, extractor.content_layers
-        self.style_factor, self.variation = extractor.style_factor, extractor.variation
-        self._models = Networks()
 
     def __repr__(self) -> str:
         return f"ReflectPadding({self.extractor!r}, pixels={self.pixels})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from keras import ops
 
 from stylekit._checks import caused_by, choice, fail, naming, renamed
 from stylekit.functional import Tensor
-from stylekit.image import resize
+from stylekit.image import periodic, resize
+from stylekit.image.arrays import tiled_axes
 from stylekit.masks import MaskLike, operations
 
 if TYPE_CHECKING:
@@ -88,7 +90,12 @@ class Canvas:
                 expected="one picture as the start, or a ContentLoss",
                 received="neither",
             )
-        return ops.convert_to_tensor(resize(self.picture, self.shape)[None])
+        return ops.convert_to_tensor(self.fitted(self.picture)[None])
+
+    def fitted(self, picture: np.ndarray) -> np.ndarray:
+        """Return a picture ``[h, w, 3]`` at this size; where this one tiles, it is made to tile."""
+        tile = self.extractor.tile
+        return resize(periodic(picture, tile) if tile else picture, self.shape, tile=tile)
 
     @property
     def start(self) -> Tensor:
@@ -134,7 +141,7 @@ class Canvas:
         -------
         Canvas
             Of `picture`, reduced as much as this canvas is reduced from the final one. Notes are
-            shared.
+            shared. A reference does not tile.
         """
         reduction = max(self.shape) / max(self.base_shape)
 
@@ -146,6 +153,7 @@ class Canvas:
         canvas.base_shape = scaled(scale)
         canvas.shape = canvas.base_shape if self.is_final else scaled(scale * reduction)
         canvas.picture = picture
+        canvas.extractor = self.extractor.beside
         canvas.mask_shape = picture.shape[:2]
         canvas._what, canvas._argument = "a style or reference picture", argument
         return canvas
@@ -200,8 +208,12 @@ class Canvas:
         return {layer: statistic(features[layer], mask) for layer, mask in masks.items()}
 
     def check_size(self, layers: Iterable[str], shape: tuple[int, int] | None = None) -> None:
-        """Raise `InputError` if a picture of `shape` (default: this) has no cell at a layer."""
+        """Raise `InputError` if a picture of `shape` (default: this) does not fit the layers.
+
+        It has to have a cell of each, and whole cells where it tiles.
+        """
         height, width = shape or self.shape
+        layers = tuple(layers)
         for layer in layers:
             with renamed(layer="layers"):
                 smallest = self.extractor.smallest_size(layer)
@@ -213,6 +225,22 @@ class Canvas:
                     hint="take a larger picture, shallower layers, or fewer pyramid levels",
                     argument=self._argument,
                 )
+        for axis, wraps in enumerate(tiled_axes(self.extractor.tile)):
+            if wraps:
+                self._check_whole_cells(layers, axis, (height, width))
+
+    def _check_whole_cells(self, layers: Sequence[str], axis: int, shape: tuple[int, int]) -> None:
+        side, stride = shape[axis], math.lcm(*(self.extractor.stride(x)[axis] for x in layers))
+        least = max(stride, side - side % stride)
+        if side % stride:
+            fail(
+                f"a picture of this {('height', 'width')[axis]} cannot tile",
+                expected=f"a multiple of {stride} pixels, the largest stride of {', '.join(layers)}"
+                f": {least} or {least + stride}",
+                received=side,
+                hint="resize or crop the picture",
+                argument="tile",
+            )
 
     def check_cells(self, layer: str, shape, found, expected) -> None:
         """Raise `InputError` if a feature map has other cells than the extractor's windows say.

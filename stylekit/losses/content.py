@@ -10,7 +10,7 @@ from keras import ops
 from stylekit import functional
 from stylekit._checks import caused_by, choice, fail
 from stylekit.functional import Tensor
-from stylekit.image import PictureLike, as_batch, picture_hash, resize
+from stylekit.image import PictureLike, as_batch, picture_hash
 from stylekit.losses.base import (
     LayersLike,
     LayerWeightsLike,
@@ -210,7 +210,7 @@ def reference_at(reference, canvas: Canvas):
             hint="crop it, or start from a picture of its shape",
             argument="reference",
         )
-    return ops.stack([ops.convert_to_tensor(resize(one, canvas.shape)) for one in reference])
+    return ops.stack([ops.convert_to_tensor(canvas.fitted(one)) for one in reference])
 
 
 def check_batch(image, reference) -> None:

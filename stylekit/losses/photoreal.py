@@ -10,6 +10,7 @@ from stylekit import functional
 from stylekit._checks import caused_by, fail, number
 from stylekit.functional import Tensor
 from stylekit.image import PictureLike, as_batch, picture_hash
+from stylekit.image.arrays import tiled_axes
 from stylekit.losses.base import Needs, Targets
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import check_batch, reference_at
@@ -87,11 +88,17 @@ class MattingLaplacianLoss(TileableLoss):
                 argument="reference",
             )
         image = reference_at(self.reference, canvas)
+        rows, columns = ((int(wraps),) * 2 for wraps in tiled_axes(canvas.extractor.tile))
+        image = functional.extended(image, rows, columns, canvas.extractor.tile)
         return {"image": image, "precision": functional.window_precision(image, self.epsilon)}
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return `functional.matting_energy` in the unit of the pixels, [0, 1], squared."""
         check_batch(image, targets["image"])
+        # A picture that tiles has windows around its edges: the content has a pixel more there.
+        shapes = zip(targets["image"].shape[1:3], image.shape[1:3], strict=True)
+        rows, columns = (((wide - side) // 2,) * 2 for wide, side in shapes)
+        image = functional.extended(image, rows, columns, "both")
         return functional.matting_energy(image, targets["image"], targets["precision"])
 
     def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:

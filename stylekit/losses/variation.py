@@ -9,6 +9,7 @@ from stylekit import functional
 from stylekit._checks import choice, number
 from stylekit.functional import Tensor
 from stylekit.losses.base import Targets
+from stylekit.losses.canvas import Canvas
 from stylekit.losses.tileable import TileableLoss
 
 CHANNELS = ("rgb", "chroma")
@@ -35,6 +36,8 @@ class TotalVariationLoss(TileableLoss):
 
     Notes
     -----
+    Where the extractor's picture tiles, pixels of opposite edges are neighbours.
+
     The gradient of the chroma's variation sums to zero over the channels of each pixel: a step
     against it keeps their mean, and moves the colour towards the neighbours'.
 
@@ -63,10 +66,16 @@ class TotalVariationLoss(TileableLoss):
         self.isotropic = bool(isotropic)
         self.channels = choice(channels, "channels", CHANNELS)
 
+    def prepare(self, canvas: Canvas) -> Targets:
+        """Return how the picture tiles, as the one key of an entry without tensors, or None."""
+        tile = canvas.extractor.tile
+        return {tile: ()} if tile else None
+
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return `functional.total_variation` of the channels; see `Loss.compute`."""
         image = functional.chroma(image) if self.channels == "chroma" else image
-        return functional.total_variation(image, self.exponent, isotropic=self.isotropic)
+        (tile,) = targets or (None,)
+        return functional.total_variation(image, self.exponent, isotropic=self.isotropic, tile=tile)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings; see `Loss.get_config`."""

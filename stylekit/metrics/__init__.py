@@ -1,6 +1,6 @@
 """Measures of a result, for comparing methods and settings on the same pictures."""
 
-from stylekit.metrics.artifacts import chroma_noise, frame
+from stylekit.metrics.artifacts import chroma_noise, frame, tile_seam
 from stylekit.metrics.distances import content_distance, pareto_front, style_distance
 from stylekit.metrics.evaluation import evaluate
 from stylekit.metrics.masks import leakage, seam_score
@@ -29,4 +29,5 @@ __all__ = [
     "style_coverage",
     "style_distance",
     "style_nearness",
+    "tile_seam",
 ]

@@ -1,11 +1,14 @@
-"""Faults of a result that need no network: coloured noise, and a frame along the border."""
+"""Faults of a result that need no network: coloured noise, a frame, and a seam between copies."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from stylekit._checks import choice
 from stylekit.functional import LUMA
 from stylekit.image import PictureLike
+from stylekit.image.arrays import TILES, tiled_axes
+from stylekit.image.tiling import edge_step
 from stylekit.metrics._pictures import large_enough
 
 _BORDER = (0, 2)  # Distances from the edge, in pixels, between which a frame shows.
@@ -87,6 +90,43 @@ def frame(picture: PictureLike) -> float:
     picture = large_enough(picture, "picture", 2 * _INTERIOR[0] + 1)
     border, interior = (_band_mean(picture, *band) for band in (_BORDER, _INTERIOR))
     return float(np.abs(border - interior).max())
+
+
+def tile_seam(picture: PictureLike, tile: str = "both") -> float:
+    """Measure whether copies of a picture, side by side, show a seam.
+
+    Parameters
+    ----------
+    picture : path, PIL image or array
+        At least 3 pixels a side.
+    tile : {"x", "y", "both"}
+        Along its width, its height, or the larger value of both.
+
+    Returns
+    -------
+    float
+        The mean absolute step from the last column or row to the first one, divided by the mean
+        step between neighbours inside. About 1 for a picture that tiles, as for a column or a row
+        inside; 2 or more where there is a seam. Infinite if all other steps are 0.
+
+    Raises
+    ------
+    FileError, InputError, InputTypeError
+        If the picture cannot be used or is too small, or `tile` is unknown.
+
+    Notes
+    -----
+    The measure is ours.
+
+    Examples
+    --------
+    >>> ramp = np.broadcast_to(np.linspace(0, 1, 11), (20, 11))
+    >>> round(tile_seam(ramp, "x"), 3)
+    10.0
+    """
+    axes = tiled_axes(choice(tile, "tile", TILES))
+    picture = large_enough(picture, "picture", 3)
+    return max(edge_step(picture, axis) for axis in (0, 1) if axes[axis])
 
 
 def _band_mean(picture: np.ndarray, first: int, last: int) -> np.ndarray:

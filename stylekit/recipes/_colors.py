@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stylekit._checks import choice
-from stylekit.image import match_color, match_histogram, original_colors, palette_colors, resize
+from stylekit.image import (
+    match_color,
+    match_histogram,
+    original_colors,
+    palette_colors,
+    periodic,
+    resize,
+)
 from stylekit.transfer import Result
 
 BEFORE = {"match": match_color, "histogram": match_histogram}
@@ -70,7 +77,9 @@ def finished(
     if keep_colors is None:
         return result
     images: dict[str, Any] = {}
-    content = resize(photo, result.image.shape)  # rounding may make it a pixel smaller
+    tile = result.manifest.get("tile")
+    content = periodic(photo, tile) if tile else photo
+    content = resize(content, result.image.shape, tile=tile)  # rounding may make it a pixel smaller
     for name in ("image", "best"):
         painted = getattr(result, name)
         if keep_colors == "luminance":

@@ -11,7 +11,7 @@ import numpy as np
 from stylekit import blend as blends
 from stylekit._checks import choice, fail, name_of, naming, number
 from stylekit._defaults import SIZE
-from stylekit.image import PictureLike, as_image, picture_hash
+from stylekit.image import PictureLike, as_image, periodic, picture_hash
 from stylekit.masks import MaskLike, Segmenter, feather, find_subject, resize
 from stylekit.recipes._paint import OPTIONS, check_passed, content_picture, sized_style
 from stylekit.recipes.basic import basic
@@ -196,8 +196,10 @@ def put_back(
 
         def joined(result: Result) -> Result:
             # The blends soften the edge themselves, each where it puts it.
+            tile = result.manifest.get("tile")
+            kept = periodic(photo, tile) if tile else photo
             images: dict[str, Any] = {
-                name: _joined(join, photo, getattr(result, name), where, feather_radius)
+                name: _joined(join, kept, getattr(result, name), where, feather_radius)
                 for name in ("image", "best")
             }
             return dataclasses.replace(result, **images)

@@ -12,7 +12,7 @@ import numpy as np
 
 from stylekit._checks import InputTypeError, did_you_mean, explain, fail, integer, renamed
 from stylekit._defaults import STEPS
-from stylekit.features import FeatureExtractor, ReflectPadding
+from stylekit.features import CircularPadding, FeatureExtractor, ReflectPadding
 from stylekit.image import PictureLike, as_image
 from stylekit.losses import ContentLoss, Loss
 from stylekit.losses.base import LayersLike, optional_layers
@@ -256,6 +256,7 @@ class Recipe:
         pyramid: int | None = None,
         extractor: FeatureExtractor | None = None,
         finish: tuple[FeatureExtractor, int] | None = None,
+        tile: str | None = None,
         optimizer: Any = None,
         parameters: Parameters | None = None,
         precision: str = "float32",
@@ -286,6 +287,11 @@ class Recipe:
         finish : (FeatureExtractor, int), optional
             Another network, and how many of the steps it takes, the last ones at the full size: the
             bundled `CompactVGG` lays out the picture, and `VGG19` gives it the last touch.
+        tile : {"x", "y", "both"}, optional
+            Paint a picture that tiles: copies of it fit side by side ("x"), one above the other
+            ("y"), or both, without a seam. Its sides along these axes are multiples of the stride
+            of every layer that is read: 16 pixels. A content and a start whose edges do not fit are
+            made to, by `image.periodic`. See `CircularPadding`.
         optimizer, parameters, precision, plan, jit_compile, seed
             See `StyleTransfer`. The first two default to the recipe's own.
         callbacks : iterable of Callback or callable
@@ -325,7 +331,9 @@ class Recipe:
                 check_layers(network, [layer for layer in layers if layer in named], name)
             losses = self._weighted(network)
             read = [layer for loss in losses for layer in loss.layers_of(network)]
-            if self._reflect:
+            if tile is not None:
+                network = CircularPadding(network, tile)
+            elif self._reflect:
                 with renamed(layer="layers"):
                     network = without_frame(network, read, narrowest)
             return StyleTransfer(

@@ -15,12 +15,13 @@ import numpy as np
 import tensorflow as tf
 
 from stylekit._checks import settings_of
-from stylekit.image import picture_hash, resize
+from stylekit.image import picture_hash
 from stylekit.transfer.checkpoint import State, as_checkpoint
 from stylekit.transfer.objective import read_by
 from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.plugin import named
 from stylekit.transfer.result import Result, Step, device, unbatched, versions
+from stylekit.transfer.starts import resized
 
 
 class Record:
@@ -100,6 +101,7 @@ class Record:
                 for name, term in transfer.terms.items()
             },
             "extractor": repr(transfer.extractor),
+            "tile": transfer.extractor.tile,
             "optimizer": self.optimizer,
             "parameters": repr(transfer.parameters),
             "precision": transfer.precision,
@@ -270,7 +272,7 @@ class Record:
         images = images.numpy()  # a copy
         shape = self._start.shape[1:3]
         if images.shape[1:3] != shape:
-            images = np.stack([resize(image, shape) for image in images])
+            images = resized(images, shape, self._manifest["tile"])
             if self._mask is not None:
                 images = self._start + self._mask[..., None] * (images - self._start)
         return unbatched(images)

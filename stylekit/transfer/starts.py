@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stylekit._checks import caused_by, fail, number
-from stylekit.image import PictureLike, as_batch, as_image, resize
+from stylekit.image import PictureLike, as_batch, as_image, periodic, resize
 from stylekit.losses import ContentLoss, Loss
 from stylekit.masks import operations
 from stylekit.masks.operations import pair
@@ -178,8 +178,10 @@ StartLike = Start | PictureLike | Sequence[PictureLike]
 """What a run may start from: a start to be made, a picture, or a batch."""
 
 
-def start_of(initial: StartLike, terms: Iterable[Loss], seed: int):
+def start_of(initial: StartLike, terms: Iterable[Loss], seed: int, tile: str | None = None):
     """Return the start ``[B, H, W, 3]`` of a run, and the picture that callable masks are given.
+
+    The start is made to tile as told; see `image.periodic`.
 
     Raises
     ------
@@ -210,12 +212,14 @@ def start_of(initial: StartLike, terms: Iterable[Loss], seed: int):
         if contents and np.array_equal(contents[0], image):
             image = contents[0]  # which is held in any case
         content = image
+    if tile is not None:
+        image = np.stack([periodic(one, tile) for one in image])
     # A mask follows one picture: of a batch there is none to give to a callable.
     return image, content[0] if content is not None and len(content) == 1 else None
 
 
-def resized(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return a batch of pictures at (H, W)."""
+def resized(images: np.ndarray, shape: tuple[int, int], tile: str | None = None) -> np.ndarray:
+    """Return a batch of pictures at (H, W); what tiles still does."""
     if tuple(images.shape[1:3]) == tuple(shape):
         return images
-    return np.stack([resize(image, shape) for image in images])
+    return np.stack([resize(image, shape, tile=tile) for image in images])

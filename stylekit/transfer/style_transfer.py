@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from stylekit._checks import InputTypeError, SetupError, caused_by, choice, explain, fail, integer
+from stylekit._checks import (
+    InputTypeError,
+    SetupError,
+    caused_by,
+    choice,
+    explain,
+    fail,
+    integer,
+    renamed,
+)
 from stylekit.features import VGG19, FeatureExtractor
+from stylekit.image.arrays import tiled_axes
 from stylekit.losses import Loss
 from stylekit.masks import MaskLike, operations
 from stylekit.transfer.callbacks import Callback, as_callbacks, close, resume, show
@@ -19,7 +30,13 @@ from stylekit.transfer.checkpoint import Checkpoint
 from stylekit.transfer.level import Level
 from stylekit.transfer.memory.plan import Plan, Planned, downwards
 from stylekit.transfer.memory.shortage import out_of_memory
-from stylekit.transfer.objective import PRECISIONS, Objective, check_backend, named_terms
+from stylekit.transfer.objective import (
+    PRECISIONS,
+    Objective,
+    check_backend,
+    named_terms,
+    read_by,
+)
 from stylekit.transfer.optimizers import OptimizerLike, as_optimizer
 from stylekit.transfer.parameters import Parameters, as_parameters
 from stylekit.transfer.plugin import described
@@ -104,7 +121,7 @@ class StyleTransfer:
 
     def objective(self, initial: StartLike) -> Objective:
         """Return the objective at the size of a start; see `run` for `initial`."""
-        image, picture = start_of(initial, self.terms.values(), self.seed)
+        image, picture = start_of(initial, self.terms.values(), self.seed, self.extractor.tile)
         shape = image.shape[1:3]
         plan, _ = self._settle(shape, len(image), self.optimizer)
         objective = self._planned(plan, shape, shape, picture, Record(self, 0)).objective
@@ -116,7 +133,7 @@ class StyleTransfer:
 
         What is unfit raises now, as it would in `run`, whose parameter `initial` is.
         """
-        image, picture = start_of(initial, self.terms.values(), self.seed)
+        image, picture = start_of(initial, self.terms.values(), self.seed, self.extractor.tile)
         shape = image.shape[1:3]
         plan, _ = self._settle(shape, len(image), self.optimizer, tell=False)
         planned = self._planned(plan, shape, shape, picture, Record(self, 0))
@@ -268,14 +285,15 @@ class StyleTransfer:
                 ),
                 argument="pyramid",
             )
-        start, picture = start_of(initial, self.terms.values(), self.seed)
+        start, picture = start_of(initial, self.terms.values(), self.seed, self.extractor.tile)
         base_shape = start.shape[1:3]
         levels = [(base_shape, steps)] if pyramid is None else pyramid.levels(base_shape, steps)
+        levels = self._in_whole_cells(levels)
         mask = self._update_mask(update_mask, base_shape, picture)
         name = repr(initial) if isinstance(initial, Start) else None
         state = record.begin(start, mask, levels, name)
         image, index, run = start, 0, None
-        batch = len(start)
+        batch, tile = len(start), self.extractor.tile
         # A resumed run takes what it began with, whatever memory is free now.
         settled = {"optimizer": "", "plans": {}} if state is None else state.settled
         kept = settled["optimizer"], settled["plans"]
@@ -307,7 +325,7 @@ class StyleTransfer:
         for level in list(objectives):
             planned = objectives.pop(level)
             shape, count = levels[level]
-            base = resized(start, shape)
+            base = resized(start, shape, tile)
             if run is not None:
                 image = run.image
                 run.release()
@@ -320,10 +338,10 @@ class StyleTransfer:
             elif index and image.shape[1:3] != base.shape[1:3] and not isinstance(initial, Start):
                 # The change is carried to the next level, not the image: a picture's fine detail,
                 # which a coarse level has lost, comes back with it. Noise is better lost.
-                change = image - resized(start, image.shape[1:3])
-                image = np.clip(base + 2 * resized((change + 1) / 2, shape) - 1, 0, 1)
+                change = image - resized(start, image.shape[1:3], tile)
+                image = np.clip(base + 2 * resized((change + 1) / 2, shape, tile) - 1, 0, 1)
             else:
-                image = resized(image, shape)
+                image = resized(image, shape, tile)
             level_mask = None if mask is None else operations.resize(mask, shape)[None, ..., None]
             run = Level(self, planned, optimizer, image, base, level_mask, level, rounds[level])
             if resumed is not None:
@@ -339,6 +357,24 @@ class StyleTransfer:
                 yield record.step(index, level, row)
                 record.seen()
                 index += 1
+
+    def _in_whole_cells(self, levels):
+        """Return the levels, whose coarse sizes have whole cells along axes that tile."""
+        tiled = tiled_axes(self.extractor.tile)
+        if not any(tiled):
+            return levels
+        with renamed(layer="layers"):
+            strides = map(self.extractor.stride, read_by(self.terms.values(), self.extractor))
+            steps = [math.lcm(*sides) for sides in zip((1, 1), *strides, strict=True)]
+
+        def fitted(shape):
+            sides = zip(shape, steps, tiled, strict=True)
+            return tuple(
+                max(1, round(side / step)) * step if wraps else side for side, step, wraps in sides
+            )
+
+        last = levels[-1][0]
+        return [(shape if shape == last else fitted(shape), count) for shape, count in levels]
 
     def _settle(self, shape, batch: int, optimizer, kept=("", {}), **options) -> tuple[Plan, Any]:
         """Return the plan and the optimizer; those that a checkpoint has kept, if it has."""

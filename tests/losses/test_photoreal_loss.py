@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylekit import MattingLaplacianLoss, functional
+from stylekit import VGG19, MattingLaplacianLoss, functional
 from stylekit._checks import InputError, InputTypeError
+from stylekit.features import CircularPadding
 from stylekit.image import resize
+from stylekit.losses import Canvas
 
 
 def smooth(shape, rng):
@@ -90,3 +92,16 @@ def test_half_precision_gives_float32(photo, canvas_of):
     term = MattingLaplacianLoss(photo)
     value = term.compute(tf.cast(photo[None], "float16"), {}, term.prepare(canvas_of(photo)))
     assert value.dtype == tf.float32
+
+
+def test_where_pictures_tile_no_window_ends_at_an_edge(evaluate, rng):
+    content, image = rng.random((2, 16, 24, 3), dtype="float32")
+    network = CircularPadding(VGG19(weights=None))
+    found = []
+    for by in ((0, 0), (3, 10)):
+        one, other = (np.roll(x, by, (0, 1)) for x in (content, image))
+        canvas = Canvas(network, (16, 24), picture=one)
+        found.append(evaluate(MattingLaplacianLoss(one), canvas, other))
+    (value, gradient), (rolled_value, rolled) = found
+    np.testing.assert_allclose(rolled_value, value, rtol=1e-5)
+    np.testing.assert_allclose(rolled, np.roll(gradient, (3, 10), (1, 2)), atol=1e-7)

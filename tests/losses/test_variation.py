@@ -3,8 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from stylekit import TotalVariationLoss, functional
+from stylekit import VGG19, TotalVariationLoss, functional
 from stylekit._checks import InputError, InputTypeError
+from stylekit.features import CircularPadding
+from stylekit.losses import Canvas
 
 
 @pytest.mark.parametrize("isotropic", [True, False])
@@ -122,3 +124,13 @@ def test_its_configuration():
 def test_other_channels():
     with pytest.raises(InputError, match="channels is unknown: expected one of 'rgb', 'chroma'"):
         TotalVariationLoss(channels="luma")
+
+
+def test_where_pictures_tile_opposite_edges_are_neighbours(evaluate, rng):
+    picture = rng.random((16, 24, 3), dtype=np.float32)
+    for tile in ("x", "y", "both"):
+        canvas = Canvas(CircularPadding(VGG19(weights=None), tile), (16, 24))
+        value, gradient = evaluate(TotalVariationLoss(1), canvas, picture)
+        expected = functional.total_variation(picture[None], 1, tile=tile)
+        np.testing.assert_allclose(value, expected, rtol=1e-6)
+        assert np.abs(gradient).max() > 0

@@ -58,3 +58,26 @@ class TestFrame:
         assert metrics.frame(np.zeros((13, 40))) == 0
         with pytest.raises(InputError, match=r"picture is too small.*at least 13.*40x12"):
             metrics.frame(np.zeros((12, 40, 3)))
+
+
+class TestTileSeam:
+    def test_of_a_ramp_is_the_number_of_its_steps(self):
+        ramp = np.broadcast_to(np.linspace(0, 1, 21), (30, 21))
+        assert metrics.tile_seam(ramp, "x") == pytest.approx(20)
+        assert metrics.tile_seam(ramp, "y") == 0
+        assert metrics.tile_seam(ramp) == pytest.approx(20)
+
+    def test_of_what_tiles_is_about_one_wherever_it_is_cut(self, rng):
+        spectrum = np.fft.fft2(rng.random((64, 96, 3)), axes=(0, 1))
+        rows, columns = np.fft.fftfreq(64), np.fft.fftfreq(96)
+        spectrum *= np.exp(-100 * np.add.outer(rows**2, columns**2))[..., None]
+        picture = np.clip(np.fft.ifft2(spectrum, axes=(0, 1)).real, 0, 1)
+        for by in ((0, 0), (20, 30)):
+            assert 0.7 < metrics.tile_seam(np.roll(picture, by, (0, 1))) < 1.4
+        assert metrics.tile_seam(picture[:50, :70]) > 2.5
+
+    def test_what_cannot_be_measured(self):
+        with pytest.raises(InputError, match="tile is unknown"):
+            metrics.tile_seam(np.zeros((9, 9)), None)
+        with pytest.raises(InputError, match="picture is too small"):
+            metrics.tile_seam(np.zeros((2, 9)))

@@ -189,6 +189,8 @@ class TiledCanvas(Canvas):
 
     def __init__(self, *args: Any, tile: int, **options: Any) -> None:
         super().__init__(*args, **options)
+        if self.extractor.tile:  # also where no loss reads a layer
+            self.extractor.check_windows(self.extractor.layer_names[0])
         self.tile = tile
 
     def tiling(self, layers: Iterable[str], shape: tuple[int, int]) -> Tiling:
