@@ -528,6 +528,20 @@ class TestTechniques:
             assert len(json.loads(picture.text["stylekit"])["levels"]) == 2
 
     @pytest.mark.parametrize(
+        ("arguments", "tile", "size"),
+        [
+            (("texture", "style.png", "--aspect", 2), "both", (48, 32)),
+            (("transfer", "photo.jpg", "style.png", "--size", 46), "x", (48, 38)),
+        ],
+    )
+    def test_a_picture_that_tiles_has_sides_that_can(self, arguments, tile, size, run):
+        done = run(*arguments, "--tile", tile, "--steps", 0)
+        assert done.exit_code == 0, done.output
+        with Image.open("out.png") as picture:
+            assert picture.size == size
+            assert json.loads(picture.text["stylekit"])["tile"] == tile
+
+    @pytest.mark.parametrize(
         ("arguments", "words"),
         [
             (["texture", "gone.png"], "gone.png"),

@@ -50,6 +50,14 @@ class KeepColorsName(enum.StrEnum):
     histogram = "histogram"
 
 
+class TileName(enum.StrEnum):
+    """Along what a picture tiles."""
+
+    x = "x"
+    y = "y"
+    both = "both"
+
+
 Out = Annotated[
     Path,
     typer.Option(
@@ -197,6 +205,14 @@ Seed = Annotated[
         whole=True,
         rich_help_panel=Panel.run,
         help="Of all that is random: the same seed, the same picture.",
+    ),
+]
+Tile = Annotated[
+    TileName | None,
+    typer.Option(
+        rich_help_panel=Panel.picture,
+        help="Paint a picture whose copies fit without a seam, side by side (x), one above the "
+        "other (y), or both. Its sides are multiples of 16 pixels.",
     ),
 ]
 Plan = Annotated[

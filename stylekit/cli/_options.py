@@ -7,7 +7,7 @@ import functools
 import inspect
 import tempfile
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ from stylekit.cli._network import ExtractorName, check_weights_file, network, pa
 from stylekit.cli._plan import parsed_plan, plan
 from stylekit.cli._plugin import checked, extended, resolved
 from stylekit.cli._values import keep_apart, layer_names
+
+CELL = 16
+"""Pixels between the cells of the deepest layer that the networks of the command line read."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -108,6 +111,7 @@ class HowOptions:
 class RunOptions(HowOptions):
     """Options of every command that runs a transfer."""
 
+    tile: declared.Tile = None
     losses_csv: declared.LossesCsv = None
     save_every: declared.SaveEvery = 0
     timelapse: declared.Timelapse = None
@@ -142,7 +146,7 @@ class RunOptions(HowOptions):
 
     def arguments(self) -> dict[str, Any]:
         """Return the options as the recipes take them; this loads TensorFlow."""
-        given = super().arguments()
+        given = super().arguments() | {"tile": self.tile and self.tile.value}
         import stylekit as sk
 
         callbacks: list[Any] = [self._latest]
@@ -158,6 +162,17 @@ class RunOptions(HowOptions):
             callbacks.append(resumption())
             given["checkpoint"] = self.kept_state(self.checkpoint)
         return given | {"callbacks": callbacks}
+
+    def tiled(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Return a height and width, rounded to multiples of `CELL` along what is to tile."""
+        from stylekit.image.arrays import tiled_axes
+
+        wraps = tiled_axes(self.tile and self.tile.value)
+        height, width = (
+            max(1, round(side / CELL)) * CELL if whole else side
+            for side, whole in zip(shape, wraps, strict=False)
+        )
+        return height, width
 
     def kept_state(self, folder: Path) -> Any:
         """Return where the run's state is kept, until its picture is written; for `checkpoint`."""

@@ -50,7 +50,8 @@ def texture(
 
     with caused_by("style"):
         sample = as_image(style, "sample")
-    shape = fit_shape((1000, round(1000 * aspect)), run.size or max(sample.shape[:2]))
+    longer = run.size or max(sample.shape[:2])
+    shape = run.tiled(fit_shape((1000, round(1000 * aspect)), longer))
     if run.preset and aspect != 1:
         fail(f"--preset {run.preset} takes no --aspect", hint="leave one of the two out")
     options = run.arguments() | {"pyramid": pyramid}

@@ -58,7 +58,7 @@ def transfer(
     With several styles each has its share of the picture's style, or with masks a part of it.
     """
     # Pictures are read first, which needs no TensorFlow.
-    from stylekit.image import as_image
+    from stylekit.image import as_image, resize
 
     _check_count("--style-weight", style_weights, len(styles), one_will_do=False)
     _check_count("--mask", mask, len(styles))
@@ -67,6 +67,8 @@ def transfer(
         fail(f"--preset {run.preset} takes one style", expected="one STYLE", received=len(styles))
     # A preset has a size of its own.
     photo = as_image(content, "content", None if run.preset else run.size or None)
+    if run.tile:
+        photo = resize(photo, run.tiled(photo.shape[:2]))
     longer = max(photo.shape[:2])
     paintings = [as_image(style, "style") for style in styles]
     start: Any = None
