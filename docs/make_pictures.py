@@ -77,6 +77,15 @@ def inside(extractor):
     save("layers", sk.image.contact_sheet(eyes, columns=3, size=200))
 
 
+def tile(extractor):
+    """Save four copies of a texture that has seams, and of one that tiles."""
+    recipe = sk.recipes.texture(skimage.data.brick()[::2, ::2], size=192, style_loss="neighbors")
+    made = (recipe.run(extractor=extractor, tile=one).image for one in (None, "both"))
+    sheets = [np.tile(image, (2, 2, 1)) for image in made]
+    gap = np.ones((len(sheets[0]), 16, 3))
+    save("tile", np.concatenate([sheets[0], gap, sheets[1]], axis=1), limit=90)
+
+
 def demo():
     """Save the sheet that `stylekit demo` makes, in small."""
     made = pictures(320, NEIGHBOR_STEPS, progress=False)
@@ -99,6 +108,7 @@ def main():
         results(extractor, photo, night, meadow)
         localized(extractor, night)
         inside(extractor)
+        tile(extractor)
 
 
 if __name__ == "__main__":
