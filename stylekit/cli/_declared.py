@@ -238,8 +238,8 @@ Precision = Annotated[
     PrecisionName,
     typer.Option(
         rich_help_panel=Panel.memory,
-        help="Precision of the network. mixed_bfloat16 saves time and memory on GPUs, and on processors "
-        "that multiply bfloat16 (see stylekit info).",
+        help="Precision of the network. mixed_bfloat16 saves time and memory on GPUs, and on "
+        "processors that multiply bfloat16 (see stylekit info).",
     ),
 ]
 Bits = Annotated[
