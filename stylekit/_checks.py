@@ -444,7 +444,7 @@ def weights_file(
     if status(path, argument=argument) is None:
         name = f"the weights file {path}, named by {told_by},"
         raise absent(path, name, "a weights file", argument)
-    return path
+    return path.absolute()  # a network may be sent to another process
 
 
 def check_place(path: Path, argument: str = "path") -> None:

@@ -1,4 +1,4 @@
-"""Many pictures through one recipe, in one process."""
+"""Many pictures through one recipe: here, or by the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import inspect
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylekit._checks import (
     FileError,
@@ -28,7 +28,7 @@ from stylekit._checks import (
 from stylekit._defaults import BATCH_SHEET, BATCH_TABLE, PREVIEW_SIZE
 from stylekit.batch.listing import Job, prepared
 from stylekit.batch.table import Table
-from stylekit.batch.work import HIDDEN, SHARED, Row, Work, finished, paint
+from stylekit.batch.work import HIDDEN, LOCK, SHARED, Row, Work, finished, paint
 from stylekit.image import contact_sheet, read_image, write_image
 from stylekit.recipes import Recipe, basic
 from stylekit.recipes.recipe import RUN
@@ -36,6 +36,9 @@ from stylekit.transfer import Plan, Reuse, Step
 from stylekit.transfer.callbacks import Callback, as_callbacks, tqdm
 from stylekit.transfer.lock import locked
 from stylekit.transfer.style_transfer import as_extractor
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 KEPT = 12
 """Traces to keep: of two sizes with six levels each, such as of photographs across and upright."""
@@ -97,6 +100,7 @@ def run(
     sheet: bool = True,
     on_picture: Callable[[Row], Any] | None = None,
     progress: bool = True,
+    client: Client | None = None,
     **options: Any,
 ) -> Batch:
     """Paint many pictures, one after the other, and write each when it is finished.
@@ -126,6 +130,10 @@ def run(
         Given the row of each picture that was painted or failed.
     progress : bool
         Whether a bar is shown.
+    client : distributed.Client, optional
+        Of a Dask cluster, whose workers paint, each one picture at a time. They see the files under
+        the same paths, and have one thread each. Callbacks see the steps in the workers. Default:
+        this process paints.
     **options
         Options of the recipe and of `Recipe.run` for all pictures, such as size, strength, steps
         and extractor. A job's own options go before.
@@ -140,6 +148,9 @@ def run(
     InputError, InputTypeError, FileError
         If an option is unknown, the first picture's run refuses an option that all have in common,
         or the folder cannot be written to or is in use by another batch.
+    SetupError
+        If a worker of the cluster cannot take part: its stylekit is another version, it does not
+        see the folder, or it has several threads.
 
     Notes
     -----
@@ -179,12 +190,17 @@ def run(
                     rows[index] = row
                     found += 1
                     shutil.rmtree(folder / HIDDEN / job.output.name, ignore_errors=True)
-            with _Progress(len(jobs), found, progress) as bar:
-                for index, job in enumerate(jobs):
-                    if rows[index] is not None:
-                        continue
-                    bar.begin(job)
-                    row = rows[index] = paint(job, work, [bar, *callbacks])
+            left = {index: job for index, job in enumerate(jobs) if rows[index] is None}
+            with contextlib.ExitStack() as held:
+                bar = held.enter_context(_Progress(len(jobs), found, progress))
+                if client is None:
+                    painted = _painted(left, work, callbacks, bar)
+                else:
+                    from stylekit.batch import cluster  # Dask is an extra
+
+                    painted = cluster.painted(client, left, work, callbacks, folder)
+                for index, row in held.enter_context(contextlib.closing(painted)):
+                    rows[index] = row
                     _refuse(row, {*known, "recipe", "weights"}, rows)
                     table.write(filter(None, rows))
                     bar.end()
@@ -196,6 +212,15 @@ def run(
         if sheet and not interrupted:
             _write_sheet(folder / BATCH_SHEET, [row.job for row in rows if row and not row.error])
     return Batch(folder, [*filter(None, rows)], len(jobs), found, interrupted)
+
+
+def _painted(
+    jobs: dict[int, Job], work: Work, callbacks: list[Callback], bar: _Progress
+) -> Generator[tuple[int, Row]]:
+    """Paint jobs in this process; yield each one's number and row."""
+    for index, job in jobs.items():
+        bar.begin(job)
+        yield index, paint(job, work, [bar, *callbacks])
 
 
 def _refuse(row: Row, shared: set[str], rows: Iterable[Row | None]) -> None:
@@ -267,7 +292,7 @@ def _alone(folder: Path) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         try:
             hidden.mkdir(exist_ok=True)
-            held.enter_context(locked(hidden / "batch.lock"))
+            held.enter_context(locked(hidden / LOCK))
         except BlockingIOError as error:
             raise FileError(
                 explain(

@@ -31,6 +31,9 @@ from stylekit.transfer.parameters import as_parameters
 HIDDEN = ".stylekit"
 """Folder, in that of a batch, with the checkpoints of pictures that are not finished."""
 
+LOCK = "batch.lock"
+"""File in the hidden folder that is there while a batch runs."""
+
 SHARED = frozenset({"callbacks", "checkpoint", "extractor", "plan"})
 """Options of `Recipe.run` that all pictures have in common."""
 
