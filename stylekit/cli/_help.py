@@ -17,6 +17,7 @@ GIVEN: ContextVar[frozenset[str]] = ContextVar("GIVEN")
 """The options that were written on the command line, by their long names."""
 
 _OTHERS = {
+    "client": "dask",
     "feather_radius": "feather",
     "folder": "out",
     "jobs": "contents",

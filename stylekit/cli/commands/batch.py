@@ -14,6 +14,7 @@ import typer
 from stylekit._defaults import BATCH_NAME, BATCH_SHEET, BATCH_TABLE
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import in_options
+from stylekit.cli._cluster import check_cluster, connected, shared_memory
 from stylekit.cli._help import Panel
 from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
 from stylekit.cli._options import ContentOptions, with_options
@@ -107,6 +108,26 @@ def batch(
         bool,
         typer.Option(rich_help_panel=Panel.files, help=f"Write a contact sheet, {BATCH_SHEET}."),
     ] = True,
+    workers: Annotated[
+        int | None,
+        within(
+            low=1,
+            whole=True,
+            metavar="PROCESSES",
+            rich_help_panel=Panel.run,
+            show_default="this process alone",
+            help="Paint in so many processes on this machine, which share its processors.",
+        ),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            rich_help_panel=Panel.run,
+            help="Paint on the Dask cluster of the scheduler at this address, such as "
+            "tcp://host:8786, whose workers see the files under the same paths.",
+        ),
+    ] = None,
     run: BatchOptions,
 ) -> None:
     """Paint many pictures, each content in each style.
@@ -117,6 +138,7 @@ def batch(
     from stylekit.batch.listing import jobs, prepared
     from stylekit.image import as_image
 
+    check_cluster(dask, workers)
     todo = jobs(contents, styles or None, run.out, pairs=pairs.value, name=name)
     for style in dict.fromkeys(job.style for job in todo) if styles else ():
         as_image(style, "styles")
@@ -126,7 +148,8 @@ def batch(
 
     if run.progress:
         typer.echo(_counted(todo), err=True)
-    with on_interrupt(once):
+    options["plan"] = shared_memory(options["plan"], workers)
+    with on_interrupt(once), connected(dask, workers) as client:
         done = sk.batch.run(
             todo,
             recipe=recipe,
@@ -136,6 +159,7 @@ def batch(
             sheet=sheet,
             on_picture=_tell,
             progress=run.progress,
+            client=client,
             **options,
         )
     _end(done, sheet)

@@ -1,0 +1,94 @@
+"""The workers of a command: processes on this machine, or those of a Dask cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stylekit._checks import InputError, SetupError, explain
+
+
+def check_cluster(address: str | None, workers: int | None) -> None:
+    """Refuse ``--dask`` and ``--workers`` together, and either without Dask."""
+    if address and workers:
+        raise InputError(
+            explain(
+                "--dask and --workers name two clusters",
+                expected="one of them",
+                hint="start the workers of a scheduler with: dask worker",
+            )
+        )
+    if (address or workers) and importlib.util.find_spec("distributed") is None:
+        raise SetupError(
+            explain(
+                "several workers need Dask, which is not installed",
+                hint="run pip install 'stylekit-nst[batch]'",
+            )
+        )
+
+
+@contextmanager
+def connected(address: str | None, workers: int | None) -> Iterator[Any]:
+    """Give a client of a scheduler, or of workers that are started here; None without either.
+
+    The workers here share the processors, and start without Dask's own limit of memory, by which it
+    would pause or kill a worker.
+
+    Raises
+    ------
+    InputError
+        If there is no scheduler at the address.
+    """
+    if not address and not workers:
+        yield None
+        return
+    from distributed import Client, LocalCluster
+
+    if address:
+        try:
+            client = Client(address)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                explain(
+                    f"--dask {address} cannot be reached ({error})",
+                    expected="the address that dask scheduler prints, such as tcp://host:8786",
+                )
+            ) from error
+        with client:
+            yield client
+        return
+    threads = str(max(1, processors() // (workers or 1)))
+    # TensorFlow reads them where it starts: each worker would take all processors.
+    env = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), threads)
+    start = "from stylekit.cli._app import load_tensorflow; load_tensorflow()"
+    how = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "memory_limit": 0,
+        "dashboard_address": None,
+    }
+    quiet = {"silence_logs": logging.ERROR}
+    with LocalCluster(**how, **quiet, env=env, preload=start) as here, Client(here) as own:
+        yield own
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def shared_memory(plan: Any, workers: int | None) -> Any:
+    """Return a plan with a worker's share of the free memory as its limit, where it has none."""
+    from stylekit.transfer import FitMemory
+    from stylekit.transfer.memory.fit import SHARE, free_memory
+
+    if workers and isinstance(plan, FitMemory) and plan.limit is None and (free := free_memory()):
+        return dataclasses.replace(plan, limit=int(SHARE * free / workers))
+    return plan
