@@ -310,7 +310,9 @@ def _digest(arrays) -> str:
 
 
 def _processors() -> int:
-    """Return how many processors this process may use."""
+    """Return how many processors this process may use, unless TensorFlow was told how many."""
+    if told := int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)):
+        return told
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

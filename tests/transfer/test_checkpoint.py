@@ -457,7 +457,7 @@ class TestRefusals:
         alone = make().run(photo, 6)
         others = record.versions() | {"tensorflow": "9.9"}
         monkeypatch.setattr(record, "versions", lambda: others)
-        monkeypatch.setattr(record, "_processors", lambda: 64)
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "64")
         with pytest.warns(UserWarning, match=r"tensorflow 9\.9, threads 64: .*last bits"):
             result = make().run(photo, 6, checkpoint=stopped.parent)
         assert "first 3 steps" in result.manifest["notes"][0]
