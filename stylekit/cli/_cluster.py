@@ -6,11 +6,14 @@ import dataclasses
 import importlib.util
 import logging
 import os
+import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from stylekit._checks import InputError, SetupError, explain
+from stylekit.cli._app import load_tensorflow, tell
 
 
 def check_cluster(address: str | None, workers: int | None) -> None:
@@ -65,16 +68,21 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
     threads = str(max(1, processors() // (workers or 1)))
     # TensorFlow reads them where it starts: each worker would take all processors.
     env = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), threads)
-    start = "from stylekit.cli._app import load_tensorflow; load_tensorflow()"
-    how = {
-        "n_workers": workers,
-        "threads_per_worker": 1,
-        "memory_limit": 0,
-        "dashboard_address": None,
-    }
-    quiet = {"silence_logs": logging.ERROR}
-    with LocalCluster(**how, **quiet, env=env, preload=start) as here, Client(here) as own:
+    how = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0, "env": env}
+    how |= {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+    with LocalCluster(**how, preload=__name__) as here, Client(here) as own:
         yield own
+
+
+def dask_setup(worker: Any) -> None:
+    """Begin in a worker of `connected`; Dask calls the function of this name.
+
+    Ctrl-C reaches all processes of a terminal. The command itself ends the batch, so that each
+    worker ends its step.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.showwarning = tell
+    load_tensorflow()
 
 
 def processors() -> int:

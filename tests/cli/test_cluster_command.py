@@ -15,7 +15,7 @@ LINE += ("compact", "--style-loss", "gram", "--style-layers", "conv1_1", "--no-p
 
 
 def test_a_cluster_paints(run, pictures):
-    how = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    how = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**how) as here:
         done = run(*LINE, "--content-layers", "conv1_1", "--dask", here.scheduler_address)
         assert done.exit_code == 0, done.output
@@ -30,7 +30,7 @@ def test_processes_of_this_machine_paint(run, pictures):
 
 
 def test_several_threads_a_worker_are_refused(run, pictures):
-    how = {"processes": False, "n_workers": 1, "threads_per_worker": 2, "dashboard_address": None}
+    how = {"processes": False, "n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}
     with distributed.LocalCluster(**how) as here:
         done = run(*LINE, "--dask", here.scheduler_address)
     assert done.exit_code == 2
