@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
+import pickle
 import pkgutil
 import threading
 import time
@@ -64,29 +66,18 @@ def painted(
     folder = folder.absolute()
     name = f"stylekit {folder}"  # another batch on the same folder takes the place of this one
     work = dataclasses.replace(work, options=_absolute(work.options))
-    try:
-        client.register_plugin(Painter(folder / HIDDEN, work, list(callbacks)), name=name)
-    except (TypeError, AttributeError) as error:  # what pickle raises
-        raise InputTypeError(
-            explain(
-                f"the batch cannot be sent to the workers ({error})",
-                expected="a recipe, a network, callbacks and options that can be pickled",
-                hint="define them in a module that the workers can import",
-            ),
-            argument="client",
-        ) from error
     waiting, futures = iter(jobs.items()), {}
     running = as_completed()
 
     def fill() -> None:
-        for _ in range(max(1, len(client.nthreads())) - running.count()):
-            for index, job in waiting:
-                future = client.submit(_paint, name, _anywhere(job), pure=False)
-                futures[future] = index
-                running.add(future)
-                break
+        free = max(1, len(client.nthreads())) - running.count()
+        for index, job in itertools.islice(waiting, max(0, free)):
+            future = client.submit(_paint, name, _anywhere(job), pure=False)
+            futures[future] = index
+            running.add(future)
 
     try:
+        _register(client, Painter(folder / HIDDEN, work, list(callbacks)), name)
         fill()
         for future in running:
             index = futures.pop(future)
@@ -103,7 +94,23 @@ def painted(
             fill()
     finally:
         client.cancel(list(futures))
-        client.unregister_worker_plugin(name)
+        with contextlib.suppress(ValueError, OSError):  # it was refused, or the cluster is lost
+            client.unregister_worker_plugin(name)
+
+
+def _register(client: Client, painter: Painter, name: str) -> None:
+    """Send what the pictures have in common to each worker, also to those that come later."""
+    try:
+        client.register_plugin(painter, name=name)
+    except (TypeError, AttributeError, ImportError, pickle.PicklingError) as error:
+        raise InputTypeError(
+            explain(
+                f"the batch cannot be sent to the workers ({error})",
+                expected="a recipe, a network, callbacks and options that can be pickled",
+                hint="define them in a module that the workers can import, too",
+            ),
+            argument="client",
+        ) from error
 
 
 class Painter(WorkerPlugin):

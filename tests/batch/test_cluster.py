@@ -1,22 +1,33 @@
 """A batch on a Dask cluster is what it is in one process, whatever becomes of the workers."""
 
+import concurrent.futures
 import csv
+import dataclasses
 import json
+import os
+import pkgutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from stylekit.batch import jobs
+import stylekit as sk
+from stylekit._checks import InputTypeError, SetupError
+from stylekit.batch import cluster, jobs
+from stylekit.transfer.lock import locked
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 
 @pytest.fixture(scope="module")
 def client():
     """A cluster in this process, with one worker."""
-    how = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    how = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.Client(**how, memory_limit=0) as client:
         yield client
 
@@ -51,3 +62,162 @@ def test_it_is_what_one_process_makes_of_it(folder, run, client):
     assert files[0] == files[1]
     again = run(todo[:1] + todo[2:], client=client)
     assert again.found == 2
+
+
+def test_paths_mean_the_same_to_a_worker_elsewhere(folder):
+    job = jobs("photos/cat.jpg", "styles/coffee.png", "out")[0]
+    options = {"mask": ["photos/cat.jpg", "sky"], "more": {"initial": Path("photos/cat.jpg")}}
+    job = dataclasses.replace(job, options=options | {"strength": 0.4})
+    sent = cluster._anywhere(job)
+    there = folder / "photos/cat.jpg"
+    assert (sent.content, sent.style) == (there, folder / "styles/coffee.png")
+    assert sent.output == folder / "out/cat-coffee.png"
+    assert sent.options == {"mask": [there, "sky"], "more": {"initial": there}, "strength": 0.4}
+
+
+def test_another_version_of_stylekit_is_named(folder, run, client, monkeypatch):
+    todo = jobs("photos", "styles/coffee.png", "out")
+    monkeypatch.setattr(cluster, "__version__", "0.0.1")
+    with pytest.raises(SetupError, match=r"another stylekit: expected version 0.0.1, as here") as e:
+        run(todo, client=client)
+    assert e.value.argument == "client"
+    assert "'stylekit-nst[batch]==0.0.1'" in str(e.value)
+    monkeypatch.undo()
+
+    def absent(name):
+        raise ModuleNotFoundError("No module named 'stylekit'")
+
+    monkeypatch.setattr(pkgutil, "resolve_name", absent)
+    with pytest.raises(SetupError, match=r"received none that can be imported \(No module named"):
+        run(todo, client=client)
+
+
+def test_a_worker_of_another_version_that_joins_later_is_named(folder, work, monkeypatch):
+    painter = cluster.Painter(Path("out"), work, [])
+    monkeypatch.setattr(cluster, "__version__", "0.0.1")
+    worker = type("Worker", (), {"address": "tcp://1.2.3.4:5"})()
+    with pytest.raises(SetupError, match=r"1\.2\.3\.4:5 has another stylekit.*received 0\.0\.1"):
+        painter.setup(worker)
+    with pytest.raises(SetupError, match="has another stylekit"):
+        painter.paint(None)
+
+
+def test_a_folder_that_a_worker_does_not_see_is_named(folder, run, client, monkeypatch):
+    monkeypatch.setattr(cluster, "LOCK", "elsewhere.lock")
+    with pytest.raises(SetupError, match=r"does not see the folder .*/out: expected a folder"):
+        run(jobs("photos", "styles/coffee.png", "out"), client=client)
+
+
+def test_what_is_no_client_or_cannot_be_sent(folder, run, client, monkeypatch):
+    todo = jobs("photos", "styles/coffee.png", "out")
+    with pytest.raises(InputTypeError, match="`client` is not a client of Dask"):
+        run(todo, client="tcp://host:8786")
+    with pytest.raises(InputTypeError, match="cannot be sent to the workers"):
+        run(todo, client=client, mask=(one for one in ()))
+
+    def refuse(plugin, name):
+        raise ModuleNotFoundError("No module named 'my_losses'")
+
+    monkeypatch.setattr(client, "register_plugin", refuse)
+    with pytest.raises(InputTypeError, match=r"workers \(No module named 'my_losses'\)"):
+        run(todo, client=client)
+
+
+def test_a_picture_that_a_lost_worker_still_paints_is_waited_for(folder, work, monkeypatch):
+    monkeypatch.setattr(cluster, "PAUSE", 0.01)
+    job = jobs("photos/cat.jpg", "styles/coffee.png", "out")[0]
+    hidden = Path("out/.stylekit")
+    hidden.mkdir(parents=True)
+    painter = cluster.Painter(hidden, work, [])
+    painter._alone = threading.Lock()
+    rows = []
+    with locked(hidden / "cat-coffee.png.lock"):
+        thread = threading.Thread(target=lambda: rows.append(painter.paint(job)))
+        thread.start()
+        row = cluster.paint(job, work)
+        assert row.error == ""
+        assert thread.is_alive()
+    thread.join()
+    assert rows == [dataclasses.replace(row, seconds=round(row.seconds, 2))]  # it was found
+    painter.teardown(None)
+    assert painter.paint(job) is None
+
+
+def test_a_stopped_batch_leaves_no_task_and_no_plugin(folder, run, client):
+    def stop(row):
+        raise KeyboardInterrupt
+
+    done = run(jobs("photos", "styles/coffee.png", "out"), client=client, on_picture=stop)
+    assert done.interrupted
+    assert len(done.rows) == 1
+    assert not any(name.startswith("stylekit") for name in plugins(client))
+
+
+def plugins(client):
+    return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.worker_plugins))
+
+
+def test_what_a_worker_could_not_tell(folder):
+    job = jobs("photos/cat.jpg", "styles/coffee.png", "out")[0]
+    future = concurrent.futures.Future()
+    future.set_exception(distributed.KilledWorker("task", {}, 3))
+    assert cluster._row(future, job).error.startswith("4 workers died while they painted it.")
+    for error in (ModuleNotFoundError("No module named 'own'"), distributed.CancelledError()):
+        future = concurrent.futures.Future()
+        future.set_exception(error)
+        with pytest.raises(SetupError, match="the cluster failed") as raised:
+            cluster._row(future, job)
+        assert raised.value.argument == "client"
+
+
+def dies_of_cat(content, style, **options):
+    """A recipe that kills its process for one content."""
+    if content.stem == "cat":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sk.recipes.basic(content, style, **options)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Two workers, which are processes."""
+    how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "memory_limit": 0}
+    few = dask.config.set({"distributed.scheduler.allowed-failures": 1})
+    with few, distributed.LocalCluster(**how) as here, distributed.Client(here) as client:
+        yield client
+
+
+@pytest.mark.slow
+def test_the_picture_of_a_killed_worker_is_taken_over(folder, network, processes):
+    options = {"size": 64, "steps": 60, "style_loss": "gram", "extractor": network, "seed": 0}
+    options |= {"checkpoint_every": 2, "progress": False}
+    alone = sk.batch.run(jobs("photos", "styles/coffee.png", "alone"), **options)
+    first = next(iter(processes.run(os.getpid).values()))
+
+    def kill():
+        while len(list(Path("out").glob(".stylekit/*/*/checkpoint.npz"))) < 2:
+            time.sleep(0.01)
+        os.kill(first, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    todo = jobs("photos", "styles/coffee.png", "out")
+    done = sk.batch.run(todo, client=processes, **options)
+    killer.join(1)
+    assert not killer.is_alive()
+    assert first not in processes.run(os.getpid).values()
+    assert repr(done) == "Batch('out': 2 of 2 pictures)"
+    for row, other in zip(done.rows, alone.rows, strict=True):
+        images = [np.asarray(Image.open(one.job.output)) for one in (row, other)]
+        np.testing.assert_array_equal(*images)
+        assert row.losses == other.losses
+    assert not Path("out/.stylekit").exists()
+
+
+@pytest.mark.slow
+def test_a_picture_that_kills_its_workers_is_given_up(folder, network, processes):
+    todo = jobs("photos", "styles/coffee.png", "out")
+    options = {"size": 48, "steps": 2, "extractor": network, "recipe": dies_of_cat}
+    done = sk.batch.run(todo, client=processes, **options, style_loss="gram", progress=False)
+    assert [row.job for row in done.failed] == todo[1:]
+    assert "2 workers died while they painted it" in done.failed[0].error
+    assert "2 workers died" in table("out")[1]["error"]
