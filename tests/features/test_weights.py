@@ -344,9 +344,10 @@ def test_an_h5_of_links(link, name, arrays, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["weights.h5", "weights.H5", "weights.hdf5", "weights.npz"])
-def test_an_existing_file_is_taken(name, tmp_path):
+def test_an_existing_file_is_taken(name, tmp_path, monkeypatch):
     (tmp_path / name).touch()
-    for path in (tmp_path / name, str(tmp_path / name)):
+    monkeypatch.chdir(tmp_path)  # a process with another folder is sent the network
+    for path in (tmp_path / name, str(tmp_path / name), name):
         assert weights_file(path, "weights=") == tmp_path / name
 
 
