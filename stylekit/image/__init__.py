@@ -6,6 +6,7 @@ A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
 from stylekit.image.animation import check_animation, write_animation
 from stylekit.image.arrays import fit_shape, picture_hash, resize
 from stylekit.image.color import match_color, match_histogram, original_colors, palette_colors
+from stylekit.image.flow import optical_flow, read_flow, unoccluded, warp
 from stylekit.image.oklab import oklab_to_srgb, srgb_to_oklab
 from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
 from stylekit.image.sheet import contact_sheet
@@ -23,13 +24,17 @@ __all__ = [
     "match_color",
     "match_histogram",
     "oklab_to_srgb",
+    "optical_flow",
     "original_colors",
     "palette_colors",
     "periodic",
     "picture_hash",
+    "read_flow",
     "read_image",
     "resize",
     "srgb_to_oklab",
+    "unoccluded",
+    "warp",
     "with_map",
     "write_animation",
     "write_image",

@@ -3,6 +3,7 @@
 from stylekit.metrics.artifacts import chroma_noise, frame, tile_seam
 from stylekit.metrics.distances import content_distance, pareto_front, style_distance
 from stylekit.metrics.evaluation import evaluate
+from stylekit.metrics.flicker import flicker, warping_error
 from stylekit.metrics.masks import leakage, seam_score
 from stylekit.metrics.neighbors import (
     cfsd,
@@ -19,6 +20,7 @@ __all__ = [
     "color_distance",
     "content_distance",
     "evaluate",
+    "flicker",
     "frame",
     "leakage",
     "pareto_front",
@@ -30,4 +32,5 @@ __all__ = [
     "style_distance",
     "style_nearness",
     "tile_seam",
+    "warping_error",
 ]
