@@ -14,6 +14,7 @@ from stylekit.losses.region import Region
 from stylekit.losses.relaxed_transport import RelaxedTransportLoss
 from stylekit.losses.self_similarity import SelfSimilarityLoss
 from stylekit.losses.statistic import StatisticLoss
+from stylekit.losses.temporal import TemporalLoss
 from stylekit.losses.tileable import TileableLoss
 from stylekit.losses.transport import SlicedWassersteinLoss, WassersteinStyleLoss
 from stylekit.losses.variation import TotalVariationLoss
@@ -39,6 +40,7 @@ __all__ = [
     "SelfSimilarityLoss",
     "SlicedWassersteinLoss",
     "StatisticLoss",
+    "TemporalLoss",
     "TileableLoss",
     "TotalVariationLoss",
     "WassersteinStyleLoss",

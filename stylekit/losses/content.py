@@ -190,7 +190,7 @@ class PixelLoss(TileableLoss):
         return config | self.region.get_config("mask") | super().get_config()
 
 
-def reference_at(reference, canvas: Canvas):
+def reference_at(reference, canvas: Canvas, argument: str = "reference"):
     """Return a reference of the canvas's aspect ratio as a tensor ``[B, H, W, 3]`` of its shape.
 
     Raises
@@ -208,7 +208,7 @@ def reference_at(reference, canvas: Canvas):
             expected=f"that of {base_width}x{base_height}",
             received=f"{width}x{height} pixels",
             hint="crop it, or start from a picture of its shape",
-            argument="reference",
+            argument=argument,
         )
     return ops.stack([ops.convert_to_tensor(canvas.fitted(one)) for one in reference])
 
