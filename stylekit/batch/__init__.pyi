@@ -1,3 +1,5 @@
+from .frames import Frame as Frame
+from .frames import stylize_frames as stylize_frames
 from .listing import Job as Job
 from .listing import jobs as jobs
 from .runner import Batch as Batch

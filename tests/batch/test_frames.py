@@ -1,0 +1,227 @@
+import functools
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage import data
+
+import stylekit as sk
+from stylekit._checks import StylekitError
+from stylekit.batch import frames as module
+from stylekit.batch import stylize_frames
+from stylekit.image import resize
+from stylekit.metrics import warping_error
+
+HEIGHT, WIDTH, MOVE = 40, 48, 2
+
+
+def pan(x):
+    return np.broadcast_to(np.float32([x, 0]), (HEIGHT, WIDTH, 2))
+
+
+def moving(photo, count=3):
+    """Return frames in which all moves left by `MOVE` pixels."""
+    wide = ndimage.gaussian_filter(photo / 255, (4, 4, 0))[::6, ::6].astype(np.float32)
+    return [wide[:HEIGHT, MOVE * i : MOVE * i + WIDTH] for i in range(count)]
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return moving(data.astronaut())
+
+
+@pytest.fixture(scope="module")
+def other_clip():
+    return moving(data.coffee(), 2)
+
+
+@pytest.fixture(scope="module")
+def style():
+    return resize(data.retina(), (48, 48))
+
+
+@pytest.fixture
+def known(clip, other_clip):
+    """The flow of the clips; from one to the other there is none."""
+    order = {frame.tobytes(): i for i, frame in enumerate(clip)}
+    order |= {frame.tobytes(): 100 + i for i, frame in enumerate(other_clip)}
+
+    def flow(one, other):
+        return pan(MOVE * (order[one.tobytes()] - order[other.tobytes()]))
+
+    return flow
+
+
+@pytest.fixture
+def run(network, plan, style, known):
+    how = {"size": None, "steps": 6, "style_loss": "gram", "pyramid": 1, "flow": known}
+    how |= {"style_layers": ("conv1_1",), "content_layers": ("conv2_1",), "next_steps": 2}
+    return functools.partial(stylize_frames, style=style, extractor=network, plan=plan, **how)
+
+
+def error(one, before):
+    weights = np.ones((HEIGHT, WIDTH))
+    weights[:, -MOVE:] = 0
+    return warping_error(one, before, pan(MOVE), weights)
+
+
+def test_a_frame_follows_the_one_before(run, clip, network, plan, style):
+    first, second, third = run(clip)
+    assert [one.number for one in (first, second, third)] == [1, 2, 3]
+    assert [one.begins for one in (first, second, third)] == [True, False, False]
+    assert (first.kept, first.result.steps, second.result.steps) == (0, 6, 2)
+    assert second.kept == pytest.approx(1 - MOVE / WIDTH)
+    assert second.seconds > 0
+    alone = sk.stylize(
+        clip[0], style, size=None, steps=6, style_loss="gram", pyramid=1, extractor=network,
+        style_layers=("conv1_1",), content_layers=("conv2_1",),
+    )  # fmt: skip
+    np.testing.assert_allclose(first.image, alone.image, atol=1 / 254)
+    free, held = (list(run(clip[:2], temporal_weight=weight)) for weight in (0, 1e4))
+    assert error(held[1].image, held[0].image) < 0.6 * error(free[1].image, free[0].image)
+    np.testing.assert_array_equal(second.image * 255, np.round(second.image * 255))
+
+
+def test_all_frames_share_a_network_and_a_trace(run, clip, other_clip):
+    plan = sk.Reuse()
+    assert len(list(run([*clip, *other_clip], plan=plan))) == 5
+    assert len(plan._kept) == 1
+
+
+def test_one_network_is_made_for_all(run, clip, network, plan, monkeypatch):
+    made = []
+    monkeypatch.setattr(module, "as_extractor", lambda own: made.append(own) or network)
+    list(run(clip, extractor=None, plan=plan))
+    assert made == [None]
+
+
+def test_a_cut_begins_anew(run, clip, other_clip):
+    frames = list(run([*clip[:2], *other_clip]))
+    assert [one.begins for one in frames] == [True, False, True, False]
+    begun = list(run(other_clip))
+    np.testing.assert_allclose(frames[2].image, begun[0].image, atol=1 / 254)
+    whole = list(run([clip[0], other_clip[0]], cut=0))
+    assert [one.begins for one in whole] == [True, False]
+
+
+def test_a_frame_that_is_there_twice_is_painted_once(run, clip):
+    frames = list(run([clip[0], clip[0], clip[1]]))
+    assert frames[1].result is None
+    np.testing.assert_array_equal(frames[1].image, frames[0].image)
+    assert frames[2].result is not None
+
+
+def test_what_was_painted_before_is_gone_on_from(run, clip):
+    whole = list(run(clip))
+    held = {1: whole[0].image, 2: whole[1].image}
+    again = list(run(clip, painted=held.get))
+    assert [one.result is None for one in again] == [True, True, False]
+    np.testing.assert_array_equal(again[2].image, whole[2].image)
+
+
+def test_frames_are_taken_one_by_one(run, clip):
+    taken = []
+
+    def frames():
+        for frame in clip:
+            taken.append(len(taken))
+            yield frame
+
+    video = run(frames())
+    assert taken == []
+    next(video)
+    assert taken == [0]
+    video.close()
+
+
+def test_what_was_hidden_looks_as_before_when_it_comes_back():
+    """Equation 8: a pixel is taken from the nearest frame that shows it."""
+    grey = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32)
+    seen = [module._Seen(i, grey, np.full_like(grey, i / 4)) for i in (1, 2)]
+
+    def between(one, other):
+        flow = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+        if {one.number, other.number} == {3, 2}:  # columns up to 20 are hidden in frame 2
+            flow[:, :20, 0] = 9  # both ways
+        return flow
+
+    moved, weights = module._moved(grey, 3, seen, [1, 2], between)
+    np.testing.assert_allclose(moved[:, :18], 0.25)
+    np.testing.assert_allclose(moved[:, 24:], 0.5)
+    assert weights.min() == weights.max() == 1
+    moved, weights = module._moved(grey, 3, seen, [1], between)
+    assert not weights[:, 10:19].any()
+
+
+def test_what_comes_into_view_takes_the_colours_of_what_is_alike():
+    frame = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    frame[20:] = 1
+    stylised = np.zeros_like(frame)
+    stylised[:20], stylised[20:] = (0.2, 0.4, 0.6), (0.9, 0.5, 0.1)
+    weights = np.ones((HEIGHT, WIDTH), np.float32)
+    weights[:, 40:] = 0
+    moved = np.where(weights[..., None] > 0, stylised, 0)
+    np.testing.assert_allclose(module._filled(moved, weights, frame), stylised, atol=1e-6)
+    np.testing.assert_array_equal(module._filled(stylised, 0 * weights + 1, frame), stylised)
+
+
+def test_flows_from_files(run, clip, known, tmp_path):
+    for i, j in ((1, 2), (2, 1), (2, 3), (3, 2)):
+        np.save(tmp_path / f"{i:02d}-{j:02d}.npy", known(clip[i - 1], clip[j - 1]))
+    read = list(run(clip, flow=str(tmp_path / "{frame:02d}-{other:02d}.npy")))
+    for one, other in zip(read, run(clip), strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+
+
+@pytest.mark.slow
+def test_neighbours_and_the_flow_that_is_computed(clip, style, network):
+    how = {"size": None, "extractor": network, "steps": 12}
+    plan = sk.Reuse()
+    frames = list(stylize_frames(clip, style, plan=plan, **how))
+    assert frames[1].kept > 0.8
+    alone = [sk.stylize(frame, style, plan=plan, **how).image for frame in clip[:2]]
+    assert error(frames[1].image, frames[0].image) < 0.5 * error(alone[1], alone[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "argument", "message"),
+    [
+        ({"frames": []}, "frames", "no frames"),
+        ({"frames": ["gone.png"]}, "frames", "does not exist"),
+        ({"size": 0}, "size", "out of range"),
+        ({"next_steps": -1}, "next_steps", "out of range"),
+        ({"temporal_weight": -1}, "temporal_weight", "out of range"),
+        ({"earlier": ()}, "earlier", "is empty"),
+        ({"earlier": (0,)}, "earlier", "out of range"),
+        ({"cut": 2}, "cut", "out of range"),
+        ({"flow": 3}, "flow", "cannot be used"),
+        ({"flow": "flows/a.flo"}, "flow", "pattern"),
+        ({"flow": "{frame}-{next}.flo"}, "flow", "pattern"),
+        ({"flow": "{frame}-{other}.flo"}, "flow", "does not exist"),
+        ({"flow": lambda one, other: one}, "flow", "another shape"),
+        ({"recipe": lambda frame, style: 3, "style_loss": None}, "recipe", "returned something"),
+        ({"strenght": 1}, "strenght", "Did you mean strength"),
+        ({"checkpoint": "here"}, "checkpoint", "no option"),
+    ],
+)
+def test_what_cannot_be_used(run, clip, options, argument, message):
+    if "recipe" in options:
+        run = functools.partial(stylize_frames, style=clip[0], size=None, recipe=options["recipe"])
+        options = {}
+    with pytest.raises(StylekitError, match=message) as raised:
+        list(run(**{"frames": clip, **options}))
+    assert raised.value.argument == argument
+
+
+def test_frames_of_different_sizes(run, clip):
+    with pytest.raises(StylekitError, match="frame 2 differs") as raised:
+        list(run([clip[0], clip[1][:30]]))
+    assert raised.value.argument == "frames"
+
+
+def test_an_interrupt_ends_it(run, clip, monkeypatch):
+    def stop(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(run(clip, callbacks=[stop]))

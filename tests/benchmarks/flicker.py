@@ -1,0 +1,144 @@
+"""How much stylised videos flicker: a pan, a zoom, and something that moves over a background.
+
+    python tests/benchmarks/flicker.py STYLE [--width 640] [--frames 8] [--weights FILE]
+        [--pictures FOLDER] [OPTION=VALUE ...]
+
+The clips are made of photographs of scikit-image, so that their flow is known: the warping error is
+taken by it, not by the flow that is estimated. In the table: the clip itself, each frame painted
+alone, and `stylize_frames` with the options given, such as temporal_weight=30 or
+style_loss="gram"; the error of the last divided by that of frames alone, which is to be at most
+0.5; and the median seconds a frame, but for the first, of both. Without --weights the bundled
+network paints. FOLDER gets a strip of the last four frames of each.
+"""
+
+import argparse
+import ast
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+from skimage import data
+
+import stylekit as sk
+from stylekit.metrics import warping_error
+
+
+def sampled(photo, rows, columns):
+    """Return the colours of a photograph at places in its pixels, ``[H, W, 3]``."""
+    planes = [
+        ndimage.map_coordinates(plane, (rows, columns), mode="mirror")
+        for plane in np.moveaxis(photo, -1, 0)
+    ]
+    return np.stack(planes, axis=-1).clip(0, 1).astype(np.float32)
+
+
+def smoothed(photo, step):
+    """Return a photograph that can be sampled every `step` pixels."""
+    return ndimage.gaussian_filter(photo / 255, (step / 2.5, step / 2.5, 0))
+
+
+def clips(width, count):
+    """Return by name frames, their flows to the frames before, and where these show the same."""
+    height = width * 9 // 16
+    rows, columns = np.indices((height, width))
+    y, x = rows - height / 2, columns - width / 2
+    coffee, cat, woman = data.coffee(), data.chelsea(), data.astronaut()
+    made = {}
+
+    step = 360 / width
+    photo = smoothed(coffee, step)
+    move = np.array([0.011, 0.004], np.float32) * width
+    frames = [
+        sampled(photo, 200 + step * (y + i * move[1]), 270 + step * (x + (i - count / 2) * move[0]))
+        for i in range(count)
+    ]
+    made["pan"] = frames, [np.broadcast_to(move, (height, width, 2))] * count, None
+
+    step, zoom = 300 / width, 0.975
+    photo = smoothed(cat, step)
+    frames = [
+        sampled(photo, 150 + step * zoom**i * y, 225 + step * zoom**i * x) for i in range(count)
+    ]
+    flow = np.stack([x, y], axis=-1) * (zoom - 1)
+    made["zoom"] = frames, [flow] * count, None
+
+    step = 360 / width
+    back = sampled(smoothed(coffee, step), 200 + step * y, 300 + step * x)
+    step, move = 300 / width, 0.02 * width
+    photo = smoothed(woman, step)
+    frames, masks = [], []
+    for i in range(count):
+        there = x - (i - count / 2) * move
+        mask = (there / (0.17 * width)) ** 2 + ((y - 0.03 * height) / (0.46 * height)) ** 2 < 1
+        woman = sampled(photo, 130 + step * y, 220 + step * there)
+        frames.append(np.where(mask[..., None], woman, back))
+        masks.append(mask)
+    flows = [mask[..., None] * np.array([-move, 0]) for mask in masks]
+    made["object"] = frames, flows, masks
+
+    return {
+        name: (frames, flows, [_same(flows, masks, i) for i in range(count)])
+        for name, (frames, flows, masks) in made.items()
+    }
+
+
+def _same(flows, masks, i):
+    """Return where frame i and the one before show the same, less the edge of what moves."""
+    height, width = flows[i].shape[:2]
+    rows, columns = np.indices((height, width))
+    x, y = columns + flows[i][..., 0], rows + flows[i][..., 1]
+    same = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    if masks is not None and i:
+        before, now = (ndimage.binary_dilation(masks[k]) for k in (i - 1, i))
+        same &= ndimage.binary_erosion(masks[i]) | ~(before | now)
+    return same
+
+
+def error(frames, flows, same):
+    """Return the mean warping error of a clip."""
+    pairs = range(1, len(frames))
+    return np.mean([warping_error(frames[i], frames[i - 1], flows[i], same[i]) for i in pairs])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("style", type=Path)
+    parser.add_argument("options", nargs="*", help="options of stylize_frames, NAME=VALUE")
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--pictures", type=Path)
+    args = parser.parse_args()
+    network = sk.VGG19(args.weights) if args.weights else sk.CompactVGG()
+    options = {
+        name: ast.literal_eval(value)
+        for name, value in (option.split("=", 1) for option in args.options)
+    }
+    own = ("next_steps", "temporal_weight", "earlier", "cut")
+    alone_options = {name: value for name, value in options.items() if name not in own}
+    how = {"size": None, "extractor": network}
+    plan = sk.Reuse()
+    print("clip | itself | alone | video | video/alone | s alone | s video | kept")
+    for name, (frames, flows, same) in clips(args.width, args.frames).items():
+        alone, seconds = [], []
+        for frame in frames:
+            began = time.perf_counter()
+            alone.append(sk.stylize(frame, args.style, plan=plan, **how, **alone_options).image)
+            seconds.append(time.perf_counter() - began)
+        video = list(sk.batch.stylize_frames(frames, args.style, plan=plan, **how, **options))
+        images = [frame.image for frame in video]
+        errors = [error(one, flows, same) for one in (frames, alone, images)]
+        times = np.median(seconds[1:]), np.median([frame.seconds for frame in video[1:]])
+        cells = [f"{one:.4f}" for one in errors] + [f"{errors[2] / errors[1]:.2f}"]
+        cells += [f"{one:.1f}" for one in times]
+        cells.append(f"{np.mean([frame.kept for frame in video[1:]]):.0%}")
+        print(" | ".join([name, *cells]), flush=True)
+        if args.pictures:
+            args.pictures.mkdir(parents=True, exist_ok=True)
+            strips = [np.concatenate(one[-4:], axis=1) for one in (frames, alone, images)]
+            sk.write_image(args.pictures / f"{name}.png", np.concatenate(strips))
+
+
+if __name__ == "__main__":
+    main()
