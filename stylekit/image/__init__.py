@@ -11,13 +11,16 @@ from stylekit.image.oklab import oklab_to_srgb, srgb_to_oklab
 from stylekit.image.read import PictureLike, as_batch, as_image, read_image, with_map
 from stylekit.image.sheet import contact_sheet
 from stylekit.image.tiling import periodic
+from stylekit.image.video import Video, check_video, write_video
 from stylekit.image.write import check_writable, write_image
 
 __all__ = [
     "PictureLike",
+    "Video",
     "as_batch",
     "as_image",
     "check_animation",
+    "check_video",
     "check_writable",
     "contact_sheet",
     "fit_shape",
@@ -38,4 +41,5 @@ __all__ = [
     "with_map",
     "write_animation",
     "write_image",
+    "write_video",
 ]

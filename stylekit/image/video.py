@@ -1,0 +1,327 @@
+"""Videos: their frames one by one, and files with sound, by the ffmpeg of imageio-ffmpeg."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from stylekit import _checks
+from stylekit._write import check_room, named_format, replacing
+from stylekit.image.arrays import quantise
+from stylekit.image.read import PictureLike, as_image
+
+FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""Suffixes of the files that are written, and what ffmpeg calls them."""
+
+RATES = [Fraction(n) for n in (24, 25, 30, 48, 50, 60)]
+RATES += [Fraction(n, 1001) for n in (24000, 30000, 60000)]
+"""Frames a second that are meant where ffmpeg tells two digits behind the point."""
+
+COPIED = ("aac", "ac3", "alac", "eac3", "mp3")
+"""Codecs of sound that all formats hold; any other becomes AAC."""
+
+FASTEST = 1000
+"""Frames a second, at most."""
+
+
+class Video:
+    """A video file, as an iterable of its frames.
+
+    Frames are uint8 ``[H, W, 3]``, RGB, upright, with square pixels, and at a constant rate: of a
+    video whose rate varies frames are left out or come twice, so that none is early or late. They
+    are read while they are iterated over, each time from the beginning.
+
+    Parameters
+    ----------
+    path : path
+        Whatever ffmpeg reads, also a GIF.
+    fps : float, optional
+        Frames a second. Default: the file's own, on average.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    fps : fractions.Fraction
+    seconds : float
+        As the file tells; 0 if it does not.
+    sound : str
+        Codec of the first sound track; "" if there is none.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, no video, or has no frames. The last is raised when it is iterated
+        over.
+    SetupError
+        If imageio-ffmpeg is missing.
+    InputError, InputTypeError
+        If `fps` is out of range, or `path` is no path.
+
+    Warns
+    -----
+    UserWarning
+        If the file is damaged, and only a part of its frames can be read.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> for frame in sk.image.Video("in.mp4"):  # doctest: +SKIP
+    ...     print(frame.shape)
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, fps: float | None = None) -> None:
+        self.path = _checks.as_path(path)
+        if _checks.status(self.path) is None:
+            raise _checks.absent(self.path, str(self.path), "a video file", "path")
+        told = _told(self.path)
+        stream = re.search(r"Stream #.*: Video: (?!.*\(attached pic\)).*", told)
+        if stream is None or _checks.is_folder(self.path):
+            raise _checks.FileError(
+                _checks.explain(
+                    f"{self.path} has no video",
+                    expected="a video file that ffmpeg reads",
+                    received=_last_line(told),
+                    hint="check the file",
+                ),
+                argument="path",
+            )
+        own = re.search(r"([\d.]+) fps", stream[0]) or re.search(r"([\d.]+) tbr", stream[0])
+        self.fps = _rate(float(own[1]) if own else 25.0) if fps is None else _checked_rate(fps)
+        clock = re.search(r"Duration: (\d+):(\d+):([\d.]+)", told)
+        hours, minutes, seconds = map(float, clock.groups()) if clock else (0.0, 0.0, 0.0)
+        self.seconds = 3600 * hours + 60 * minutes + seconds
+        sound = re.search(r"Stream #.*: Audio: (\w+)", told)
+        self.sound = sound[1] if sound else ""
+
+    @property
+    def count(self) -> int:
+        """The number of frames, about; 0 if the file does not tell how long it is."""
+        return round(self.seconds * self.fps)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        # Each PPM tells its size, which a rotation in the metadata has turned.
+        arguments = ["-i", str(self.path), "-map", "0:V:0", "-f", "image2pipe", "-c:v", "ppm"]
+        arguments += ["-vf", f"fps={self.fps},scale=round(iw*sar):ih:flags=accurate_rnd", "-"]
+        with _running(arguments, stdout=subprocess.PIPE) as (process, messages):
+            number = 0
+            for number in itertools.count():  # noqa: B007
+                frame = _read_ppm(process.stdout)
+                if frame is None:
+                    break
+                yield frame
+            process.wait()
+            problem = _last_line(_text(messages))
+        if not number:
+            raise _checks.FileError(
+                _checks.explain(f"{self.path} has no frames", received=problem or "an empty video"),
+                argument="path",
+            )
+        if problem:
+            warnings.warn(
+                f"{self.path} is damaged: {problem}. {number} frames could be read.", stacklevel=2
+            )
+
+    def __repr__(self) -> str:
+        return f"Video({str(self.path)!r}: about {self.count} frames, {float(self.fps):g} fps)"
+
+
+def write_video(
+    path: str | os.PathLike[str],
+    frames: Iterable[PictureLike],
+    fps: float | Fraction,
+    *,
+    sound: str | os.PathLike[str] | None = None,
+    quality: int = 17,
+) -> Path:
+    """Write frames as a video, which appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Ending in .mp4, .mov or .mkv. The video is H.264, which every player knows.
+    frames : iterable of path, PIL image or array
+        One or more of one size. One is held at a time. Where a side is odd, it gets a pixel more.
+    fps : float
+        Frames a second, above 0 and up to 1000.
+    sound : path, optional
+        A video or sound file, whose first sound track is taken over, if it has one: as it is, or
+        as AAC where the format does not hold it.
+    quality : int
+        From 0 to 51: H.264's constant rate factor. Smaller is better, and larger as a file.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    SetupError
+        If imageio-ffmpeg is missing.
+    InputError, InputTypeError
+        If a frame or another argument cannot be used, or there are no frames.
+    """
+    path = _checks.as_path(path, hint="the path comes first, then the frames")
+    kind = named_format(path, FORMATS)
+    rate = _checked_rate(fps)
+    quality = _checks.integer(quality, "quality", low=0, high=51)
+    pixels = (_even(as_image(one, f"frames[{k}]")) for k, one in enumerate(frames))
+    first = next(pixels, None)
+    if first is None:
+        _checks.fail("there are no frames", expected="at least one", argument="frames")
+    height, width = first.shape[:2]
+    arguments = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
+    arguments += ["-r", str(rate), "-i", "-"]
+    if sound is not None:
+        with _checks.renamed(path="sound"):
+            sound = _checks.as_path(sound, "sound")
+            found = re.search(r"Stream #.*: Audio: (\w+)", _told(sound))
+        if found:
+            codec = "copy" if found[1] in COPIED else "aac"
+            arguments += ["-i", str(sound), "-map", "0:v", "-map", "1:a:0", "-c:a", codec]
+    colors = "bt709"  # what players take for granted in a large video, and others are told
+    arguments += ["-c:v", "libx264", "-crf", str(quality), "-movflags", "+faststart"]
+    arguments += ["-vf", f"scale=out_color_matrix={colors}:out_range=tv,format=yuv420p"]
+    arguments += ["-colorspace", colors, "-color_primaries", colors, "-color_trc", colors]
+    with replacing(path) as file:
+        arguments += ["-f", kind, "-y", file.name]
+        with _running(arguments, stdin=subprocess.PIPE) as (process, messages):
+            assert process.stdin is not None
+            with suppress(BrokenPipeError):  # ffmpeg has ended: it says why
+                for index, frame in enumerate(itertools.chain([first], pixels)):
+                    if frame.shape != first.shape:
+                        _checks.fail(
+                            f"frames[{index}] differs in size from those before",
+                            expected=f"{width}x{height} pixels",
+                            received=f"{frame.shape[1]}x{frame.shape[0]}",
+                            argument="frames",
+                        )
+                    process.stdin.write(frame.tobytes())
+                process.stdin.close()
+            if process.wait():
+                problem = _last_line(_text(messages))
+                raise _checks.FileError(
+                    _checks.explain(f"{path} cannot be written", received=problem), argument="path"
+                )
+    return path
+
+
+def check_video(path: str | os.PathLike[str]) -> None:
+    """Raise early what `write_video` would raise after a long run; leave nothing behind.
+
+    Raises
+    ------
+    FileError
+        If the suffix is unknown, or the folder is missing or cannot be written to.
+    SetupError
+        If imageio-ffmpeg is missing.
+    InputTypeError
+        If `path` is no path.
+    """
+    path = _checks.as_path(path)
+    named_format(path, FORMATS)
+    _program()
+    check_room(path)
+
+
+def _program() -> str:
+    """Return the path of ffmpeg."""
+    try:
+        import imageio_ffmpeg
+
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:  # RuntimeError: none for this machine
+        raise _checks.SetupError(
+            _checks.explain(
+                "a video needs imageio-ffmpeg", hint='pip install "stylekit-nst[video]"'
+            ),
+            argument="path",
+        ) from error
+
+
+def _told(path: Path) -> str:
+    """Return what ffmpeg tells of a file."""
+    command = [_program(), "-hide_banner", "-nostdin", "-i", str(path)]
+    done = subprocess.run(command, capture_output=True)  # its status is 1: there is no output
+    text = done.stderr.decode(errors="replace")
+    return text.replace("At least one output file must be specified", "")
+
+
+@contextmanager
+def _running(
+    arguments: list[str], *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """Run ffmpeg; give the process and a file with its error messages. In the end it is gone."""
+    with tempfile.TemporaryFile() as messages:
+        process = subprocess.Popen(
+            [_program(), "-v", "error", *arguments],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=messages,
+            # In a group of its own, or a Ctrl-C in the terminal would end it, too.
+            start_new_session=sys.platform != "win32",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        try:
+            yield process, messages
+        finally:
+            process.kill()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(BrokenPipeError):
+                        pipe.close()
+            process.wait()
+
+
+def _text(messages: IO[bytes]) -> str:
+    messages.seek(0)
+    return messages.read().decode(errors="replace")
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else ""
+
+
+def _read_ppm(stream) -> np.ndarray | None:
+    """Return the next picture ``[H, W, 3]`` of a stream, or None where it ends or breaks off."""
+    header = b"".join(stream.readline() for _ in range(3)).split()
+    if len(header) < 4:
+        return None
+    width, height = int(header[1]), int(header[2])
+    content = stream.read(3 * width * height)
+    if len(content) < 3 * width * height:
+        return None
+    return np.frombuffer(content, np.uint8).reshape(height, width, 3)
+
+
+def _even(frame: np.ndarray) -> np.ndarray:
+    """Return a frame as uint8 with even sides, as yuv420p needs them."""
+    height, width = frame.shape[:2]
+    return np.pad(quantise(frame, 8), ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+
+
+def _rate(value: float) -> Fraction:
+    """Return a rate that was told with two digits, such as 29.97, as what it stands for."""
+    nearest = min(RATES, key=lambda rate: abs(rate - value))
+    near = abs(nearest - value) <= 0.005
+    return nearest if near else Fraction(value).limit_denominator(1000)
+
+
+def _checked_rate(fps: float | Fraction) -> Fraction:
+    _checks.number(fps, "fps", low=0, high=FASTEST, open_low=True)
+    return Fraction(fps).limit_denominator(100_000)
