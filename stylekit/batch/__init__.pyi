@@ -4,6 +4,8 @@ from .listing import Job as Job
 from .listing import jobs as jobs
 from .runner import Batch as Batch
 from .runner import run as run
+from .video import StylizedVideo as StylizedVideo
+from .video import stylize_video as stylize_video
 from .work import Row as Row
 from .work import Work as Work
 from .work import finished as finished

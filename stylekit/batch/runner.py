@@ -182,7 +182,7 @@ def run(
     )
     rows: list[Row | None] = [None] * len(jobs)
     found, interrupted = 0, False
-    with _alone(folder):
+    with alone(folder / HIDDEN, "batch.lock", f"the folder {folder} is in use by another batch"):
         table = Table(folder / BATCH_TABLE, [job.output.name for job in jobs])
         try:
             for index, job in enumerate(jobs):
@@ -286,23 +286,35 @@ def _check_names(
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other batches out of a folder; in the end, remove what has nothing in it."""
-    hidden = folder / HIDDEN
+def alone(hidden: Path, lock: str, owner: str, argument: str = "folder") -> Iterator[None]:
+    """Keep others out of what is written; in the end, remove what has nothing in it.
+
+    Parameters
+    ----------
+    hidden : pathlib.Path
+        A folder for what is not finished, which is made.
+    lock : str
+        Name of a file in it.
+    owner : str
+        What the error says, such as "the folder a is in use by another batch".
+    argument : str
+        What named the place that is written to.
+
+    Raises
+    ------
+    FileError
+        If another process, or run of this one, has the lock, or the folder cannot be made.
+    """
     with contextlib.ExitStack() as held:
         try:
             hidden.mkdir(exist_ok=True)
             held.enter_context(locked(hidden / LOCK))
+            held.enter_context(locked(hidden / lock))
         except BlockingIOError as error:
-            raise FileError(
-                explain(
-                    f"the folder {folder} is in use by another batch",
-                    hint="wait until that has ended, or choose another folder",
-                ),
-                argument="folder",
-            ) from error
+            hint = "wait until that has ended, or write to another place"
+            raise FileError(explain(owner, hint=hint), argument=argument) from error
         except OSError as error:
-            raise unwritable(f"the folder {hidden}", hidden, error, "folder") from error
+            raise unwritable(f"the folder {hidden}", hidden, error, argument) from error
         try:
             yield
         finally:

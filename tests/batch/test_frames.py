@@ -111,6 +111,11 @@ def test_a_frame_that_is_there_twice_is_painted_once(run, clip):
     assert frames[2].result is not None
 
 
+def test_at_strength_0_the_frames_are_as_they_were(run, clip):
+    for one, frame in zip(run(clip, strength=0), clip, strict=True):
+        np.testing.assert_allclose(one.image, frame, atol=1 / 509)
+
+
 def test_what_was_painted_before_is_gone_on_from(run, clip):
     whole = list(run(clip))
     held = {1: whole[0].image, 2: whole[1].image}

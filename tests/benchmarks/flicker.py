@@ -1,7 +1,7 @@
 """How much stylised videos flicker: a pan, a zoom, and something that moves over a background.
 
     python tests/benchmarks/flicker.py STYLE [--width 640] [--frames 8] [--weights FILE]
-        [--pictures FOLDER] [OPTION=VALUE ...]
+        [--pictures FOLDER] [--options NAME=VALUE ...]
 
 The clips are made of photographs of scikit-image, so that their flow is known: the warping error is
 taken by it, not by the flow that is estimated. In the table: the clip itself, each frame painted
@@ -104,11 +104,11 @@ def error(frames, flows, same):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("style", type=Path)
-    parser.add_argument("options", nargs="*", help="options of stylize_frames, NAME=VALUE")
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--options", nargs="+", default=[], metavar="NAME=VALUE")
     args = parser.parse_args()
     network = sk.VGG19(args.weights) if args.weights else sk.CompactVGG()
     options = {
