@@ -17,6 +17,7 @@ from stylekit.cli.commands.sweep import sweep
 from stylekit.cli.commands.techniques import gradient_mask, localized
 from stylekit.cli.commands.texture import texture
 from stylekit.cli.commands.transfer import transfer
+from stylekit.cli.commands.video import video
 
 app.command(rich_help_panel=Chapter.first, epilog=examples("demo", "demo -o pictures --size 480"))(
     demo
@@ -39,6 +40,13 @@ app.command(
         "batch jobs.csv -o painted",
     ),
 )(batch)
+app.command(
+    rich_help_panel=Chapter.paint,
+    epilog=examples(
+        "video in.mp4 starry.jpg -o out.mp4",
+        "video in.mp4 starry.jpg -o out.mp4 --size 640 --earlier 1,4",
+    ),
+)(video)
 app.command(
     rich_help_panel=Chapter.paint,
     epilog=examples(

@@ -27,6 +27,7 @@ _OTHERS = {
     "segmenter": "seer",
     "style": "styles",
     "subject": "classes",
+    "video": "content",
 }
 """Arguments of the library, and the commands' parameters of another name that hold them."""
 

@@ -59,8 +59,6 @@ class HowOptions:
     plan: declared.Plan = "auto"
     max_memory: declared.MaxMemory = None
     precision: declared.Precision = PrecisionName.float32
-    bits: declared.Bits = 8
-    metadata: declared.Metadata = True
 
     def check(self) -> None:
         """Refuse what can be refused before a picture is read."""
@@ -112,6 +110,8 @@ class RunOptions(HowOptions):
     """Options of every command that runs a transfer."""
 
     tile: declared.Tile = None
+    bits: declared.Bits = 8
+    metadata: declared.Metadata = True
     losses_csv: declared.LossesCsv = None
     save_every: declared.SaveEvery = 0
     timelapse: declared.Timelapse = None

@@ -97,6 +97,12 @@ def _parsed(text: str, name: str, whole: bool) -> int | float:
         fail(f"{name} is not {kind}", expected=f"such as {1 if whole else 0.5}", received=text)
 
 
+def whole_numbers(given: str, option: str) -> tuple[int, ...]:
+    """Return the numbers, at least 1, of a list with commas."""
+    numbers = [int(_parsed(part.strip(), option, whole=True)) for part in given.split(",")]
+    return tuple(integer(one, option, low=1) for one in numbers)
+
+
 def layer_names(given: str, option: str) -> tuple[str, ...] | dict[str, float]:
     """Return the layers of a list with commas; with weights, as conv1_1:2, a mapping to them.
 

@@ -18,6 +18,7 @@ def pictures(tmp_path, monkeypatch):
     Image.fromarray(data.coffee()).resize((64, 48)).save("painting.jpg")
     Image.fromarray(data.rocket()).resize((64, 48)).save("dusk.jpg")
     Image.fromarray(data.gravel()).resize((64, 64)).save("gravel.jpg")
+    Image.fromarray(data.rocket()).resize((64, 48)).save("in.mp4", "GIF")  # ffmpeg reads it
     halves = np.zeros((512, 320), np.uint8)
     halves[:, :160] = 255
     for name in ("region.png", "sky.png", "me.png"):

@@ -41,6 +41,8 @@ class BatchOptions(PresetOption, ContentOptions):
     """Options of a command that paints over many content pictures."""
 
     out: declared.OutFolder = Path("stylekit-batch")
+    bits: declared.Bits = 8
+    metadata: declared.Metadata = True
     checkpoint_every: Annotated[
         int,
         within(
