@@ -1,4 +1,4 @@
-"""Many pictures through one recipe."""
+"""Many pictures, and the frames of videos, through one recipe."""
 
 import lazy_loader
 

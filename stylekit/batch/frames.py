@@ -53,7 +53,7 @@ FlowLike = Callable[[np.ndarray, np.ndarray], Any] | str
 """An optical flow: a function of two frames, or a pattern of the names of files."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Frame:
     """A stylised frame of a video.
 
@@ -165,9 +165,9 @@ def stylize_frames(
 
     References
     ----------
-    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: the start, the loss
-    (equation 7), what is occluded (5, 6) and more frames back (8). Of theirs we leave out several
-    passes through the video (section 4.3). The start where something comes into view is ours.
+    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: the start, the temporal
+    loss, what is occluded, and more frames back. We leave out their passes through the video
+    forwards and backwards. The start where something comes into view is ours.
 
     Examples
     --------
@@ -182,6 +182,9 @@ def stylize_frames(
     if next_steps is not None:
         integer(next_steps, "next_steps", low=0)
     number(temporal_weight, "temporal_weight", low=0)
+    given: Any = style  # read once
+    several = isinstance(style, list | tuple)
+    read = [as_image(one, "style") for one in given] if several else as_image(given, "style")
     back = _checked(earlier)
     between = _between(flow)
     number(cut, "cut", low=0, high=1)
@@ -194,7 +197,7 @@ def stylize_frames(
     networks: list[FeatureExtractor] = [] if extractor is None else [as_extractor(extractor)]
 
     def paint(frame: np.ndarray, temporal: TemporalLoss, start: np.ndarray | None = None) -> Result:
-        made = recipe(frame, style, **technique)
+        made = recipe(frame, read, **technique)
         if not isinstance(made, Recipe):
             raise InputTypeError(
                 explain(
@@ -226,9 +229,9 @@ def stylize_frames(
 
     seen: deque[_Seen] = deque(maxlen=max(back))
     index = 0
-    for index, given in enumerate(frames, 1):
+    for index, picture in enumerate(frames, 1):
         started = time.perf_counter()
-        frame = as_image(given, "frames", size)
+        frame = as_image(picture, "frames", size)
         if seen and frame.shape != seen[-1].frame.shape:
             fail(
                 f"frame {index} differs in size from those before",
@@ -336,7 +339,7 @@ def _moved(
             break
         other = seen[-distance]
         there = between(own, other)
-        added = np.maximum(unoccluded(there, between(other, own)) - weights, 0)  # equation 8
+        added = np.maximum(unoccluded(there, between(other, own)) - weights, 0)
         image = warp(other.image, there)
         moved = image if moved is None else np.where(added[..., None] > 0, image, moved)
         weights += added

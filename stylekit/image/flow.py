@@ -107,8 +107,8 @@ def unoccluded(flow: npt.ArrayLike, back: npt.ArrayLike) -> np.ndarray:
 
     References
     ----------
-    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016, equations 5 and 6. What
-    leaves the picture is ours: they do not say.
+    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: disocclusions and motion
+    boundaries, with their constants. What leaves the picture is ours.
     """
     flow = as_flow(flow)
     height, width = flow.shape[:2]

@@ -189,6 +189,8 @@ def write_video(
     if sound is not None:
         with _checks.renamed(path="sound"):
             sound = _checks.as_path(sound, "sound")
+            if _checks.status(sound, argument="sound") is None:
+                raise _checks.absent(sound, str(sound), "a video or sound file", "sound")
             found = re.search(r"Stream #.*: Audio: (\w+)", _told(sound))
         if found:
             codec = "copy" if found[1] in COPIED else "aac"

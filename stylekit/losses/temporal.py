@@ -43,7 +43,8 @@ class TemporalLoss(TileableLoss):
 
     References
     ----------
-    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016, equation 7.
+    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: the
+    temporal consistency loss.
     """
 
     reach = 0

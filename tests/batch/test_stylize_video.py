@@ -1,5 +1,6 @@
 import functools
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -23,17 +24,25 @@ def still(one, other):
     return np.zeros((*one.shape[:2], 2))
 
 
-@pytest.fixture
-def run(network, plan, tmp_path, monkeypatch):
-    """Paint ``in.mp4``, of a short pan with sound, in a folder with two styles."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A folder with ``in.mp4``, a short pan with sound, and two styles."""
+    folder = tmp_path_factory.mktemp("video")
     wide = Image.fromarray(data.astronaut()).resize((80, 80))
     frames = [wide.crop((i, 0, i + 48, 40)) for i in range(COUNT)]
-    sine = [ffmpeg, "-v", "error", "-f", "lavfi", "-i", "sine=duration=0.5", "sound.m4a"]
-    subprocess.run(sine, check=True)
-    write_video("in.mp4", frames, 8, sound="sound.m4a")
+    sine = [ffmpeg, "-v", "error", "-f", "lavfi", "-i", "sine=duration=0.5"]
+    subprocess.run([*sine, folder / "sound.m4a"], check=True)
+    write_video(folder / "in.mp4", frames, 8, sound=folder / "sound.m4a")
     for name, picture in {"coffee": data.coffee(), "rocket": data.rocket()}.items():
-        Image.fromarray(picture).resize((48, 40)).save(f"{name}.png")
+        Image.fromarray(picture).resize((48, 40)).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture
+def run(network, plan, source, tmp_path, monkeypatch):
+    """Paint ``in.mp4`` quickly, in a copy of its folder."""
+    shutil.copytree(source, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     how = {"size": 48, "steps": 4, "next_steps": 2, "style_loss": "gram", "pyramid": 1}
     how |= {"style_layers": ("conv1_1",), "content_layers": ("conv2_1",), "flow": still}
     how |= {"extractor": network, "plan": plan, "progress": False}
@@ -90,7 +99,7 @@ def test_a_video_that_is_broken_off_goes_on(run):
     assert not Path(".stylekit").exists()
 
 
-@pytest.mark.parametrize("change", [{"style": "rocket.png"}, {"strength": 0.7}, {"cut": 0.5}])
+@pytest.mark.parametrize("change", [{"style": "rocket.png"}, {"cut": 0.5}])
 def test_frames_of_other_options_are_painted_again(run, change):
     def stop(frame):
         raise KeyboardInterrupt

@@ -1,7 +1,7 @@
 """How much stylised videos flicker: a pan, a zoom, and something that moves over a background.
 
-    python tests/benchmarks/flicker.py STYLE [--width 640] [--frames 8] [--weights FILE]
-        [--pictures FOLDER] [--options NAME=VALUE ...]
+    python tests/benchmarks/flicker.py STYLE [--width 640] [--frames 8] [--clips pan zoom object]
+        [--weights FILE] [--pictures FOLDER] [--options NAME=VALUE ...]
 
 The clips are made of photographs of scikit-image, so that their flow is known: the warping error is
 taken by it, not by the flow that is estimated. In the table: the clip itself, each frame painted
@@ -106,6 +106,7 @@ def main():
     parser.add_argument("style", type=Path)
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--clips", nargs="+", default=["pan", "zoom", "object"])
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--options", nargs="+", default=[], metavar="NAME=VALUE")
@@ -120,7 +121,9 @@ def main():
     how = {"size": None, "extractor": network}
     plan = sk.Reuse()
     print("clip | itself | alone | video | video/alone | s alone | s video | kept")
-    for name, (frames, flows, same) in clips(args.width, args.frames).items():
+    made = clips(args.width, args.frames)
+    for name in args.clips:
+        frames, flows, same = made[name]
         alone, seconds = [], []
         for frame in frames:
             began = time.perf_counter()

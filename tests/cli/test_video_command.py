@@ -42,6 +42,7 @@ def test_paints_a_video(video):
     assert again.stdout == "out.mp4: 3 frames, 3 of them before\n"
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(video, monkeypatch):
     import stylekit as sk
 

@@ -63,7 +63,7 @@ def test_what_is_hidden_or_outside_is_not_seen():
 
 
 def test_the_edge_of_what_moves_is_not_seen():
-    """Equation 6: the slopes of the flow there are large."""
+    """The slopes of the flow there are large."""
     flow = constant(0, 0).copy()
     flow[:, 30:, 0] = 0.3
     seen = unoccluded(flow, -flow)

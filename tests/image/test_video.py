@@ -143,6 +143,7 @@ def test_files_that_are_no_video(tmp_path):
         (lambda: write_video("a.mp4", FRAMES, 0), "fps", "out of range"),
         (lambda: write_video("a.mp4", FRAMES, 10, quality=60), "quality", "out of range"),
         (lambda: write_video("a.mp4", FRAMES, 10, sound=3), "sound", "is not a path"),
+        (lambda: write_video("a.mp4", FRAMES, 10, sound="b.wav"), "sound", "does not exist"),
         (lambda: Video("a.mp4", fps=-1), "path", "does not exist"),
         (lambda: check_video("a.gif"), "path", "names no format"),
     ],

@@ -18,7 +18,7 @@ def weights(rng):
 
 
 def test_what_is_occluded_counts_as_nothing(photo, image, weights, canvas_of, evaluate):
-    """Equation 7 of Ruder et al. 2016: the mean is over all pixels."""
+    """As in Ruder et al. 2016 the mean is over all pixels."""
     value, gradient = evaluate(TemporalLoss(photo, weights), canvas_of(photo), image)
     squares = weights[..., None].astype("float64") * (image - photo) ** 2
     np.testing.assert_allclose(value, [squares.mean()], rtol=1e-5)
