@@ -113,7 +113,7 @@ def test_python_of_a_page_runs(page, monkeypatch, tmp_path):
     shutil.copytree(ROOT / "docs" / "pictures", tmp_path / "docs" / "pictures")
     monkeypatch.chdir(tmp_path)
     *_, names = run_python(page)
-    assert isinstance(names["result"], sk.Result | sk.batch.Batch)
+    assert isinstance(names["result"], sk.Result | sk.batch.Batch | sk.batch.StylizedVideo)
 
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)

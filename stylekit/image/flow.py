@@ -34,9 +34,10 @@ def optical_flow(frame: PictureLike, other: PictureLike) -> np.ndarray:
 
     Notes
     -----
-    `skimage.registration.optical_flow_tvl1` with its own settings. At 640x360 it takes 1.4 s. Its
-    error on three moving photographs is 0.1 pixels on average, half of that of
-    `skimage.registration.optical_flow_ilk`, which takes 0.8 s and fails in flat parts.
+    `skimage.registration.optical_flow_tvl1` with its own settings. At 640x360 it takes 1.4 s of a
+    processor. Its mean error on three photographs that pan, zoom and move over another is 0.1
+    pixels; that of `skimage.registration.optical_flow_ilk`, which takes 0.8 s, is 0.9, and 0.3
+    with Gaussian windows.
 
     References
     ----------
