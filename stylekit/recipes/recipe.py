@@ -253,7 +253,7 @@ class Recipe:
         steps: int | None = None,
         *,
         initial: PictureLike | Start | None = None,
-        pyramid: int | None = None,
+        pyramid: int | Pyramid | None = None,
         extractor: FeatureExtractor | None = None,
         finish: tuple[FeatureExtractor, int] | None = None,
         tile: str | None = None,
@@ -276,12 +276,13 @@ class Recipe:
         initial : path, PIL image, array or Start, optional
             Where the run starts. A picture is resized as the content is. Default: the recipe's own,
             in most recipes the content.
-        pyramid : int, optional
+        pyramid : int or Pyramid, optional
             Number of coarse-to-fine levels, each half the next. Default: the recipe's own. In
             recipes with a content it is as many as bring the longer side of the coarsest below 128
             pixels. By neighbours each level takes the same number of steps, and three further
             rounds at the full size follow. By any other loss each level takes half the steps of the
-            one before: the brush strokes are laid out in the coarse ones, and keep their size.
+            one before: the brush strokes are laid out in the coarse ones, and keep their size. A
+            `Pyramid` has the sizes and the shares of the steps themselves.
         extractor : FeatureExtractor, optional
             Default: the recipe's own, in most recipes `VGG19` with ImageNet weights.
         finish : (FeatureExtractor, int), optional
@@ -314,7 +315,7 @@ class Recipe:
         """
         steps = integer(self.steps if steps is None else steps, "steps", low=0)
         longer = max(self.shape)
-        levels = self._levels(longer, pyramid)
+        levels = pyramid if isinstance(pyramid, Pyramid) else self._levels(longer, pyramid)
         start: Any = self.start if initial is None else initial
         if initial is not None and not isinstance(start, Start):
             start = as_image(start, "initial", longer)

@@ -178,6 +178,16 @@ def test_a_start_may_follow_the_levels(photo, how, optimizer):
     assert result.image.shape == photo.shape
 
 
+def test_a_pyramid_may_be_given_whole(recipe, how):
+    longer = max(recipe.shape)
+    for sizes, shares, levels in (
+        ((longer // 2, longer), (1, 1), [0, 1, 1]),
+        ((longer, longer), (0, 1), [1, 1, 1]),
+    ):
+        result = recipe.run(**how | {"steps": 2, "pyramid": sk.Pyramid(sizes, shares)})
+        assert result.levels == levels
+
+
 def test_without_a_content_or_a_start():
     with pytest.raises(InputError, match="start= and shape="):
         sk.Recipe([Brightness()])
