@@ -171,7 +171,10 @@ def test_what_comes_into_view_takes_the_colours_of_what_is_alike():
     weights = np.ones((HEIGHT, WIDTH), np.float32)
     weights[:, 40:] = 0
     moved = np.where(weights[..., None] > 0, stylised, 0)
-    np.testing.assert_allclose(module._filled(moved, weights, frame), stylised, atol=1e-6)
+    moved[:, 39] = 1  # mixed with what hides the rest
+    filled = module._filled(moved, weights, frame)
+    np.testing.assert_allclose(filled[:, 40:], stylised[:, 40:], atol=1e-6)
+    np.testing.assert_array_equal(filled[:, :40], moved[:, :40])
     np.testing.assert_array_equal(module._filled(stylised, 0 * weights + 1, frame), stylised)
 
 

@@ -7,8 +7,8 @@ The clips are made of photographs of scikit-image, so that their flow is known: 
 taken by it, not by the flow that is estimated. In the table: the clip itself, each frame painted
 alone, and `stylize_frames` with the options given, such as temporal_weight=30 or
 style_loss="gram"; the error of the last divided by that of frames alone, which is to be at most
-0.5; and the median seconds a frame, but for the first, of both. Without --weights the bundled
-network paints. FOLDER gets a strip of the last four frames of each.
+0.5; and the median seconds of a processor a frame, but for the first, of both. Without --weights
+the bundled network paints. FOLDER gets a strip of the last four frames of each.
 """
 
 import argparse
@@ -126,15 +126,18 @@ def main():
         frames, flows, same = made[name]
         alone, seconds = [], []
         for frame in frames:
-            began = time.perf_counter()
+            began = time.process_time()
             alone.append(sk.stylize(frame, args.style, plan=plan, **how, **alone_options).image)
-            seconds.append(time.perf_counter() - began)
-        video = list(sk.batch.stylize_frames(frames, args.style, plan=plan, **how, **options))
+            seconds.append(time.process_time() - began)
+        video, times, began = [], [], time.process_time()
+        for frame in sk.batch.stylize_frames(frames, args.style, plan=plan, **how, **options):
+            video.append(frame)
+            times.append(time.process_time() - began)
+            began = time.process_time()
         images = [frame.image for frame in video]
         errors = [error(one, flows, same) for one in (frames, alone, images)]
-        times = np.median(seconds[1:]), np.median([frame.seconds for frame in video[1:]])
         cells = [f"{one:.4f}" for one in errors] + [f"{errors[2] / errors[1]:.2f}"]
-        cells += [f"{one:.1f}" for one in times]
+        cells += [f"{np.median(one[1:]):.1f}" for one in (seconds, times)]
         cells.append(f"{np.mean([frame.kept for frame in video[1:]]):.0%}")
         print(" | ".join([name, *cells]), flush=True)
         if args.pictures:
