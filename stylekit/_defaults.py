@@ -66,8 +66,8 @@ BATCH_SHEET, BATCH_TABLE = "sheet.jpg", "batch.csv"
 """Names of the contact sheet and the table in the folder of a batch."""
 
 TEMPORAL_WEIGHT = 300.0
-"""Weight of the temporal loss of a video, beside `NEIGHBOR_FACTOR`. With a third of it videos flicker
-half as much again; with three times as much, the edges of what moves get teeth, which stay."""
+"""Weight of the temporal loss of a video, beside `NEIGHBOR_FACTOR`. With a third of it, videos
+flicker half as much again. With three times as much, the edges of what moves get teeth."""
 
 SCENE_CUT = 0.3
 """Share of a frame that is seen in the one before, below which a scene begins. Of 60 pairs of
