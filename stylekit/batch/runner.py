@@ -182,7 +182,7 @@ def run(
     )
     rows: list[Row | None] = [None] * len(jobs)
     found, interrupted = 0, False
-    with alone(folder / HIDDEN, "batch.lock", f"the folder {folder} is in use by another batch"):
+    with alone(folder / HIDDEN, LOCK, f"the folder {folder} is in use by another batch"):
         table = Table(folder / BATCH_TABLE, [job.output.name for job in jobs])
         try:
             for index, job in enumerate(jobs):
@@ -308,7 +308,6 @@ def alone(hidden: Path, lock: str, owner: str, argument: str = "folder") -> Iter
     with contextlib.ExitStack() as held:
         try:
             hidden.mkdir(exist_ok=True)
-            held.enter_context(locked(hidden / LOCK))
             held.enter_context(locked(hidden / lock))
         except BlockingIOError as error:
             hint = "wait until that has ended, or write to another place"

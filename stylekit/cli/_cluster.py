@@ -68,7 +68,12 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
     threads = str(max(1, processors() // (workers or 1)))
     # TensorFlow reads them where it starts: each worker would take all processors.
     env = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), threads)
-    how = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0, "env": env}
+    how: dict[str, Any] = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "memory_limit": 0,
+        "env": env,
+    }
     how |= {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
     with LocalCluster(**how, preload=__name__) as here, Client(here) as own:
         yield own
