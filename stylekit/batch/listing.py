@@ -155,7 +155,7 @@ def jobs(
             argument="styles",
         )
     else:
-        lines = _paired(lines, _pictures(styles, "styles", folder), pairs)
+        lines = _paired(lines, pictures(styles, "styles", folder), pairs)
     _check_pattern(name)
     _check_apart(lines, folder)
     return _named(lines, folder, name)
@@ -182,11 +182,29 @@ def _lines(contents: PathsLike, folder: Path) -> list[_Line]:
         path = as_path(contents, "contents")
         if path.suffix.lower() == ".csv" and not is_folder(path, argument="contents"):
             return list(_read(path))
-    return [_Line(path) for path in _pictures(contents, "contents", folder)]
+    return [_Line(path) for path in pictures(contents, "contents", folder)]
 
 
-def _pictures(given: PathsLike, argument: str, folder: Path) -> list[Path]:
-    """Return the picture files that paths, folders and patterns stand for."""
+def pictures(given: PathsLike, argument: str, folder: Path | None = None) -> list[Path]:
+    """Return the picture files that paths, folders and patterns stand for.
+
+    Parameters
+    ----------
+    given : path or iterable of path
+    argument : str
+        What it was given as.
+    folder : pathlib.Path, optional
+        Where pictures are to be written: patterns leave out what is in it.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If a picture is missing, or a folder or pattern has none.
+    """
     if not isinstance(given, Iterable | os.PathLike):
         raise InputTypeError(
             explain(
@@ -206,7 +224,7 @@ def _pictures(given: PathsLike, argument: str, folder: Path) -> list[Path]:
     return found
 
 
-def _expanded(path: Path, argument: str, folder: Path) -> list[Path]:
+def _expanded(path: Path, argument: str, folder: Path | None) -> list[Path]:
     there = status(path, argument=argument)
     below = path
     if is_folder(path, argument=argument):
@@ -220,14 +238,14 @@ def _expanded(path: Path, argument: str, folder: Path) -> list[Path]:
     elif glob.has_magic(str(path)) and not is_address(path):
         found = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]
         # What a pattern finds in the folder that is written to is of an earlier batch.
-        written = os.path.realpath(folder)
+        written = folder and os.path.realpath(folder)
         entries = [one for one in found if os.path.realpath(one.parent) != written]
     else:
         raise absent(path, f"{path}", "a picture, a folder or a pattern", argument)
     files = [one for one in entries if not one.name.startswith(".") and not one.is_dir()]
-    pictures = [one for one in files if one.suffix.lower() in SUFFIXES]
+    known = [one for one in files if one.suffix.lower() in SUFFIXES]
     others = [one.name for one in files if one.suffix.lower() not in SUFFIXES]
-    if not pictures:
+    if not known:
         fail(
             f"{path} has no pictures",
             expected=f"files that end in {', '.join(SUFFIXES)}",
@@ -241,7 +259,7 @@ def _expanded(path: Path, argument: str, folder: Path) -> list[Path]:
         warnings.warn(
             f"Skipped files in {path} without a picture suffix: {_listed(others)}.", stacklevel=5
         )
-    return pictures
+    return known
 
 
 def _listed(names: list[str], most: int = 4) -> str:

@@ -265,7 +265,7 @@ def _loaded(path: Path, run: dict[str, Any]) -> tuple[Any, tuple[str, str] | Non
         if form != FORMAT:
             return form, None, None
         if run != saved:
-            return form, _differences(run, saved), None
+            return form, differences(run, saved), None
         arrays = {name: read_array(archive, name) for name in names if name != "about"}
     carry = [arrays.pop(f"carry{i}") for i in range(count)]
     return form, None, State(**about, image=arrays.pop("image"), carry=carry, rows=arrays)
@@ -304,7 +304,7 @@ def _check(state: State, shapes: list[tuple[int, int, int, int]], terms: int) ->
         raise ValueError("its image is not of the run's size")
 
 
-def _differences(run: Any, saved: Any, most: int = 4) -> tuple[str, str]:
+def differences(run: Any, saved: Any, most: int = 4) -> tuple[str, str]:
     """Return where two runs differ, each side as a text."""
     mine, other = dict(_leaves(run)), dict(_leaves(saved))
     names = [n for n in dict.fromkeys([*mine, *other]) if mine.get(n) != other.get(n)]
