@@ -1,6 +1,7 @@
 from . import batch as batch
 from . import blend as blend
 from . import features as features
+from . import feedforward as feedforward
 from . import functional as functional
 from . import image as image
 from . import losses as losses

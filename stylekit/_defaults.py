@@ -73,3 +73,9 @@ SCENE_CUT = 0.3
 """Share of a frame that is seen in the one before, below which a scene begins. Of 60 pairs of
 photographs at 192 pixels the flow finds at most 28 % of one in the other, of moving clips at least
 62 %."""
+
+TRAINING_SIZE = 192
+"""Side, in pixels, of the squares on which a network is trained."""
+
+TRAINING_STEPS = 4000
+"""Steps in which a network learns a style."""

@@ -31,6 +31,7 @@ PACKAGES = (
     ("metrics",),
     ("recipes",),
     ("app", "batch"),
+    ("feedforward",),
     ("cli",),
     ("__main__", "__init__"),
 )

@@ -160,8 +160,8 @@ def test_links_exist(page):
 
 
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-ROOMS = ["batch", "blend", "features", "functional", "image", "image.drawn", "losses"]
-ROOMS += ["losses.hypercolumns", "masks", "metrics", "recipes", "recipes.presets"]
+ROOMS = ["batch", "blend", "features", "feedforward", "functional", "image", "image.drawn"]
+ROOMS += ["losses", "losses.hypercolumns", "masks", "metrics", "recipes", "recipes.presets"]
 ROOMS += ["transfer"]
 
 

@@ -1,0 +1,81 @@
+"""Random crops of photographs, which are read when they are needed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stylekit._checks import FileError, fail
+from stylekit.image import read_image, resize
+
+WIDEST = 3.0
+"""Shorter side of a photograph, relative to the narrowest crop of it that is wide enough."""
+
+
+class Photographs:
+    """Squares of photographs, the same ones for the same seed and step.
+
+    Each is a random square of a random photograph, resized, and mirrored every second time. Its
+    side is between the photograph's shorter side and a third of that, or the crop's own size.
+
+    Parameters
+    ----------
+    paths : sequence of pathlib.Path
+        Files that cannot be read, or are smaller than a crop, are skipped with a warning.
+    size : int
+        Side of a crop in pixels.
+    seed : int
+    """
+
+    def __init__(self, paths: Sequence[Path], size: int, seed: int) -> None:
+        self.paths, self.size, self.seed = list(paths), size, seed
+        self._unfit: set[int] = set()
+
+    def batch(self, step: int, count: int) -> np.ndarray:
+        """Return the crops of a step: float32 ``[count, size, size, 3]`` in [0, 1].
+
+        Raises
+        ------
+        InputError
+            If no photograph is left.
+        """
+        rng = np.random.default_rng([self.seed, step])
+        return np.stack([self._crop(rng) for _ in range(count)])
+
+    def _crop(self, rng: np.random.Generator) -> np.ndarray:
+        photo = self._photograph(rng)
+        height, width = photo.shape[:2]
+        shorter = min(height, width)
+        narrowest = max(self.size, shorter / WIDEST)
+        side = round(narrowest * (shorter / narrowest) ** rng.random())
+        top, left = (int(rng.integers(length - side + 1)) for length in (height, width))
+        crop = resize(photo[top : top + side, left : left + side], (self.size, self.size))
+        return crop[:, ::-1] if rng.random() < 0.5 else crop
+
+    def _photograph(self, rng: np.random.Generator) -> np.ndarray:
+        """Return a random photograph; what is known to be unfit takes as many random numbers."""
+        while len(self._unfit) < len(self.paths):
+            index = int(rng.integers(len(self.paths)))
+            if index in self._unfit:
+                continue
+            try:
+                photo = read_image(self.paths[index])
+            except FileError as error:
+                problem = str(error)
+            else:
+                height, width = photo.shape[:2]
+                if min(height, width) >= self.size:
+                    return photo
+                problem = f"{self.paths[index]} has {width}x{height} pixels, less than a crop."
+            self._unfit.add(index)
+            warnings.warn(f"Skipped a photograph: {problem}", stacklevel=2)
+        fail(
+            "no photograph can be used",
+            expected=f"pictures of at least {self.size}x{self.size} pixels",
+            received=f"{len(self.paths)} that are smaller or cannot be read",
+            hint="lower `size`, or give larger photographs",
+            argument="photographs",
+        )

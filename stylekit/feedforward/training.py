@@ -1,0 +1,405 @@
+"""The training of a network that paints one style."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from stylekit._checks import as_path, check_place, fail, integer, naming, number, status
+from stylekit._defaults import SIZE, STRENGTH, TRAINING_SIZE, TRAINING_STEPS
+from stylekit._version import __version__
+from stylekit._write import replacing
+from stylekit.batch.listing import PathsLike, pictures
+from stylekit.features import CompactVGG, FeatureExtractor
+from stylekit.feedforward.file import about, new_file
+from stylekit.feedforward.network import StyleNetwork
+from stylekit.feedforward.painter import Painter, load
+from stylekit.feedforward.photographs import Photographs
+from stylekit.functional import relative_error
+from stylekit.image import PictureLike, as_image, picture_hash
+from stylekit.losses import GramStyleLoss, Loss, TotalVariationLoss
+from stylekit.recipes._paint import CHROMA
+from stylekit.recipes._styles import StyleLossLike, StylePart, method
+from stylekit.transfer import Objective
+from stylekit.transfer.callbacks import tqdm
+from stylekit.transfer.checkpoint import differences
+from stylekit.transfer.objective import layers_read
+from stylekit.transfer.style_transfer import as_extractor
+
+RUNNING = ("steps", "seconds", "stylekit")
+"""What is said of a network that differs between parts of one training."""
+
+
+def train(
+    style: PictureLike,
+    photographs: PathsLike,
+    path: str | os.PathLike[str],
+    *,
+    steps: int = TRAINING_STEPS,
+    size: int = TRAINING_SIZE,
+    batch: int = 4,
+    learning_rate: float = 1e-3,
+    strength: float = STRENGTH,
+    style_size: int = SIZE,
+    style_loss: StyleLossLike = "gram",
+    variation: float | None = None,
+    extractor: FeatureExtractor | None = None,
+    seed: int = 0,
+    checkpoint_every: int = 100,
+    losses_csv: str | os.PathLike[str] | None = None,
+    on_checkpoint: Callable[[Painter], Any] | None = None,
+    progress: bool = True,
+) -> Painter:
+    """Train a network to paint photographs in one style, each in one pass.
+
+    The network and the optimizer's state are written to `path` every few steps, so that the same
+    call goes on from there, also after the process was killed. With the same photographs the
+    network is then the same as without the interruption.
+
+    Parameters
+    ----------
+    style : path, PIL image or array
+    photographs : path or iterable of path
+        Picture files, folders, and patterns such as ``photos/**/*.jpg``. They are read when they
+        are needed. Those that cannot be read, or are smaller than `size`, are skipped.
+    path : path
+        The .keras file to write. One of the same training is gone on from.
+    steps : int
+        Steps in all, at least 1. More than before goes on with a network that was finished.
+    size : int
+        Side of the squares that are taken from the photographs, in pixels, at least 32.
+    batch : int
+        Squares a step, at least 1.
+    learning_rate : float
+        Of Adam, above 0.
+    strength : float
+        In [0, 1]: as of `stylekit.stylize` by ``"gram"``. The content's weight is 1 - strength,
+        the style's a constant times strength. It is part of the network that is trained.
+    style_size : int
+        Longer side of the style picture in pixels. Strokes are as large as in a picture of this
+        size, in pixels, whatever the size of a photograph.
+    style_loss : str or callable
+        ``"gram"``, or a class or function ``(style, *, mask, style_mask, layers, weight) -> Loss``
+        whose targets are known before the first step.
+    variation : float, optional
+        Weight of the total variation, times strength, at least 0; the chroma's is twice as much.
+        Default: the extractor's own.
+    extractor : FeatureExtractor, optional
+        The network of the losses. Default: `CompactVGG`.
+    seed : int
+        Of the weights and the crops.
+    checkpoint_every : int
+        Steps between writings, at least 1.
+    losses_csv : path, optional
+        A table with a row a step: ``step``, ``seconds``, ``total``, ``content``, and the other
+        losses, all unweighted means over the batch but the total.
+    on_checkpoint : callable, optional
+        Given the painter so far whenever it is written.
+    progress : bool
+        Whether a bar is shown.
+
+    Returns
+    -------
+    Painter
+        Also when the training is interrupted (Ctrl-C, the notebook's stop button): its
+        ``about["steps"]`` tells.
+
+    Raises
+    ------
+    InputError, InputTypeError, FileError
+        If an argument or a file cannot be used, or no photograph can. If a loss or a gradient is
+        not finite: the file then holds the network before that step.
+
+    Notes
+    -----
+    The losses are those of `recipes.basic` by ``"gram"``, on squares of photographs. The content
+    is compared at the extractor's content layers by `functional.relative_error`.
+
+    References
+    ----------
+    Johnson, Alahi, Fei-Fei: Perceptual Losses for Real-Time Style Transfer and Super-Resolution,
+    ECCV 2016. They train at 256 pixels in batches of 4 by Adam at 1e-3, for 40,000 steps.
+
+    Examples
+    --------
+    >>> import stylekit as sk
+    >>> painter = sk.feedforward.train("starry.jpg", "photos", "starry.keras")  # doctest: +SKIP
+    >>> sk.write_image("out.png", painter("photo.jpg", size=512))  # doctest: +SKIP
+    """
+    path = new_file(path)
+    steps = integer(steps, "steps", low=1)
+    size = integer(size, "size", low=32)
+    batch = integer(batch, "batch", low=1)
+    learning_rate = number(learning_rate, "learning_rate", low=0, open_low=True)
+    strength = number(strength, "strength", low=0, high=1)
+    style_size = integer(style_size, "style_size", low=32)
+    checkpoint_every = integer(checkpoint_every, "checkpoint_every", low=1)
+    seed = integer(seed, "seed", low=0)
+    log = None if losses_csv is None else as_path(losses_csv, "losses_csv")
+    if log is not None:
+        check_place(log, "losses_csv")
+    picture = as_image(style, "style", style_size)
+    paths = pictures(photographs, "photographs")
+    extractor = CompactVGG() if extractor is None else as_extractor(extractor)
+    terms = _terms(picture, strength, style_loss, variation, extractor)
+    trained = {
+        "style": picture_hash(picture),
+        "settings": {
+            "size": size,
+            "batch": batch,
+            "learning_rate": learning_rate,
+            "strength": strength,
+            "seed": seed,
+            "extractor": repr(extractor),
+            "losses": [repr(term) for term in terms],
+        },
+    }
+    network = _begun(path, trained, learning_rate, seed)
+    step = _Step(network, terms, 1 - strength, extractor, (batch, size, size, 3))
+    painter = Painter(network)
+    crops = Photographs(paths, size, seed)
+    state = network.about
+    begin, before = time.monotonic(), state["seconds"]
+
+    def write() -> None:
+        state["steps"] = int(network.optimizer.iterations)  # Ctrl-C may have come before the count
+        state["seconds"] = before + time.monotonic() - begin
+        table.flush()
+        _save(network, path)
+        if on_checkpoint is not None:
+            on_checkpoint(painter)
+
+    with (
+        _Log(log, ["content", *step.names], state["steps"]) as table,
+        tqdm(initial=state["steps"], total=steps, unit="step", disable=not progress) as bar,
+    ):
+        written = state["steps"]
+        try:
+            for index, squares in _ahead(crops, batch, state["steps"], steps):
+                values = step(squares)
+                if values is None:
+                    if written != index:
+                        write()
+                    kept = f"; {path} holds the network of {index} steps" if index else ""
+                    fail(
+                        f"the loss or its gradient is not finite in step {index + 1}",
+                        hint=f"train anew with a lower `learning_rate`{kept}",
+                        argument="learning_rate",
+                    )
+                state["steps"] = index + 1
+                table.write(index + 1, before + time.monotonic() - begin, values)
+                bar.set_postfix_str(f"loss {values[0]:.3f}", refresh=False)
+                bar.update()
+                if (index + 1) % checkpoint_every == 0:
+                    write()
+                    written = index + 1
+        except KeyboardInterrupt:
+            if not int(network.optimizer.iterations):
+                raise
+        if written != int(network.optimizer.iterations):
+            write()
+    return painter
+
+
+class _Step:
+    """One step of the training.
+
+    Parameters
+    ----------
+    network : StyleNetwork
+        Compiled with its optimizer.
+    terms : sequence of Loss
+        All but the content's.
+    content_weight : float
+    extractor : FeatureExtractor
+    shape : (batch, size, size, 3)
+        Of the crops.
+    """
+
+    def __init__(self, network, terms, content_weight, extractor, shape) -> None:
+        self._network, self._content_weight = network, content_weight
+        self._content = extractor.default_layers("content_layers")
+        self._objective = Objective(terms, extractor, shape[1:3])
+        self._layers = {name: layers_read(term, extractor) for name, term in self._prepared()}
+        self._all = dict.fromkeys(
+            (*self._content, *(one for layers in self._layers.values() for one in layers))
+        )
+        self._objective.canvas.check_size(self._all)
+        extractor.network(tuple(self._all))
+        extractor.network(self._content)
+        self.names = tuple(self._layers)
+        signature = [tf.TensorSpec(shape, tf.float32)]
+        self._evaluated = tf.function(self._evaluate, input_signature=signature, autograph=False)
+        self._applied = tf.function(network.optimizer.apply, autograph=False)
+
+    def _prepared(self):
+        objective = self._objective
+        for name, term in objective.terms.items():
+            if name not in objective.targets:
+                fail(
+                    f"`style_loss` cannot train a network: {name} looks at the picture so far",
+                    expected="a loss whose targets are known before the first step",
+                    hint="use gram, or a loss such as stylekit.losses.WassersteinStyleLoss",
+                    argument="style_loss",
+                )
+            yield name, term
+
+    def __call__(self, photographs: np.ndarray) -> list[float] | None:
+        """Take a step, and return the total and the losses; None, and no step, if not finite."""
+        values, gradients, finite = self._evaluated(photographs)
+        if not finite:
+            return None
+        self._applied(gradients)
+        return [float(value) for value in values]
+
+    def _evaluate(self, photographs):
+        canvas, objective = self._objective.canvas, self._objective
+        wanted = canvas.extract(photographs, self._content)
+        with tf.GradientTape() as tape:
+            painted = self._network(photographs, training=True)
+            features = canvas.extract(painted, self._all)
+            errors = [relative_error(features[one], wanted[one]) for one in self._content]
+            values = [tf.reduce_mean(tf.add_n(errors)) / len(errors)]
+            weights = [self._content_weight]
+            for name, term in objective.terms.items():
+                read = {layer: features[layer] for layer in self._layers[name]}
+                with naming(f"in loss {name!r}, method {type(term).__name__}.compute"):
+                    value = term.compute(painted, read, objective.targets[name])
+                values.append(tf.reduce_mean(value))
+                weights.append(term.weight)
+            total = tf.add_n([w * value for w, value in zip(weights, values, strict=True)])
+        gradients = tape.gradient(total, self._network.trainable_variables)
+        finite = [tf.reduce_all(tf.math.is_finite(one)) for one in (total, *gradients)]
+        return [total, *values], gradients, tf.reduce_all(finite)
+
+
+def _terms(style, strength, style_loss, variation, extractor) -> list[Loss]:
+    """Return the losses of `recipes.basic` but the content's, weighed for an extractor."""
+    if style_loss == "neighbors":
+        fail(
+            "`style_loss` cannot train a network",
+            expected="'gram', or a loss whose targets are known before the first step",
+            received=repr(style_loss),
+            hint="leave it out for gram",
+            argument="style_loss",
+        )
+    how = method(
+        style_loss,
+        lambda parts, weight, layers: [
+            GramStyleLoss(one.style, layers=layers, weight=weight) for one in parts
+        ],
+    )
+    terms = how.terms([StylePart(style)], strength * how.factor(extractor), None)
+    if variation is None:
+        variation = how.variation(extractor)
+    smoothing = strength * number(variation, "variation", low=0)
+    if smoothing:
+        chroma = {"channels": "chroma", "name": "chroma_variation"}
+        terms.append(TotalVariationLoss(weight=smoothing))
+        terms.append(TotalVariationLoss(weight=CHROMA * smoothing, **chroma))
+    return terms
+
+
+def _begun(path: Path, trained: dict[str, Any], learning_rate: float, seed: int) -> StyleNetwork:
+    """Return the network to train, with its optimizer: a new one, or that of a file."""
+    found = None
+    if status(path) is not None:
+        found = about(path)
+        mine, other = (
+            {k: v for k, v in one.items() if k not in RUNNING} for one in (trained, found)
+        )
+        if mine != other:
+            expected, received = differences(mine, other)
+            fail(
+                f"{path} is the network of another training",
+                expected=expected,
+                received=received,
+                hint="name another file, or delete this one to begin anew",
+                argument="path",
+            )
+        network = load(path).network
+    else:
+        network = StyleNetwork(trained | {"stylekit": __version__, "steps": 0, "seconds": 0.0})
+        rng = np.random.default_rng(seed)
+        for kernel in network.trainable_variables:
+            if len(kernel.shape) == 4:  # He et al. 2015, eq. 10
+                kernel.assign(rng.normal(0, (2 / np.prod(kernel.shape[:3])) ** 0.5, kernel.shape))
+    network.compile(keras.optimizers.Adam(learning_rate))
+    network.optimizer.build(network.trainable_variables)
+    if found:
+        network.load_weights(path)  # with the optimizer's state, now that there is one
+    return network
+
+
+def _save(network: StyleNetwork, path: Path) -> None:
+    """Write a network in place of the last one, all or nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder) / "network.keras"
+        network.save(scratch)
+        with replacing(path) as file:
+            file.write(scratch.read_bytes())
+
+
+def _ahead(
+    crops: Photographs, count: int, first: int, end: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the steps and their crops; the next ones are read meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(crops.batch, first, count)
+        for step in range(first, end):
+            squares = coming.result()
+            if step + 1 < end:
+                coming = pool.submit(crops.batch, step + 1, count)
+            yield step, squares
+
+
+class _Log:
+    """A table of the losses, with a row a step.
+
+    Parameters
+    ----------
+    path : path or None
+        None writes nothing.
+    names : list of str
+        Of the losses.
+    steps : int
+        Steps before this part of the training: their rows are kept, and later ones dropped.
+    """
+
+    def __init__(self, path: Path | None, names: list[str], steps: int) -> None:
+        self._path, self._head, self._kept = path, ["step", "seconds", "total", *names], steps
+
+    def __enter__(self) -> _Log:
+        if self._path is not None:
+            rows: list[list[str]] = []
+            if self._kept and status(self._path, argument="losses_csv") is not None:
+                rows = list(csv.reader(self._path.read_text("utf-8").splitlines()))[1:]
+            self._file = self._path.open("w", newline="", encoding="utf-8")
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(self._head)
+            self._writer.writerows(row for row in rows if int(row[0]) <= self._kept)
+        return self
+
+    def write(self, step: int, seconds: float, values: list[float]) -> None:
+        """Write the row of a step."""
+        if self._path is not None:
+            self._writer.writerow([step, f"{seconds:.2f}", *(f"{value:.6g}" for value in values)])
+
+    def flush(self) -> None:
+        """Bring the rows so far to the disk."""
+        if self._path is not None:
+            self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._path is not None:
+            self._file.close()
