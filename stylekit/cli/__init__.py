@@ -9,6 +9,7 @@ from stylekit.cli.commands.batch import batch
 from stylekit.cli.commands.convert import convert_weights
 from stylekit.cli.commands.demo import demo
 from stylekit.cli.commands.evaluate import evaluate
+from stylekit.cli.commands.feedforward import apply, train_style
 from stylekit.cli.commands.info import info
 from stylekit.cli.commands.maps import doodle, patches, photoreal, regions
 from stylekit.cli.commands.page import page
@@ -40,6 +41,21 @@ app.command(
         "batch jobs.csv -o painted",
     ),
 )(batch)
+app.command(
+    "train-style",
+    rich_help_panel=Chapter.paint,
+    epilog=examples(
+        "train-style starry.jpg photos -o starry.keras",
+        "train-style starry.jpg photos -o starry.keras --preview photo.jpg",
+    ),
+)(train_style)
+app.command(
+    rich_help_panel=Chapter.paint,
+    epilog=examples(
+        "apply starry.keras photo.jpg -o out.png",
+        "apply starry.keras photos -o painted --size 1024",
+    ),
+)(apply)
 app.command(
     rich_help_panel=Chapter.paint,
     epilog=examples(

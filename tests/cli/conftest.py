@@ -1,3 +1,6 @@
+import json
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,6 +31,9 @@ def pictures(tmp_path, monkeypatch):
     for name in ("vgg19-dcbb9e9d.pth", "imagenet-vgg-verydeep-19.mat"):
         (tmp_path / name).touch()
     (tmp_path / "jobs.csv").write_text("content,style,strength\nphoto.jpg,starry.jpg,0.4\n")
+    with zipfile.ZipFile("starry.keras", "w") as archive:  # as far as it is read before Keras
+        config = {"registered_name": "stylekit>StyleNetwork", "config": {"about": {}}}
+        archive.writestr("config.json", json.dumps(config))
     for name, size in {"photo": (320, 512), "starry": (64, 48), "doodle": (64, 48)}.items():
         flat = np.zeros((size[1], size[0], 3), np.uint8)
         flat[:, : size[0] // 2] = 255, 0, 0

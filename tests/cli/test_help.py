@@ -89,7 +89,14 @@ def test_the_pictures_of_an_example_pass_what_is_checked_before_a_network_loads(
     def load():
         raise RuntimeError("TensorFlow would load")
 
-    for module in ("_options", "_subject", "commands.convert", "commands.demo", "commands.sweep"):
+    for module in (
+        "_options",
+        "_subject",
+        "commands.convert",
+        "commands.demo",
+        "commands.feedforward",
+        "commands.sweep",
+    ):
         monkeypatch.setattr(sys.modules[f"stylekit.cli.{module}"], "load_tensorflow", load)
     monkeypatch.setattr("stylekit.cli._subject.importlib.util.find_spec", lambda name: name)
     done = run(*line)
