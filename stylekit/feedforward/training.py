@@ -304,9 +304,12 @@ def _terms(style, strength, style_loss, variation, extractor) -> list[Loss]:
         variation = how.variation(extractor)
     smoothing = strength * number(variation, "variation", low=0)
     if smoothing:
-        chroma = {"channels": "chroma", "name": "chroma_variation"}
         terms.append(TotalVariationLoss(weight=smoothing))
-        terms.append(TotalVariationLoss(weight=CHROMA * smoothing, **chroma))
+        terms.append(
+            TotalVariationLoss(
+                weight=CHROMA * smoothing, channels="chroma", name="chroma_variation"
+            )
+        )
     return terms
 
 
