@@ -93,7 +93,7 @@ def file_of(args, pair, method, kind="json"):
 def read_pair(args, pair):
     """Return the photograph and the style, float32 [H, W, 3]."""
     if pair == EXAMPLE:
-        return as_image(skimage.data.chelsea(), size=args.size), drawn.night(args.size)
+        return [as_image(skimage.data.chelsea(), size=args.size), drawn.night(args.size)]
     return [sk.read_image(args.data / "images" / path, args.size) for path in PAIRS[pair]]
 
 
