@@ -21,9 +21,6 @@ BLOCKS = 5
 EDGE = 9
 """Side of the first and the last kernel, as in the paper."""
 
-SMALLEST = EDGE // 2 + 1
-"""Pixels a side of the smallest picture: a reflection is no longer than what it shows."""
-
 registered = keras.saving.register_keras_serializable(package="stylekit")
 
 
@@ -105,6 +102,8 @@ class Enlargement(keras.layers.Layer):
 class StyleNetwork(keras.Model):
     """A network from photographs to paintings, ``[B, H, W, 3]`` in [0, 1], of equal size.
 
+    A side has at least 5 pixels; `Painter` takes any.
+
     Parameters
     ----------
     about : mapping of str
@@ -118,8 +117,9 @@ class StyleNetwork(keras.Model):
     -----
     Johnson et al.'s network with these departures: half the channels; instance normalisation in
     the place of batch normalisation; enlargement by repetition before a convolution, in the place
-    of a transposed convolution; reflection at the borders of every convolution, in the place of
-    one of 40 pixels at the picture's; and a sigmoid for the scaled hyperbolic tangent.
+    of a transposed convolution; reflection at the borders of every convolution (`Painter` adds one
+    at the picture's, of 24 pixels), in the place of one of 40 pixels; and a sigmoid for the scaled
+    hyperbolic tangent.
 
     References
     ----------

@@ -3,10 +3,10 @@ import pytest
 from keras import ops
 
 from stylekit.feedforward import StyleNetwork
-from stylekit.feedforward.network import SMALLEST, InstanceNormalization, ReflectedConvolution
+from stylekit.feedforward.network import InstanceNormalization, ReflectedConvolution
 
 
-@pytest.mark.parametrize("shape", [(SMALLEST, SMALLEST), (5, 9), (6, 7), (33, 50), (64, 31)])
+@pytest.mark.parametrize("shape", [(5, 5), (5, 9), (6, 7), (33, 50), (64, 31)])
 def test_a_painting_has_the_shape_of_its_photograph(network, shape, rng):
     painted = network(rng.random((2, *shape, 3), "float32"))
     assert painted.shape == (2, *shape, 3)

@@ -28,6 +28,14 @@ def test_any_shape_is_painted(painter, shape, rng):
     assert painted.dtype == np.float32
 
 
+def test_a_picture_is_painted_as_if_it_went_on(painter, rng):
+    """There is no frame: a border is painted as the middle of the mirrored picture."""
+    picture = rng.random((30, 40, 3), "float32")
+    mirrored = np.pad(picture, ((24, 24), (24, 24), (0, 0)), mode="reflect")
+    whole = painter.network(mirrored[None])[0, 24:-24, 24:-24]
+    np.testing.assert_allclose(painter(picture), whole, atol=1e-5)
+
+
 def test_a_picture_is_resized_before(painter, rng):
     picture = rng.random((20, 40, 3), "float32")
     assert painter(picture, size=20).shape == (10, 20, 3)
