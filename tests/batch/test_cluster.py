@@ -43,6 +43,7 @@ def manifest(path):
     return {name: value for name, value in held.items() if name not in ("seconds", "time")}
 
 
+@pytest.mark.slow
 def test_it_is_what_one_process_makes_of_it(folder, run, client):
     Path("photos/broken.jpg").write_text("no picture")
     alone = run(jobs("photos", "styles/coffee.png", "alone"))

@@ -66,6 +66,7 @@ def error(one, before):
     return warping_error(one, before, pan(MOVE), weights)
 
 
+@pytest.mark.slow
 def test_a_frame_follows_the_one_before(run, clip, network, plan, style):
     first, second, third = run(clip)
     assert [one.number for one in (first, second, third)] == [1, 2, 3]
@@ -83,6 +84,7 @@ def test_a_frame_follows_the_one_before(run, clip, network, plan, style):
     np.testing.assert_array_equal(second.image * 255, np.round(second.image * 255))
 
 
+@pytest.mark.slow
 def test_all_frames_share_a_network_and_a_trace(run, clip, other_clip):
     plan = sk.Reuse()
     assert len(list(run([*clip, *other_clip], plan=plan))) == 5
@@ -96,6 +98,7 @@ def test_one_network_is_made_for_all(run, clip, network, plan, monkeypatch):
     assert made == [None]
 
 
+@pytest.mark.slow
 def test_a_cut_begins_anew(run, clip, other_clip):
     frames = list(run([*clip[:2], *other_clip]))
     assert [one.begins for one in frames] == [True, False, True, False]

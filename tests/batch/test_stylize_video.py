@@ -77,6 +77,7 @@ def test_a_video_is_painted_and_left_when_it_is_finished(run):
     assert len(list(Video("out.mp4"))) == COUNT // 2
 
 
+@pytest.mark.slow
 def test_a_video_that_is_broken_off_goes_on(run):
     whole, first, rest = [], [], []
     run("coffee.png", "whole.mp4", on_frame=whole.append)
@@ -99,6 +100,7 @@ def test_a_video_that_is_broken_off_goes_on(run):
     assert not Path(".stylekit").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"style": "rocket.png"}, {"cut": 0.5}])
 def test_frames_of_other_options_are_painted_again(run, change):
     def stop(frame):

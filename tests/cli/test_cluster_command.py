@@ -14,6 +14,7 @@ LINE = ("batch", "photos", "starry.jpg", "-o", "out", "--size", 48, "--strength"
 LINE += ("compact", "--style-loss", "gram", "--style-layers", "conv1_1", "--no-progress")
 
 
+@pytest.mark.slow
 def test_a_cluster_paints(run, pictures):
     how = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**how) as here:

@@ -38,6 +38,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_gone_on_with_and_applied(run, folder, small, monkeypatch):
     options = (*TRAIN, "--size", 32, "--batch", 1, "--no-progress")
     done = run(*options, "--steps", 2, "--losses-csv", "losses.csv")

@@ -29,6 +29,7 @@ def video(run, tmp_path, monkeypatch):
     return lambda *arguments: run("video", *QUICK, *arguments)
 
 
+@pytest.mark.slow
 def test_paints_a_video(video):
     line = ("in.mp4", "coffee.png", "-o", "out.mp4", "--flow", "flows:still", "--progress")
     line += ("--strength", 0.5, "--steps", 1, "--next-steps", 1, "--earlier", "1,2")

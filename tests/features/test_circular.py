@@ -37,6 +37,7 @@ def test_features_roll_with_the_picture(inner, tile, picture):
         assert before[layer].shape == inner.model(LAYERS)(picture)[layer].shape
 
 
+@pytest.mark.slow
 def test_features_are_those_of_a_picture_in_the_middle_of_its_copies(inner, picture):
     found = CircularPadding(inner).model(LAYERS)(picture)
     wide = inner.model(LAYERS)(np.tile(picture, (1, 5, 3, 1)))
@@ -101,6 +102,7 @@ def test_an_operation_of_ones_own_is_not_guessed_at():
     assert caught.value.argument == "extractor"
 
 
+@pytest.mark.slow
 def test_the_objective_rolls_with_the_picture(rng):
     """No loss sees an edge: neither those of features nor those of neighbouring pixels."""
     photo, style = rng.random((2, 32, 48, 3), dtype=np.float32)

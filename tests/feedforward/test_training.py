@@ -19,6 +19,7 @@ def rows(path="losses.csv"):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_loss_of_one_photograph_falls(train):
     train(photographs="photos/chelsea.png", steps=12, losses_csv="losses.csv")
     total = [float(row["total"]) for row in rows()]
@@ -47,6 +48,7 @@ def test_a_strength_weighs_the_losses_as_in_a_recipe(extractor, folder):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_from_its_checkpoint(train):
     """As if the process was gone in step 4: the weights, and the table, are those of one run."""
 
@@ -75,6 +77,7 @@ def test_a_traced_training_goes_on_bit_for_bit(train):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_left_and_goes_on_with_more_steps(train):
     first = train()
     before = Path("style.keras").stat().st_mtime_ns
@@ -85,6 +88,7 @@ def test_a_finished_training_is_left_and_goes_on_with_more_steps(train):
     assert train(steps=4).about["steps"] == about("style.keras")["steps"] == 4
 
 
+@pytest.mark.slow
 def test_the_same_seed_trains_the_same_network(train):
     one, other = (weights(train(path=f"{k}.keras", steps=1)) for k in (1, 2))
     for a, b in zip(one, other, strict=True):
@@ -93,6 +97,7 @@ def test_the_same_seed_trains_the_same_network(train):
     assert any((a != b).any() for a, b in zip(one, third, strict=True))
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_network(train, monkeypatch):
     ahead = training._ahead
 
@@ -133,6 +138,7 @@ class Bounded(sk.Loss):
         return float("nan") if self.calls > 2 else 0.0
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_keeps_the_network_before(train):
     with pytest.raises(sk.InputError, match="not finite in step 3") as raised:
         train(steps=5, style_loss=Bounded)

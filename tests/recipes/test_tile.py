@@ -32,6 +32,7 @@ def quick(compact, optimizer, plan):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("style_loss", "tile"), [("gram", "x"), ("gram", "y"), ("neighbors", "both")]
 )
@@ -65,6 +66,7 @@ def test_what_is_kept_of_the_photograph_fits_too(quick, photo, coffee):
     assert np.abs(expected - photo).max() > 0.05
 
 
+@pytest.mark.slow
 def test_coarse_levels_have_whole_cells_and_tile(quick, gravel):
     how = {"size": (36, 104), "pyramid": 3, "callbacks": [lambda step: step.index == 3]}
     result = quick(sk.recipes.texture, gravel, **how, tile="y")
