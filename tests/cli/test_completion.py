@@ -22,7 +22,7 @@ def completed(line):
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("stylekit tr", ["transfer"]),
+        ("stylekit trans", ["transfer"]),
         ("stylekit transfer --keep-c", ["--keep-colors"]),
         ("stylekit transfer --extractor ", ["auto", "vgg19", "compact"]),
         ("stylekit transfer --init n", ["noise"]),
