@@ -49,7 +49,7 @@ def painted(
     Raises
     ------
     InputTypeError
-        If `client` is no client, or something cannot be pickled.
+        If `client` is not a Dask client, or something cannot be pickled.
     SetupError
         If a worker cannot take part, or the cluster is lost.
     """
@@ -137,7 +137,7 @@ class Painter(WorkerPlugin):
         Raises
         ------
         SetupError
-            If the worker cannot take part; the client is told, at the latest by the first task.
+            If the worker cannot take part. The client raises it, at the latest with the first task.
         """
         self._alone = threading.Lock()
         try:

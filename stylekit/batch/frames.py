@@ -303,7 +303,7 @@ def _between(flow: FlowLike) -> Callable[[_Seen, _Seen], np.ndarray]:
             distinct = False
         if not distinct:
             fail(
-                "`flow` is no pattern of the names of files",
+                "`flow` must be a pattern of file names",
                 expected="the numbers of two frames, as in 'flows/{frame:04d}-{other:04d}.flo'",
                 received=repr(flow),
                 argument="flow",

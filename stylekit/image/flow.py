@@ -161,7 +161,7 @@ def as_flow(
     if values.dtype.kind not in "fiu":
         raise _checks.InputTypeError(
             _checks.explain(
-                f"`{name}` is no flow",
+                f"`{name}` is not a flow",
                 expected="an array of numbers [H, W, 2]",
                 received=f"{type(flow).__name__} of dtype {values.dtype}",
             ),

@@ -67,7 +67,7 @@ class Video:
     SetupError
         If imageio-ffmpeg is missing.
     InputError, InputTypeError
-        If `fps` is out of range, or `path` is no path.
+        If `fps` is out of range, or `path` is not a path.
 
     Warns
     -----
@@ -232,7 +232,7 @@ def check_video(path: str | os.PathLike[str]) -> None:
     SetupError
         If imageio-ffmpeg is missing.
     InputTypeError
-        If `path` is no path.
+        If `path` is not a path.
     """
     path = _checks.as_path(path)
     named_format(path, FORMATS)

@@ -94,7 +94,7 @@ def opened(path: Path, convention: str = "auto") -> Iterator[dict[str, Pair]]:
     Raises
     ------
     FileError
-        If it is of another network, or holds objects that are no arrays.
+        If it is of another network, or holds objects that are not arrays.
     Exception
         Whatever reading a damaged file raises.
     """

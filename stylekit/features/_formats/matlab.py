@@ -43,7 +43,7 @@ def variables(file: BinaryIO, names: tuple[str, ...]) -> dict[str, Any]:
     content = file.read()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
-        raise ValueError("it is no file of MATLAB before level 7.3")
+        raise ValueError("it is not a MATLAB file of a level before 7.3")
     found = {}
     for kind, inside in _elements(memoryview(content)[128:], order):
         if kind == _COMPRESSED:

@@ -256,7 +256,7 @@ def numpy_layers(file: BinaryIO) -> dict[str, list[np.ndarray]]:
     names |= {"numpy.dtype": _Kind, "numpy.ndarray": "", "_codecs.encode": _encoded}
     layers = _load(file, names)[0].value
     if not isinstance(layers, dict):
-        raise ValueError("it is no dict of layers")
+        raise ValueError("it is not a dict of layers")
     return {
         str(name): [one.value for one in (pair.values() if isinstance(pair, dict) else pair)]
         for name, pair in layers.items()
