@@ -75,5 +75,5 @@ def test_damaged_files_raise(rng):
             variables(io.BytesIO(content.tobytes()), ("a",))
         except Exception as error:
             assert not isinstance(error, MemoryError)
-    with pytest.raises(ValueError, match="no file of MATLAB before"):
+    with pytest.raises(ValueError, match="not a MATLAB file of a level before"):
         variables(io.BytesIO(b"MATLAB 7.3 MAT-file" + bytes(200)), ("a",))
