@@ -22,7 +22,7 @@ def test_a_flat_photograph_is_painted_flat(network):
 def test_pictures_of_a_batch_are_painted_alone(network, rng):
     pictures = rng.random((2, 16, 20, 3), "float32")
     both = ops.convert_to_numpy(network(pictures))
-    np.testing.assert_allclose(both[:1], network(pictures[:1]), atol=1e-6)
+    np.testing.assert_allclose(both[:1], network(pictures[:1]), atol=1e-5)
 
 
 def test_each_channel_of_each_picture_is_normalised(rng):
