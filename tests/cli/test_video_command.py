@@ -95,7 +95,7 @@ def test_what_is_unfit_is_one_sentence_before_tensorflow_loads(
     [
         (("-o", "in.mp4"), "--out names the video that is read"),
         (("-o", "out.mp4", "--flow", "flows:gone"), "--flow flows:gone: flows has no gone"),
-        (("-o", "out.mp4", "--flow", "{frame}"), "--flow is no pattern"),
+        (("-o", "out.mp4", "--flow", "{frame}"), "--flow must be a pattern"),
     ],
 )
 def test_what_is_unfit_later(video, option, message):
