@@ -83,7 +83,7 @@ def check_animation(path: str | os.PathLike[str]) -> None:
     SetupError
         If imageio-ffmpeg is missing for an MP4.
     InputTypeError
-        If `path` is no path.
+        If `path` is not a path.
     """
     path = _checks.as_path(path)
     _format(path)
