@@ -13,6 +13,7 @@ import math
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from numbers import Real
@@ -259,6 +260,27 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"did you mean ...?"`` with the nearest of `known`, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return "did you mean " + " or ".join(near) + "?" if near else ""
+
+
+def suggest_names(module: str) -> None:
+    """Make a module suggest the nearest public name for an attribute that it lacks.
+
+    Python itself does so only in the traceback of a script, not in a notebook, and only for names
+    that differ by a few letters.
+    """
+    scope = vars(sys.modules[module])
+    load = scope.get("__getattr__")  # a package whose names load when they are first used has one
+
+    def find(name: str) -> Any:
+        if load is not None and name in scope["__all__"]:
+            return load(name)
+        known = {each.lower(): each for each in scope["__all__"]}
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f". Did you mean: {known[near[0]]!r}?" if near else ""
+        # `name` without `obj` keeps Python from adding its own suggestion.
+        raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}", name=name)
+
+    scope["__getattr__"] = find
 
 
 def manifest_beside(path: Path) -> Path:

@@ -4,6 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ MODULES = {
 
 # From the bottom up: a module imports only from its own package and from those before it.
 PACKAGES = (
-    ("_version", "_defaults", "_checks"),
+    ("_version", "_defaults", "_checks", "_quiet"),
     ("_write",),
     ("image",),
     ("_gradient", "_npz"),
@@ -196,6 +197,29 @@ def test_every_public_name_resolves():
         assert name in dir(stylekit)
 
 
-def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="Nothing"):
-        _ = stylekit.Nothing
+@pytest.mark.parametrize(
+    ("module", "name", "nearest"),
+    [
+        ("stylekit", "stylise", "stylize"),
+        ("stylekit", "compact_vgg", "CompactVGG"),
+        ("stylekit.losses", "GramLoss", "GramStyleLoss"),
+        ("stylekit.batch", "stylize_frame", "stylize_frames"),
+        ("stylekit.image", "Nothing", None),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_suggests_the_nearest(module, name, nearest):
+    hint = f". Did you mean: {nearest!r}?" if nearest else ""
+    with pytest.raises(AttributeError) as caught:
+        getattr(importlib.import_module(module), name)
+    message = f"module {module!r} has no attribute {name!r}{hint}"
+    assert str(caught.value) == message
+    # A script's traceback, to which Python adds a suggestion of its own to others.
+    assert traceback.format_exception_only(caught.value) == [f"AttributeError: {message}\n"]
+
+
+def test_every_package_suggests_names():
+    packages = {name for module, name in PUBLIC if module is None}
+    for name in packages - {"functional"}:
+        with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+            _ = getattr(stylekit, name).Nothing
+        assert "__getattr__" in vars(getattr(stylekit, name)), name

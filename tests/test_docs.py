@@ -117,7 +117,10 @@ def test_python_of_a_page_runs(page, monkeypatch, tmp_path):
     assert isinstance(names["result"], sk.Result | sk.batch.Batch | sk.batch.StylizedVideo)
 
 
-@pytest.mark.parametrize("module", WITH_EXAMPLES)
+# The example of the whole package paints a picture.
+@pytest.mark.parametrize(
+    "module", [pytest.param(x, marks=[pytest.mark.slow] * (x == "stylekit")) for x in WITH_EXAMPLES]
+)
 def test_examples_of_docstrings_are_right(module, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert doctest.testmod(importlib.import_module(module)).failed == 0

@@ -4,6 +4,7 @@ Every function takes pictures of one size, and but for `screened_poisson` a mask
 ``float32 [H, W, 3]`` in [0, 1].
 """
 
+from stylekit._checks import suggest_names
 from stylekit.blend.paste import paste
 from stylekit.blend.poisson import poisson
 from stylekit.blend.portrait import portrait
@@ -11,3 +12,5 @@ from stylekit.blend.screened import screened_poisson
 from stylekit.blend.seam import seam, seam_mask
 
 __all__ = ["paste", "poisson", "portrait", "screened_poisson", "seam", "seam_mask"]
+
+suggest_names(__name__)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,7 +92,7 @@ def plain_errors() -> Iterator[None]:
 
 def load_tensorflow() -> None:
     """Import TensorFlow, and let it take GPU memory as it needs it."""
-    with silent_start(), on_interrupt(leave):
+    with on_interrupt(leave):
         try:
             import keras  # noqa: F401
             import tensorflow as tf
@@ -112,29 +110,6 @@ def load_tensorflow() -> None:
 def _is_worth_saying(record: logging.LogRecord) -> bool:
     """Return whether a warning of TensorFlow is for the user: each picture size has its trace."""
     return "triggered tf.function retracing" not in record.getMessage()
-
-
-@contextmanager
-def silent_start() -> Iterator[None]:
-    """Hold back what native code writes to the terminal; show it if the block fails.
-
-    TensorFlow greets every process with lines about CUDA and oneDNN, which no setting of its own
-    turns off, for they are written before its logging begins. What it logs later it also raises,
-    if it is an error.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with tempfile.TemporaryFile() as held:
-        terminal = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(terminal, held.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
 
 
 def main() -> None:

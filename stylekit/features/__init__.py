@@ -1,5 +1,6 @@
 """Networks that turn pictures into feature maps."""
 
+from stylekit._checks import suggest_names
 from stylekit.features.circular import CircularPadding
 from stylekit.features.compact import CompactVGG
 from stylekit.features.convert import convert_weights
@@ -20,3 +21,5 @@ __all__ = [
     "Window",
     "convert_weights",
 ]
+
+suggest_names(__name__)

@@ -3,6 +3,7 @@
 A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
 """
 
+from stylekit._checks import suggest_names
 from stylekit.image.animation import check_animation, write_animation
 from stylekit.image.arrays import fit_shape, picture_hash, resize
 from stylekit.image.color import match_color, match_histogram, original_colors, palette_colors
@@ -43,3 +44,5 @@ __all__ = [
     "write_image",
     "write_video",
 ]
+
+suggest_names(__name__)

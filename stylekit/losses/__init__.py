@@ -1,5 +1,6 @@
 """The terms of an objective, and the bases for one's own."""
 
+from stylekit._checks import suggest_names
 from stylekit.losses.base import Loss, Needs
 from stylekit.losses.canvas import Canvas
 from stylekit.losses.content import ContentLoss, PixelLoss
@@ -46,3 +47,5 @@ __all__ = [
     "WassersteinStyleLoss",
     "WindowGramStyleLoss",
 ]
+
+suggest_names(__name__)

@@ -3,6 +3,7 @@
 A mask is ``float32 [H, W]`` in [0, 1]; 1 means "here".
 """
 
+from stylekit._checks import suggest_names
 from stylekit.masks.color_maps.colors import ColorMasks, from_colors
 from stylekit.masks.color_maps.matching import MatchedRegions, match_regions
 from stylekit.masks.finding import find_subject
@@ -60,3 +61,5 @@ __all__ = [
     "subject",
     "threshold",
 ]
+
+suggest_names(__name__)

@@ -1,5 +1,6 @@
 """Measures of a result, for comparing methods and settings on the same pictures."""
 
+from stylekit._checks import suggest_names
 from stylekit.metrics.artifacts import chroma_noise, frame, tile_seam
 from stylekit.metrics.distances import content_distance, pareto_front, style_distance
 from stylekit.metrics.evaluation import evaluate
@@ -34,3 +35,5 @@ __all__ = [
     "tile_seam",
     "warping_error",
 ]
+
+suggest_names(__name__)

@@ -1,5 +1,6 @@
 """Named compositions of losses: functions from pictures to a `Recipe`, and what runs many."""
 
+from stylekit._checks import suggest_names
 from stylekit.recipes import presets
 from stylekit.recipes.basic import basic, stylize
 from stylekit.recipes.doodle import doodle
@@ -31,3 +32,5 @@ __all__ = [
     "sweep",
     "texture",
 ]
+
+suggest_names(__name__)

@@ -152,31 +152,48 @@ def basic(
 def stylize(
     content: PictureLike, style: PictureLike | Sequence[PictureLike], **options: Any
 ) -> Result:
-    """Paint a picture in the style of another.
+    """Paint a picture in the style of another, and return the result.
+
+    The call is short for ``recipes.basic(content, style, ...).run(...)``.
 
     Parameters
     ----------
     content : path, PIL image or array
+        The photograph. An array is ``[H, W, 3]``, RGB, uint8 or float in [0, 1].
     style : path, PIL image or array, or a list of them
+        The picture or pictures whose style is painted.
     **options
-        Those of `recipes.basic`, such as strength, size, style_loss, mask and keep_colors, and
-        those of `Recipe.run`, such as steps, extractor, plan and callbacks.
+        The options of `recipes.basic` say what is painted. The most used are ``strength`` (from 0
+        to 1, by default 0.5), ``size`` (longer side in pixels, by default 512), ``style_loss``
+        (``"neighbors"`` or ``"gram"``), ``style_scale``, ``mask`` and ``keep_colors``. The options
+        of `Recipe.run` say how: ``steps``, ``extractor``, ``plan``, ``seed``, ``callbacks``.
 
     Returns
     -------
     Result
+        ``result.image`` is the painted picture, ``float32 [H, W, 3]`` in [0, 1].
+        ``result.save("out.png")`` writes it, and ``result.plot()`` shows the losses.
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, a picture or the weights cannot be used; before the first step.
+        If an argument, a picture or the weights cannot be used. Raised before the first step.
     TransferError
-        If the run fails; it holds the image so far.
+        If the run fails. The error holds the image so far.
 
     Examples
     --------
+    Files, with VGG19, which is downloaded once:
+
     >>> import stylekit as sk
-    >>> sk.stylize("photo.jpg", "starry.jpg", strength=0.6).save("out.png")  # doctest: +SKIP
+    >>> result = sk.stylize("photo.jpg", "starry.jpg", strength=0.6)  # doctest: +SKIP
+    >>> result.save("out.png")  # doctest: +SKIP
+
+    Arrays, with the compact network that is part of the package:
+
+    >>> from skimage import data
+    >>> network = sk.CompactVGG()
+    >>> result = sk.stylize(data.astronaut(), data.coffee(), extractor=network)  # doctest: +SKIP
     """
     expected = "an option of recipes.basic or of Recipe.run"
     check_options("stylize", options, SIGNATURE.parameters, expected=expected)

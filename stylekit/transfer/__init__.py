@@ -1,5 +1,6 @@
 """The optimisation: from terms and an extractor to an image."""
 
+from stylekit._checks import suggest_names
 from stylekit.transfer.callbacks import (
     Callback,
     CSVLogger,
@@ -66,3 +67,5 @@ __all__ = [
     "device",
     "estimate_memory",
 ]
+
+suggest_names(__name__)
