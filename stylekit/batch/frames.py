@@ -1,18 +1,23 @@
-"""The frames of a video through one recipe, each from the one before: what moves is carried on."""
+"""Paint the frames of a video with one recipe, each from the one before, so they do not flicker."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
+import os
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from stylekit._checks import (
     InputTypeError,
+    as_path,
     caused_by,
     check_options,
     explain,
@@ -21,10 +26,20 @@ from stylekit._checks import (
     name_of,
     naming,
     number,
+    renamed,
+    unwritable,
 )
 from stylekit._defaults import SCENE_CUT, SIZE, TEMPORAL_WEIGHT
 from stylekit.features import FeatureExtractor
-from stylekit.image import PictureLike, as_image, optical_flow, read_flow, unoccluded, warp
+from stylekit.image import (
+    PictureLike,
+    as_image,
+    optical_flow,
+    read_flow,
+    unoccluded,
+    warp,
+    write_image,
+)
 from stylekit.image.arrays import quantise, unit_values
 from stylekit.image.flow import as_flow
 from stylekit.losses import ContentLoss, TemporalLoss
@@ -34,23 +49,28 @@ from stylekit.transfer import Plan, Pyramid, Result, Reuse
 from stylekit.transfer.style_transfer import as_extractor
 
 SHARE = 6
-"""A frame that begins from the one before takes so many times fewer steps. With fewer, the edges of
-what moves get teeth."""
+"""A frame that starts from its neighbour takes a sixth of the steps. With fewer, the edges of
+moving objects become ragged."""
+
+BLEND = 0.5
+"""Share of the warped neighbour where a further pass starts a frame, where it is not occluded: the
+delta of Ruder et al."""
 
 KEPT = 12
-"""Traces to keep; see `stylekit.batch.run`."""
+"""Number of traces to keep; see `stylekit.batch.run`."""
 
 BEGIN = ("finish", "initial", "pyramid")
-"""Options of `Recipe.run` that are of frames with which a scene begins."""
+"""Options of `Recipe.run` for the first frame of a scene."""
 
 NEAREST, MOST = 4, 50_000
-"""Pixels whose colour fills one that is not seen before, and among how many they are sought."""
+"""Pixels whose mean colour fills a pixel that was not visible before, and the most pixels among
+which they are searched."""
 
 PLACE = 0.5
-"""Distance in colour, in [0, 1], that weighs as much as the longer side of the frame."""
+"""Distance in colour, in [0, 1], that counts as much as the longer side of the frame."""
 
 FlowLike = Callable[[np.ndarray, np.ndarray], Any] | str
-"""An optical flow: a function of two frames, or a pattern of the names of files."""
+"""An optical flow: a function of two frames, or a pattern of file names."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,17 +80,22 @@ class Frame:
     Attributes
     ----------
     number : int
-        From 1.
+        Its number in the video, from 1.
     image : ndarray [H, W, 3]
         float32 in [0, 1], rounded to 8 bits.
     begins : bool
-        Whether a scene begins: it is painted as a picture of its own.
+        Whether a scene begins with it, in the direction of the pass.
     kept : float
-        Share of its pixels that are seen in the frames before; 0 where a scene begins.
+        Share of its pixels that are visible in the frames painted before; 0 where a scene begins.
     seconds : float
-        That it took, with the optical flow.
+        Time that it took, including the optical flow.
     result : Result or None
-        None if it was painted before, or is the same picture as the frame before.
+        None if it was not painted in this call: it was found, equals its neighbour, or is the first
+        of a scene in a further pass.
+    of_pass : int
+        The pass in which it was painted, from 1.
+    found : bool
+        Whether it was read from `folder`, where an earlier call left it.
     """
 
     number: int
@@ -79,6 +104,8 @@ class Frame:
     kept: float = 1.0
     seconds: float = 0.0
     result: Result | None = None
+    of_pass: int = 1
+    found: bool = False
 
 
 class _Seen(NamedTuple):
@@ -99,59 +126,75 @@ def stylize_frames(
     earlier: Sequence[int] = (1,),
     flow: FlowLike = optical_flow,
     cut: float = SCENE_CUT,
-    painted: Callable[[int], PictureLike | None] | None = None,
+    passes: int = 1,
+    folder: str | os.PathLike[str] | None = None,
+    on_frame: Callable[[Frame], Any] | None = None,
     extractor: FeatureExtractor | None = None,
     plan: Plan | None = None,
     **options: Any,
 ) -> Iterator[Frame]:
-    """Yield the frames of a video in a style, so that they do not flicker.
+    """Yield the stylised frames of a video, without flicker.
 
-    The first frame is painted as any picture. Each later one starts from the last stylised frame,
-    moved by the optical flow, and a `TemporalLoss` keeps it like that. Where something comes into
-    view there is none: there it starts from the stylised colours of the pixels that are alike in
-    the photograph, and the loss leaves it free. A frame that equals the one before is not painted
-    again. At a cut the next scene begins as the first.
+    The first frame is painted as a single picture. Each later one starts from the last stylised
+    frame, warped by the optical flow, and a `TemporalLoss` keeps it close to that. A pixel that was
+    not visible before starts from the stylised colours of similar pixels of the photograph, and the
+    loss leaves it free. A frame that equals the one before is not painted again. After a cut the
+    next scene begins as the first.
 
     Parameters
     ----------
     frames : iterable of path, PIL image or array
-        Of one size, such as `stylekit.image.Video` or a list of files. Few are held at a time.
+        Frames of one size, such as a `stylekit.image.Video` or a list of files. They are read one
+        at a time.
     style : path, PIL image or array, or a list of them
     recipe : callable
-        From a frame and a style to a `Recipe`; see `stylekit.batch.run`. Default: `recipes.basic`.
+        Returns a `Recipe` for a frame and a style; see `stylekit.batch.run`. Default:
+        `recipes.basic`.
     size : int, optional
-        Longer side in pixels. None keeps the frames' own.
+        Longer side in pixels. None keeps the size of the frames.
     steps : int, optional
-        Of a frame with which a scene begins. Default: the recipe's own.
+        Steps of the first frame of a scene. Default: the recipe's own.
     next_steps : int, optional
-        Of each other frame, at its full size. Default: a sixth of `steps`.
+        Steps of each other frame, all at full size, and of each frame in a further pass. Default: a
+        sixth of `steps`.
     temporal_weight : float
-        Of the `TemporalLoss`, at least 0: larger values flicker less, and paint over less of what
-        the flow gets wrong.
+        Weight of the `TemporalLoss`, at least 0. Larger values reduce the flicker, but keep more of
+        the errors of the optical flow.
     earlier : sequence of int
-        How many frames back to look, at least 1 each: with ``(1, 4)`` what was hidden for up to
-        three frames looks as before when it comes back. Each takes two more flows. A pixel is
-        taken from the nearest of these frames that shows it.
+        Distances to the earlier frames that are used, each at least 1. With ``(1, 4)`` a region
+        that was occluded for up to three frames looks as before when it reappears. Each distance
+        costs two more flows a frame. A pixel is taken from the nearest of these frames that shows
+        it.
     flow : callable or str
-        From a frame and another, float32 ``[H, W, 3]`` at the size of the result, to an optical
-        flow ``[H, W, 2]`` as of `stylekit.image.optical_flow`. Or a pattern of the names of .flo
-        or .npy files, such as ``"flows/{frame:04d}-{other:04d}.flo"``, with the numbers of the
+        A function of a frame and another, float32 ``[H, W, 3]`` at the size of the result, that
+        returns an optical flow ``[H, W, 2]`` as `stylekit.image.optical_flow` does. Or a pattern of
+        .flo or .npy files, such as ``"flows/{frame:04d}-{other:04d}.flo"``, with the numbers of the
         frames from 1. Both directions are needed.
     cut : float
-        In [0, 1]: a scene begins where a smaller share of the pixels is seen in the frame before.
-        0: never.
-    painted : callable, optional
-        From a frame's number to its stylised picture, if it has been painted before, or None.
+        In [0, 1]. A scene begins where a smaller share of the pixels is visible in the frame
+        before. 0: never.
+    passes : int
+        Number of passes over the video, at least 1, in alternating directions; the last one goes
+        forwards. In each further pass a frame starts from the mean of itself and its neighbour,
+        warped, and takes `next_steps` steps. Each pass takes as long as the first.
+    folder : path, optional
+        Folder in which finished frames are kept as PNG files, with all frames of the video if there
+        are several passes. A call that was interrupted continues after the last finished frame,
+        with the same result, if the other arguments are the same; that is not checked. Default:
+        none, or a temporary folder for several passes.
+    on_frame : callable, optional
+        Called with each `Frame` of every pass when it is finished.
     extractor, plan
-        See `Recipe.run`. The network is loaded once, and there is one trace for all frames, and one
-        for each coarser size with which a scene begins.
+        See `Recipe.run`. The network is loaded once. All frames share a trace, as do the coarser
+        sizes of the first frames of scenes.
     **options
-        Of the recipe and of `Recipe.run`, but for checkpoint. `initial`, `pyramid` and `finish`
-        are for the frames with which a scene begins; the network of `finish` paints the others.
+        Options of the recipe and of `Recipe.run`, except checkpoint. `initial`, `pyramid` and
+        `finish` apply to the first frame of a scene; the network of `finish` paints the others.
 
     Yields
     ------
     Frame
+        The frames of the last pass, in order.
 
     Raises
     ------
@@ -166,8 +209,12 @@ def stylize_frames(
     References
     ----------
     Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: the start, the temporal
-    loss, what is occluded, and more frames back. We leave out their passes through the video
-    forwards and backwards. The start where something comes into view is ours.
+    loss, the occlusions, the earlier frames, and the passes. We fill what comes into view with
+    similar colours, where they keep the photograph. We depart from their passes (section 4.4) in
+    these points. The first pass already paints each frame from its neighbour and not from noise, so
+    that a few passes suffice where they take 10 or more. The temporal loss is used in all passes,
+    where they disable it in the first ones. The first frame of each direction, and of each scene,
+    stays as the pass before left it.
 
     Examples
     --------
@@ -188,15 +235,16 @@ def stylize_frames(
     back = _checked(earlier)
     between = _between(flow)
     number(cut, "cut", low=0, high=1)
+    integer(passes, "passes", low=1)
     plan = Plan() if plan is None else plan
     if "size" in names:
-        options["size"] = None  # of the frame, which has it
+        options["size"] = None  # the frame already has it
     begin = {name: options.pop(name) for name in BEGIN if name in options}
     technique, how = divided(recipe, options)
     how["plan"] = plan if isinstance(plan, Reuse) else Reuse(plan, most=KEPT)
     networks: list[FeatureExtractor] = [] if extractor is None else [as_extractor(extractor)]
 
-    def paint(frame: np.ndarray, temporal: TemporalLoss, start: np.ndarray | None = None) -> Result:
+    def run(frame: np.ndarray, temporal: TemporalLoss, start: np.ndarray | None = None) -> Result:
         made = recipe(frame, read, **technique)
         if not isinstance(made, Recipe):
             raise InputTypeError(
@@ -210,7 +258,7 @@ def stylize_frames(
             )
         if not networks:
             networks.append(as_extractor(made.extractor))
-        # By content alone there is nothing to keep: a recipe then returns the frame as it is.
+        # With the content loss alone a recipe returns the frame, and there is nothing to keep.
         idle = not any(
             loss.weight for loss in made.losses.values() if not isinstance(loss, ContentLoss)
         )
@@ -222,8 +270,8 @@ def stylize_frames(
             count = -(-(made.steps if steps is None else steps) // SHARE)
             count = count if next_steps is None else next_steps
             network = begin["finish"][0] if begin.get("finish") else networks[0]
-            # As a further round at the full size, by neighbours: they are sought once, and around
-            # what was painted before. Coarse levels would lay out the strokes anew.
+            # A further round at full size: neighbours are matched once, around what was painted
+            # before. Coarse levels would lay out the strokes anew.
             longer = max(frame.shape[:2])
             last = Pyramid([longer, longer], [0, 1])
             result = made.run(count, extractor=network, initial=start, pyramid=last, **how)
@@ -231,43 +279,140 @@ def stylize_frames(
             raise KeyboardInterrupt
         return result
 
-    seen: deque[_Seen] = deque(maxlen=max(back))
-    index = 0
-    for index, picture in enumerate(frames, 1):
+    def paint(index: int, frame: np.ndarray, own: np.ndarray | None, seen: deque[_Seen]) -> Frame:
+        """Paint a frame; `own` is its picture of the pass before."""
         started = time.perf_counter()
+        before = _moved(frame, index, seen, back, between)
+        share = 0.0 if before is None else float(before[1].mean())
+        result = None
+        if before is None or share < cut:
+            seen.clear()
+            begins, share = True, 0.0
+            if own is None:
+                nothing = np.zeros(frame.shape[:2], np.float32)
+                result = run(frame, TemporalLoss(frame, nothing, weight=temporal_weight))
+        else:
+            begins, (moved, weights) = False, before
+            if own is None:
+                start = _filled(moved, weights, frame)
+            else:
+                start = own + BLEND * weights[..., np.newaxis] * (moved - own)
+            result = run(frame, TemporalLoss(moved, weights, weight=temporal_weight), start)
+        image = own
+        if result is not None:  # rounded as if it had been read from a file
+            image = unit_values(quantise(result.image, 8), "image")
+        assert image is not None
+        return Frame(index, image, begins, share, time.perf_counter() - started, result)
+
+    with contextlib.ExitStack() as stack:
+        if folder is None and passes > 1:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+        store = _Store(folder)
+        count = store.keep(_sized(frames, size)) if passes > 1 else 0
+        for turn in range(store.reached(passes), passes + 1):
+            store.forget(turn - 2)
+            backwards = (passes - turn) % 2
+            numbered = store.frames(count, backwards) if passes > 1 else _sized(frames, size)
+            seen: deque[_Seen] = deque(maxlen=max(back))
+            for index, frame in numbered:
+                found = store.picture(turn, index)
+                if found is not None:
+                    made = Frame(index, found, found=True)
+                elif seen and np.array_equal(frame, seen[-1].frame):
+                    made = Frame(index, seen[-1].image)
+                else:
+                    made = paint(index, frame, store.picture(turn - 1, index), seen)
+                made = dataclasses.replace(made, of_pass=turn)
+                if found is None:
+                    store.add(made)
+                seen.append(_Seen(index, frame, made.image))
+                if on_frame is not None:
+                    on_frame(made)
+                if turn == passes:
+                    yield made
+
+
+def kept_picture(folder: Path, of_pass: int, number: int) -> Path:
+    """Return the file in which `stylize_frames` keeps a stylised frame."""
+    return folder / f"{of_pass}-{number:06d}.png"
+
+
+class _Store:
+    """The frames of a video and their pictures of the last two passes, as PNG files.
+
+    Without a folder it keeps nothing.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+        self._folder = None if folder is None else as_path(folder, "folder")
+        if self._folder is not None:
+            try:
+                self._folder.mkdir(exist_ok=True)
+            except OSError as error:
+                what = f"the folder {self._folder}"
+                raise unwritable(what, self._folder, error, "folder") from error
+
+    def keep(self, frames: Iterable[tuple[int, np.ndarray]]) -> int:
+        """Write the frames of a video; return their number."""
+        index = 0
+        for index, frame in frames:
+            self._write(self._frame(index), frame)
+        return index
+
+    def frames(self, count: int, backwards: bool) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the numbers and the frames in the direction of a pass."""
+        numbers = range(1, count + 1)
+        for index in reversed(numbers) if backwards else numbers:
+            yield index, as_image(self._frame(index), "folder")
+
+    def add(self, made: Frame) -> None:
+        """Write the picture of a frame, if there is a folder."""
+        if self._folder is not None:
+            self._write(kept_picture(self._folder, made.of_pass, made.number), made.image)
+
+    def picture(self, of_pass: int, number: int) -> np.ndarray | None:
+        """Return the picture of a frame, or None if there is none."""
+        if self._folder is None or not kept_picture(self._folder, of_pass, number).exists():
+            return None
+        return as_image(kept_picture(self._folder, of_pass, number), "folder")
+
+    def reached(self, passes: int) -> int:
+        """Return the last pass that has pictures, or 1."""
+        return max((turn for turn in range(2, passes + 1) if self._pictures(turn)), default=1)
+
+    def forget(self, of_pass: int) -> None:
+        """Remove the pictures of a pass."""
+        for path in self._pictures(of_pass):
+            path.unlink()
+
+    def _pictures(self, of_pass: int) -> list[Path]:
+        return [] if self._folder is None else [*self._folder.glob(f"{of_pass}-*.png")]
+
+    def _frame(self, number: int) -> Path:
+        assert self._folder is not None  # several passes have one
+        return self._folder / f"frame-{number:06d}.png"
+
+    @staticmethod
+    def _write(path: Path, image: np.ndarray) -> None:
+        with renamed(path="folder"):
+            write_image(path, image)
+
+
+def _sized(frames: Iterable[PictureLike], size: int | None) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the numbers and the frames at the size of the result; refuse frames that differ."""
+    shape = None
+    for index, picture in enumerate(frames, 1):
         frame = as_image(picture, "frames", size)
-        if seen and frame.shape != seen[-1].frame.shape:
+        shape = shape or frame.shape
+        if frame.shape != shape:
             fail(
                 f"frame {index} differs in size from those before",
-                expected=f"{seen[-1].frame.shape[1]}x{seen[-1].frame.shape[0]} pixels",
+                expected=f"{shape[1]}x{shape[0]} pixels",
                 received=f"{frame.shape[1]}x{frame.shape[0]}",
                 argument="frames",
             )
-        known = None if painted is None else painted(index)
-        if known is not None:
-            made = Frame(index, as_image(known, "painted"))
-        elif seen and np.array_equal(frame, seen[-1].frame):
-            made = Frame(index, seen[-1].image)
-        else:
-            before = _moved(frame, index, seen, back, between)
-            kept = 0.0
-            if before is not None and (share := float(before[1].mean())) >= cut:
-                moved, weights = before
-                temporal, kept = TemporalLoss(moved, weights, weight=temporal_weight), share
-                result = paint(frame, temporal, _filled(moved, weights, frame))
-            else:
-                before = None
-                seen.clear()
-                nothing = np.zeros(frame.shape[:2], np.float32)
-                temporal = TemporalLoss(frame, nothing, weight=temporal_weight)
-                result = paint(frame, temporal)
-            # Of 8 bits, as it is when it is read again.
-            image = unit_values(quantise(result.image, 8), "image")
-            seconds = time.perf_counter() - started
-            made = Frame(index, image, before is None, kept, seconds, result)
-        seen.append(_Seen(index, frame, made.image))
-        yield made
-    if not index:
+        yield index, frame
+    if shape is None:
         fail("there are no frames", expected="at least one", argument="frames")
 
 

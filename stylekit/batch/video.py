@@ -1,4 +1,4 @@
-"""A video file in, a video file out; what is finished is kept when it is cut off."""
+"""Paint a video file; a run that was interrupted continues after the last finished frame."""
 
 from __future__ import annotations
 
@@ -20,43 +20,45 @@ from stylekit._checks import (
     integer,
     manifest_beside,
     renamed,
-    unwritable,
 )
 from stylekit._write import replacing
-from stylekit.batch.frames import Frame, check_names, stylize_frames
+from stylekit.batch.frames import Frame, check_names, kept_picture, stylize_frames
 from stylekit.batch.listing import Job
 from stylekit.batch.runner import alone
 from stylekit.batch.work import HIDDEN, Work
-from stylekit.image import Video, check_video, write_image, write_video
+from stylekit.image import Video, check_video, write_video
 from stylekit.recipes import Recipe, basic
 from stylekit.transfer import Plan, Step
 from stylekit.transfer.callbacks import as_callbacks, tqdm
 from stylekit.transfer.style_transfer import as_extractor
 
-OWN = ("size", "steps", "next_steps", "temporal_weight", "earlier", "flow", "cut")
-"""Options of `stylize_frames` that say what is painted."""
+OWN = ("size", "steps", "next_steps", "temporal_weight", "earlier", "flow", "cut", "passes")
+"""Options of `stylize_frames` on which the result depends."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StylizedVideo:
-    """What became of a video.
+    """The outcome of `stylize_video`.
 
     Attributes
     ----------
     path : pathlib.Path
-        The video; it is not there if it was cut off.
+        The video. It does not exist if the run was interrupted.
     frames : int
-        That are painted.
+        Number of frames that are finished in the pass `of_pass`.
     found : int
-        That were painted before.
+        How many of them an earlier call had finished.
     interrupted : bool
-        Whether it was cut off; the same call goes on.
+        Whether the run was interrupted. The same call continues it.
+    of_pass : int
+        The pass that was reached, from 1.
     """
 
     path: Path
     frames: int
     found: int
     interrupted: bool
+    of_pass: int = 1
 
 
 def stylize_video(
@@ -72,33 +74,34 @@ def stylize_video(
     progress: bool = True,
     **options: Any,
 ) -> StylizedVideo:
-    """Paint a video in a style, with its sound.
+    """Paint a video in a style and keep its sound.
 
     Parameters
     ----------
     video, style : path
-        The video, as of `stylekit.image.Video`, and the style picture.
+        The video, any that `stylekit.image.Video` reads, and the style picture.
     out : path
-        The video to write, as of `stylekit.image.write_video`. Its manifest goes beside it.
+        The video to write, in a format of `stylekit.image.write_video`. Its manifest is written
+        beside it.
     fps : float, optional
         Frames a second. Default: those of the video.
     sound : bool
-        Whether the sound is taken over.
+        Whether the sound is copied.
     quality : int
         See `write_video`.
     recipe
         See `stylize_frames`.
     on_frame : callable, optional
-        Given each `Frame`.
+        Called with each `Frame` of every pass when it is finished.
     progress : bool
-        Whether a bar is shown.
+        Whether a progress bar is shown.
     **options
-        Of `stylize_frames`, but for `painted`.
+        Options of `stylize_frames`, except `folder`.
 
     Returns
     -------
     StylizedVideo
-        Also when it is interrupted (Ctrl-C, the notebook's stop button).
+        Also when the run is interrupted (Ctrl-C, the notebook's stop button).
 
     Raises
     ------
@@ -109,10 +112,10 @@ def stylize_video(
 
     Notes
     -----
-    Finished frames are written as PNG to ``.stylekit`` beside the video, and removed when that is
-    written. Started again, it goes on after the last of them, with the same result, if the video,
-    the style and all options are the same; else it begins anew. A video that is finished is left as
-    it is. What cannot be compared is code, and files of flows.
+    Finished frames are kept as PNG files in the folder ``.stylekit`` beside the video until that is
+    written. If the video, the style and all options are the same, the next call continues after the
+    last of them, with the same result; otherwise it starts anew. A finished video is not painted
+    again. Changes to code and to files of optical flows are not noticed.
 
     Examples
     --------
@@ -141,13 +144,14 @@ def stylize_video(
     extractor = None if extractor is None else as_extractor(extractor)
     signature = inspect.signature(stylize_frames).parameters
     settings = {name: signature[name].default for name in OWN} | options
+    passes = integer(settings["passes"], "passes", low=1)
     about = _About(
         Work(recipe, extractor, plan, settings, 1, 8, False),
         Job(source.path, as_path(style, "style"), out),
         {"fps": str(source.fps), "sound": bool(sound), "quality": quality},
     )
     if out.exists() and (held := about.same(beside)):
-        return StylizedVideo(out, held["frames"], held["frames"], False)
+        return StylizedVideo(out, held["frames"], held["frames"], False, passes)
     folder = out.parent / HIDDEN / out.name
     owner = f"{out} is being written by another run"
     with contextlib.ExitStack() as stack:
@@ -155,46 +159,43 @@ def stylize_video(
         manifest = folder / "manifest.json"
         if not about.same(manifest):
             shutil.rmtree(folder, ignore_errors=True)
-        bar = stack.enter_context(_bar(source.count, progress))
-
-        def picture(number: int) -> Path:
-            return folder / f"{number:06d}.png"
-
-        def before(number: int) -> Path | None:
-            return picture(number) if picture(number).exists() else None
+        stack.callback(lambda: manifest.exists() or shutil.rmtree(folder, ignore_errors=True))
+        bar = stack.enter_context(_bar(source.count * passes, progress))
+        state = StylizedVideo(out, 0, 0, True)
 
         def tell(step: Step) -> None:
             bar.set_postfix_str(f"step {step.index} of {step.steps}", refresh=False)
             bar.update(0)
 
-        painted = found = 0
-        frames = stylize_frames(
-            source, style, recipe=recipe, painted=before, extractor=extractor, plan=plan,
-            callbacks=[tell, *callbacks], **options,
+        def finished(frame: Frame) -> None:
+            nonlocal state
+            if frame.of_pass > state.of_pass:
+                state = StylizedVideo(out, 0, 0, True, frame.of_pass)
+            frames, found = state.frames + 1, state.found + frame.found
+            state = dataclasses.replace(state, frames=frames, found=found)
+            if not manifest.exists():
+                about.begin(manifest, frame)
+            bar.update((state.of_pass - 1) * source.count + frames - bar.n)
+            if on_frame is not None:
+                on_frame(frame)
+
+        painted = stylize_frames(
+            source, style, recipe=recipe, folder=folder, on_frame=finished, extractor=extractor,
+            plan=plan, callbacks=[tell, *callbacks], **options,
         )  # fmt: skip
         try:
-            with renamed(path="video", frames="video"):
-                for frame in frames:
-                    if before(frame.number):
-                        found += 1
-                    else:
-                        if not folder.exists():
-                            about.begin(manifest, frame)
-                        with renamed(path="out"):
-                            write_image(picture(frame.number), frame.image)
-                    painted += 1
-                    bar.update()
-                    if on_frame is not None:
-                        on_frame(frame)
+            with renamed(path="video", frames="video", folder="out"):
+                for _ in painted:
+                    pass
         except KeyboardInterrupt:
-            return StylizedVideo(out, painted, found, True)
+            return state
         with renamed(path="out"):
             track = source.path if sound else None
-            paths = (picture(number) for number in range(1, painted + 1))
+            paths = (kept_picture(folder, passes, k) for k in range(1, state.frames + 1))
             write_video(out, paths, source.fps, sound=track, quality=quality)
-            about.end(manifest, beside, painted)
+            about.end(manifest, beside, state.frames)
         shutil.rmtree(folder)
-    return StylizedVideo(out, painted, found, False)
+    return dataclasses.replace(state, interrupted=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,28 +207,24 @@ class _About:
     saved: dict[str, Any]
 
     def same(self, path: Path) -> dict[str, Any] | None:
-        """Return a manifest that is of the same video, style and options, or None."""
+        """Return a manifest of the same video, style and options, or None."""
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
             about = held["video"]
             same = about["made_from"] == self._made_from
             same = same and about["weights"] == self.work.weights(about["layers"])
             return held if same else None
-        except (OSError, ValueError, KeyError, TypeError):  # none, or another's
+        except (OSError, ValueError, KeyError, TypeError):  # missing, or of another program
             return None
 
     def begin(self, path: Path, frame: Frame) -> None:
-        """Make the folder of the frames, and write what they are made from."""
+        """Write what the frames are made from, once the first is painted."""
         assert frame.result is not None  # the first is painted
         manifest = frame.result.manifest
         terms = manifest.get("before", manifest)["terms"].values()
         layers = list(dict.fromkeys(layer for term in terms for layer in term.get("layers", ())))
         about = {"made_from": self._made_from, "layers": layers}
         about["weights"] = self.work.weights(layers)
-        try:
-            path.parent.mkdir()
-        except OSError as error:
-            raise unwritable(f"the folder {path.parent}", path.parent, error, "out") from error
         self._write(path, manifest | {"video": about})
 
     def end(self, path: Path, beside: Path, frames: int) -> None:
@@ -245,5 +242,5 @@ class _About:
 
 
 def _bar(count: int, shown: bool) -> Any:
-    # The file's own length may be wrong: then the bar has no end.
+    # The length that the file states may be wrong, or missing: then the bar has no end.
     return tqdm(total=count or None, unit="frame", disable=not shown, miniters=0)

@@ -1,4 +1,5 @@
 import functools
+import tempfile
 import weakref
 
 import numpy as np
@@ -10,7 +11,7 @@ import stylekit as sk
 from stylekit._checks import StylekitError
 from stylekit.batch import frames as module
 from stylekit.batch import stylize_frames
-from stylekit.image import resize
+from stylekit.image import as_image, resize
 from stylekit.metrics import warping_error
 
 HEIGHT, WIDTH, MOVE = 40, 48, 2
@@ -22,7 +23,7 @@ def pan(x):
 
 def moving(photo, count=3):
     """Return frames in which all moves left by `MOVE` pixels."""
-    wide = ndimage.gaussian_filter(photo / 255, (4, 4, 0))[::6, ::6].astype(np.float32)
+    wide = as_image(ndimage.gaussian_filter(photo, (4, 4, 0))[::6, ::6])
     return [wide[:HEIGHT, MOVE * i : MOVE * i + WIDTH] for i in range(count)]
 
 
@@ -121,12 +122,74 @@ def test_at_strength_0_the_frames_are_as_they_were(run, clip):
         np.testing.assert_allclose(one.image, frame, atol=1 / 509)
 
 
-def test_what_was_painted_before_is_gone_on_from(run, clip):
-    whole = list(run(clip))
-    held = {1: whole[0].image, 2: whole[1].image}
-    again = list(run(clip, painted=held.get))
+def stopped(video, of_pass, number):
+    """Paint a video up to a frame of a pass."""
+
+    def stop(frame):
+        if (frame.of_pass, frame.number) == (of_pass, number):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(video(on_frame=stop))
+
+
+def test_an_interrupted_call_continues(run, clip, tmp_path):
+    video = functools.partial(run, clip, folder=tmp_path / "kept")
+    stopped(video, 1, 2)
+    again = list(video())
+    assert [one.found for one in again] == [True, True, False]
     assert [one.result is None for one in again] == [True, True, False]
-    np.testing.assert_array_equal(again[2].image, whole[2].image)
+    for one, other in zip(again, run(clip), strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_passes_alternate_and_the_last_goes_forwards(run, clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    told = []
+    frames = list(run(clip, passes=3, next_steps=0, on_frame=told.append))
+    assert [one.number for one in told] == [1, 2, 3, 3, 2, 1, 1, 2, 3]
+    assert [one.of_pass for one in told] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert [one.number for one in frames] == [1, 2, 3]
+    assert not list(tmp_path.iterdir())
+    second = {one.number: one for one in told if one.of_pass == 2}
+    assert frames[0].begins and frames[0].result is None
+    np.testing.assert_array_equal(frames[0].image, second[1].image)
+
+
+def test_a_further_pass_starts_from_the_mean_of_a_frame_and_its_neighbour(run, clip):
+    told = []
+    _, two, three = run(clip, passes=2, next_steps=0, on_frame=told.append)
+    own = next(one for one in told if (one.of_pass, one.number) == (1, 3)).image
+    expected = (own + np.roll(two.image, -MOVE, axis=1)) / 2
+    expected[:, -MOVE:] = own[:, -MOVE:]  # not visible in the neighbour
+    np.testing.assert_allclose(three.image, expected, atol=1 / 255)
+
+
+@pytest.mark.parametrize(("of_pass", "number"), [(1, 2), (1, 1), (2, 2)])
+def test_an_interrupted_pass_continues(run, clip, tmp_path, of_pass, number):
+    video = functools.partial(run, clip, passes=2, folder=tmp_path / "kept")
+    stopped(video, of_pass, number)
+    told = []
+    again = list(video(on_frame=told.append))
+    passes = [1, 1, 1, 2, 2, 2] if of_pass == 1 else [2, 2, 2]
+    assert [one.of_pass for one in told] == passes
+    assert sum(one.found for one in told) == len(clip) + 1 - number if of_pass == 1 else number
+    for one, other in zip(again, run(clip, passes=2), strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_several_passes_hold_few_frames(run, clip):
+    held, most = [], []
+
+    def look(image):
+        held.append(weakref.ref(image))
+        most.append(sum(one() is not None for one in held))
+        return image
+
+    frames = (look(np.array(frame)) for frame in clip * 3)
+    video = run(frames, passes=2, next_steps=0, on_frame=lambda made: look(made.image))
+    assert sum(1 for _ in video) == 9
+    assert max(most) <= 4
 
 
 def test_frames_are_taken_one_by_one(run, clip):
@@ -210,6 +273,8 @@ def test_neighbours_and_the_flow_that_is_computed(clip, style, network):
         ({"earlier": ()}, "earlier", "is empty"),
         ({"earlier": (0,)}, "earlier", "out of range"),
         ({"cut": 2}, "cut", "out of range"),
+        ({"passes": 0}, "passes", "out of range"),
+        ({"folder": "no/such"}, "folder", "cannot be written"),
         ({"flow": 3}, "flow", "cannot be used"),
         ({"flow": "flows/a.flo"}, "flow", "pattern"),
         ({"flow": "{frame}-{next}.flo"}, "flow", "pattern"),

@@ -90,13 +90,36 @@ def test_a_video_that_is_broken_off_goes_on(run):
     cut = run("coffee.png", "out.mp4", on_frame=stop)
     assert (cut.interrupted, cut.frames, cut.found) == (True, 2, 0)
     assert not Path("out.mp4").exists()
-    names = {"000001.png", "000002.png", "manifest.json"}
+    names = {"1-000001.png", "1-000002.png", "manifest.json"}
     assert {path.name for path in Path(".stylekit/out.mp4").iterdir()} == names
     done = run("coffee.png", "out.mp4", on_frame=rest.append)
     assert (done.interrupted, done.frames, done.found) == (False, COUNT, 2)
     assert [frame.result is None for frame in rest] == [True, True, False, False]
     for one, other in zip(images(rest), images(whole), strict=True):
         np.testing.assert_array_equal(one, other)
+    assert not Path(".stylekit").exists()
+
+
+def test_a_video_of_several_passes_goes_on(run):
+    def stop(frame):
+        if (frame.of_pass, frame.number) == (1, 3):
+            raise KeyboardInterrupt
+
+    told, how = [], {"passes": 2, "next_steps": 0}
+    cut = run("coffee.png", "out.mp4", on_frame=stop, **how)
+    assert (cut.interrupted, cut.of_pass, cut.frames) == (True, 1, 2)
+    done = run("coffee.png", "out.mp4", on_frame=told.append, **how)
+    assert (done.interrupted, done.of_pass, done.frames, done.found) == (False, 2, COUNT, 0)
+    assert [one.number for one in told if one.found] == [4, 3]
+    assert len(list(Video("out.mp4"))) == COUNT
+    assert json.loads(Path("out.json").read_text())["frames"] == COUNT
+    assert run("coffee.png", "out.mp4", **how).of_pass == 2
+    assert not Path(".stylekit").exists()
+
+
+def test_a_run_that_fails_leaves_no_frames(run):
+    with pytest.raises(StylekitError, match="does not exist"):
+        run("coffee.png", "out.mp4", passes=2, mask="gone.png")
     assert not Path(".stylekit").exists()
 
 
@@ -133,8 +156,9 @@ def test_two_runs_do_not_write_one_video(run):
         ({"out": "note.mp4"}, "out", "note.json would be overwritten"),
         ({"fps": 0}, "fps", "out of range"),
         ({"quality": 99}, "quality", "out of range"),
+        ({"passes": 0}, "passes", "out of range"),
         ({"strenght": 1}, "strenght", "Did you mean strength"),
-        ({"painted": None}, "painted", "no option"),
+        ({"folder": "here"}, "folder", "no option"),
         ({"earlier": (0,)}, "earlier", "out of range"),
         ({"flow": lambda one, other: one}, "flow", "another shape"),
     ],
@@ -160,7 +184,8 @@ def test_killed_it_ends_as_if_it_had_been_left_alone(run):
         process = subprocess.Popen([*LINE, "cut.mp4"])
         try:
             while (
-                process.poll() is None and not Path(f".stylekit/cut.mp4/00000{number}.png").exists()
+                process.poll() is None
+                and not Path(f".stylekit/cut.mp4/1-00000{number}.png").exists()
             ):
                 time.sleep(0.01)
             assert process.poll() is None, "it has ended"

@@ -1,18 +1,27 @@
-"""How much stylised videos flicker: a pan, a zoom, and something that moves over a background.
+"""How much stylised videos flicker, and whether they drift: three made clips, or a video file.
 
-    python tests/benchmarks/flicker.py STYLE [--width 640] [--frames 8] [--clips pan zoom object]
-        [--weights FILE] [--pictures FOLDER] [--options NAME=VALUE ...]
+    python tests/benchmarks/flicker.py STYLE [--width 640] [--frames 8]
+        [--clips pan zoom object FILE ...] [--weights FILE] [--pictures FOLDER]
+        [--judge NUMBER ...] [--options NAME=VALUE ...]
 
-The clips are made of photographs of scikit-image, so that their flow is known: the warping error is
-taken by it, not by the flow that is estimated. In the table: the clip itself, each frame painted
-alone, and `stylize_frames` with the options given, such as temporal_weight=30 or
-style_loss="gram"; the error of the last divided by that of frames alone, which is to be at most
-0.5; and the median seconds of a processor a frame, but for the first, of both. Without --weights
-the bundled network paints. FOLDER gets a strip of the last four frames of each.
+The clips pan, zoom and object, in which something moves over a background, are made of photographs
+of scikit-image. Their flow is known: the warping error is taken by it, not by the flow that is
+estimated. Of a video file the first frames are taken, and the flow is estimated as `stylize_frames`
+does by default: an error of the flow that both make alike is not seen.
+
+In the table: the clip itself, each frame painted alone, and `stylize_frames` with the options
+given, such as temporal_weight=30 or style_loss="gram"; the error of the last divided by that of
+frames alone, which is to be at most 0.5; and the median seconds of a processor a frame, but for the
+first, of both. With --judge only frames of these numbers are painted alone, and a second table
+compares them with those of the video: the metrics near, cover, self and chroma of
+`sk.metrics.evaluate`, the mean colour, and the sharpness, which is the root of the mean square
+gradient. Without --weights the bundled network paints and judges. FOLDER gets a strip of the last
+four frames of each, or of those that are judged.
 """
 
 import argparse
 import ast
+import itertools
 import time
 from pathlib import Path
 
@@ -21,7 +30,7 @@ from scipy import ndimage
 from skimage import data
 
 import stylekit as sk
-from stylekit.metrics import warping_error
+from stylekit.metrics import evaluate, warping_error
 
 
 def sampled(photo, rows, columns):
@@ -95,10 +104,30 @@ def _same(flows, masks, i):
     return same
 
 
+def of_file(path, width, count):
+    """Return the first frames of a video, their estimated flows, and where these are consistent."""
+    source = itertools.islice(sk.image.Video(path), count)
+    frames = [sk.image.as_image(frame, size=width) for frame in source]
+    flows, same = [None], [None]
+    for before, frame in itertools.pairwise(frames):
+        flows.append(sk.image.optical_flow(frame, before))
+        same.append(sk.image.unoccluded(flows[-1], sk.image.optical_flow(before, frame)))
+    return frames, flows, same
+
+
 def error(frames, flows, same):
     """Return the mean warping error of a clip."""
     pairs = range(1, len(frames))
     return np.mean([warping_error(frames[i], frames[i - 1], flows[i], same[i]) for i in pairs])
+
+
+def judged(image, frame, style, network):
+    """Return the cells of a frame: four metrics, the mean colour, and the sharpness."""
+    found = evaluate(image, content=frame, style=style, extractor=network)
+    cells = [f"{found[name]:.3f}" for name in ("near", "cover", "self", "chroma")]
+    cells.append(" ".join(f"{value:.3f}" for value in image.mean(axis=(0, 1))))
+    gradients = np.gradient(image.mean(axis=-1))
+    return [*cells, f"{np.sqrt(np.mean(np.square(gradients))):.4f}"]
 
 
 def main():
@@ -109,6 +138,7 @@ def main():
     parser.add_argument("--clips", nargs="+", default=["pan", "zoom", "object"])
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--judge", nargs="+", type=int, default=[], metavar="NUMBER")
     parser.add_argument("--options", nargs="+", default=[], metavar="NAME=VALUE")
     args = parser.parse_args()
     network = sk.VGG19(args.weights) if args.weights else sk.CompactVGG()
@@ -116,18 +146,19 @@ def main():
         name: ast.literal_eval(value)
         for name, value in (option.split("=", 1) for option in args.options)
     }
-    own = ("next_steps", "temporal_weight", "earlier", "cut")
+    own = ("next_steps", "temporal_weight", "earlier", "cut", "passes")
     alone_options = {name: value for name, value in options.items() if name not in own}
     how = {"size": None, "extractor": network}
     plan = sk.Reuse()
     print("clip | itself | alone | video | video/alone | s alone | s video | kept")
     made = clips(args.width, args.frames)
     for name in args.clips:
-        frames, flows, same = made[name]
-        alone, seconds = [], []
-        for frame in frames:
+        frames, flows, same = made[name] if name in made else of_file(name, args.width, args.frames)
+        name, alone, seconds = Path(name).stem, {}, []
+        for number in args.judge or range(1, len(frames) + 1):
             began = time.process_time()
-            alone.append(sk.stylize(frame, args.style, plan=plan, **how, **alone_options).image)
+            result = sk.stylize(frames[number - 1], args.style, plan=plan, **how, **alone_options)
+            alone[number] = result.image
             seconds.append(time.process_time() - began)
         video, times, began = [], [], time.process_time()
         for frame in sk.batch.stylize_frames(frames, args.style, plan=plan, **how, **options):
@@ -135,15 +166,33 @@ def main():
             times.append(time.process_time() - began)
             began = time.process_time()
         images = [frame.image for frame in video]
-        errors = [error(one, flows, same) for one in (frames, alone, images)]
-        cells = [f"{one:.4f}" for one in errors] + [f"{errors[2] / errors[1]:.2f}"]
+        clip, stylised = (error(one, flows, same) for one in (frames, images))
+        cells = [f"{clip:.4f}", "", f"{stylised:.4f}", ""]
+        if not args.judge:
+            painted = error(list(alone.values()), flows, same)
+            cells = [
+                f"{clip:.4f}",
+                f"{painted:.4f}",
+                f"{stylised:.4f}",
+                f"{stylised / painted:.2f}",
+            ]
         cells += [f"{np.median(one[1:]):.1f}" for one in (seconds, times)]
         cells.append(f"{np.mean([frame.kept for frame in video[1:]]):.0%}")
         print(" | ".join([name, *cells]), flush=True)
+        shown = args.judge or range(len(frames) - 3, len(frames) + 1)
+        if args.judge:
+            print("frame | near | cover | self | chroma | colour | sharpness")
+        for number in args.judge:
+            for what, image in (("alone", alone[number]), ("video", images[number - 1])):
+                cells = judged(image, frames[number - 1], args.style, network)
+                print(" | ".join([f"{number} {what}", *cells]), flush=True)
         if args.pictures:
             args.pictures.mkdir(parents=True, exist_ok=True)
-            strips = [np.concatenate(one[-4:], axis=1) for one in (frames, alone, images)]
-            sk.write_image(args.pictures / f"{name}.png", np.concatenate(strips))
+            rows = [
+                np.concatenate([one[number] for number in shown], axis=1)
+                for one in (dict(enumerate(frames, 1)), alone, dict(enumerate(images, 1)))
+            ]
+            sk.write_image(args.pictures / f"{name}.png", np.concatenate(rows))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,11 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(video, monkeypatch)
     assert done.exit_code == 130, done.output
     assert done.stdout == "out.mp4: 2 frames (interrupted); the same command goes on\n"
     assert video(*line).stdout == "out.mp4: 3 frames, 2 of them before\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(sk.batch, "stylize_video", lambda *a, **k: stylize(*a, on_frame=stop, **k))
+        done = video(*line, "--passes", 2)
+    told = "out.mp4: 2 frames of pass 1 of 2 (interrupted); the same command goes on\n"
+    assert done.stdout == told
 
 
 @pytest.mark.parametrize(
@@ -73,6 +78,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(video, monkeypatch)
         (("in.mp4", "coffee.png", "-o", "out.mp4", "--cut", "2"), "--cut is out of range"),
         (("in.mp4", "coffee.png", "-o", "out.mp4", "--earlier", "1,0"), "--earlier is out of ran"),
         (("in.mp4", "coffee.png", "-o", "out.mp4", "--earlier", "a"), "--earlier is not a whole"),
+        (("in.mp4", "coffee.png", "-o", "out.mp4", "--passes", "0"), "--passes is out of range"),
         (("in.mp4", "coffee.png", "-o", "out.mp4", "--flow", "tvl2"), "--flow is unknown"),
         (("in.mp4", "coffee.png", "-o", "out.mp4", "--strength", "2"), "--strength is out of ran"),
     ],

@@ -74,6 +74,15 @@ class VideoOptions(ContentOptions):
             help="A scene begins where a smaller share of a frame is seen in the one before.",
         ),
     ] = SCENE_CUT
+    passes: Annotated[
+        int,
+        within(
+            low=1,
+            whole=True,
+            help="Passes over the video, in alternating directions. Each takes as long as the "
+            "first.",
+        ),
+    ] = 1
     fps: Annotated[
         float | None,
         within(
@@ -96,6 +105,7 @@ class VideoOptions(ContentOptions):
             "temporal_weight": self.temporal_weight,
             "earlier": whole_numbers(self.earlier, "--earlier"),
             "cut": self.cut,
+            "passes": self.passes,
         }
         if self.flow is not None:
             given["flow"] = self.flow if "{" in self.flow else resolved(self.flow, "--flow")
@@ -149,6 +159,8 @@ def video(
             **options,
         )
     told = f"{done.path}: {done.frames} frame{'s' * (done.frames != 1)}"
+    if done.interrupted and run.passes > 1:
+        told += f" of pass {done.of_pass} of {run.passes}"
     if done.found:
         told += f", {done.found} of them before"
     if done.interrupted:
