@@ -1,8 +1,9 @@
 """The mathematics of the losses as pure functions of tensors, in `keras.ops`.
 
-Feature maps are ``[B, h, w, C]``, masks ``[1, h, w, 1]`` or ``[B, h, w, 1]`` in [0, 1]; a mask of
-`None` means all ones. Every function keeps float64 (for numeric gradients) and computes in float32
-when it is given half precision, because sums over a picture overflow float16.
+Feature maps have the shape ``[B, h, w, C]``, and masks ``[1, h, w, 1]`` or ``[B, h, w, 1]`` with
+values in [0, 1]. A mask of None means all ones. Every function computes in float64 for float64
+input, so that numeric gradients can be checked, and otherwise in float32: sums over a picture
+overflow float16.
 """
 
 from __future__ import annotations
@@ -19,28 +20,32 @@ from stylekit._gradient import own_gradient
 from stylekit.image.arrays import tiled_axes
 
 Tensor = Any
-"""A tensor of Keras's backend, which has no type of its own."""
+"""A tensor of Keras's backend. Keras has no common type for these tensors."""
 
 EPSILON = 1e-8
-"""Keeps quotients finite where a reference is exactly zero; features are of order one and more."""
+"""Added to divisors, so that quotients stay finite where a reference is exactly zero. It is small
+beside features, which are of order one and more."""
 
 LUMA = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in the luma of ITU-R BT.601, the Y of YIQ."""
+"""Weights of red, green and blue in the luma of ITU-R BT.601, the Y of YIQ."""
 
 NOISE = 1e-6
-"""Variance that is added to features before a root is taken of it, relative to their mean square.
-In float32 a variance that is a difference of means is uncertain by about a tenth of that."""
+"""Variance that is added to features before the square root is taken, relative to their mean
+square. In float32, a variance computed as a difference of means has an error of about a tenth of
+this."""
 
 QUANTILE_BLOCK = 2**21
-"""Values of which quantiles are taken at once: about 0.1 GB."""
+"""Number of values that are sorted at a time for quantiles; takes about 0.1 GB."""
 
 _FLAT = 1e-5
+"""Smallest mean cosine distance that `self_similarity` divides by."""
 
 GRAM_SCALINGS = ("relative", "pixels", "gatys2016", "neural-style", "keras")
+"""Values of `gram_distance`'s ``normalize``."""
 
 
 def full_precision(x: Tensor) -> Tensor:
-    """Return `x` in float32, or unchanged when it is float64 already."""
+    """Return `x` cast to float32, or unchanged if it is float64."""
     return ops.cast(x, _full_dtype(x))
 
 
@@ -49,17 +54,17 @@ def _full_dtype(x):
 
 
 def gram_matrix(feature: Tensor) -> Tensor:
-    """Return the second moments of the channels, ``G = F^T F / N``.
+    """Return the Gram matrix of a feature map, ``G = F^T F / N``.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
-        A feature map; F is it as an ``[N, C]`` matrix, ``N = h * w``.
+        A feature map. F is the same map as an ``[N, C]`` matrix with ``N = h * w``.
 
     Returns
     -------
     tensor [B, C, C]
-        Gatys et al. 2016, eq. 3, divided by N, so that pictures of different sizes compare.
+        Gatys et al. 2016, eq. 3, divided by N, so that pictures of different sizes are comparable.
     """
     return masked_gram_matrix(feature, None)
 
@@ -67,35 +72,35 @@ def gram_matrix(feature: Tensor) -> Tensor:
 def masked_gram_matrix(feature: Tensor, mask: Tensor | None) -> Tensor:
     """Return the Gram matrix of a region, ``sum_p m_p f_p f_p^T / sum_p m_p``.
 
-    The mask weighs each position once. Multiplying the features by the mask, as many programs do,
-    weighs it by ``m^2`` and loses the soft border; dividing by h * w instead of the mask's mass
-    starves small regions.
+    Each position is weighted by the mask once. Many programs multiply the features by the mask,
+    which weights positions by ``m^2`` and distorts soft borders. Many also divide by h * w instead
+    of the sum of the mask, which makes the loss of a small region too small.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
         A feature map.
     mask : tensor [1 or B, h, w, 1] or None
-        Weights in [0, 1]; None means all ones.
+        Weights in [0, 1]. None means all ones.
 
     Returns
     -------
     tensor [B, C, C]
-        Gatys et al. 2017, eq. 4, with ``m`` for the square of their guide. Zero where the mask is
-        empty.
+        Gatys et al. 2017, eq. 4, where ``m`` is the square of the paper's guide. Zero if the mask
+        is empty.
 
     Notes
     -----
-    The gradient is written out: with ``D`` the upstream gradient, ``dF = m (F (D + D^T)) / sum m``.
-    Automatic differentiation would keep the masked copy of the features until the backward pass
-    and multiply by D and by D^T separately.
+    The function has a custom gradient: with the upstream gradient ``D`` it is
+    ``dF = m (F (D + D^T)) / sum m``. Automatic differentiation would keep a masked copy of the
+    features until the backward pass, and multiply by D and by D^T separately.
     """
     height, width = ops.shape(feature)[1:3]
     if mask is None:
-        # A cast, for sizes that a traced function does not know are integer tensors.
+        # Cast, because sizes that are unknown in a traced function are integer tensors.
         return _gram(feature, ops.cast(height * width, _full_dtype(feature)))
     weights = ops.reshape(ops.cast(mask, _full_dtype(feature)), (-1, height * width, 1))
-    # At least a tiny mass: an empty mask gives 0 / tiny = 0 instead of 0 / 0.
+    # The lower bound makes the result of an empty mask 0 instead of 0 / 0.
     mass = ops.maximum(ops.sum(weights, axis=1, keepdims=True), EPSILON)
     return _gram(feature, mass, weights)
 
@@ -121,18 +126,19 @@ def _positions(feature):
 
 
 def pair_weights(mask: Tensor, shift: tuple[int, int]) -> Tensor:
-    """Return how much each pair of positions, the second of them shifted, lies in a region.
+    """Return the weights of pairs of positions that are a shift apart.
 
     Parameters
     ----------
     mask : tensor [1 or B, h, w, 1]
+        Weights of the positions, in [0, 1].
     shift : (int, int)
-        Cells down and across, at least 0 and less than h and w.
+        Shift down and to the right in cells, at least 0 and less than h and w.
 
     Returns
     -------
-    tensor [1 or B, h - down, w - across, 1]
-        ``min(m_p, m_(p + shift))``, which is the mask itself for no shift.
+    tensor [1 or B, h - down, w - right, 1]
+        ``min(m_p, m_(p + shift))``. For the shift (0, 0) this is the mask.
     """
     height, width = mask.shape[1:3]
     down, across = shift
@@ -142,29 +148,30 @@ def pair_weights(mask: Tensor, shift: tuple[int, int]) -> Tensor:
 def shifted_gram_matrices(
     feature: Tensor, shifts: Sequence[tuple[int, int]], mask: Tensor | None = None
 ) -> Tensor:
-    """Return the correlations of features with those at positions a shift away.
+    """Return the cross-correlations of a feature map with shifted copies of itself.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
-        h and w are known where the function is traced.
+        A feature map. h and w must be known when the function is traced.
     shifts : sequence of (int, int)
-        Cells down and across, at least 0 and less than h and w.
+        S shifts down and to the right in cells, at least 0 and less than h and w.
     mask : tensor [1 or B, h, w, 1] or None
+        Weights of the positions, in [0, 1]. None means all ones.
 
     Returns
     -------
     tensor [B, S, C, C]
-        ``sum_p w_p f_p f_(p + shift)^T / sum_p w_p`` for each of S shifts, with `pair_weights` w:
-        Berger and Memisevic 2017, eq. 3. Zero where no pair lies in the region. Without a shift it
-        is `masked_gram_matrix`; else it is not symmetric.
+        ``sum_p w_p f_p f_(p + shift)^T / sum_p w_p`` for each shift, where w is `pair_weights`
+        (Berger and Memisevic 2017, eq. 3). Zero if no pair lies in the region. For the shift
+        (0, 0) this is `masked_gram_matrix`. For other shifts it is not symmetric.
 
     Notes
     -----
-    The gradient is written out. Automatic differentiation would keep both shifted copies of the
-    features for each shift until the backward pass. With ``D`` the upstream gradient and w scaled
-    to sum to 1, a shift adds ``w_p f_(p + shift) D^T`` to the gradient at p, and ``w_p f_p D`` to
-    that at p + shift.
+    The function has a custom gradient. Automatic differentiation would keep both shifted copies of
+    the features for each shift until the backward pass. With the upstream gradient ``D`` and w
+    scaled to sum to 1, a shift adds ``w_p f_(p + shift) D^T`` to the gradient at p, and
+    ``w_p f_p D`` to the gradient at p + shift.
     """
     dtype = _full_dtype(feature)
     if mask is None:
@@ -175,7 +182,10 @@ def shifted_gram_matrices(
 
 
 def _pairs(feature, weights):
-    """Return the features at the first and at the second position of pairs, which weights tell."""
+    """Return the features at the first and the second position of the pairs, ``[B, N, C]`` each.
+
+    The shape of the weights gives the shift.
+    """
     height, width = feature.shape[1:3]
     rows, columns = weights.shape[1:3]
     first = feature[:, :rows, :columns]
@@ -216,12 +226,14 @@ def masked_mean(feature: Tensor, mask: Tensor | None = None) -> Tensor:
     Parameters
     ----------
     feature : tensor [B, h, w, C]
+        A feature map.
     mask : tensor [1 or B, h, w, 1] or None
+        Weights in [0, 1]. None means all ones.
 
     Returns
     -------
     tensor [B, C]
-        Zero where the mask is empty.
+        Zero if the mask is empty.
     """
     feature = full_precision(feature)
     if mask is None:
@@ -232,18 +244,20 @@ def masked_mean(feature: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def moments(feature: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation of each channel over a region.
+    """Return the mean and the standard deviation of each channel over a region.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
+        A feature map.
     mask : tensor [1 or B, h, w, 1] or None
+        Weights in [0, 1]. None means all ones.
 
     Returns
     -------
     mean, deviation : tensor [B, C]
-        The deviation is the root of the variance plus 1e-8, so that its gradient stays finite
-        on constant features.
+        The deviation is the square root of the variance plus 1e-8, so that its gradient is finite
+        for constant features.
     """
     feature = full_precision(feature)
     mean = masked_mean(feature, mask)
@@ -252,17 +266,19 @@ def moments(feature: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor
 
 
 def relative_error(value: Tensor, target: Tensor) -> Tensor:
-    """Return ``|value - target|^2 / (|target|^2 + eps)``, a dimensionless distance.
+    """Return the relative squared error, ``|value - target|^2 / (|target|^2 + eps)``.
 
     Parameters
     ----------
     value : tensor [B, ...]
+        The values to compare.
     target : tensor [1 or B, ...]
+        The reference values.
 
     Returns
     -------
     tensor [B]
-        Frobenius norms over all axes but the first; ``eps`` is `EPSILON`.
+        A dimensionless distance. The norms are over all axes but the first; ``eps`` is `EPSILON`.
     """
     value, target = full_precision(value), full_precision(target)
     axes = tuple(range(1, len(value.shape)))
@@ -271,62 +287,65 @@ def relative_error(value: Tensor, target: Tensor) -> Tensor:
 
 
 def gram_distance(gram: Tensor, target: Tensor, normalize: str = "relative") -> Tensor:
-    """Return the distance of two Gram matrices in one of the literature's scalings.
+    """Return the squared distance of two Gram matrices, in one of the scalings of the literature.
 
     Parameters
     ----------
     gram, target : tensor [B, C, C], [1 or B, C, C]
-        As `gram_matrix` gives them: divided by the number of positions.
+        Gram matrices that are divided by the number of positions, as by `gram_matrix`.
     normalize : str
-        With ``D = gram - target`` and C channels:
+        The scaling. With ``D = gram - target`` and C channels:
 
         ``"relative"``
-            ``|D|^2 / (|target|^2 + eps)``: dimensionless, the default everywhere.
+            ``|D|^2 / (|target|^2 + eps)``. Dimensionless, and the default of all losses.
         ``"pixels"``
-            ``mean D^2``: the authors' code of Gatys et al., Johnson et al. 2016 (whose
-            ``|G - A|^2`` of G / (C h w) is the same number), the TensorFlow tutorials and the
-            region scripts, with the division by the pixels that they recommend.
+            ``mean D^2``. Used by the code of Gatys et al. and by Johnson et al. 2016, whose
+            ``|G - A|^2`` of G / (C h w) is the same number. Also used by the TensorFlow tutorials
+            and by the region scripts, with the division by the pixels that they recommend.
         ``"gatys2016"``
             ``sum D^2 / (4 C^2)``: Gatys et al. 2016, eq. 4. The paper divides by ``4 C^2 N^2``
-            with one N for image and style; here each is divided by its own N, so that the style
-            picture may have a size of its own.
+            with the same N for image and style. Here each Gram matrix is divided by its own N, so
+            that image and style may differ in size.
         ``"neural-style"``
-            ``mean (D / C)^2``: neural-style and neural-style-pt, which divide by C h w.
+            ``mean (D / C)^2``. Used by neural-style and neural-style-pt, which divide by C h w.
         ``"keras"``
-            ``sum D^2 / 36``: the Keras example, which takes the image's channels, 3, for C. It also
-            takes the number of pixels for N, and thereby weighs a layer of N cells by
-            ``(N / pixels)^2``.
+            ``sum D^2 / 36``. Used by the Keras example, which sets C to the number of channels of
+            the image, 3. The example also sets N to the number of pixels, and thereby weights a
+            layer of N cells by ``(N / pixels)^2``; that factor is left out here.
 
     Returns
     -------
     tensor [B]
+        The distance of each picture.
 
     Raises
     ------
     InputError
-        If `normalize` is none of these.
+        If `normalize` is not one of these.
     """
     difference = full_precision(gram) - full_precision(target)
     return gram_scale(target, normalize) * ops.sum(ops.square(difference), axis=(1, 2))
 
 
 def gram_scale(target: Tensor, normalize: str = "relative") -> Tensor:
-    """Return what `gram_distance` multiplies the sum of the squared differences by.
+    """Return the factor by which `gram_distance` multiplies the sum of squared differences.
 
     Parameters
     ----------
     target : tensor [1 or B, C, C]
+        Gram matrix of the reference.
     normalize : str
-        See `gram_distance`.
+        One of `GRAM_SCALINGS`; see `gram_distance`.
 
     Returns
     -------
     tensor [1 or B]
+        The factor of each reference.
 
     Raises
     ------
     InputError
-        If `normalize` is none of `GRAM_SCALINGS`.
+        If `normalize` is not one of `GRAM_SCALINGS`.
     """
     choice(normalize, "normalize", GRAM_SCALINGS)
     target = full_precision(target)
@@ -344,17 +363,19 @@ def gram_scale(target: Tensor, normalize: str = "relative") -> Tensor:
 
 
 def raw_moments(feature: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return the means of each channel and of its square over a region.
+    """Return the mean and the mean square of each channel over a region.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
+        A feature map.
     mask : tensor [1 or B, h, w, 1] or None
+        Weights in [0, 1]. None means all ones.
 
     Returns
     -------
     tensor [B, 2, C]
-        Means over positions, as tiles need them. Zero where the mask is empty.
+        Means over positions, which can be averaged over tiles. Zero if the mask is empty.
     """
     feature = full_precision(feature)
     both = (masked_mean(feature, mask), masked_mean(ops.square(feature), mask))
@@ -362,19 +383,20 @@ def raw_moments(feature: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def moment_distance(moments: Tensor, target: Tensor) -> Tensor:
-    """Return the relative squared error of means and standard deviations of the channels.
+    """Return the relative squared error of the channels' means and standard deviations.
 
     Parameters
     ----------
     moments, target : tensor [B, 2, C], [1 or B, 2, C]
-        As `raw_moments` gives them.
+        Means and mean squares, from `raw_moments`.
 
     Returns
     -------
     tensor [B]
-        ``(|mu - mu_t|^2 + |sigma - sigma_t|^2) / (|mu_t|^2 + |sigma_t|^2)``: 1 for features that
-        are all zero. The deviation is the root of the variance plus `NOISE` times the mean square
-        plus `EPSILON`, so that its gradient stays finite on constant features.
+        ``(|mu - mu_t|^2 + |sigma - sigma_t|^2) / (|mu_t|^2 + |sigma_t|^2)``, which is 1 for
+        features that are all zero. The deviation sigma is the square root of the variance plus
+        `NOISE` times the mean square plus `EPSILON`, so that its gradient is finite for constant
+        features.
     """
     return relative_error(_mean_and_deviation(moments), _mean_and_deviation(target))
 
@@ -386,35 +408,37 @@ def _mean_and_deviation(moments):
 
 
 def joint_moments(feature: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return the second moments of the channels, and their means, over a region.
+    """Return the Gram matrix and the means of the channels over a region.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
+        A feature map.
     mask : tensor [1 or B, h, w, 1] or None
+        Weights in [0, 1]. None means all ones.
 
     Returns
     -------
     tensor [B, C, C + 1]
-        `masked_gram_matrix` and, in the last column, `masked_mean`: means over positions, as tiles
-        need them. Mean and covariance follow from it.
+        `masked_gram_matrix`, and in the last column `masked_mean`. Both are means over positions,
+        which can be averaged over tiles. The covariance follows from them.
     """
     gram = masked_gram_matrix(feature, mask)
     return ops.concatenate((gram, masked_mean(feature, mask)[..., None]), axis=-1)
 
 
 def covariance_root(target: Tensor) -> Tensor:
-    """Return the root of the covariance of a target of `gaussian_distance`.
+    """Return the square root of the covariance of a target of `gaussian_distance`.
 
     Parameters
     ----------
     target : tensor [1 or B, C, C + 1]
-        As `joint_moments` gives them.
+        Moments of the reference, from `joint_moments`.
 
     Returns
     -------
     tensor [1 or B, C, C]
-        The symmetric square root, of the covariance plus `gaussian_distance`'s noise, in float64.
+        The symmetric square root of the covariance plus the noise of `gaussian_distance`, float64.
     """
     _, covariance = _gaussian(target, _energy(target))
     values, vectors = ops.eigh(covariance)
@@ -423,28 +447,28 @@ def covariance_root(target: Tensor) -> Tensor:
 
 
 def gaussian_distance(moments: Tensor, target: Tensor, root: Tensor | None = None) -> Tensor:
-    """Return the squared Wasserstein distance of two Gaussians, relative to the target.
+    """Return the squared 2-Wasserstein distance of two Gaussians, relative to the target.
 
     Parameters
     ----------
     moments, target : tensor [B, C, C + 1], [1 or B, C, C + 1]
-        As `joint_moments` gives them.
+        Moments of the image and of the reference, from `joint_moments`.
     root : tensor [1 or B, C, C], optional
-        `covariance_root` of the target, where it is used more than once.
+        `covariance_root` of the target. Saves time if the target is used more than once.
 
     Returns
     -------
     tensor [B]
         ``(|mu - mu_t|^2 + tr(S + T - 2 (T^1/2 S T^1/2)^1/2)) / E|f_t|^2``, with the covariances S
-        of the features and T of the target: 1 for features that are all zero.
+        of the features and T of the target. It is 1 for features that are all zero.
 
     Notes
     -----
-    The Gaussians are those of the features plus noise of variance ``e = NOISE E|f_t|^2`` in every
-    direction, which keeps the roots' slopes finite where a covariance is singular. With
-    ``M = T^1/2 S T^1/2`` the gradient is ``d tr M^1/2 = tr(M^-1/2 dM) / 2``, which, unlike that
-    of eigenvectors, has no singularity where eigenvalues are equal. Of the matrices [C, C] all is
-    computed in float64: M holds squares of variances, down to e^2.
+    Noise of variance ``e = NOISE E|f_t|^2`` is added to the features in every direction. It keeps
+    the gradients of the roots finite where a covariance is singular. With ``M = T^1/2 S T^1/2``
+    the gradient is ``d tr M^1/2 = tr(M^-1/2 dM) / 2``. Unlike the gradient of eigenvectors, it has
+    no singularity where eigenvalues are equal. The ``[C, C]`` matrices are computed in float64,
+    because M contains squares of variances, down to e^2.
     """
     energy = _energy(target)
     mean, covariance = _gaussian(moments, energy)
@@ -455,7 +479,7 @@ def gaussian_distance(moments: Tensor, target: Tensor, root: Tensor | None = Non
     values, vectors = ops.eigh(fixed)
     roots = ops.sqrt(ops.maximum(values, ops.square(_noise(energy))[:, None]))
     slope = ops.matmul(vectors / (2 * roots[:, None, :]), ops.swapaxes(vectors, 1, 2))
-    # Of value tr M^1/2, because the second part is zero, and of gradient M^-1/2 / 2.
+    # The value is tr M^1/2, because the second term is zero; the gradient is M^-1/2 / 2.
     cross = ops.sum(roots, axis=1) + ops.sum(ops.stop_gradient(slope) * (both - fixed), axis=(1, 2))
     traces = ops.trace(covariance, axis1=1, axis2=2) + ops.trace(
         target_covariance, axis1=1, axis2=2
@@ -466,7 +490,7 @@ def gaussian_distance(moments: Tensor, target: Tensor, root: Tensor | None = Non
 
 
 def _energy(moments):
-    """Return the mean over positions of the features' squared length, in float64."""
+    """Return the mean squared norm of the features, float64 ``[B]``."""
     return ops.trace(ops.cast(moments, "float64")[..., :-1], axis1=1, axis2=2)
 
 
@@ -475,7 +499,7 @@ def _noise(energy):
 
 
 def _gaussian(moments, energy):
-    """Return mean and covariance, in float64, of features with noise."""
+    """Return the mean and the covariance of the features plus noise, in float64."""
     moments = ops.cast(moments, "float64")
     mean = moments[..., -1]
     covariance = moments[..., :-1] - mean[:, :, None] * mean[:, None, :]
@@ -484,23 +508,24 @@ def _gaussian(moments, energy):
 
 
 def quantile_means(values: Tensor, count: int, weights: Tensor | None = None) -> Tensor:
-    """Return the means of quantile functions over equal parts of [0, 1].
+    """Return the means of quantile functions over K equal intervals of [0, 1].
 
     Parameters
     ----------
     values : tensor [D, N]
-        The values of D functions.
+        N samples of each of D distributions.
     count : int
-        Number of parts, K.
+        Number of intervals, K.
     weights : tensor [N], optional
-        At least 0, and not all 0. Default: equal.
+        Weights of the samples, at least 0 and not all 0. Default: equal.
 
     Returns
     -------
     tensor [D, K]
-        In ascending order. For K = N and equal weights the sorted values; else what N values have
-        to become to be K equally weighted ones, with the least change: the squared 1-D Wasserstein
-        distance to K values is that to these plus a constant.
+        The means in ascending order. For K = N and equal weights they are the sorted values. Else
+        they are the K equally weighted values that are nearest to the samples: the squared 1-D
+        Wasserstein distance of the samples to any K values is the distance of these means to the
+        K values plus a constant.
     """
     dtype = _full_dtype(values)
     values = ops.cast(values, "float64")
@@ -512,12 +537,12 @@ def quantile_means(values: Tensor, count: int, weights: Tensor | None = None) ->
     else:
         weights = ops.take(ops.cast(weights, "float64"), order)
         weights = weights / ops.sum(weights, axis=-1, keepdims=True)
-    # The integral of a quantile function is linear between the levels of its values.
+    # The integral of a quantile function is piecewise linear, with knots at the cumulative weights.
     levels, integral = (
         ops.pad(ops.cumsum(x, axis=-1), ((0, 0), (1, 0))) for x in (weights, weights * values)
     )
     ends = ops.zeros_like(values[:, :1]) + np.arange(count + 1) / count
-    # One search for all rows: what is added keeps their levels, in [0, 1], apart.
+    # One search serves all rows: the offset of 2 separates their levels, which are in [0, 1].
     row = np.arange(rows)[:, None]
     index = ops.searchsorted(
         ops.reshape(levels + 2.0 * row, (-1,)), ops.reshape(ends + 2.0 * row, (-1,))
@@ -532,25 +557,28 @@ def quantile_means(values: Tensor, count: int, weights: Tensor | None = None) ->
 def sliced_quantiles(
     feature: Tensor, directions: Tensor | None, count: int, mask: Tensor | None = None
 ) -> Tensor:
-    """Return `quantile_means` of the features of a picture along directions.
+    """Return the `quantile_means` of features that are projected onto directions.
 
     Parameters
     ----------
     feature : tensor [1, h, w, C]
+        A feature map.
     directions : tensor [C, D] or None
-        None: the channels themselves, whose quantiles are those of their histograms.
+        Vectors to project onto. None uses the channels, so that the quantiles describe the
+        histogram of each channel.
     count : int
-        Number of parts, K.
+        Number of quantiles, K.
     mask : tensor [1, h, w, 1] or None
-        The weights, not all 0.
+        Weights in [0, 1], not all 0. None means all ones.
 
     Returns
     -------
     tensor [1, D, K]
+        Quantiles along each direction, in ascending order.
     """
     projected = _projected(feature, directions)[0]
     weights = None if mask is None else ops.reshape(mask, (-1,))
-    # Some directions at a time, because the sums are taken in float64.
+    # Only some directions at a time, to limit the memory of the float64 sums.
     step = max(1, QUANTILE_BLOCK // max(projected.shape[1], count))
     parts = [
         quantile_means(projected[first : first + step], count, weights)
@@ -562,23 +590,26 @@ def sliced_quantiles(
 def sliced_distance(
     feature: Tensor, quantiles: Tensor, directions: Tensor | None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the mean squared 1-D Wasserstein distance along directions, relative to the target.
+    """Return the sliced Wasserstein distance of features to a target, squared and relative.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
+        A feature map.
     quantiles : tensor [1, D, K]
-        The target, as `sliced_quantiles` gives it.
+        The target, from `sliced_quantiles`.
     directions : tensor [C, D] or None
-        As for `sliced_quantiles`.
+        The same directions as for `sliced_quantiles`.
     mask : tensor [1 or B, h, w, 1] or None
+        Weights in [0, 1]. None means all ones.
 
     Returns
     -------
     tensor [B]
-        ``mean_d sum_p m_p (v_d f_p - q_d(u_dp))^2 / sum_p m_p`` over the mean of ``q_d^2``, where
-        u_dp, the level of position p along direction d, is the share of the region's mass that
-        lies below it, and half its own: 1 for features that are all zero.
+        ``mean_d sum_p m_p (v_d f_p - q_d(u_dp))^2 / sum_p m_p``, divided by the mean of ``q_d^2``.
+        Here v_d is a direction, q_d the target's quantile function, and u_dp the level of position
+        p along direction d: the region's weight that lies below p plus half the weight of p, as a
+        fraction of the whole. The distance is 1 for features that are all zero.
     """
     projected = _projected(feature, directions)
     quantiles = ops.cast(quantiles, projected.dtype)
@@ -603,7 +634,7 @@ def sliced_distance(
 
 
 def _projected(feature, directions):
-    """Return features along directions, ``[B, D, N]``."""
+    """Return the features projected onto directions, ``[B, D, N]``."""
     positions = _positions(feature)
     if directions is not None:
         positions = ops.matmul(positions, ops.cast(directions, positions.dtype))
@@ -611,16 +642,18 @@ def _projected(feature, directions):
 
 
 def cosine_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Return one minus the cosine of each pair of rows.
+    """Return the cosine distances of all pairs of rows of two sets.
 
     Parameters
     ----------
     a, b : tensor [B, N, C], [1 or B, M, C]
+        The two sets of rows.
 
     Returns
     -------
     tensor [B, N, M]
-        In [0, 2]. A row of zeros has the distance 1 from every row; its gradient is finite.
+        One minus the cosine of the angle, in [0, 2]. A row of zeros has the distance 1 from every
+        row, and a finite gradient.
     """
     return 1 - ops.matmul(_directions(a), ops.swapaxes(_directions(b), 1, 2))
 
@@ -632,17 +665,18 @@ def _directions(rows):
 
 
 def rms_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Return the root mean square of the differences of each pair of rows.
+    """Return the root mean square differences of all pairs of rows of two sets.
 
     Parameters
     ----------
     a, b : tensor [B, N, C], [1 or B, M, C]
+        The two sets of rows.
 
     Returns
     -------
     tensor [B, N, M]
-        Euclidean distances, divided by the root of C. Those below 1e-4 are 1e-4, without a
-        gradient.
+        Euclidean distances divided by the square root of C. Distances below 1e-4 are raised to
+        1e-4 and have no gradient.
     """
     a, b = full_precision(a), full_precision(b)
     square = ops.mean(ops.square(a[:, :, None] - b[:, None]), axis=-1)
@@ -657,17 +691,17 @@ def relaxed_transport(
     Parameters
     ----------
     cost : tensor [B, N, M]
-        What it costs to move a unit of mass from each member of one set to each of the other.
+        Cost of moving a unit of mass from each element of the first set to each element of the
+        second.
     weights, other_weights : tensor [N], [M], optional
-        The masses of the members, at least 0 and not all 0; only their ratios matter. Default:
-        equal.
+        Masses of the elements, at least 0 and not all 0. Only their ratios matter. Default: equal.
 
     Returns
     -------
     tensor [B]
-        ``max(sum_i w_i min_j C_ij, sum_j v_j min_i C_ij)`` with masses that sum to 1: the larger
-        of two lower bounds of the earth mover's distance, each of which fixes the masses of one
-        set alone (Kolkin et al. 2019, eq. 5-8).
+        ``max(sum_i w_i min_j C_ij, sum_j v_j min_i C_ij)`` with masses w and v that are scaled to
+        sum to 1. Both sums are lower bounds of the earth mover's distance, and each satisfies the
+        mass constraint of one set only (Kolkin et al. 2019, eq. 5-8).
     """
     cost = full_precision(cost)
     there = _weighted_mean(ops.min(cost, axis=2), weights)
@@ -684,36 +718,38 @@ def _weighted_mean(values, weights):
 
 
 def self_similarity(rows: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the cosine distances of all pairs of rows, relative to the mean of their column.
+    """Return the cosine distances of all pairs of rows, divided by the mean of their column.
 
     Parameters
     ----------
     rows : tensor [B, N, C]
+        Feature vectors.
     weights : tensor [N], optional
-        Of the rows in the means, at least 0. Default: equal.
+        Weights of the rows in the means, at least 0. Default: equal.
 
     Returns
     -------
     tensor [B, N, N]
-        ``A_ij = D_ij / mean_i D_ij``: N times the matrix of Kolkin et al. 2019, eq. 11, so that it
-        does not shrink as N grows. A mean below 1e-5, where float32 leaves little but rounding,
-        counts as 1e-5: the matrix of equal rows is nearly zero.
+        ``A_ij = D_ij / mean_i D_ij``. This is N times the matrix of Kolkin et al. 2019, eq. 11, so
+        that it does not shrink as N grows. Means below 1e-5 are mostly rounding errors of float32
+        and are raised to 1e-5. The matrix of equal rows is therefore nearly zero.
     """
     distances = cosine_distances(rows, rows)
-    means = _weighted_mean(distances, weights)  # of rows, and so of columns
+    means = _weighted_mean(distances, weights)  # the matrix is symmetric: also means of columns
     return distances / ops.maximum(means, _FLAT)[:, None]
 
 
 def self_similarity_error(rows: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the mean absolute difference of two self-similarities.
+    """Return the mean absolute difference of the self-similarity of rows from a target.
 
     Parameters
     ----------
     rows : tensor [B, N, C]
+        Feature vectors.
     target : tensor [1 or B, N, N]
-        As `self_similarity` returns it.
+        The target, from `self_similarity`.
     weights : tensor [N], optional
-        Of the rows; see `self_similarity`.
+        Weights of the rows, at least 0. Default: equal.
 
     Returns
     -------
@@ -730,8 +766,9 @@ def mean_and_covariance(rows: Tensor, weights: Tensor | None = None) -> tuple[Te
     Parameters
     ----------
     rows : tensor [B, N, C]
+        Feature vectors.
     weights : tensor [N], optional
-        Of the rows, at least 0. Default: equal.
+        Weights of the rows, at least 0. Default: equal.
 
     Returns
     -------
@@ -747,17 +784,19 @@ def mean_and_covariance(rows: Tensor, weights: Tensor | None = None) -> tuple[Te
 
 
 def relative_l1_error(value: Tensor, target: Tensor) -> Tensor:
-    """Return ``sum |value - target| / (sum |target| + eps)``, a dimensionless distance.
+    """Return the relative absolute error, ``sum |value - target| / (sum |target| + eps)``.
 
     Parameters
     ----------
     value : tensor [B, ...]
+        The values to compare.
     target : tensor [1 or B, ...]
+        The reference values.
 
     Returns
     -------
     tensor [B]
-        Sums over all axes but the first; ``eps`` is `EPSILON`.
+        A dimensionless distance. The sums are over all axes but the first; ``eps`` is `EPSILON`.
     """
     value, target = full_precision(value), full_precision(target)
     axes = tuple(range(1, len(value.shape)))
@@ -766,17 +805,17 @@ def relative_l1_error(value: Tensor, target: Tensor) -> Tensor:
 
 
 def chroma(image: Tensor) -> Tensor:
-    """Return the differences of red, green and blue from their luma.
+    """Return the differences of the red, green and blue channels from the luma.
 
     Parameters
     ----------
     image : tensor [B, H, W, 3]
-        As it is encoded, in sRGB.
+        sRGB-encoded values.
 
     Returns
     -------
     tensor [B, H, W, 3]
-        ``c - Y`` of each channel c, with Y the luma of ITU-R BT.601 (`LUMA`): zero for grey.
+        ``c - Y`` for each channel c, where Y is the luma of ITU-R BT.601 (`LUMA`). Zero for grey.
     """
     image = full_precision(image)
     shares = ops.convert_to_tensor(LUMA, dtype=image.dtype)
@@ -786,20 +825,22 @@ def chroma(image: Tensor) -> Tensor:
 def extended(
     x: Tensor, rows: Sequence[int], columns: Sequence[int], tile: str | None = None
 ) -> Tensor:
-    """Return pictures or feature maps that go on beyond their edges.
+    """Return pictures or feature maps padded by their mirror image, or periodically.
 
     Parameters
     ----------
     x : tensor [B, H, W, C]
+        Pictures or feature maps.
     rows, columns : (int, int)
-        How many are added above and below, left and right; no more than there are.
+        Number of rows to add above and below, at most H, and of columns left and right, at most W.
     tile : {"x", "y", "both"}, optional
-        Along the width, the height or both the opposite edge follows. Default: neither. Where it
-        does not, the mirror image does.
+        Axes along which the padding is periodic: the width, the height or both. Along the others
+        it is the mirror image. Default: none.
 
     Returns
     -------
     tensor [B, H + sum(rows), W + sum(columns), C]
+        The padded tensor.
     """
     for axis, (before, after), wraps in zip((1, 2), (rows, columns), tiled_axes(tile), strict=True):
         if wraps and (before or after):
@@ -817,31 +858,34 @@ def extended(
 def total_variation(
     image: Tensor, exponent: float = 2.0, *, isotropic: bool = True, tile: str | None = None
 ) -> Tensor:
-    """Return the mean over pixels of the image gradient's magnitude to a power.
+    """Return the total variation: a power of the gradient's magnitude, averaged over the pixels.
 
     Parameters
     ----------
     image : tensor [B, H, W, C]
+        Pictures.
     exponent : float
-        Power ``b`` of the magnitude: ``mean (dx^2 + dy^2)^(b/2)`` (Mahendran and Vedaldi 2015,
-        eq. 4). 1 is total variation proper (L1), 2 its square (L2), and 2.5 is the
+        Power ``b`` of the magnitude in ``mean (dx^2 + dy^2)^(b/2)`` (Mahendran and Vedaldi 2015,
+        eq. 4). 1 is the original total variation (L1), and 2 its square (L2). 2.5 is the
         ``(dx^2 + dy^2)^1.25`` of the Keras example and of the region scripts.
     isotropic : bool
-        False: ``mean |dx|^b + |dy|^b``, which for b = 1 is `tf.image.total_variation`.
+        If False, return ``mean |dx|^b + |dy|^b``. For b = 1 this is `tf.image.total_variation`,
+        but averaged.
     tile : {"x", "y", "both"}, optional
-        Along the width, the height or both the first pixel is the last one's neighbour, too.
+        Axes along which the picture is periodic, so that the last pixel is also compared with the
+        first: the width, the height or both. Default: none.
 
     Returns
     -------
     tensor [B]
-        Mean over pixels and channels (the literature sums), so that it does not grow with size.
+        Mean over pixels and channels, which does not grow with the size. The literature sums.
     """
     image = full_precision(image)
-    # Else the last row and column repeat: every pixel has one term, and theirs is zero.
+    # Along axes that are not periodic the last pixel is repeated, so that its difference is zero.
     beyond = extended(image, (0, 1), (0, 1), tile)
     dy, dx = beyond[:, 1:, :-1] - image, beyond[:, :-1, 1:] - image
     power = exponent / 2
-    smooth = 1e-8 if exponent < 2 else 0.0  # the root's slope is infinite at zero
+    smooth = 1e-8 if exponent < 2 else 0.0  # the derivative of the root is infinite at zero
 
     def raised(square):
         return square if power == 1 else ops.power(square + smooth, power) - smooth**power
@@ -856,16 +900,16 @@ def window_precision(guide: Tensor, epsilon: float = 1e-7) -> Tensor:
     Parameters
     ----------
     guide : tensor [B, H, W, C]
-        H and W at least 3.
+        Pictures with H and W of at least 3.
     epsilon : float
-        Ridge penalty on the slopes of the fits, in units of squared colour, above 0; the inverse
-        is finite where the guide is flat.
+        Ridge penalty on the slopes of the fits, in units of squared colour, above 0. It keeps the
+        inverse finite where the guide is constant.
 
     Returns
     -------
     tensor [B, H, W, C * C]
-        ``(Cov_k + epsilon / 9)^-1`` at the centre of each window k, row by row. Pixels of the
-        border are no centres and have zeros. The inverse is taken in float64.
+        ``(Cov_k + epsilon / 9)^-1`` at the centre of each window k, flattened row by row. The
+        border pixels, which are the centre of no window, are zero. Computed in float64.
     """
     colors = _windows(ops.cast(guide, "float64"))
     channels = guide.shape[-1]
@@ -876,15 +920,17 @@ def window_precision(guide: Tensor, epsilon: float = 1e-7) -> Tensor:
 
 
 def matting_energy(image: Tensor, guide: Tensor, precision: Tensor) -> Tensor:
-    """Return how far an image is from a locally affine change of a guide's colours.
+    """Return the matting Laplacian energy: how far an image is from locally affine in a guide.
 
-    In each window of 3 x 3 pixels every channel of the image is fitted by a linear function of the
-    guide's colours. What the fits leave is the quadratic form of the matting Laplacian.
+    In each window of 3 x 3 pixels, every channel of the image is fitted by an affine function of
+    the guide's colours. The energy is the squared error of the fits.
 
     Parameters
     ----------
     image : tensor [B, H, W, C]
+        Pictures whose energy is computed.
     guide : tensor [1 or B, H, W, G]
+        The pictures whose matting Laplacian is used.
     precision : tensor [1 or B, H, W, G * G]
         `window_precision` of the guide.
 
@@ -892,21 +938,21 @@ def matting_energy(image: Tensor, guide: Tensor, precision: Tensor) -> Tensor:
     -------
     tensor [B]
         ``sum_c V_c^T L V_c / (9 H W C)``, with the channels V_c of the image and the matting
-        Laplacian L of the guide (Levin et al. 2008, eq. 12): the squared error of the fits, a mean
-        over pixels, windows and channels. The sum of Luan et al. 2017, eq. 2, has no divisor.
+        Laplacian L of the guide (Levin et al. 2008, eq. 12). This is the mean over pixels, windows
+        and channels. The sum of Luan et al. 2017, eq. 2, has no divisor.
 
     Notes
     -----
-    L is a sum over windows k of what remains of the least squares problem in the slopes a and the
-    offset b (Levin et al., eq. 5),
+    L is the sum over windows k of the minimum of a least squares problem in the slopes a and the
+    offset b (Levin et al., eq. 5):
 
     ``V^T L V = sum_k min_ab sum_(i in k) (V_i - a . I_i - b)^2 + epsilon |a|^2
     = 9 sum_k Var_k(V) - a_k . Cov_k(I, V),  a_k = (Cov_k(I, I) + epsilon / 9)^-1 Cov_k(I, V).``
 
-    So neither the matrix nor its blocks are needed. By the envelope theorem the gradient of a
-    window's minimum is twice the residual of its fit, ``2 L V``. The colours of a window are taken
-    relative to its centre before they are multiplied: in float32, E[I^2] - E[I]^2 would lose the
-    small covariances of flat places.
+    Therefore neither the matrix nor its blocks are formed. By the envelope theorem, the gradient
+    of the minimum is twice the residual of the fit, ``2 L V``. The colour of a window's centre is
+    subtracted before the products are formed, because in float32 ``E[I^2] - E[I]^2`` loses the
+    small covariances of smooth areas.
     """
     image = full_precision(image)
     return _matting_energy(image, ops.cast(guide, image.dtype), ops.cast(precision, image.dtype))
@@ -932,7 +978,7 @@ def _matting_energy(image, guide, precision):
 
 
 def _window_fits(image, guide, precision):
-    """Return centred guide and image, their covariances and the slopes, for each window."""
+    """Return the centred guide and image, their covariance and the slopes of each window."""
     guides, colors = _windows(guide), _windows(image)
     covariance = _covariance(guides, colors)
     inner, channels = precision[:, 1:-1, 1:-1], guide.shape[-1]
@@ -941,7 +987,7 @@ def _window_fits(image, guide, precision):
 
 
 def _windows(x):
-    """Return the nine pixels of every window of 3 x 3, less the window's mean."""
+    """Return the nine pixels of every window of 3 x 3, minus the mean of the window."""
     height, width = ops.shape(x)[1:3]
     centre = x[:, 1:-1, 1:-1]
     shifts = [
@@ -954,12 +1000,12 @@ def _windows(x):
 
 
 def _covariance(first, second):
-    """Return ``[B, h, w, C, D]`` of the windows of two pictures."""
+    """Return the covariances of the windows of two pictures, ``[B, h, w, C, D]``."""
     products = (a[..., :, None] * b[..., None, :] for a, b in zip(first, second, strict=True))
     return sum(products) / len(first)
 
 
 def _count(image):
-    """Return the number of values of a picture."""
+    """Return the number of values of a picture, in its dtype."""
     _, height, width, channels = ops.shape(image)
     return ops.cast(height * width * channels, image.dtype)
