@@ -1,4 +1,4 @@
-"""Networks that turn pictures into feature maps."""
+"""Networks that compute feature maps of pictures."""
 
 from stylekit._checks import suggest_names
 from stylekit.features.circular import CircularPadding

@@ -1,4 +1,4 @@
-"""A small network in VGG19's place, bundled with the package."""
+"""A small network that replaces VGG19 and is part of the package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from stylekit.features.vgg19 import MEAN
 from stylekit.features.weights import read_convolutions
 
 TRUNK = ((24, 16), (48, 32), (96, 64, 64), (192, 64), (160,))
-"""Channels of the convolutions, 3 x 3 with ReLU, of each block; maximum pooling lies between."""
+"""Channels of the convolutions of each block. They are 3 x 3 with ReLU; max pooling separates the
+blocks."""
 
 COUNTERPARTS = (
     ("block1_conv1", "block1_conv2"),
@@ -26,7 +27,7 @@ COUNTERPARTS = (
     ("block4_conv1", "block4_conv4"),
     ("block5_conv1",),
 )
-"""What a convolution of the trunk is in VGG19."""
+"""VGG19's layer that each convolution of the trunk corresponds to."""
 
 TAPS = {
     "block1_conv1": (1, 1),
@@ -36,16 +37,18 @@ TAPS = {
     "block4_conv2": (4, 1),
     "block5_conv1": (5, 1),
 }
-"""VGG19's layer that stands for a block and convolution of the trunk."""
+"""Layers of the network, named as in VGG19: the block and the convolution of the trunk, from 1,
+after which a layer is read."""
 
 PLAIN = ("block1_conv1",)
-"""Taps that are the trunk itself; the others have a linear 1 x 1 convolution of the same width."""
+"""Layers that are read from the trunk directly. The others have a linear 1 x 1 convolution of the
+same width."""
 
 WEIGHTS = Path(__file__).with_name("compact_vgg.npz")
 """The bundled weights, in float16."""
 
 SHA256 = "815faab0d931fa94465b3145676dc376bd268653142c4b66758054dd2e914b56"
-"""Of the bundled file."""
+"""Checksum of the bundled file."""
 
 
 class CompactVGG(FeatureExtractor):
@@ -54,31 +57,32 @@ class CompactVGG(FeatureExtractor):
     Parameters
     ----------
     weights : str, path-like or None
-        An ``.npz`` that `stylekit.features.distillation` wrote. None: the bundled one.
+        An ``.npz`` file that `stylekit.features.distillation` wrote. None: the bundled weights.
     fast : bool
-        Whether to use this package's convolutions and pooling, which are faster on CPUs, or those
-        of Keras. Features agree to rounding; gradients do where no maximum is a tie.
+        If True, use this package's convolutions and pooling, which are faster on CPUs than those of
+        Keras. Features agree with Keras's up to rounding. Gradients also agree, except where two
+        values of a pooling window tie for the maximum.
 
     Raises
     ------
     FileError
-        If `weights` does not exist or is no weights file.
+        If `weights` does not exist or has the wrong suffix.
 
     Notes
     -----
-    The trunk is a narrow VGG19: ten convolutions with maximum pooling between them, and at most
-    three eighths of its channels. Behind each tap but the first a linear 1 x 1 convolution brings
-    the features into a basis in which distances, and those of their Gram matrices, are VGG19's as
-    far as the trunk can tell. Layers carry the names of those of VGG19 that they stand for;
-    block4_conv2 shares the trunk of block4_conv1, and in the bundled weights its projection, too.
-    Every layer has a mean square near 1.
+    The trunk is a narrow VGG19: ten convolutions with max pooling, and at most three eighths of
+    VGG19's channels. After the trunk, each layer but the first has a linear 1 x 1 convolution. It
+    maps the features to a basis in which distances of features and of Gram matrices approximate
+    those of VGG19. Layers have the names of the VGG19 layers that they approximate. In the bundled
+    weights, ``block4_conv2`` is the same as ``block4_conv1``: both have the same trunk and the same
+    1 x 1 convolution. The features of every layer have a mean square near 1.
 
-    The bundled weights were made by `stylekit.features.distillation` from VGG19 (Simonyan and
-    Zisserman, ICLR 2015) to conv4_1, and for conv5_1 from the published student of Collaborative
-    Distillation (Wang, Li, Wang, Hu, Yang, CVPR 2020): from VGG19's own convolutions, pruned,
-    trained on natural photographs, a few paintings, textures made by code, and images that the
-    network painted itself while it learned; then pruned to its widths, which are those that
-    processors take quickest, and trained on.
+    The bundled weights were made by `stylekit.features.distillation`. The teacher is VGG19
+    (Simonyan and Zisserman, ICLR 2015) up to conv4_1. For conv5_1 it is the published student of
+    Collaborative Distillation (Wang, Li, Wang, Hu, Yang, CVPR 2020). Training began with VGG19's
+    convolutions, pruned. The training pictures are natural photographs, a few paintings, textures
+    made by code, and images that the network painted while it was trained. The network was then
+    pruned to its final widths, which are those that processors compute fastest, and trained again.
     """
 
     def __init__(self, weights: str | os.PathLike | None = None, *, fast: bool = True) -> None:
@@ -86,8 +90,8 @@ class CompactVGG(FeatureExtractor):
         self.fast = fast
         self._models = Networks()
 
-    # What it paints for conv5_1, which another network taught it, takes from what it paints for the
-    # other layers; and conv4_1 alone, unlike conv3_1, leaves the strokes their place.
+    # conv5_1 is left out of the style layers: it has another teacher, and makes the other layers
+    # match worse. For the content, conv4_1 leaves brush strokes more freedom than conv3_1.
     style_layers = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
     content_layers = ("block4_conv1",)
     style_factor = 2.1
@@ -106,7 +110,7 @@ class CompactVGG(FeatureExtractor):
         return f"CompactVGG(weights={self.weights.name!r}{plain})"
 
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
-        """Return the network cut after the deepest of `layers`; see `FeatureExtractor.model`.
+        """Return the network up to the deepest of `layers`; see `FeatureExtractor.model`.
 
         Raises
         ------
@@ -127,7 +131,7 @@ class CompactVGG(FeatureExtractor):
         return self._models[names, dtype]
 
     def windows(self, layer: str) -> tuple[Window, ...]:
-        """Return the convolutions and poolings to `layer`; see `FeatureExtractor.windows`."""
+        """Return the convolutions and poolings up to `layer`; see `FeatureExtractor.windows`."""
         name = self.resolve(layer)
         block = int(name[5])
         depth = len(TRUNK[block - 1]) if name.endswith("pool") else TAPS[name][1]
@@ -138,31 +142,37 @@ class CompactVGG(FeatureExtractor):
 
 
 def trunk_name(block: int, k: int) -> str:
-    """Return the name of a convolution of the trunk."""
+    """Return the layer name of the k-th convolution of a block of the trunk."""
     plain = (name for name in PLAIN if TAPS[name] == (block, k))
     return next(plain, f"block{block}_trunk{k}")
 
 
 def build(names, dtype: str, *, student: bool = False, fast: bool = True) -> keras.Model:
-    """Return the network to the deepest of `names`, with random weights.
+    """Return the network up to the deepest of `names`, with random weights.
 
     Parameters
     ----------
     names : tuple of str
-        From the picture down.
+        Layers that the model returns, ordered from the picture down.
     dtype : str
         A Keras dtype policy.
     student : bool
-        Whether it is to be trained, and gives the trunk's own features in the place of the taps'.
+        If True, return a model to train, whose outputs are the features of the trunk without the
+        1 x 1 convolutions.
     fast : bool
-        Whether to use `FrozenConv2D` and `FrozenMaxPooling2D`; a student never does.
+        If True, use `FrozenConv2D` and `FrozenMaxPooling2D`. Ignored for a student.
+
+    Returns
+    -------
+    keras.Model
+        Maps ``[B, H, W, 3]`` in [0, 1] to ``{layer: [B, h, w, C]}``.
     """
     policy = keras.DTypePolicy(dtype)
     image = keras.Input((None, None, 3), dtype=policy.variable_dtype)
     fast = fast and not student
     convolution = FrozenConv2D if fast else keras.layers.Conv2D
     shared = {"padding": "same", "data_format": "channels_last", "dtype": policy}
-    # Zero padding then means the mean colour, as it does in VGG19.
+    # The mean colour is subtracted, so that zero padding is the mean colour, as in VGG19.
     x = image * 4.0 - (MEAN * 4.0 / 255.0).astype(policy.variable_dtype)
     tensors = {}
     deepest = names[-1] if names else None
@@ -171,7 +181,7 @@ def build(names, dtype: str, *, student: bool = False, fast: bool = True) -> ker
             if deepest in tensors or not names:
                 break
             here = [tap for tap, place in TAPS.items() if place == (block, k)]
-            # Maximum and ReLU commute: behind the pooling a quarter of the cells is left.
+            # Max pooling and ReLU commute, and after pooling only a quarter of the cells is left.
             early = here or k < len(widths) or block == len(TRUNK)
             name, activation = trunk_name(block, k), "relu" if early else None
             x = convolution(width, 3, activation=activation, name=name, **shared)(x)

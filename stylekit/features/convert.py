@@ -1,4 +1,4 @@
-"""VGG19's weights from a file of another program to one of stylekit's own."""
+"""Convert VGG19 weights of other programs to stylekit's file format."""
 
 from __future__ import annotations
 
@@ -18,32 +18,43 @@ from stylekit.features.weights import held_layers, read_convolutions
 def convert_weights(
     path: str | os.PathLike[str], out: str | os.PathLike[str], *, convention: str = "auto"
 ) -> Path:
-    """Write VGG19's weights from a file of another program as an ``.npz``, which `VGG19` reads.
+    """Convert a file with VGG19 weights of another program to an ``.npz`` file for `VGG19`.
 
-    `VGG19` reads the other files, too. An ``.npz`` has the convolutions alone, 80 MB, and not the
-    layers that tell classes, 500 MB. No code of a file is run.
+    `VGG19` also reads the original files. The ``.npz`` file holds only the convolutions, 80 MB,
+    and not the classifier, 500 MB. No code in the original file is run.
 
     Parameters
     ----------
     path : str or path-like
-        ``.pth`` or ``.pt``: what ``torch.save(model.state_dict(), path)`` wrote of torchvision's
-        VGG19, also of the layout of its published weights. ``.safetensors``: the same.
-        ``.npy``: a dict of ``conv1_1`` and so on to kernels and biases, of Caffe's model.
-        ``.mat``: ``imagenet-vgg-verydeep-19`` of MatConvNet. ``.h5`` or ``.npz``: as `VGG19` has
-        them.
+        The file to convert:
+
+        ``.pth``, ``.pt`` or ``.safetensors``
+            The state dict of torchvision's VGG19, or a file with the same layout.
+        ``.npy``
+            A dict from layer names (``conv1_1``, ...) to kernels and biases of Caffe's model.
+        ``.mat``
+            ``imagenet-vgg-verydeep-19`` of MatConvNet.
+        ``.h5`` or ``.npz``
+            The formats that `VGG19` describes.
     out : str or path-like
-        Ends in ``.npz``.
+        The file to write. Must end in ``.npz``.
     convention : str
-        What the network of the file sees. ``"torchvision"``: RGB in [0, 1] less a mean, divided by
-        a deviation. ``"caffe"``: BGR in 0 to 255 less the mean colour of ImageNet, as stylekit's
-        own. ``"matconvnet"``: RGB in 0 to 255 less the mean in the file. ``"auto"``: for ``.mat``
-        that of MatConvNet; for others torchvision's where the layers are called ``features.0``,
-        and Caffe's where they are called ``conv1_1``. Counts for files of other programs.
+        Preprocessing that the weights were trained with. Ignored for ``.h5`` and ``.npz``.
+
+        ``"torchvision"``
+            RGB in [0, 1], minus a mean, divided by a standard deviation.
+        ``"caffe"``
+            BGR in [0, 255] minus the mean colour of ImageNet, as in stylekit.
+        ``"matconvnet"``
+            RGB in [0, 255] minus the mean in the file.
+        ``"auto"``
+            MatConvNet's for ``.mat``. For other files torchvision's if the layers are named
+            ``features.0``, and Caffe's if they are named ``conv1_1``.
 
     Returns
     -------
     pathlib.Path
-        `out`. The layers are the first convolutions of VGG19, as many as `path` has.
+        `out`. It holds the same convolutions as `path`, which are the first ones of VGG19.
 
     Raises
     ------
@@ -54,14 +65,15 @@ def convert_weights(
 
     Notes
     -----
-    A convention becomes stylekit's in the kernel and the bias of conv1_1. That is exact for Caffe's
-    and MatConvNet's. torchvision's mean differs from Caffe's by up to half a level of 255, and the
-    networks pad with their own means: in the outermost row and column of conv1_1 the features
-    differ by as much. Recipes do not see it, for they reflect pictures at the border.
+    The kernel and the bias of conv1_1 are changed, so that the weights accept stylekit's
+    preprocessing. This is exact for Caffe and MatConvNet. torchvision's mean colour differs from
+    Caffe's by up to half a level of 255. As convolutions pad with the mean colour, the features in
+    the outermost row and column of conv1_1 differ by as much. Recipes are not affected, because
+    they reflect pictures at the border.
 
-    torchvision trained its VGG19 anew: its features, and so its pictures, are not those of the
-    weights that Keras, Caffe and MatConvNet share. ``vgg19-d01eb7cb.pth`` of neural-style-pt has
-    torchvision's names and Caffe's weights: give ``convention="caffe"``.
+    torchvision trained VGG19 again. Its weights give other features, and thus other pictures, than
+    the weights that Keras, Caffe and MatConvNet share. ``vgg19-d01eb7cb.pth`` of neural-style-pt
+    has torchvision's names but Caffe's weights, and needs ``convention="caffe"``.
 
     Examples
     --------
@@ -96,7 +108,7 @@ def convert_weights(
 
 
 def _shapes(count: int) -> dict[str, tuple[int, int, int, int]]:
-    """Return the kernels' shapes of the first convolutions."""
+    """Return the shapes of the kernels of the first `count` convolutions, by layer."""
     channels = [channels for channels, times in VGG19_BLOCKS for _ in range(times)]
     before = [3, *channels]
     return {layer: (3, 3, before[n], channels[n]) for n, layer in enumerate(LAYERS[:count])}

@@ -1,4 +1,4 @@
-"""What turns pictures into feature maps, and the geometry that masks need to follow it."""
+"""The base class of feature extractors: networks that map pictures to named feature maps."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ from stylekit.features.geometry import Grid, Window
 from stylekit.features.graph import staged
 from stylekit.functional import Tensor
 
-# The literature counts block and convolution (conv4_2) and names the ReLU after it (relu4_2);
-# a Keras convolution carries its ReLU, so that all three names mean one tensor.
+# The literature names a convolution conv4_2 and its ReLU relu4_2. A Keras convolution includes its
+# ReLU, so that conv4_2, relu4_2 and block4_conv2 all name the same tensor.
 _LITERATURE_NAME = re.compile(r"(?:conv|relu)(\d+)_(\d+)")
 
 _VGG_NAME = re.compile(r"block(\d+)_conv(\d+)")
 
 _LONG = 2**20
-"""A picture's side in pixels beside which a receptive field is small."""
+"""Side of a picture, in pixels, that is larger than any receptive field."""
 
 
 class Networks(dict):
-    """Networks that an extractor has built and keeps. Its copies, also pickled ones, are empty."""
+    """A cache of the networks that an extractor has built. Copies and pickles of it are empty."""
 
     def __reduce__(self):
         return Networks, ()
 
 
 class FeatureExtractor(abc.ABC):
-    """A network that maps pictures to named feature maps.
+    """Base class of networks that map pictures to named feature maps.
 
-    A subclass gives `layer_names`, `model` and `windows`; the rest follows. Only the extractor
-    knows what its network wants: `model` takes RGB in [0, 1] and preprocesses inside.
+    A subclass defines `layer_names`, `model` and `windows`. The model takes RGB pictures in [0, 1];
+    preprocessing is part of the model.
 
     Attributes
     ----------
     layer_names : tuple of str
-        Every layer that can be asked for, from the picture down.
+        All layers, ordered from the picture down.
     style_layers, content_layers : tuple of str
-        What losses read for style and content, where they are not told. Default: none, so that
-        they have to be told.
+        Default layers of style losses and content losses. If empty, which is the default, losses
+        must name their layers.
     style_factor : float
-        Weight of the style losses beside the content's at which a `strength` of 0.5 looks like
-        one half; see `stylekit.stylize`.
+        Weight of the style relative to the content at which a `strength` of 0.5 looks balanced.
+        See `stylekit.stylize`.
     variation : float
-        Weight of the total variation in the recipes, where they are not told.
+        Default weight of the total variation in the recipes.
     tile : str or None
-        Along what the network sees a picture go on with its opposite edge: ``"x"``, the width,
-        ``"y"``, the height, ``"both"``, or None. A run follows it in all that it does with the
-        picture; see `CircularPadding`.
+        Axes along which the network pads pictures circularly: ``"x"``, the width, ``"y"``, the
+        height, ``"both"``, or None. A run treats its pictures as periodic along these axes; see
+        `CircularPadding`.
     """
 
     layer_names: tuple[str, ...]
@@ -70,12 +70,12 @@ class FeatureExtractor(abc.ABC):
 
     @property
     def beside(self) -> FeatureExtractor:
-        """The extractor of references that do not tile, such as styles. Default: this one."""
+        """Extractor for references that are not periodic, such as styles. Default: this one."""
         return self
 
     @abc.abstractmethod
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
-        """Return a network cut after the deepest of `layers`.
+        """Return the network up to the deepest of `layers`.
 
         Parameters
         ----------
@@ -88,11 +88,12 @@ class FeatureExtractor(abc.ABC):
         Returns
         -------
         keras.Model
-            Maps ``[B, H, W, 3]`` in [0, 1] to ``{layer: [B, h, w, C]}`` with resolved names.
+            Maps ``[B, H, W, 3]`` in [0, 1] to ``{layer: [B, h, w, C]}``. The keys are the names
+            that `resolve` returns.
         """
 
     def network(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
-        """Return what `model` returns, checked; an error names the extractor.
+        """Return the model that `model` builds, after a check. Errors name the extractor.
 
         Raises
         ------
@@ -108,10 +109,12 @@ class FeatureExtractor(abc.ABC):
             if not isinstance(network, keras.Model):
                 received = type(network).__name__
                 raise InputTypeError(
-                    explain("`model` returned no model", expected=expected, received=received),
+                    explain(
+                        "`model` returned the wrong type", expected=expected, received=received
+                    ),
                     argument="extractor",
                 )
-            if getattr(network, "inputs", None):  # a subclass of keras.Model does not tell
+            if getattr(network, "inputs", None):  # unknown for a subclassed keras.Model
                 maps = network.output if isinstance(network.output, Mapping) else {}
                 for name in map(self.resolve, layers):
                     if len(getattr(maps.get(name), "shape", ())) != 4:
@@ -124,17 +127,23 @@ class FeatureExtractor(abc.ABC):
         return network
 
     def default_layers(self, kind: str) -> tuple[str, ...]:
-        """Return the layers that losses read by default; one name may be declared as it is.
+        """Return the layers that losses read by default.
 
         Parameters
         ----------
         kind : str
-            ``"style_layers"`` or ``"content_layers"``.
+            ``"style_layers"`` or ``"content_layers"``. The attribute may also be a single name.
+
+        Returns
+        -------
+        tuple of str
 
         Raises
         ------
-        InputError, InputTypeError
-            If the extractor declares none, or something else than names.
+        InputError
+            If the extractor declares no layers.
+        InputTypeError
+            If the attribute is not a tuple of names.
         """
         layers = getattr(self, kind)
         names = tuple(layers) if isinstance(layers, tuple | list) else (layers,)
@@ -159,26 +168,28 @@ class FeatureExtractor(abc.ABC):
     def stages(
         self, layers: Iterable[str], cuts: Iterable[str], dtype: str = "float32"
     ) -> tuple[keras.Model, ...]:
-        """Return the network of `model` in stages, each of which ends at one of `cuts`.
+        """Return the network of `model` split into consecutive stages.
 
         Parameters
         ----------
-        layers, cuts : iterable of str
-            Names that `resolve` accepts.
+        layers : iterable of str
+            Layers that the stages return. Names that `resolve` accepts.
+        cuts : iterable of str
+            Layers at which a stage ends and the next one begins.
         dtype : str
             A Keras dtype policy.
 
         Returns
         -------
         tuple of keras.Model
-            From the picture, or the feature map at which the stage before ends, to ``{layer:
-            [B, h, w, C]}`` of the stage's own part of `layers` and `cuts`. What lies behind the
-            last of `cuts` is the last stage, if anything does.
+            The first stage takes the picture, and each further one the feature map at the cut
+            before it. A stage returns ``{layer: [B, h, w, C]}`` for its `layers` and its cut. The
+            last stage begins at the last cut; it is left out if none of `layers` is deeper.
 
         Raises
         ------
         InputError
-            If the network goes around a cut.
+            If a connection of the network bypasses a cut.
         """
         names = ordered(self, (*layers, *cuts))
         return staged(self.network(names, dtype), names, ordered(self, cuts))
@@ -187,11 +198,12 @@ class FeatureExtractor(abc.ABC):
     def windows(self, layer: str) -> tuple[Window, ...]:
         """Return the spatial operations from the picture to `layer`, in order.
 
-        Masks follow them. In a network with branches they are those of the branch that sees most.
+        Masks are pooled by these operations. In a network with branches, they are the operations of
+        the branch with the largest receptive field.
         """
 
     def checked_windows(self, layer: str) -> tuple[Window, ...]:
-        """Return what `windows` returns; an error names the extractor.
+        """Return the windows that `windows` gives, after a check. Errors name the extractor.
 
         Raises
         ------
@@ -214,20 +226,21 @@ class FeatureExtractor(abc.ABC):
         return tuple(windows)
 
     def grid(self, layer: str, length: int, axis: int) -> Grid:
-        """Return the cells of `layer` along one axis of a picture.
+        """Return the geometry of the cells of `layer` along one axis of a picture.
 
         Parameters
         ----------
         layer : str
+            A name that `resolve` accepts.
         length : int
-            The picture's height or width in pixels.
+            Height or width of the picture in pixels.
         axis : int
             0 for the height, 1 for the width.
 
         Returns
         -------
         Grid
-            Of all branches that lead to the layer. Default: that of `windows`.
+            The grid that covers all branches to the layer. This implementation follows `windows`.
         """
         grid = Grid(length)
         for window in self.checked_windows(layer):
@@ -235,17 +248,17 @@ class FeatureExtractor(abc.ABC):
         return grid
 
     def check_windows(self, layer: str) -> None:
-        """Raise `InputError` unless `grid` holds for `layer`: tiles would be wrong without."""
+        """Raise `InputError` if `grid` is wrong for `layer`, so that tiles would be wrong."""
         self.resolve(layer)
 
     def resolve(self, layer: str) -> str:
-        """Return the network's own name of a layer.
+        """Return the network's name of a layer.
 
         Parameters
         ----------
         layer : str
-            The network's name (``"block4_conv2"``) or the literature's (``"conv4_2"``,
-            ``"relu4_2"``), which means the same tensor, after the ReLU.
+            A name of the network (``"block4_conv2"``) or of the literature (``"conv4_2"``,
+            ``"relu4_2"``). All three name the same tensor, after the ReLU.
 
         Returns
         -------
@@ -254,14 +267,18 @@ class FeatureExtractor(abc.ABC):
         Raises
         ------
         InputError
-            If the network has no such layer; the message gives the nearest names.
+            If the network has no such layer. The message suggests the nearest names.
         """
         if not isinstance(layer, str):
             raise InputTypeError(
-                explain("a layer is named by a string", expected="block4_conv2", received=layer),
+                explain(
+                    "the name of a layer is not a string",
+                    expected='a name such as "block4_conv2"',
+                    received=repr(layer),
+                ),
                 argument="layer",
             )
-        if isinstance(self.layer_names, str):  # in which letters would be sought
+        if isinstance(self.layer_names, str):  # `in` would search it for substrings
             raise InputTypeError(
                 explain(
                     f"`layer_names` of {type(self).__name__} is wrong",
@@ -277,45 +294,48 @@ class FeatureExtractor(abc.ABC):
         fail(
             f"{type(self).__name__} has no layer {layer!r}",
             hint=did_you_mean(name, self.layer_names)
-            or "its layers are " + ", ".join(self.layer_names),
+            or "the layers are " + ", ".join(self.layer_names),
             argument="layer",
         )
 
     def available_layers(self) -> tuple[str, ...]:
-        """Return those of `layer_names` whose weights are there. Default: all."""
+        """Return the layers whose weights are available. Default: all of `layer_names`."""
         return tuple(self.layer_names)
 
     def missing(self, layers: Iterable[str]) -> dict[str, str | None]:
-        """Return the layers that cannot be computed, and the nearest that can.
+        """Return the layers that cannot be computed, each with the nearest layer that can.
 
         Parameters
         ----------
         layers : iterable of str
-            Names as `resolve` takes them.
+            Names that `resolve` accepts.
 
         Returns
         -------
         dict of str to str or None
-            The names as given. The nearest is a convolution of the same block or of the nearest
-            one, or for other names the one that is spelled most alike; None if none is alike.
+            Maps each missing name, as given, to the nearest available convolution: in the same
+            block, or else in the nearest block. For names that are not VGG19's it is the name with
+            the most similar spelling, or None if no name is similar.
         """
         there = self.available_layers()
         names = [layer for layer in layers if not {layer, keras_name(layer)} & {*there}]
         return {name: _nearest(keras_name(name), there) for name in names}
 
     def pool_mask(self, mask: Tensor, layer: str) -> Tensor:
-        """Take a mask through the network's own geometry to a layer.
+        """Return a mask pooled to the feature map of a layer.
 
         Parameters
         ----------
         mask : tensor [1 or B, H, W, 1]
+            Values in [0, 1], of the size of the picture.
         layer : str
+            A name that `resolve` accepts.
 
         Returns
         -------
         tensor [1 or B, h, w, 1]
-            Average pooled wherever the network strides, with the network's own rounding, so that
-            its shape is that of the layer's feature map.
+            The mask, average pooled with the window, stride and padding of each operation that
+            changes the size. Its height and width are those of the feature map.
         """
         for window in self.checked_windows(layer):
             mask = _bordered(mask, window.border)
@@ -336,11 +356,11 @@ class FeatureExtractor(abc.ABC):
         return math.prod(strides[0]), math.prod(strides[1])
 
     def receptive_field(self, layer: str) -> int:
-        """Return the longer side, in pixels, of the rectangle that one cell of `layer` sees."""
+        """Return the longer side, in pixels, of the receptive field of a cell of `layer`."""
         return max(self.grid(layer, _LONG, axis).field for axis in (0, 1))
 
     def smallest_size(self, layer: str) -> int:
-        """Return the smallest side, in pixels, of a square picture that has a cell at `layer`."""
+        """Return the side, in pixels, of the smallest square picture with a cell at `layer`."""
 
         def has_cells(side):
             return all(self.grid(layer, side, axis).cells for axis in (0, 1))
@@ -350,16 +370,19 @@ class FeatureExtractor(abc.ABC):
 
 
 class WrappingExtractor(FeatureExtractor):
-    """Another extractor whose pictures are seen otherwise; it has what recipes ask that one for.
+    """Base class of extractors that change how another extractor processes pictures.
+
+    The default layers, `style_factor` and `variation` are those of the wrapped extractor.
 
     Parameters
     ----------
     extractor : FeatureExtractor
+        The extractor to wrap.
 
     Raises
     ------
     InputTypeError
-        If it is none.
+        If `extractor` is not a `FeatureExtractor`.
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
@@ -380,13 +403,16 @@ class WrappingExtractor(FeatureExtractor):
 
 
 def keras_name(layer: str) -> str:
-    """Return the Keras name of a layer that may be given by the literature's."""
+    """Return the Keras name of a layer: ``"block4_conv2"`` for ``"conv4_2"`` or ``"relu4_2"``.
+
+    Other names are returned unchanged.
+    """
     match = _LITERATURE_NAME.fullmatch(layer)
     return "block{}_conv{}".format(*match.groups()) if match else layer
 
 
 def _nearest(layer: str, there: tuple[str, ...]) -> str | None:
-    """Return the nearest of some layers; see `FeatureExtractor.missing`."""
+    """Return the layer of `there` that is nearest to `layer`; see `FeatureExtractor.missing`."""
     places = {name: place for name in there if (place := _place(name))}
     if (wanted := _place(layer)) and places:
         return min(places, key=lambda name: np.abs(np.subtract(places[name], wanted)).tolist())
@@ -394,20 +420,20 @@ def _nearest(layer: str, there: tuple[str, ...]) -> str | None:
 
 
 def _place(layer: str) -> tuple[int, ...] | None:
-    """Return the block and the number of a convolution that is named as VGG19's."""
+    """Return the block and the number of a convolution from its VGG19 name, else None."""
     match = _VGG_NAME.fullmatch(layer)
     return tuple(map(int, match.groups())) if match else None
 
 
 def _outputs(structure) -> str:
-    """Return in words what a model returns."""
+    """Return a description of a model's outputs, for messages."""
     if isinstance(structure, Mapping):
         return ", ".join(map(str, structure)) or "nothing"
     return "a list" if isinstance(structure, list | tuple) else "one tensor without a name"
 
 
 def _bordered(mask, border):
-    """Return a mask with its outermost cells repeated, as far as zero padding adds cells."""
+    """Return a mask padded by repeating its edge, where the network pads with zeros."""
     for axis, (before, after) in enumerate(border, 1):
         if before or after:
             side = mask.shape[axis]
@@ -416,6 +442,6 @@ def _bordered(mask, border):
 
 
 def ordered(extractor: FeatureExtractor, layers: Iterable[str]) -> tuple[str, ...]:
-    """Return the resolved names of `layers`, each once, from the picture down."""
+    """Return the resolved names of `layers` without duplicates, from the picture down."""
     names = {extractor.resolve(layer) for layer in layers}
     return tuple(sorted(names, key=extractor.layer_names.index))

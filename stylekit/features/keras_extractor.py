@@ -1,4 +1,4 @@
-"""Any Keras image model as an extractor."""
+"""A feature extractor for any functional Keras image model."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from stylekit.features.graph import Graph, functional, is_float, staged
 from stylekit.functional import Tensor
 
 _PREPROCESS = "preprocess."
-"""What the names of the operations of `preprocess` begin with in error messages."""
+"""Prefix of the names of the operations of `preprocess` in error messages."""
 
 
 class KerasExtractor(FeatureExtractor):
-    """Features of any Keras image model.
+    """A feature extractor for any functional Keras image model.
 
     Parameters
     ----------
     model : keras.Model
-        A functional model with one image input of free size, channels last and of floating dtype.
+        A functional model with one image input of shape ``(None, None, 3)`` and floating dtype.
     preprocess : callable, optional
-        From ``[B, H, W, 3]`` RGB in [0, 1] to what the model expects, in `keras.ops`. Default: the
-        picture as it is.
+        Function of `keras.ops` from RGB pictures ``[B, H, W, 3]`` in [0, 1] to the input of the
+        model. Default: the picture is not changed.
     windows : mapping of str or type to Window, optional
-        What layers see, by name or by class. ``Window(1)`` is a layer that computes each cell from
-        that cell alone. Needed for tiles, and for layers whose reach stylekit does not know, such
-        as ``Lambda`` and layers of your own. A class stands for the classes derived from it, too.
+        Windows (kernel size, stride and padding) of layers, by layer name or by class. A class
+        includes its subclasses. ``Window(1)`` is a layer that computes each cell from that cell
+        alone. Tiles need the windows of layers that stylekit does not know, such as ``Lambda`` and
+        custom layers.
 
     Raises
     ------
     InputTypeError
         If `model` is not a functional model, or `windows` is not such a mapping.
     InputError
-        If the model or `preprocess` cannot take pictures, or `windows` names no layer.
+        If the model or `preprocess` does not accept pictures, or `windows` names an unknown layer.
 
     Notes
     -----
-    Layers have the model's names, functions of `keras.ops` those that Keras gave them. Layer ``b``
-    of a nested model ``a`` is ``"a.b"``. Layer ``c`` is its first call if it is called several
-    times; the others are ``"c-2"`` and so on.
+    Layers have the names of the model, and functions of `keras.ops` have the names that Keras gave
+    them. Layer ``b`` of a nested model ``a`` is ``"a.b"``. If layer ``c`` is called several times,
+    ``"c"`` is the first call, ``"c-2"`` the second, and so on.
 
-    Masks follow convolutions, poolings, padding and cropping. At a layer behind other changes of
-    size, such as upsampling, `pool_mask` raises; losses without a mask take it. Tiles compute what
-    the whole picture would, or raise `InputError`, naming the layer, where an operation of unknown
-    reach is on the way.
+    Masks can follow convolutions, pooling, padding and cropping. After other changes of the size,
+    such as upsampling, `pool_mask` raises `InputError`, and the layer can be used by losses without
+    masks only. Tiles give the same result as the whole picture. They raise `InputError`, naming the
+    layer, if an operation before the layer has an unknown receptive field.
 
-    Copies, also deep ones, share the Keras model.
+    Copies and deep copies share the Keras model.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class KerasExtractor(FeatureExtractor):
         return f"KerasExtractor({model.name!r}, {model.count_params()} parameters)"
 
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
-        """Return the model cut after the deepest of `layers`; see `FeatureExtractor.model`.
+        """Return the model up to the deepest of `layers`; see `FeatureExtractor.model`.
 
         Raises
         ------
@@ -89,7 +90,10 @@ class KerasExtractor(FeatureExtractor):
         return staged(self.model(names, dtype), names, ordered(self, cuts))
 
     def windows(self, layer: str) -> tuple[Window, ...]:
-        """Return the operations of the branch that sees most; see `FeatureExtractor.windows`."""
+        """Return the operations of the branch with the largest receptive field, in order.
+
+        See `FeatureExtractor.windows`.
+        """
         return self._network.graph.nodes[self.resolve(layer)].path
 
     def grid(self, layer: str, length: int, axis: int) -> Grid:
@@ -99,16 +103,16 @@ class KerasExtractor(FeatureExtractor):
         return self._grids[length, axis][self.resolve(layer)]
 
     def check_windows(self, layer: str) -> None:
-        """Raise `InputError` unless `grid` holds; see `FeatureExtractor.check_windows`."""
+        """Raise `InputError` if tiles would be wrong; see `FeatureExtractor.check_windows`."""
         name = self.resolve(layer)
         unknown = self._network.graph.nodes[name].unknown
         if unknown:
             fail(
                 f"layer {name!r} cannot be computed in tiles, or with Recompute",
-                expected="operations that are known to see a bounded part of the picture",
-                received=f"{unknown} on the way",
-                hint="compute the picture as a whole, or choose layers before that one; if it does "
-                "see a bounded part, give KerasExtractor windows={...} for it",
+                expected="operations with a known, bounded receptive field",
+                received=f"{unknown} before that layer",
+                hint="compute the picture as a whole, or choose layers before that operation; if "
+                "its receptive field is bounded, declare it with windows={...} of KerasExtractor",
                 argument="layer",
             )
         side = self.receptive_field(name) + self.smallest_size(name)
@@ -116,20 +120,20 @@ class KerasExtractor(FeatureExtractor):
         found = tuple(self.grid(name, length, axis).cells for axis, length in enumerate(shape))
         if found != self._cells(name, shape):
             fail(
-                f"the windows of the layers before {name!r} do not fit",
+                f"the windows of the layers before {name!r} do not match the model",
                 expected=f"{self._cells(name, shape)} cells of {shape} pixels",
                 received=found,
-                hint="correct the windows= of KerasExtractor",
+                hint="correct windows={...} of KerasExtractor",
                 argument="windows",
             )
 
     def pool_mask(self, mask: Tensor, layer: str) -> Tensor:
-        """Take a mask to `layer`; see `FeatureExtractor.pool_mask`.
+        """Return a mask pooled to the size of `layer`; see `FeatureExtractor.pool_mask`.
 
         Raises
         ------
         InputError
-            If an operation on the way changes the size and its window is not known.
+            If an operation before the layer changes the size and its window is unknown.
         """
         pooled = super().pool_mask(mask, layer)
         name = self.resolve(layer)
@@ -138,7 +142,7 @@ class KerasExtractor(FeatureExtractor):
             fail(
                 f"a mask cannot follow the network to layer {name!r}",
                 expected=f"{expected} cells",
-                received=f"{found} by its convolutions, poolings, paddings and croppings",
+                received=f"{found} after its convolutions, pooling, padding and cropping",
                 hint="use this layer without a mask, or derive from FeatureExtractor",
                 argument="layer",
             )
@@ -155,7 +159,7 @@ class KerasExtractor(FeatureExtractor):
         return tuple(self._cut((name,)).compute_output_shape((1, *shape, 3))[name][1:3])
 
     def _check_precision(self, name: str, dtype: str) -> None:
-        # A function has no policy of its own: that of the last layer before it is meant.
+        # A function of keras.ops has no dtype policy; the last layer before it decides.
         for node in reversed(self._network.graph.way(name)):
             policy = getattr(node.operation, "dtype_policy", None)
             if policy is None:
@@ -165,14 +169,14 @@ class KerasExtractor(FeatureExtractor):
                     f"layer {name!r} computes in another precision",
                     expected=dtype,
                     received=policy.name,
-                    hint="build the model under that dtype policy",
+                    hint=f"build the model with the dtype policy {dtype}",
                     argument="model",
                 )
             return
 
 
 class _Network:
-    """The graph from a picture to a model's layers; it never changes, so that copies share it."""
+    """The graph from a picture to a model's layers. It is immutable, and copies share it."""
 
     def __init__(
         self, model: keras.Model, preprocess: Callable | None, windows: Mapping[str | type, Window]
@@ -207,9 +211,9 @@ class _Network:
         )
         for key in windows.keys() - self.graph.declared:
             fail(
-                f"windows= has no layer {key!r}",
+                f"`windows` names the unknown layer {key!r}",
                 hint=did_you_mean(str(key), self.graph.nodes)
-                or "its layers are " + ", ".join(self.layer_names),
+                or "the layers are " + ", ".join(self.layer_names),
                 argument="windows",
             )
 
@@ -230,7 +234,7 @@ class _Network:
             first = str(error).strip().partition("\n")[0].rstrip(".")
             raise InputError(
                 explain(
-                    "preprocess cannot be part of the network",
+                    "`preprocess` cannot be part of the network",
                     expected="a function from a tensor [B, H, W, 3] to a tensor",
                     received=f"{type(error).__name__}, {first}",
                     hint="write it with keras.ops, without NumPy",
@@ -247,7 +251,7 @@ def _checked(windows) -> dict[str | type, Window]:
     ):
         raise InputTypeError(
             explain(
-                "windows cannot be used",
+                "`windows` cannot be used",
                 expected='a mapping from layers to windows, such as {"noise": Window(1)}',
                 received=repr(windows),
             ),
@@ -257,29 +261,29 @@ def _checked(windows) -> dict[str | type, Window]:
 
 
 def _check_input(model: keras.Model) -> None:
-    """Raise `InputError` if a model's input cannot be a picture of any size."""
+    """Raise `InputError` unless a model has one input, a picture of any size."""
     free = "build it with an input of shape (None, None, 3)"
     if len(model.inputs) != 1:
         fail(
             "the model has several inputs",
             expected="one picture [B, H, W, 3]",
             received=[f"{x.name} {tuple(x.shape)}" for x in model.inputs],
-            hint="build a model of the picture alone",
+            hint="build a model whose only input is the picture",
             argument="model",
         )
     x = model.inputs[0]
     shape = tuple(x.shape)
     if not is_float(x):
         fail(
-            "the model takes integers, through which no gradient passes",
+            "the model takes integers, which have no gradient",
             expected="an input of dtype float32",
             received=x.dtype,
-            hint="build it with a floating input, and scale the picture in preprocess",
+            hint="build it with a floating input, and scale the picture in `preprocess`",
             argument="model",
         )
     if len(shape) != 4:
         fail(
-            "the model takes no pictures",
+            "the input of the model is not a picture",
             expected="[B, H, W, 3]",
             received=shape,
             hint=free,
@@ -295,7 +299,7 @@ def _check_input(model: keras.Model) -> None:
         )
     if shape[1:3] != (None, None):
         fail(
-            "the model takes pictures of one size",
+            "the model takes pictures of one size only",
             expected="(None, None, None, 3)",
             received=shape,
             hint=free + "; for keras.applications, with include_top=False",
@@ -304,10 +308,10 @@ def _check_input(model: keras.Model) -> None:
 
 
 def _check_picture(x, expected: keras.KerasTensor, preprocess: Callable | None) -> None:
-    """Raise `InputError` if a model does not take a picture, or what is made of it."""
+    """Raise `InputError` if a model cannot take the picture, or the output of `preprocess`."""
     if not is_float(x):
         fail(
-            "preprocess returns integers, through which no gradient passes",
+            "`preprocess` returns integers, which have no gradient",
             expected="a floating dtype",
             received=x.dtype,
             hint="remove the cast",
@@ -319,14 +323,14 @@ def _check_picture(x, expected: keras.KerasTensor, preprocess: Callable | None) 
             "the model does not take RGB pictures",
             expected="an input of 3 channels",
             received=f"{channels}",
-            hint="build it for RGB, or convert the picture in preprocess",
+            hint="build it for RGB, or convert the picture in `preprocess`",
             argument="model",
         )
     if len(x.shape) != 4 or channels not in (None, x.shape[-1]):
         fail(
-            "preprocess does not return what the model takes",
-            expected=str(tuple(expected.shape)),
+            "the output of `preprocess` does not match the input of the model",
+            expected=f"a tensor of shape {tuple(expected.shape)}",
             received=tuple(x.shape),
-            hint="return a tensor of the shape of the model's input",
+            hint="change `preprocess`, or the input of the model",
             argument="preprocess",
         )

@@ -30,38 +30,40 @@ IMAGENET = Download(
     "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
     md5="253f8cb515780f3b799900260a226db6",
 )
-"""The file that `keras.applications.VGG19` downloads, in the same cache."""
+"""The weights file of `keras.applications.VGG19`, which Keras keeps in the same cache."""
 
 MEAN = np.array(VGG19_MEAN, "float32")
+"""Mean colour that is subtracted from the picture: RGB, 0 to 255."""
 
 
 class VGG19(FeatureExtractor):
-    """VGG19 of Simonyan and Zisserman, from picture to named feature maps.
+    """The VGG19 network of Simonyan and Zisserman as a feature extractor.
 
     Parameters
     ----------
     weights : str, path-like or None
-        ``"imagenet"``: Keras's own file, from its cache or downloaded and verified, unless the
-        environment variable ``STYLEKIT_WEIGHTS`` names a file. A path: an ``.h5`` of Keras's
-        layout, an ``.npz`` of ``layer/kernel`` and ``layer/bias``, or a file of another program,
-        which `convert_weights` tells of; only the layers that are asked for must be in it. None:
-        random weights (He normal), the same at each call.
+        ``"imagenet"`` uses the file that the environment variable ``STYLEKIT_WEIGHTS`` names, or
+        else Keras's weights file, which is downloaded once and verified. A path names an ``.h5``
+        file with Keras's layout, an ``.npz`` file with arrays ``layer/kernel`` and ``layer/bias``,
+        or a file of another program that `convert_weights` lists. The file must hold the layers
+        that are used. None uses random weights (He normal) with a fixed seed.
     pooling : str
-        ``"max"``, as the network was trained, or ``"average"``, as Gatys et al. prefer.
+        ``"max"``, as in training, or ``"average"``, as Gatys et al. recommend.
     fast : bool
-        Whether to use this package's convolutions, which are faster on CPUs, or those of Keras.
-        Features and gradients agree to rounding.
+        If True, use this package's convolutions, which are faster on CPUs than those of Keras.
+        Features and gradients agree with Keras's up to rounding.
 
     Raises
     ------
     FileError
-        If `weights` is a path that does not exist or is no weights file. A file that cannot be
-        read is reported by `model`.
+        If `weights` is a path that does not exist or has the wrong suffix. `model` raises it if
+        the file cannot be read.
 
     Notes
     -----
-    A Keras convolution carries its ReLU: ``block4_conv2`` is the literature's relu4_2, which most
-    programs call conv4_2. Pooling rounds down, so that a row left over at the border is unseen.
+    A Keras convolution includes its ReLU. Therefore ``block4_conv2`` is relu4_2 of the literature,
+    which most programs call conv4_2. Pooling rounds down: it ignores the last row or column of a
+    feature map with an odd height or width.
     """
 
     style_layers, content_layers = STYLE_LAYERS, CONTENT_LAYERS
@@ -92,12 +94,12 @@ class VGG19(FeatureExtractor):
         return f"VGG19(weights={name!r}, pooling={self.pooling!r}{plain})"
 
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
-        """Return VGG19 cut after the deepest of `layers`; see `FeatureExtractor.model`.
+        """Return VGG19 up to the deepest of `layers`; see `FeatureExtractor.model`.
 
         Raises
         ------
         FileError
-            If the weights cannot be had or read.
+            If the weights cannot be downloaded or read.
         """
         names = ordered(self, layers)
         if (names, dtype) not in self._models:
@@ -107,14 +109,16 @@ class VGG19(FeatureExtractor):
         return self._models[names, dtype]
 
     def windows(self, layer: str) -> tuple[Window, ...]:
-        """Return the convolutions and poolings to `layer`; see `FeatureExtractor.windows`."""
+        """Return the convolutions and poolings up to `layer`; see `FeatureExtractor.windows`."""
         return tuple(
             Window(2, 2, "valid") if name.endswith("pool") else Window(3)
             for name in self._to(self.resolve(layer))
         )
 
     def available_layers(self) -> tuple[str, ...]:
-        """Return the layers down to the last whose weights a file that was named holds.
+        """Return the layers that can be computed with the weights file.
+
+        A file that the user names may hold only the first layers of VGG19.
 
         Raises
         ------
@@ -122,7 +126,7 @@ class VGG19(FeatureExtractor):
             If the file cannot be read.
         """
         named = isinstance(self.weights, Path) or os.environ.get(ENVIRONMENT_VARIABLE)
-        if self.weights is None or not named:  # Keras's own file holds all
+        if self.weights is None or not named:  # Keras's file holds all layers
             return self.layer_names
         held = {*held_layers(self._file())}
         there = itertools.takewhile(lambda x: x.endswith("pool") or x in held, self.layer_names)
@@ -138,9 +142,9 @@ class VGG19(FeatureExtractor):
         return sum(not before.endswith("pool") for before in self._to(name))
 
     def _extended(self, names: tuple[str, ...], dtype: str) -> dict[str, keras.KerasTensor]:
-        """Return the network's tensors, at least to the last of `names`.
+        """Return the symbolic tensors of the network by name, at least up to the last of `names`.
 
-        All models of a precision are parts of one graph, so that they share the weights' memory.
+        All models of one precision are parts of the same graph, so that they share their weights.
         """
         policy = keras.DTypePolicy(dtype)
         if dtype not in self._tensors:
@@ -178,6 +182,6 @@ class VGG19(FeatureExtractor):
 
 
 def _he_normal(seed: int):
-    """Return an initializer that draws the same numbers in every precision."""
+    """Return a He normal initializer that draws the same numbers in every precision."""
     initializer = keras.initializers.HeNormal(seed)
     return lambda shape, dtype=None: ops.cast(initializer(shape, "float32"), dtype)

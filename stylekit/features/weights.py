@@ -1,4 +1,4 @@
-"""Where weights come from: found, verified and read, or refused with the file's name."""
+"""Find, download, verify and read the weights of networks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stylekit.features._formats import foreign
 from stylekit.features._formats.unpickle import Stored
 
 ENVIRONMENT_VARIABLE = "STYLEKIT_WEIGHTS"
-"""Names a weights file to use instead of a download."""
+"""Environment variable with the path of a weights file to use instead of the download."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +30,12 @@ class Download:
 
     Attributes
     ----------
-    name, url, md5 : str
-        Its name in Keras's cache, its address, and the MD5 of its content.
+    name : str
+        File name in Keras's cache.
+    url : str
+        Address of the file.
+    md5 : str
+        MD5 checksum of the file.
     """
 
     name: str
@@ -40,19 +44,19 @@ class Download:
 
     @property
     def cached(self) -> Path:
-        """Where Keras keeps the file once it is downloaded."""
+        """Path at which Keras keeps the downloaded file."""
         home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
         return Path(home, "models", self.name)
 
 
 def locate(download: Download) -> Path:
-    """Return the weights file to use in place of, or from, a download.
+    """Return the path of a weights file, which is downloaded if necessary.
 
     Parameters
     ----------
     download : Download
-        Fetched by `keras.utils.get_file`, with Keras's cache and checksum, unless the environment
-        variable ``STYLEKIT_WEIGHTS`` names a file.
+        The file to download with `keras.utils.get_file`, which uses Keras's cache and verifies the
+        checksum. Not used if the environment variable ``STYLEKIT_WEIGHTS`` names a file.
 
     Returns
     -------
@@ -61,13 +65,14 @@ def locate(download: Download) -> Path:
     Raises
     ------
     FileError
-        If neither can be had; the message names the file, the places looked in and the way out.
+        If the named file does not exist, or the download failed. The message names the file, where
+        it was looked for, and what to do.
     """
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
         return vgg19_file(named, f"the environment variable {ENVIRONMENT_VARIABLE}")
     with suppress(OSError):
-        # A cache that is not there yet Keras would pass over for a temporary folder.
+        # If the cache folder does not exist, Keras uses a temporary folder instead.
         download.cached.parent.mkdir(parents=True, exist_ok=True)
     try:
         return Path(
@@ -79,13 +84,13 @@ def locate(download: Download) -> Path:
                 cache_dir=str(download.cached.parents[1]),
             )
         )
-    except Exception as error:  # urllib, sockets, disks and hashes all fail in their own way
+    except Exception as error:  # of urllib, sockets, the file system or the checksum
         raise FileError(
-            f"the weights {download.name} cannot be had: {ENVIRONMENT_VARIABLE} is not set, "
-            f"{download.cached} is missing or not the published file, and the download from "
-            f"{download.url} failed ({error}). Download the file on another machine and give its "
-            f"path as `weights`, or in {ENVIRONMENT_VARIABLE}; or take the compact network, which "
-            "is part of stylekit, as `extractor`.",
+            f"the weights {download.name} could not be downloaded from {download.url} ({error}). "
+            f"{ENVIRONMENT_VARIABLE} is not set, and {download.cached} is missing or has a wrong "
+            "checksum. Download the file on another machine and give its path as `weights`, or in "
+            f"{ENVIRONMENT_VARIABLE}; or use the compact network, which is part of stylekit, as "
+            "`extractor`.",
             argument="weights",
         ) from error
 
@@ -93,15 +98,15 @@ def locate(download: Download) -> Path:
 def read_convolutions(
     path: Path, shapes: Mapping[str, tuple[int, int, int, int]], convention: str = "auto"
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Read the kernels and biases of named convolutions.
+    """Read the kernels and biases of convolutions from a weights file.
 
     Parameters
     ----------
     path : Path
-        ``.h5`` as Keras writes a model's weights by layer name, or ``.npz`` with
-        ``layer/kernel`` and ``layer/bias``. Of VGG19 also what `foreign.opened` takes.
+        An ``.h5`` file of Keras, an ``.npz`` file with arrays ``layer/kernel`` and ``layer/bias``,
+        or for VGG19 a file that `foreign.opened` reads.
     shapes : mapping of str to (height, width, channels in, channels out)
-        The layers wanted; the file may hold others.
+        The layers to read and the shapes of their kernels. Other layers of the file are ignored.
     convention : str
         See `foreign.opened`.
 
@@ -113,8 +118,8 @@ def read_convolutions(
     Raises
     ------
     FileError
-        If the file is truncated, corrupt, or not of this network; the message says which layer
-        and what is wrong with it.
+        If the file is truncated, corrupt or of another network. The message names the layer and
+        what is wrong with it.
     """
     result = {}
     with _reading(path), _opened(path, convention) as (stored, _):
@@ -142,7 +147,7 @@ def read_convolutions(
 
 
 def held_layers(path: Path) -> list[str]:
-    """Return the layers whose weights a file holds.
+    """Return the names of the layers whose weights a file holds.
 
     Raises
     ------
@@ -159,7 +164,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except FileError:
         raise
-    except Exception as error:  # HDF5, zip and NumPy's header each fail in many ways
+    except Exception as error:  # HDF5, zipfile and NumPy raise errors of many types
         raise FileError(
             f"the weights file {path} is truncated, corrupt or of another kind ({error}). "
             "Get the file again.",
@@ -168,7 +173,11 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _opened(path: Path, convention: str = "auto"):
-    """Open a file: how to get the kernel and bias of a layer, and the names of the layers."""
+    """Open a weights file.
+
+    Returns a context manager. It gives a function from a layer's name to its kernel and bias, and a
+    function that returns the names of the layers.
+    """
     suffix = path.suffix.lower()
     if suffix in FOREIGN_WEIGHTS:
         return _open_foreign(path, convention)
@@ -210,7 +219,7 @@ def _open_npz(path: Path):
 @contextmanager
 def _open_h5(path: Path):
     with h5py.File(path, "r") as file:
-        # A whole saved model keeps its weights there.
+        # A saved model keeps its weights in this group.
         root = _member(file, "model_weights") if "model_weights" in file else file
 
         def held() -> list[str]:
@@ -218,7 +227,8 @@ def _open_h5(path: Path):
 
         def stored(layer: str) -> list[Stored]:
             found = _datasets(_member(root, layer)) if layer in root else []
-            # Keras versions name the two differently (kernel:0, block1_conv1_W_1:0); ranks agree.
+            # The names of kernel and bias depend on the version of Keras (kernel:0,
+            # block1_conv1_W_1:0); their ranks do not.
             by_rank = {item.ndim: item for item in found}
             if set(by_rank) != {1, 4}:
                 raise _no_layer(path, layer, held())
@@ -228,7 +238,7 @@ def _open_h5(path: Path):
 
 
 def _member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-    """Return what a group holds under a name, which no link leads to."""
+    """Return the member of a group; raise `ValueError` if it is a soft or external link."""
     _check_link(name, group.get(name, getlink=True))
     return group[name]
 
@@ -251,20 +261,20 @@ def _datasets(item: h5py.Group | h5py.Dataset) -> list[h5py.Dataset]:
 
 
 def check_arrays(group: h5py.Group) -> None:
-    """Raise `ValueError` unless all arrays of an HDF5 file are in it as they are, and whole."""
+    """Raise `ValueError` unless all arrays of an HDF5 file are complete and uncompressed in it."""
     for item in _datasets(group):
         _check_stored(item)
         if (item.size or 0) * item.dtype.itemsize > item.id.get_storage_size():
-            raise ValueError(f"{item.name} claims more than the file holds")
+            raise ValueError(f"{item.name} declares more data than the file holds")
 
 
 def _check_stored(item: h5py.Dataset) -> None:
     if item.external or item.is_virtual:
-        raise ValueError(f"{item.name} keeps its values in another file")
-    # A few bytes can become any number of them, and a chunk be larger than its array.
+        raise ValueError(f"{item.name} stores its values in another file")
+    # Compressed data can expand to any size, and a chunk can be larger than its array.
     filters = item.id.get_create_plist().get_nfilters()
     if filters or math.prod(item.chunks or ()) > (item.size or 0):
-        raise ValueError(f"{item.name} is compressed or in chunks beyond its own size")
+        raise ValueError(f"{item.name} is compressed, or its chunks are larger than the array")
 
 
 def _of_dataset(item: h5py.Dataset) -> Stored:
@@ -275,7 +285,7 @@ def _of_dataset(item: h5py.Dataset) -> Stored:
 
 def _check_floats(name: str, dtype: np.dtype) -> None:
     if dtype.kind != "f":
-        raise ValueError(f"{name} is of type {dtype}, not of floats")
+        raise ValueError(f"{name} has the dtype {dtype}, not float")
 
 
 def _no_layer(path: Path, layer: str, held: list[str]) -> FileError:
@@ -283,7 +293,7 @@ def _no_layer(path: Path, layer: str, held: list[str]) -> FileError:
         explain(
             f"the weights file {path} has no convolution {layer}",
             received="layers " + (", ".join(held) or "none"),
-            hint="give a file that holds it, or choose layers that the file reaches",
+            hint="give a file that holds it, or choose layers that the file holds",
         ),
         argument="weights",
     )

@@ -442,7 +442,7 @@ def of_two():
         (lambda: of_input(None, None, 4), "RGB pictures.*of 3 channels, received 4.* in `preproc"),
         (lambda: of_input(224, 224, 3), r"one size.*received \(None, 224, 224, 3\).*include_top"),
         (lambda: of_input(None, 64, 3), r"one size.*received \(None, None, 64, 3\)"),
-        (lambda: of_input(None, 3), r"takes no pictures.*received \(None, None, 3\)"),
+        (lambda: of_input(None, 3), r"is not a picture.*received \(None, None, 3\)"),
         (of_two, "several inputs.*expected one picture.*received"),
     ],
 )
@@ -458,8 +458,8 @@ def test_a_model_that_takes_no_pictures_is_refused(make, words):
         (lambda x: None, "received TypeError, it returned NoneType"),
         (lambda x: ops.cast(x * 255, "uint8"), "returns integers.*received uint8"),
         (lambda x: x[..., :1], r"not match the input.*None, 3\), received \(None, None, None, 1\)"),
-        (lambda x: x[0], r"does not return what.*received \(None, None, 3\)"),
-        (lambda x: keras.Input((None, None, 3)), "preprocess cannot be part of the network"),
+        (lambda x: x[0], r"does not match the input.*received \(None, None, 3\)"),
+        (lambda x: keras.Input((None, None, 3)), "`preprocess` cannot be part of the network"),
     ],
 )
 def test_a_preprocess_that_is_no_part_of_a_network_is_refused(preprocess, words):
@@ -540,7 +540,7 @@ def test_a_reach_can_be_declared(key):
 def test_a_declared_window_must_fit_the_layers_size():
     half = layers.Lambda(lambda x: x[:, ::2, ::2], name="half")
     KerasExtractor(behind(half), windows={"half": Window(1, 2)}).check_windows("out")
-    with pytest.raises(InputError, match=r"windows .* before 'out' do not fit.*cells"):
+    with pytest.raises(InputError, match=r"windows .* before 'out' do not match the model.*cells"):
         KerasExtractor(behind(half), windows={"half": Window(1)}).check_windows("out")
 
 

@@ -103,8 +103,8 @@ def without():
 @pytest.mark.parametrize(
     ("returned", "error", "words"),
     [
-        (list, InputTypeError, "returned no model: expected a keras.Model.*received list"),
-        (lambda: single, InputTypeError, "returned no model.*received function"),
+        (list, InputTypeError, "returned the wrong type: expected a keras.Model.*received list"),
+        (lambda: single, InputTypeError, "returned the wrong type.*received function"),
         (single, InputError, "without the feature map 'pooled'.*one tensor without a name"),
         (flat, InputError, "without the feature map 'pooled'.*received a model to pooled"),
         (without, InputError, "without the feature map 'pooled'.*received a model to edges"),

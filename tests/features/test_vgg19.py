@@ -297,7 +297,7 @@ def test_imagenet_weights_are_downloaded_when_a_model_is_asked_for(published, ke
 
 def test_weights_that_cannot_be_had_are_an_error_and_no_substitute(published):
     published.unlink()
-    with pytest.raises(FileError, match=r"tiny\.h5 cannot be had") as error:
+    with pytest.raises(FileError, match=r"tiny\.h5 could not be downloaded") as error:
         VGG19().model(["block1_conv1"])
     assert ENVIRONMENT_VARIABLE in str(error.value)
 

@@ -419,14 +419,14 @@ def assert_names_file_places_and_ways_out(error, download):
 
 def test_a_download_that_is_not_the_published_file_is_an_error(download):
     wrong = Download(download.name, download.url, "0" * 32)
-    with pytest.raises(FileError, match="cannot be had") as error:
+    with pytest.raises(FileError, match="could not be downloaded") as error:
         locate(wrong)
     assert_names_file_places_and_ways_out(error, wrong)
 
 
 def test_a_download_that_fails_is_an_error(download):
     source_of(download).unlink()
-    with pytest.raises(FileError, match="cannot be had") as error:
+    with pytest.raises(FileError, match="could not be downloaded") as error:
         locate(download)
     assert_names_file_places_and_ways_out(error, download)
 
