@@ -384,6 +384,17 @@ def as_path(path: Any, argument: str = "path", hint: str = "") -> Path:
     return Path(os.fsdecode(path))
 
 
+def absolute_paths(value: Any) -> Any:
+    """Return a value with the paths of files in it, also in containers, made absolute."""
+    if isinstance(value, str | os.PathLike) and os.path.isfile(value):
+        return Path(os.fsdecode(value)).absolute()
+    if isinstance(value, Mapping):
+        return {key: absolute_paths(one) for key, one in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(absolute_paths, value))
+    return value
+
+
 def status(path: Path, use: str = "read", argument: str = "path") -> os.stat_result | None:
     """Return what the system says of a path, through links; None if nothing is there.
 

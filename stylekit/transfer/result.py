@@ -206,6 +206,9 @@ class TransferError(StylekitError, RuntimeError):
         super().__init__(message)
         self.result = result
 
+    def __reduce__(self):
+        return type(self), (str(self), self.result), vars(self)
+
 
 class NonFiniteLossError(TransferError):
     """A loss or its gradient that became NaN or infinite.
@@ -221,6 +224,9 @@ class NonFiniteLossError(TransferError):
     def __init__(self, message: str, result: Result, term: str) -> None:
         super().__init__(message, result)
         self.term = term
+
+    def __reduce__(self):
+        return type(self), (str(self), self.result, self.term), vars(self)
 
     @property
     def image(self) -> np.ndarray:

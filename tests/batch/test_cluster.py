@@ -94,13 +94,13 @@ def test_another_version_of_stylekit_is_named(folder, run, client, monkeypatch):
 
 
 def test_a_worker_of_another_version_that_joins_later_is_named(folder, work, monkeypatch):
-    painter = cluster.Painter(Path("out"), work, [])
+    painter = cluster.Painter(Path("out/.stylekit"), work, [])
     monkeypatch.setattr(cluster, "__version__", "0.0.1")
     worker = type("Worker", (), {"address": "tcp://1.2.3.4:5"})()
     with pytest.raises(SetupError, match=r"1\.2\.3\.4:5 has another stylekit.*received 0\.0\.1"):
         painter.setup(worker)
     with pytest.raises(SetupError, match="has another stylekit"):
-        painter.paint(None)
+        painter(None)
 
 
 def test_a_folder_that_a_worker_does_not_see_is_named(folder, run, client, monkeypatch):
@@ -111,7 +111,7 @@ def test_a_folder_that_a_worker_does_not_see_is_named(folder, run, client, monke
 
 def test_what_is_no_client_or_cannot_be_sent(folder, run, client, monkeypatch):
     todo = jobs("photos", "styles/coffee.png", "out")
-    with pytest.raises(InputTypeError, match="`client` is not a client of Dask"):
+    with pytest.raises(InputTypeError, match="`client` is not a Dask client"):
         run(todo, client="tcp://host:8786")
     with pytest.raises(InputTypeError, match="cannot be sent to the workers"):
         run(todo, client=client, mask=(one for one in ()))
@@ -130,7 +130,6 @@ def test_a_picture_that_a_lost_worker_still_paints_is_waited_for(folder, work, m
     hidden = Path("out/.stylekit")
     hidden.mkdir(parents=True)
     painter = cluster.Painter(hidden, work, [])
-    painter._alone = threading.Lock()
     rows = []
     with locked(hidden / "cat-coffee.png.lock"):
         thread = threading.Thread(target=lambda: rows.append(painter.paint(job)))
@@ -141,7 +140,8 @@ def test_a_picture_that_a_lost_worker_still_paints_is_waited_for(folder, work, m
     thread.join()
     assert rows == [dataclasses.replace(row, seconds=round(row.seconds, 2))]  # it was found
     painter.teardown(None)
-    assert painter.paint(job) is None
+    with pytest.raises(SetupError, match="has stopped this one"):
+        painter.paint(job)
 
 
 def test_a_stopped_batch_leaves_no_task_and_no_plugin(folder, run, client):
@@ -158,17 +158,47 @@ def plugins(client):
     return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.worker_plugins))
 
 
-def test_what_a_worker_could_not_tell(folder):
+def test_what_a_worker_could_not_tell(folder, client):
+    executor = sk.batch.ClusterExecutor(client)
     job = jobs("photos/cat.jpg", "styles/coffee.png", "out")[0]
-    future = concurrent.futures.Future()
-    future.set_exception(distributed.KilledWorker("task", {}, 3))
-    assert cluster._row(future, job).error.startswith("4 workers died while they painted it.")
+
+    def ended(error):
+        task = concurrent.futures.Future()
+        task.set_exception(error)
+        executor._running[task] = concurrent.futures.Future()
+        future = executor._running[task]
+        executor._end(task)
+        return future
+
+    future = ended(distributed.KilledWorker("task", {}, 3))
+    assert cluster._row(future, job).error.startswith("4 workers died while they ran it.")
     for error in (ModuleNotFoundError("No module named 'own'"), distributed.CancelledError()):
-        future = concurrent.futures.Future()
-        future.set_exception(error)
         with pytest.raises(SetupError, match="the cluster failed") as raised:
-            cluster._row(future, job)
+            cluster._row(ended(error), job)
         assert raised.value.argument == "client"
+
+
+def test_an_executor_ends(client):
+    with sk.batch.ClusterExecutor(client) as executor:
+        futures = [executor.submit(divmod, 7, k) for k in (2, 0, 4)]
+        done = concurrent.futures.wait(futures, 30)
+        assert not done.not_done
+    assert [futures[k].result() for k in (0, 2)] == [(3, 1), (1, 3)]
+    with pytest.raises(SetupError, match=r"the cluster failed \(ZeroDivisionError"):
+        futures[1].result()
+    assert not any(name.startswith("stylekit") for name in plugins(client))
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(divmod, 7, 2)
+
+
+def test_tasks_are_cancelled(client):
+    executor = sk.batch.ClusterExecutor(client)
+    futures = [executor.submit(time.sleep, 0.5) for _ in range(3)]
+    executor.shutdown(wait=False, cancel_futures=True)
+    assert futures[1].cancelled()
+    assert futures[2].cancelled()
+    with pytest.raises(SetupError, match="the cluster failed"):
+        futures[0].result(10)
 
 
 def dies_of_cat(content, style, **options):
@@ -220,5 +250,81 @@ def test_a_picture_that_kills_its_workers_is_given_up(folder, network, processes
     options = {"size": 48, "steps": 2, "extractor": network, "recipe": dies_of_cat}
     done = sk.batch.run(todo, client=processes, **options, style_loss="gram", progress=False)
     assert [row.job for row in done.failed] == todo[1:]
-    assert "2 workers died while they painted it" in done.failed[0].error
+    assert "2 workers died while they ran it" in done.failed[0].error
     assert "2 workers died" in table("out")[1]["error"]
+
+
+class Slow:
+    """A callback that tells in a file which process has come to a step of the second cell."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, step):
+        if step.index == 6 and step.losses["content"] > 0 and not self.path.exists():
+            self.path.write_text(str(os.getpid()))
+            time.sleep(1)
+
+
+@pytest.mark.slow
+def test_the_cell_of_a_killed_worker_is_run_again(folder, network, processes):
+    """In a sweep the pictures, the measures and the table are those of one process."""
+    grid = {"variation": [0, 4], "strength": [0.3, 0.6]}
+    options = {"size": 64, "steps": 8, "style_loss": "gram", "extractor": network}
+    options |= {"progress": False}
+    content, style = "photos/cat.jpg", "styles/coffee.png"
+    alone = sk.sweep(content, style, grid, **options)
+    mark = folder / "mark"
+
+    def kill():
+        while not mark.exists() or not mark.read_text():
+            time.sleep(0.01)
+        os.kill(int(mark.read_text()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    seen = []
+    with sk.batch.ClusterExecutor(processes) as executor:
+        swept = sk.sweep(
+            content,
+            style,
+            grid,
+            callbacks=[Slow(mark)],
+            on_cell=lambda swept: seen.append(len(swept.cells)),
+            executor=executor,
+            **options,
+        )
+    killer.join(1)
+    assert not killer.is_alive()
+    assert int(mark.read_text()) not in processes.run(os.getpid).values()
+    assert seen == [1, 2, 3, 4]
+    for cell, other in zip(swept.cells, alone.cells, strict=True):
+        np.testing.assert_array_equal(cell.image, other.image)
+    rows, others = ([row | {"seconds": 0} for row in one.rows] for one in (swept, alone))
+    assert rows == others
+    np.testing.assert_array_equal(swept.sheet(), alone.sheet())
+
+
+def dies_of_strength(content, style, *, strength, **options):
+    if strength == 0.6:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sk.recipes.basic(content, style, strength=strength, **options)
+
+
+@pytest.mark.slow
+def test_a_cell_that_kills_its_workers_is_told(folder, network, processes):
+    options = {"size": 48, "steps": 1, "style_loss": "gram", "extractor": network}
+    options |= {"recipe": dies_of_strength, "progress": False}
+    grid = {"strength": [0.6, 0.3, 1.5]}
+    with sk.batch.ClusterExecutor(processes) as executor:
+        swept = sk.sweep("photos/cat.jpg", "styles/coffee.png", grid, **options, executor=executor)
+    problems = [cell.problem for cell in swept.cells]
+    assert problems[0].startswith("2 workers died while they ran it")
+    assert problems[1] == ""
+    assert problems[2].startswith("strength")
+
+
+def test_a_sweep_whose_worker_has_another_version(folder, client, network, monkeypatch):
+    monkeypatch.setattr(cluster, "__version__", "0.0.1")
+    with pytest.raises(SetupError, match=r"another stylekit: expected version 0.0.1, as here"):
+        sk.batch.ClusterExecutor(client)

@@ -1,7 +1,9 @@
+import concurrent.futures
 import csv
 import dataclasses
 import json
 import math
+import pickle
 
 import keras
 import matplotlib.figure
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 import stylekit as sk
-from stylekit._checks import FileError, InputError, InputTypeError
+from stylekit._checks import FileError, InputError, InputTypeError, SetupError, StylekitError
 from stylekit._defaults import GRAM_FACTOR
 from stylekit.metrics import content_distance, style_distance
 from stylekit.recipes import Cell, Sweep
@@ -163,6 +165,84 @@ class TestRuns:
         assert "2/2" in shown
         assert "6/6" in shown
         assert "strength 0.8" in shown
+
+
+class Inline(concurrent.futures.Executor):
+    """An executor that pickles, and runs three tasks in this process, the last one first."""
+
+    def __init__(self, error=None):
+        self.tasks, self.error, self.function = [], error, None
+
+    def submit(self, function, /, *args):
+        self.function = self.function or pickle.loads(pickle.dumps(function))
+        own = concurrent.futures.Future()
+        self.tasks.append((own, pickle.dumps(args)))
+        if len(self.tasks) == 3:
+            for future, sent in reversed(self.tasks):
+                self.run(future, pickle.loads(sent))
+        return own
+
+    def run(self, future, args):
+        if self.error:
+            future.set_exception(self.error)
+        else:
+            future.set_result(pickle.loads(pickle.dumps(self.function(*args))))
+
+
+class TestExecutor:
+    @pytest.fixture
+    def run(self, alone, photo, coffee):
+        """Run a sweep of three cells."""
+        network = sk.CompactVGG()
+        layers = {"style_layers": ("conv1_1",), "content_layers": ("conv1_1",)}
+        options = {"extractor": network, "steps": 1, **layers}
+
+        def sweep(strengths=(0.3, 0.6, 0.9), **given):
+            return alone(photo, coffee, {"strength": list(strengths)}, **options | given)
+
+        return sweep
+
+    def test_is_what_one_process_gives(self, run, capsys):
+        there, here = run(executor=Inline(), progress=True), run()
+        assert "3/3" in capsys.readouterr().err
+        assert [cell.number for cell in there.cells] == [1, 2, 3]
+        for cell, other in zip(there.cells, here.cells, strict=True):
+            np.testing.assert_array_equal(cell.image, other.image)
+        rows, others = ([row | {"seconds": 0} for row in one.rows] for one in (there, here))
+        assert rows == others
+
+    def test_failures_are_told_in_their_cells(self, run):
+        swept = run((0.3, 1.5, 0.9), executor=Inline())
+        assert [bool(cell.problem) for cell in swept.cells] == [False, True, False]
+        with pytest.raises(InputError, match=r"received 1\.5"):
+            run((1.5, 2.5, 3.5), executor=Inline())
+
+    def test_a_run_that_breaks_off_keeps_its_image(self, quick, photo, coffee):
+        swept = quick(
+            photo,
+            coffee,
+            {"poison": [True, False, True]},
+            recipe=poisoned,
+            plan=sk.Reuse(),
+            extractor=sk.CompactVGG(),
+            executor=Inline(),
+        )
+        np.testing.assert_array_equal(swept.cells[0].image, photo)
+        assert swept.cells[0].problem == "poisoned became NaN or infinite at step 0"
+
+    def test_an_executor_that_fails(self, run):
+        with pytest.raises(SetupError, match=r"the executor failed \(BrokenExecutor: gone\)"):
+            run(executor=Inline(concurrent.futures.BrokenExecutor("gone")))
+        with pytest.raises(SetupError, match="another stylekit"):
+            run(executor=Inline(SetupError("the worker has another stylekit")))
+        with pytest.raises(StylekitError, match="4 workers died"):
+            run(executor=Inline(StylekitError("4 workers died")))
+
+    @pytest.mark.parametrize("executor", [4, concurrent.futures.ThreadPoolExecutor(1)])
+    def test_what_is_no_executor_of_processes(self, run, executor):
+        with pytest.raises(InputTypeError, match="`executor` cannot run a sweep") as raised:
+            run(executor=executor)
+        assert raised.value.argument == "executor"
 
 
 class TestJudging:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import bisect
+import contextlib
+import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from stylekit._checks import (
     InputTypeError,
+    SetupError,
     StylekitError,
+    absolute_paths,
     check_options,
     explain,
     fail,
@@ -44,6 +50,7 @@ def sweep(
     callbacks: Iterable = (),
     on_cell: Callable[[Sweep], Any] | None = None,
     progress: bool = True,
+    executor: Executor | None = None,
     **options: Any,
 ) -> Sweep:
     """Paint a picture with every combination of some parameters, small, and judge each alike.
@@ -78,6 +85,10 @@ def sweep(
         Given the sweep so far after every run; a true return value ends it.
     progress : bool
         Whether a bar is shown.
+    executor : concurrent.futures.Executor, optional
+        Runs the cells in other processes, such as a `stylekit.batch.ClusterExecutor` on Dask. The
+        recipe, the network, the callbacks and the options are pickled. Callbacks see the steps
+        in these processes. Default: this process runs them.
     **options
         What all runs have in common, of the same parameters.
 
@@ -92,6 +103,8 @@ def sweep(
     InputError, InputTypeError, FileError
         If the grid is unfit or has too many cells, or a picture or layer cannot be used; before
         the first run. If every run fails, the first one's error.
+    SetupError
+        If the executor fails.
 
     Notes
     -----
@@ -110,6 +123,8 @@ def sweep(
         check_options("sweep", options, (*inspect.signature(sweep).parameters, *own, *RUN))
     axes = axes_of(grid, recipe, (*options, *(() if style is None else ("style",))))
     grid_size({axis.name: len(axis.values) for axis in axes}, max_cells)
+    if executor is not None:
+        _check_executor(executor)
     integer(steps, "steps", low=0)
     network = VGG19() if extractor is None else extractor
     for name in ("style_layers", "content_layers"):
@@ -118,62 +133,134 @@ def sweep(
     photo = as_image(content, "content", size)
     judging = _Judge(photo, _styles(style, axes), network if judge is None else judge)
 
-    cells, callbacks = list(points(axes)), list(callbacks)
-    shared = {"size": size, "extractor": network, "plan": Reuse(), **options}
+    cells = [Cell(number, *given) for number, given in enumerate(points(axes), 1)]
+    shared = {"style": style, "size": size, "steps": steps, "plan": Reuse(), **options}
+    planned = [cell.parameters.get("steps", steps) for cell in cells]
     swept = Sweep(axes, photo, judging.styles, len(cells))
-    errors: list[StylekitError] = []
-    with _Progress([given.get("steps", steps) for given, _ in cells], progress) as bar:
+    errors: dict[int, StylekitError] = {}
+    with _Progress(swept, planned, progress) as bar:
+        told = [bar, *callbacks] if executor is None else list(callbacks)
+        run = _Run(recipe, photo, judging, shared | {"extractor": network, "callbacks": told})
+        ended = _here(run, cells, bar) if executor is None else _sent(run, cells, executor, bar)
         try:
-            for number, (parameters, labels) in enumerate(cells, 1):
-                bar.begin(number, ", ".join(swept.described(labels)))
-                given = {"style": style, "steps": steps, **shared, **parameters}
-                cell = Cell(number, parameters, labels)
-                try:
-                    technique, how = divided(recipe, given)
-                    made = _made(recipe, photo, technique)
-                    cell.result = made.run(callbacks=[bar, *callbacks], **how)
-                except StylekitError as error:
-                    errors.append(error)
-                    cell.result = error.result if isinstance(error, TransferError) else None
-                    cell.problem = _problem(error)
-                else:
-                    _measure(cell, judging)
-                swept.cells.append(cell)
-                if cell.result is not None and cell.result.stopped_by == "interrupted":
-                    raise KeyboardInterrupt
-                if on_cell is not None and on_cell(swept):
-                    break
+            with contextlib.closing(ended):
+                for cell, error in ended:
+                    if error is not None:
+                        errors[cell.number] = error
+                    bisect.insort(swept.cells, cell, key=lambda one: one.number)
+                    if cell.result is not None and cell.result.stopped_by == "interrupted":
+                        raise KeyboardInterrupt
+                    if on_cell is not None and on_cell(swept):
+                        break
         except KeyboardInterrupt:
             if not swept.cells:
                 raise
             swept.interrupted = True
     if len(errors) == len(swept.cells):
-        raise errors[0]
+        raise errors[min(errors)]
     return swept
 
 
-def _made(recipe: Callable[..., Recipe], photo: np.ndarray, options: dict[str, Any]) -> Recipe:
-    made = recipe(photo, **options)
-    if not isinstance(made, Recipe):
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Run:
+    """Runs one cell after the other; it can be pickled.
+
+    Attributes
+    ----------
+    recipe : callable
+    photo : ndarray [H, W, 3]
+    judge : _Judge
+    options : mapping of str
+        Options of the recipe and of `Recipe.run` that all cells have in common.
+    """
+
+    recipe: Callable[..., Recipe]
+    photo: np.ndarray
+    judge: _Judge
+    options: Mapping[str, Any]
+
+    def __call__(self, cell: Cell) -> tuple[Cell, StylekitError | None]:
+        """Return the cell with its result and measures, and the error if its run failed."""
+        try:
+            technique, how = divided(self.recipe, {**self.options, **cell.parameters})
+            result = self._made(technique).run(**how)
+        except StylekitError as error:
+            result = error.result if isinstance(error, TransferError) else None
+            return dataclasses.replace(cell, result=result, problem=_problem(error)), error
+        if result.stopped_by == "interrupted":
+            problem = f"interrupted at step {result.steps}"
+            return dataclasses.replace(cell, result=result, problem=problem), None
+        style, content = self.judge(cell.labels.get("style"), result.image)
+        return dataclasses.replace(cell, result=result, style=style, content=content), None
+
+    def _made(self, options: dict[str, Any]) -> Recipe:
+        made = self.recipe(self.photo, **options)
+        if not isinstance(made, Recipe):
+            raise InputTypeError(
+                explain(
+                    "the recipe of a sweep returned something else",
+                    expected="a Recipe, which the sweep runs",
+                    received=type(made).__name__,
+                    hint="return the recipe without calling its run",
+                ),
+                argument="recipe",
+            )
+        return made
+
+
+Ended: TypeAlias = Generator[tuple[Cell, StylekitError | None]]
+
+
+def _here(run: _Run, cells: Iterable[Cell], bar: _Progress) -> Ended:
+    """Run cells in this process; yield each with the error if it failed."""
+    for cell in cells:
+        bar.begin(cell)
+        yield run(cell)
+
+
+def _sent(run: _Run, cells: Iterable[Cell], executor: Executor, bar: _Progress) -> Ended:
+    """Run cells by an executor; yield each when it has ended, with the error if it failed."""
+    # A worker may have another working folder.
+    run = dataclasses.replace(run, options=absolute_paths(run.options))
+    futures = {}
+    try:
+        for cell in cells:
+            sent = dataclasses.replace(cell, parameters=absolute_paths(cell.parameters))
+            futures[executor.submit(run, sent)] = cell
+        for future in as_completed(futures):
+            cell = futures.pop(future)
+            try:
+                ended, error = future.result()
+            except SetupError:
+                raise
+            except StylekitError as failure:  # its workers died
+                ended, error = dataclasses.replace(cell, problem=str(failure)), failure
+            except Exception as failure:  # whatever an executor raises
+                raise SetupError(
+                    explain(
+                        f"the executor failed ({type(failure).__name__}: {failure})",
+                        hint="check that its processes can import stylekit, and their memory",
+                    ),
+                    argument="executor",
+                ) from failure
+            bar.end(cell)
+            yield dataclasses.replace(ended, parameters=cell.parameters), error
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _check_executor(executor: Any) -> None:
+    if not isinstance(executor, Executor) or isinstance(executor, ThreadPoolExecutor):
         raise InputTypeError(
             explain(
-                "the recipe of a sweep returned something else",
-                expected="a Recipe, which the sweep runs",
-                received=type(made).__name__,
-                hint="return the recipe without calling its run",
+                "`executor` cannot run a sweep",
+                expected="a concurrent.futures.Executor of processes, such as a "
+                "stylekit.batch.ClusterExecutor",
+                received=type(executor).__name__,
             ),
-            argument="recipe",
+            argument="executor",
         )
-    return made
-
-
-def _measure(cell: Cell, judge: _Judge) -> None:
-    """Measure a cell's result, unless it was cut off."""
-    result: Any = cell.result
-    if result.stopped_by == "interrupted":
-        cell.problem = f"interrupted at step {result.steps}"
-    else:
-        cell.style, cell.content = judge(cell.labels.get("style"), result.image)
 
 
 def _problem(error: StylekitError) -> str:
@@ -239,17 +326,22 @@ class _Judge:
 class _Progress:
     """A callback that shows one bar for all runs."""
 
-    def __init__(self, steps: list[int], shown: bool) -> None:
-        self._steps = steps
+    def __init__(self, swept: Sweep, steps: list[int], shown: bool) -> None:
+        self._swept, self._steps = swept, steps
         self._before = 0
         self._bar = tqdm(total=sum(steps), unit="step", disable=not shown)
 
-    def begin(self, number: int, told: str) -> None:
-        """Tell of a run that begins."""
-        self._before = sum(self._steps[: number - 1])
-        self._bar.set_description(f"{number}/{len(self._steps)}", refresh=False)
+    def begin(self, cell: Cell) -> None:
+        """Show a cell whose run begins in this process."""
+        self._before = sum(self._steps[: cell.number - 1])
+        self._bar.set_description(f"{cell.number}/{len(self._steps)}", refresh=False)
+        told = ", ".join(self._swept.described(cell.labels))
         self._bar.set_postfix_str(told, refresh=False)
         self._advance(0)
+
+    def end(self, cell: Cell) -> None:
+        """Count a cell that was run elsewhere."""
+        self._bar.update(self._steps[cell.number - 1])
 
     def __call__(self, step: Step) -> None:
         """Advance to a step of this run."""
