@@ -530,12 +530,12 @@ class TestTechniques:
     @pytest.mark.parametrize(
         ("arguments", "tile", "size"),
         [
-            (("texture", "style.png", "--aspect", 2), "both", (48, 32)),
-            (("transfer", "photo.jpg", "style.png", "--size", 46), "x", (48, 38)),
+            (("texture", "style.png", "--aspect", 2, "--tileable"), "both", (48, 32)),
+            (("transfer", "photo.jpg", "style.png", "--size", 46, "--tile", "x"), "x", (48, 38)),
         ],
     )
     def test_a_picture_that_tiles_has_sides_that_can(self, arguments, tile, size, run):
-        done = run(*arguments, "--tile", tile, "--steps", 0)
+        done = run(*arguments, "--steps", 0)
         assert done.exit_code == 0, done.output
         with Image.open("out.png") as picture:
             assert picture.size == size
@@ -546,6 +546,7 @@ class TestTechniques:
         [
             (["texture", "gone.png"], "gone.png"),
             (["texture", "style.png", "--aspect", 0], "--aspect"),
+            (["texture", "style.png", "--tileable", "--tile", "x"], "--tile x exclude each other"),
             (["texture", "style.png", "--pyramid", 0], "--pyramid is out of range"),
             (["localized", "photo.jpg", "style.png"], "one of --class, --mask and --box"),
             (

@@ -20,7 +20,8 @@ from PIL import Image
 from stylekit._checks import InputError, InputTypeError, StylekitError, explain, unusable
 from stylekit.batch.listing import Job
 from stylekit.features import VGG19, CompactVGG, FeatureExtractor
-from stylekit.image import read_image
+from stylekit.image import as_image, read_image, resize
+from stylekit.image.tiling import tileable_shape
 from stylekit.recipes import Recipe
 from stylekit.recipes.recipe import divided
 from stylekit.transfer import Checkpoint, Plan, Start, Step
@@ -207,7 +208,13 @@ def finished(job: Job, work: Work) -> Row | None:
 def _painted(job: Job, work: Work, callbacks) -> Row:
     made_from = work.made_from(job)
     technique, how = divided(work.recipe, {**work.options, **job.options})
-    made = work.recipe(job.content, job.style, **technique)
+    own = inspect.signature(work.recipe).parameters
+    content: Any = job.content
+    if how.get("tile") is not None and "size" in own:
+        photo = as_image(job.content, "content", technique.get("size", own["size"].default))
+        content = resize(photo, tileable_shape(photo.shape[:2], how["tile"]))
+        technique["size"] = None
+    made = work.recipe(content, job.style, **technique)
     if not isinstance(made, Recipe):
         raise InputTypeError(
             explain(

@@ -79,6 +79,25 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
         yield own
 
 
+@contextmanager
+def executor(address: str | None, workers: int | None) -> Iterator[Any]:
+    """Give an executor on what `connected` gives; None without either.
+
+    Tasks that have not ended when the block is left are cancelled.
+    """
+    with connected(address, workers) as client:
+        if client is None:
+            yield None
+            return
+        from stylekit.batch import ClusterExecutor
+
+        made = ClusterExecutor(client)
+        try:
+            yield made
+        finally:
+            made.shutdown(wait=False, cancel_futures=True)
+
+
 def dask_setup(worker: Any) -> None:
     """Begin in a worker of `connected`; Dask calls the function of this name.
 

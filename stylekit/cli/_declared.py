@@ -352,3 +352,23 @@ Pyramid = Annotated[
         help="Begin small: sizes to paint at in turn, each twice the one before.",
     ),
 ]
+Workers = Annotated[
+    int | None,
+    within(
+        low=1,
+        whole=True,
+        metavar="PROCESSES",
+        rich_help_panel=Panel.run,
+        show_default="this process alone",
+        help="Paint in this number of processes on this machine, which share its processors.",
+    ),
+]
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        rich_help_panel=Panel.run,
+        help="Paint on the Dask cluster of the scheduler at this address, such as "
+        "tcp://host:8786. Its workers need the files under the same paths.",
+    ),
+]

@@ -35,9 +35,6 @@ from stylekit.cli._plan import parsed_plan, plan
 from stylekit.cli._plugin import checked, extended, resolved
 from stylekit.cli._values import keep_apart, layer_names
 
-CELL = 16
-"""Pixels between the cells of the deepest layer that the networks of the command line read."""
-
 
 @dataclasses.dataclass(kw_only=True)
 class HowOptions:
@@ -164,15 +161,10 @@ class RunOptions(HowOptions):
         return given | {"callbacks": callbacks}
 
     def tiled(self, shape: Sequence[int]) -> tuple[int, int]:
-        """Return a height and width, rounded to multiples of `CELL` along what is to tile."""
-        from stylekit.image.arrays import tiled_axes
+        """Return a height and width, rounded so that the network's cells fit along what tiles."""
+        from stylekit.image.tiling import tileable_shape
 
-        wraps = tiled_axes(self.tile and self.tile.value)
-        height, width = (
-            max(1, round(side / CELL)) * CELL if whole else side
-            for side, whole in zip(shape, wraps, strict=False)
-        )
-        return height, width
+        return tileable_shape(shape, self.tile and self.tile.value)
 
     def kept_state(self, folder: Path) -> Any:
         """Return where the run's state is kept, until its picture is written; for `checkpoint`."""

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from stylekit.image.arrays import rgb_values, tiled_axes
 
 _FITS = 1.5  # Steps across the edge by those inside. A texture that tiles has about 1.
+
+CELL = 16
+"""Stride in pixels of the deepest layer of VGG19 and CompactVGG that the recipes read."""
+
+
+def tileable_shape(shape: Sequence[int], tile: str | None) -> tuple[int, int]:
+    """Return a height and width, rounded to multiples of `CELL` along the axes that tile."""
+    height, width = (
+        max(1, round(side / CELL)) * CELL if wraps else side
+        for side, wraps in zip(shape, tiled_axes(tile), strict=False)
+    )
+    return height, width
 
 
 def edge_step(picture: np.ndarray, axis: int) -> float:

@@ -216,3 +216,17 @@ def test_tensorflow_does_not_warn_of_a_trace_for_each_size():
         for text in ("5 of 13 calls to %s triggered tf.function retracing.", "no %s")
     ]
     assert said == [False, True]
+
+
+def test_tile_is_handed_on(batch, monkeypatch):
+    given = {}
+
+    def called(todo, **options):
+        given.update(options)
+        raise sk.InputError("enough")
+
+    monkeypatch.setattr(sk.batch, "run", called)
+    assert "enough" in batch("photos", "coffee.png", "-o", "out", "--tile", "x").output
+    assert given["tile"] == "x"
+    batch("photos", "coffee.png", "-o", "out")
+    assert given["tile"] is None

@@ -8,6 +8,7 @@ from PIL import Image
 from skimage import data
 from typer.testing import CliRunner
 
+import stylekit as sk
 from stylekit import cli
 
 MODULE = importlib.import_module("stylekit.cli.commands.sweep")
@@ -117,3 +118,31 @@ def test_errors_do_not_wait_for_tensorflow(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "the grid has 99 cells" in done.stderr
+
+
+def test_what_a_sweep_is_given(sweep, monkeypatch):
+    given = {}
+
+    def called(content, style, grid, **options):
+        given.update(options)
+        raise sk.InputError("enough")
+
+    monkeypatch.setattr(sk, "sweep", called)
+    assert "enough" in sweep("photo.png", "coffee.png", "--tile", "both").output
+    assert (given["tile"], given["executor"]) == ("both", None)
+
+
+def test_two_clusters_are_refused(sweep):
+    done = sweep("photo.png", "coffee.png", "--workers", 2, "--dask", "tcp://host:8786")
+    assert done.exit_code == 2
+    assert "--dask and --workers name two clusters" in done.stderr
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_paint(sweep, tmp_path):
+    pytest.importorskip("distributed")
+    line = ("photo.png", "coffee.png", "--strength", "0.3,0.6", "--style-layers", "conv1_1")
+    done = sweep(*line, "--workers", 2)
+    assert done.exit_code == 0, done.output
+    assert [row["strength"] for row in rows(tmp_path)] == ["0.3", "0.6"]
+    assert not any(row["problem"] for row in rows(tmp_path))

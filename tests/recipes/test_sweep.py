@@ -135,6 +135,12 @@ class TestRuns:
         swept = quick(photo, coffee, {"steps": [0, 2]})
         assert [cell.result.steps for cell in swept.cells] == [0, 2]
 
+    def test_pictures_that_tile_have_sides_that_can(self, quick, photo, coffee):
+        swept = quick(photo, coffee, {"tile": [None, "y"]}, steps=1)
+        assert swept.photo.shape == (32, 32, 3)
+        assert [cell.result.manifest["tile"] for cell in swept.cells] == [None, "y"]
+        assert {cell.image.shape for cell in swept.cells} == {swept.photo.shape}
+
     def test_callbacks_see_every_step_and_may_end_a_run(self, quick, photo, coffee):
         seen = []
         grid = {"strength": [0.4, 0.8]}

@@ -41,6 +41,7 @@ class BatchOptions(PresetOption, ContentOptions):
     """Options of a command that paints over many content pictures."""
 
     out: declared.OutFolder = Path("stylekit-batch")
+    tile: declared.Tile = None
     bits: declared.Bits = 8
     metadata: declared.Metadata = True
     checkpoint_every: Annotated[
@@ -57,7 +58,7 @@ class BatchOptions(PresetOption, ContentOptions):
 
     def recipe(self) -> tuple[Callable[..., Any], dict[str, Any]]:
         """Return the recipe of all pictures and its options; this loads TensorFlow."""
-        options = self.arguments()
+        options = self.arguments() | {"tile": self.tile and self.tile.value}
         import numpy as np
 
         from stylekit.recipes import basic
@@ -110,26 +111,8 @@ def batch(
         bool,
         typer.Option(rich_help_panel=Panel.files, help=f"Write a contact sheet, {BATCH_SHEET}."),
     ] = True,
-    workers: Annotated[
-        int | None,
-        within(
-            low=1,
-            whole=True,
-            metavar="PROCESSES",
-            rich_help_panel=Panel.run,
-            show_default="this process alone",
-            help="Paint in so many processes on this machine, which share its processors.",
-        ),
-    ] = None,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            rich_help_panel=Panel.run,
-            help="Paint on the Dask cluster of the scheduler at this address, such as "
-            "tcp://host:8786, whose workers see the files under the same paths.",
-        ),
-    ] = None,
+    workers: declared.Workers = None,
+    dask: declared.Dask = None,
     run: BatchOptions,
 ) -> None:
     """Paint many pictures, each content in each style.

@@ -18,6 +18,7 @@ from stylekit._defaults import (
 )
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import load_tensorflow, plain_errors
+from stylekit.cli._cluster import check_cluster, executor
 from stylekit.cli._help import Panel
 from stylekit.cli._network import ExtractorName, check_weights_file, network
 from stylekit.cli._plugin import checked, resolved
@@ -59,6 +60,7 @@ def sweep(
     keep_colors: declared.KeepColors = None,
     style_loss: declared.StyleLoss = STYLE_LOSS,
     size: declared.Size = PREVIEW_SIZE,
+    tile: declared.Tile = None,
     steps: declared.SweepSteps = PREVIEW_STEPS,
     style_layers: Annotated[
         str | None,
@@ -86,6 +88,8 @@ def sweep(
     max_cells: Annotated[
         int, within(low=1, whole=True, rich_help_panel=Panel.run, help="Most pictures of a grid.")
     ] = MOST_CELLS,
+    workers: declared.Workers = None,
+    dask: declared.Dask = None,
     progress: declared.Progress = True,
 ) -> None:
     """Paint CONTENT with many settings, small, to choose by looking.
@@ -94,6 +98,7 @@ def sweep(
     against content with the best ones marked, a table, and the pictures.
     """
     with plain_errors():
+        check_cluster(dask, workers)
         check_weights_file(weights, extractor)
         checked(style_loss, "--style-loss", declared.STYLE_LOSSES)
         grid: dict[str, Any] = {
@@ -110,19 +115,22 @@ def sweep(
         load_tensorflow()
         import stylekit as sk
 
-        swept = sk.sweep(
-            content,
-            None,
-            grid,
-            size=size or None,
-            steps=steps,
-            extractor=network(extractor, weights, pooling.value),
-            keep_colors=keep_colors and keep_colors.value,
-            style_loss=resolved(style_loss, "--style-loss"),
-            seed=seed,
-            max_cells=max_cells,
-            progress=progress,
-        )
+        with executor(dask, workers) as elsewhere:
+            swept = sk.sweep(
+                content,
+                None,
+                grid,
+                size=size or None,
+                steps=steps,
+                extractor=network(extractor, weights, pooling.value),
+                keep_colors=keep_colors and keep_colors.value,
+                style_loss=resolved(style_loss, "--style-loss"),
+                seed=seed,
+                max_cells=max_cells,
+                tile=tile and tile.value,
+                progress=progress,
+                executor=elsewhere,
+            )
         _tell(swept, swept.save(out))
 
 

@@ -42,6 +42,14 @@ def texture(
         ),
     ] = None,
     style_loss: declared.StyleLoss = "gram",
+    tileable: Annotated[
+        bool,
+        typer.Option(
+            "--tileable",
+            rich_help_panel=Panel.picture,
+            help="Make a texture that tiles, as --tile both does.",
+        ),
+    ] = False,
     run: RunPresetOptions,
 ) -> None:
     """Make a texture like SAMPLE from noise, of any size."""
@@ -50,6 +58,13 @@ def texture(
 
     with caused_by("style"):
         sample = as_image(style, "sample")
+    if tileable:
+        if run.tile not in (None, declared.TileName.both):
+            fail(
+                f"--tileable and --tile {run.tile.value} exclude each other",
+                hint="leave one of the two out",
+            )
+        run.tile = declared.TileName.both
     longer = run.size or max(sample.shape[:2])
     shape = run.tiled(fit_shape((1000, round(1000 * aspect)), longer))
     if run.preset and aspect != 1:

@@ -25,7 +25,8 @@ from stylekit._checks import (
 )
 from stylekit._defaults import MOST_CELLS, PREVIEW_SIZE, PREVIEW_STEPS
 from stylekit.features import VGG19, FeatureExtractor
-from stylekit.image import PictureLike, as_image
+from stylekit.image import PictureLike, as_image, resize
+from stylekit.image.tiling import tileable_shape
 from stylekit.losses.base import optional_layers
 from stylekit.metrics import content_distance, style_distance
 from stylekit.recipes.basic import basic
@@ -131,6 +132,10 @@ def sweep(
         for layers in (options.get(name), *_values(axes, name)):
             check_layers(network, optional_layers(layers) or (), name)
     photo = as_image(content, "content", size)
+    for tile in (options.get("tile"), *_values(axes, "tile")):
+        if tile is not None:
+            photo = resize(photo, tileable_shape(photo.shape[:2], tile))
+            size = None
     judging = _Judge(photo, _styles(style, axes), network if judge is None else judge)
 
     cells = [Cell(number, *given) for number, given in enumerate(points(axes), 1)]
