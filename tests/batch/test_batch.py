@@ -492,17 +492,12 @@ def test_a_network_without_a_repr_is_the_same_in_another_process(todo, work):
 
 
 def test_pictures_that_tile_have_sides_that_can(folder, run):
-    lines = ["photos/astronaut.png,x", "photos/astronaut.png,both", "photos/cat.jpg,"]
-    outputs = ["x.png", "both.png", "plain.png"]
-    rows = [f"{line},{name}" for line, name in zip(lines, outputs, strict=True)]
-    Path("jobs.csv").write_text("\n".join(["content,tile,output", *rows]))
+    Path("jobs.csv").write_text("content,tile,output\nphotos/astronaut.png,x,x.png")
     todo = jobs("jobs.csv", "styles/coffee.png", "out")
     how = {"size": 44, "steps": 0, "strength": 0}
     done = run(todo, **how)
     assert not done.failed
-    sizes = [Image.open(job.output).size for job in todo]
-    assert sizes == [(48, 37), (48, 32), (44, 37)]
-    manifest = json.loads(Image.open("out/x.png").text["stylekit"])
-    assert manifest["tile"] == "x"
-    again = run(todo, **how)
-    assert again.found == 3
+    with Image.open("out/x.png") as picture:
+        assert picture.size == (48, 37)
+        assert json.loads(picture.text["stylekit"])["tile"] == "x"
+    assert run(todo, **how).found == 1
