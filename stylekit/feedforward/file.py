@@ -31,8 +31,9 @@ def about(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict of str
-        ``stylekit``, the version; ``style``, the hash of the style picture; ``settings``;
-        ``steps`` and ``seconds`` of training so far.
+        ``stylekit``, the version; ``style``, the hash of the style picture; ``photographs``, their
+        number and a hash of their names and sizes; ``settings``; ``steps`` and ``seconds`` of
+        training so far.
 
     Raises
     ------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,18 @@ from stylekit.image import read_image, resize
 
 WIDEST = 3.0
 """Shorter side of a photograph, relative to the narrowest crop of it that is wide enough."""
+
+
+def identity(paths: Sequence[Path]) -> str:
+    """Return a text that identifies a list of photographs, without reading them.
+
+    It has their number, and a hash of the names and sizes of the files in their order.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        length = path.stat().st_size if os.path.exists(path) else 0  # of a link to nothing
+        digest.update(f"{path.name} {length}\n".encode(errors="surrogateescape"))
+    return f"{len(paths)} file{'s' * (len(paths) != 1)} (names and sizes {digest.hexdigest()[:12]})"
 
 
 class Photographs:

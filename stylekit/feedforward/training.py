@@ -20,11 +20,13 @@ from stylekit._defaults import SIZE, STRENGTH, TRAINING_SIZE, TRAINING_STEPS
 from stylekit._version import __version__
 from stylekit._write import replacing
 from stylekit.batch.listing import PathsLike, pictures
+from stylekit.batch.runner import alone
+from stylekit.batch.work import HIDDEN
 from stylekit.features import CompactVGG, FeatureExtractor
 from stylekit.feedforward.file import about, new_file
 from stylekit.feedforward.network import StyleNetwork
 from stylekit.feedforward.painter import Painter, load
-from stylekit.feedforward.photographs import Photographs
+from stylekit.feedforward.photographs import Photographs, identity
 from stylekit.functional import relative_error
 from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.losses import GramStyleLoss, Loss, TotalVariationLoss
@@ -154,6 +156,7 @@ def train(
     terms = _terms(picture, strength, style_loss, variation, extractor)
     trained = {
         "style": picture_hash(picture),
+        "photographs": identity(paths),
         "settings": {
             "size": size,
             "batch": batch,
@@ -164,50 +167,54 @@ def train(
             "losses": [repr(term) for term in terms],
         },
     }
-    network = _begun(path, trained, learning_rate, seed)
-    step = _Step(network, terms, 1 - strength, extractor, (batch, size, size, 3))
-    painter = Painter(network)
-    crops = Photographs(paths, size, seed)
-    state = network.about
-    begin, before = time.monotonic(), state["seconds"]
+    owner = f"{path} is being trained by another process"
+    with alone(path.parent / HIDDEN, f"{path.name}.lock", owner, "path"):
+        network = _begun(path, trained, learning_rate, seed)
+        step = _Step(network, terms, 1 - strength, extractor, (batch, size, size, 3))
+        painter = Painter(network)
+        crops = Photographs(paths, size, seed)
+        state = network.about
+        begin, before = time.monotonic(), state["seconds"]
 
-    def write() -> None:
-        state["steps"] = int(network.optimizer.iterations)  # Ctrl-C may have come before the count
-        state["seconds"] = before + time.monotonic() - begin
-        table.flush()
-        _save(network, path)
-        if on_checkpoint is not None:
-            on_checkpoint(painter)
+        def write() -> None:
+            state["steps"] = int(
+                network.optimizer.iterations
+            )  # Ctrl-C may have come before the count
+            state["seconds"] = before + time.monotonic() - begin
+            table.flush()
+            _save(network, path)
+            if on_checkpoint is not None:
+                on_checkpoint(painter)
 
-    with (
-        _Log(log, ["content", *step.names], state["steps"]) as table,
-        tqdm(initial=state["steps"], total=steps, unit="step", disable=not progress) as bar,
-    ):
-        written = state["steps"]
-        try:
-            for index, squares in _ahead(crops, batch, state["steps"], steps):
-                values = step(squares)
-                if values is None:
-                    if written != index:
+        with (
+            _Log(log, ["content", *step.names], state["steps"]) as table,
+            tqdm(initial=state["steps"], total=steps, unit="step", disable=not progress) as bar,
+        ):
+            written = state["steps"]
+            try:
+                for index, squares in _ahead(crops, batch, state["steps"], steps):
+                    values = step(squares)
+                    if values is None:
+                        if written != index:
+                            write()
+                        kept = f"; {path} holds the network of {index} steps" if index else ""
+                        fail(
+                            f"the loss or its gradient is not finite in step {index + 1}",
+                            hint=f"train anew with a lower `learning_rate`{kept}",
+                            argument="learning_rate",
+                        )
+                    state["steps"] = index + 1
+                    table.write(index + 1, before + time.monotonic() - begin, values)
+                    bar.set_postfix_str(f"loss {values[0]:.3f}", refresh=False)
+                    bar.update()
+                    if (index + 1) % checkpoint_every == 0:
                         write()
-                    kept = f"; {path} holds the network of {index} steps" if index else ""
-                    fail(
-                        f"the loss or its gradient is not finite in step {index + 1}",
-                        hint=f"train anew with a lower `learning_rate`{kept}",
-                        argument="learning_rate",
-                    )
-                state["steps"] = index + 1
-                table.write(index + 1, before + time.monotonic() - begin, values)
-                bar.set_postfix_str(f"loss {values[0]:.3f}", refresh=False)
-                bar.update()
-                if (index + 1) % checkpoint_every == 0:
-                    write()
-                    written = index + 1
-        except KeyboardInterrupt:
-            if not int(network.optimizer.iterations):
-                raise
-        if written != int(network.optimizer.iterations):
-            write()
+                        written = index + 1
+            except KeyboardInterrupt:
+                if not int(network.optimizer.iterations):
+                    raise
+            if written != int(network.optimizer.iterations):
+                write()
     return painter
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import stylekit as sk
 from stylekit.feedforward import about, load, training
+from stylekit.transfer.lock import locked
 
 
 def weights(painter):
@@ -162,6 +163,26 @@ def test_an_old_network_of_other_settings_is_not_gone_on_from(train):
         train(strength=0.2)
     with pytest.raises(sk.InputError, match="of another training: expected style"):
         train(style="photos/chelsea.png")
+    with pytest.raises(sk.InputError, match=r"expected photographs 1 file .* photographs 2 files"):
+        train(photographs="photos/chelsea.png")
+    with Path("photos/chelsea.png").open("ab") as file:
+        file.write(b"longer")
+    with pytest.raises(sk.InputError, match="of another training: expected photographs 2 files"):
+        train()
+
+
+def test_two_trainings_of_one_file_are_refused(train):
+    lock = Path(".stylekit/style.keras.lock")
+    lock.parent.mkdir()
+    words = "style.keras is being trained by another process. Wait until"
+    with locked(lock), pytest.raises(sk.FileError, match=words) as raised:
+        train(steps=1)
+    assert raised.value.argument == "path"
+    assert not Path("style.keras").exists()
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()  # a killed process left it
+    assert train(steps=1).about["steps"] == 1
+    assert not lock.parent.exists()
 
 
 @pytest.mark.parametrize(
