@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
@@ -230,3 +231,21 @@ def test_tile_is_handed_on(batch, monkeypatch):
     assert given["tile"] == "x"
     batch("photos", "coffee.png", "-o", "out")
     assert given["tile"] is None
+
+
+def test_weights_of_another_network(batch):
+    np.savez("other.npz", kernel=np.zeros((3, 3, 3, 8), "float32"))
+    line = (
+        "photos",
+        "coffee.png",
+        "-o",
+        "out",
+        "--extractor",
+        "vgg19",
+        "--style-layers",
+        "conv1_1",
+    )
+    done = batch(*line, "--weights-file", "other.npz")
+    assert done.exit_code == 2, done.output
+    assert "--weights-file: the weights file" in done.stderr
+    assert "other.npz has no convolution block1_conv1" in done.stderr

@@ -3,6 +3,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import keras
+import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
@@ -120,3 +121,12 @@ def test_what_cannot_be_painted_is_told_before_tensorflow_loads(
     done = run("apply", "starry.keras", *line)
     assert done.exit_code == 2, done.output
     assert words in done.output
+
+
+def test_weights_of_another_network(run, folder):
+    np.savez("other.npz", kernel=np.zeros((3, 3, 3, 8), "float32"))
+    line = (*TRAIN, "--extractor", "vgg19", "--no-progress")
+    done = run(*line, "--weights-file", "other.npz")
+    assert done.exit_code == 2, done.output
+    assert "--weights-file: the weights file" in done.stderr
+    assert "other.npz has no convolution block1_conv1" in done.stderr

@@ -3,6 +3,7 @@ import importlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
@@ -146,3 +147,12 @@ def test_processes_of_this_machine_paint(sweep, tmp_path):
     assert done.exit_code == 0, done.output
     assert [row["strength"] for row in rows(tmp_path)] == ["0.3", "0.6"]
     assert not any(row["problem"] for row in rows(tmp_path))
+
+
+def test_weights_of_another_network(sweep):
+    np.savez("other.npz", kernel=np.zeros((3, 3, 3, 8), "float32"))
+    line = ("photo.png", "coffee.png", "--extractor", "vgg19")
+    done = sweep(*line, "--weights-file", "other.npz")
+    assert done.exit_code == 2, done.output
+    assert "--weights-file: the weights file" in done.stderr
+    assert "other.npz has no convolution block1_conv1" in done.stderr
