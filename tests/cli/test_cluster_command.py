@@ -35,7 +35,7 @@ def test_several_threads_a_worker_are_refused(run, pictures):
     with distributed.LocalCluster(**how) as here:
         done = run(*LINE, "--dask", here.scheduler_address)
     assert done.exit_code == 2
-    assert "paints several pictures at once: expected one thread" in done.output
+    assert "would run several tasks at once: expected one thread" in done.output
     assert not Path("out/cat-starry.png").exists()
 
 

@@ -1,4 +1,4 @@
-"""``stylekit batch``: many pictures."""
+"""``stylekit batch``: paint many pictures."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from stylekit.cli._preset import PresetOption
 from stylekit.cli._values import within
 
 SAMPLE = 64
-"""Sides in pixels of a picture of which nothing counts but that it is one."""
+"""Side in pixels of a gray picture, for which a preset is called to learn its network."""
 
 FAILED = 1
-"""The status of a command of which a picture failed."""
+"""Exit status of a command if a picture failed."""
 
 
 class Pairs(enum.StrEnum):
-    """How contents and styles are paired."""
+    """Ways of pairing contents and styles."""
 
     all = "all"
     lines = "lines"
@@ -38,7 +38,7 @@ class Pairs(enum.StrEnum):
 
 @dataclasses.dataclass(kw_only=True)
 class BatchOptions(PresetOption, ContentOptions):
-    """Options of a command that paints over many content pictures."""
+    """Options of the command, without those of its arguments and its workers."""
 
     out: declared.OutFolder = Path("stylekit-batch")
     tile: declared.Tile = None
@@ -51,13 +51,13 @@ class BatchOptions(PresetOption, ContentOptions):
             whole=True,
             metavar="STEPS",
             rich_help_panel=Panel.files,
-            help="Steps between writings of a run's state, from which the same command goes on.",
+            help="Steps between writes of a run's state, from which the same command continues.",
         ),
     ] = 20
     progress: declared.Progress = True
 
     def recipe(self) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """Return the recipe of all pictures and its options; this loads TensorFlow."""
+        """Return the recipe of all pictures and its options. This loads TensorFlow."""
         options = self.arguments() | {"tile": self.tile and self.tile.value}
         import numpy as np
 
@@ -67,7 +67,7 @@ class BatchOptions(PresetOption, ContentOptions):
         recipe: Callable[..., Any] = basic
         if self.preset:
             recipe, options = self.settled(basic, options)
-            # The network, which all have in common, does not depend on the pictures.
+            # All pictures share a network. Which one a preset uses does not depend on them.
             grey = np.full((SAMPLE, SAMPLE, 3), 0.5, "float32")
             technique = divided(recipe, options)[0] | {"size": SAMPLE}
             own = recipe(grey, grey, **technique).extractor
@@ -81,21 +81,22 @@ def batch(
         Path,
         typer.Argument(
             metavar="CONTENTS",
-            help="A folder, a pattern in quotes such as 'photos/*.jpg', a picture, or a table: a "
+            help="A folder, a picture, a pattern in quotes such as 'photos/*.jpg', or a table: a "
             ".csv file with the columns content, style, output, and options such as strength.",
         ),
     ],
     styles: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="STYLE", help="One or more, unless a table has them."),
+        typer.Argument(metavar="STYLE", help="One or more styles, unless a table has them."),
     ] = None,
     *,
     pairs: Annotated[
         Pairs,
         typer.Option(
             rich_help_panel=Panel.picture,
-            help="How they are paired: all paints every content in every style; lines the first "
-            "content in the first style, the second in the second, and so on.",
+            help="How contents and styles are paired: all paints every content in every style; "
+            "lines paints the first content in the first style, the second in the second, and "
+            "so on.",
         ),
     ] = Pairs.all,
     name: Annotated[
@@ -103,8 +104,8 @@ def batch(
         typer.Option(
             metavar="PATTERN",
             rich_help_panel=Panel.files,
-            help="Names of the pictures, by the names of content and style, and {index}, which "
-            "counts: {index:04d}.jpg.",
+            help="Pattern of the names of the files to write, from the names of content and style, "
+            "and {index}, which counts from 1, as in {index:04d}.jpg.",
         ),
     ] = BATCH_NAME,
     sheet: Annotated[
@@ -117,8 +118,8 @@ def batch(
 ) -> None:
     """Paint many pictures, each content in each style.
 
-    OUT gets the pictures, a table and a contact sheet. The same command, started again, leaves what
-    is finished as it is, and goes on where it was broken off.
+    OUT receives the pictures, a table and a contact sheet. The same command, started again, keeps
+    finished pictures and continues where it stopped.
     """
     from stylekit.batch.listing import jobs, prepared
     from stylekit.image import as_image
@@ -158,7 +159,7 @@ def _counted(todo: list[Any]) -> str:
 
 
 def _tell(row: Any) -> None:
-    """Say why a picture failed, above the bar."""
+    """Print why a picture failed, above the progress bar."""
     from stylekit.transfer.callbacks import tqdm
 
     if row.error:
@@ -167,7 +168,7 @@ def _tell(row: Any) -> None:
 
 
 def _end(done: Any, sheet: bool) -> None:
-    """Say what became of a batch, and leave by its status."""
+    """Print a summary of the batch, and exit with its status."""
     painted = len(done.rows) - len(done.failed)
     told = f"{done.folder}: {painted} of {done.planned} pictures"
     if done.found:

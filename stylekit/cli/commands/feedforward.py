@@ -1,4 +1,4 @@
-"""``stylekit train-style`` and ``apply``: a network that paints one style, trained and used."""
+"""``stylekit train-style`` and ``apply``: train a network for one style, and use it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from stylekit.cli.commands.batch import FAILED
 
 
 def train_style(
-    style: Annotated[Path, typer.Argument(metavar="STYLE", help="The picture to paint like.")],
+    style: Annotated[Path, typer.Argument(metavar="STYLE", help="The style picture.")],
     photographs: Annotated[
         list[Path],
         typer.Argument(
             metavar="PHOTOS",
-            help="Some hundreds of photographs or more: folders, patterns in quotes such as "
+            help="Hundreds of photographs or more: folders, patterns in quotes such as "
             "'photos/*.jpg', or files.",
         ),
     ],
@@ -38,8 +38,8 @@ def train_style(
             "-o",
             metavar="FILE",
             rich_help_panel=Panel.picture,
-            help="The network to write, a .keras file. The same command, started again, goes on "
-            "with it.",
+            help="The network to write, a .keras file. The same command, started again, continues "
+            "its training.",
         ),
     ],
     strength: Annotated[
@@ -48,7 +48,7 @@ def train_style(
             low=0,
             high=1,
             rich_help_panel=Panel.picture,
-            help="How much style the network learns to paint.",
+            help="Strength of the style that the network learns, from 0 to 1.",
         ),
     ] = STRENGTH,
     style_size: Annotated[
@@ -67,7 +67,7 @@ def train_style(
         typer.Option(
             metavar="METHOD",
             rich_help_panel=Panel.picture,
-            help="The style's loss: gram, or a loss of your own, MODULE:NAME.",
+            help="The style loss: gram, or MODULE:NAME for a loss of your own.",
         ),
     ] = "gram",
     variation: declared.Variation = None,
@@ -79,7 +79,7 @@ def train_style(
             low=1,
             whole=True,
             rich_help_panel=Panel.run,
-            help="Steps of training in all; more than before goes on with a finished network.",
+            help="Total number of training steps. A larger number continues a finished training.",
         ),
     ] = TRAINING_STEPS,
     size: Annotated[
@@ -89,17 +89,15 @@ def train_style(
             whole=True,
             metavar="PIXELS",
             rich_help_panel=Panel.run,
-            help="Side of the squares of PHOTOS on which it is trained.",
+            help="Side of the square crops of PHOTOS.",
         ),
     ] = TRAINING_SIZE,
     batch: Annotated[
-        int, within(low=1, whole=True, rich_help_panel=Panel.run, help="Squares a step.")
+        int, within(low=1, whole=True, rich_help_panel=Panel.run, help="Crops per step.")
     ] = 4,
     learning_rate: Annotated[
         float,
-        within(
-            low=0, open_low=True, rich_help_panel=Panel.run, help="How far Adam goes in a step."
-        ),
+        within(low=0, open_low=True, rich_help_panel=Panel.run, help="Learning rate of Adam."),
     ] = 1e-3,
     seed: declared.Seed = 0,
     preview: Annotated[
@@ -107,7 +105,8 @@ def train_style(
         typer.Option(
             metavar="PHOTO",
             rich_help_panel=Panel.files,
-            help=f"Paint this at {SIZE} pixels whenever the network is written, as OUT-00100.png.",
+            help=f"Paint this photograph at {SIZE} pixels each time the network is written, as "
+            "OUT-00100.png.",
         ),
     ] = None,
     losses_csv: declared.LossesCsv = None,
@@ -118,14 +117,15 @@ def train_style(
             whole=True,
             metavar="STEPS",
             rich_help_panel=Panel.files,
-            help="Steps between writings of the network.",
+            help="Steps between writes of the network.",
         ),
     ] = 100,
     progress: declared.Progress = True,
 ) -> None:
     """Train a network that paints one style in one pass.
 
-    It takes long, best on a GPU. Whenever it ends, the network so far can be used by apply.
+    Training takes long and is best done on a GPU. If it is stopped early, apply can use the network
+    that was written last.
     """
     with plain_errors():
         from stylekit.batch.listing import pictures
@@ -196,7 +196,7 @@ def apply(
             "-o",
             metavar="FILE|FOLDER",
             rich_help_panel=Panel.picture,
-            help="The picture to write; of several pictures the folder.",
+            help="The picture to write; for several pictures, the folder.",
         ),
     ],
     size: declared.Size = SIZE,
@@ -205,14 +205,14 @@ def apply(
         typer.Option(
             metavar="PATTERN",
             rich_help_panel=Panel.files,
-            help="Names of several pictures, by the names of PHOTO and NETWORK, and {index}, "
-            "which counts: {index:04d}.jpg.",
+            help="Pattern of the names of several pictures, from the names of PHOTO and NETWORK, "
+            "and {index}, which counts from 1, as in {index:04d}.jpg.",
         ),
     ] = BATCH_NAME,
     bits: declared.Bits = 8,
     metadata: declared.Metadata = True,
 ) -> None:
-    """Paint photographs in one pass by a network of train-style."""
+    """Paint photographs in one pass with a trained network."""
     with plain_errors():
         from stylekit.batch.listing import Job, jobs, prepared
         from stylekit.feedforward.file import about

@@ -1,4 +1,4 @@
-"""``stylekit sweep``: many settings side by side."""
+"""``stylekit sweep``: compare many settings side by side."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from stylekit.cli._values import layer_names, within
 def sweep(
     content: Annotated[Path, typer.Argument(metavar="CONTENT", help="The photograph.")],
     styles: Annotated[
-        list[Path], typer.Argument(metavar="STYLE", help="One or more, each by itself.")
+        list[Path], typer.Argument(metavar="STYLE", help="One or more styles, each used alone.")
     ],
     *,
     out: declared.OutFolder = Path("stylekit-sweep"),
@@ -37,7 +37,7 @@ def sweep(
         typer.Option(
             metavar="NUMBERS",
             rich_help_panel=Panel.picture,
-            help="Values with commas: 0 is CONTENT as it was, 1 is style alone.",
+            help="Strengths, separated by commas: 0 returns CONTENT, 1 uses the style alone.",
         ),
     ] = ",".join(map(str, SWEPT_STRENGTHS)),
     variation: Annotated[
@@ -46,7 +46,7 @@ def sweep(
             metavar="NUMBERS",
             rich_help_panel=Panel.picture,
             show_default="the method's own",
-            help="Weights of the total variation, with commas.",
+            help="Weights of the total variation, separated by commas.",
         ),
     ] = None,
     style_scale: Annotated[
@@ -54,7 +54,7 @@ def sweep(
         typer.Option(
             metavar="NUMBERS",
             rich_help_panel=Panel.picture,
-            help="Sizes of the brush strokes, with commas: beyond 1 they grow.",
+            help="Sizes of the brush strokes, separated by commas: above 1 they are larger.",
         ),
     ] = None,
     keep_colors: declared.KeepColors = None,
@@ -68,8 +68,8 @@ def sweep(
             metavar="SETS",
             rich_help_panel=Panel.network,
             show_default="the network's own",
-            help="Sets of layers with semicolons, such as 'conv1_1,conv2_1;conv3_1,conv4_1'; "
-            "with weights 'conv1_1:2,conv2_1:1'.",
+            help="Sets of layers, separated by semicolons, such as "
+            "'conv1_1,conv2_1;conv3_1,conv4_1'; with weights, 'conv1_1:2,conv2_1:1'.",
         ),
     ] = None,
     content_layers: Annotated[
@@ -78,7 +78,7 @@ def sweep(
             metavar="SETS",
             rich_help_panel=Panel.network,
             show_default="the network's own",
-            help="Sets with semicolons, such as 'conv3_1;conv4_1'.",
+            help="Sets of layers, separated by semicolons, such as 'conv3_1;conv4_1'.",
         ),
     ] = None,
     extractor: declared.Extractor = ExtractorName.auto,
@@ -86,16 +86,16 @@ def sweep(
     pooling: declared.Pooling = declared.PoolingName.max,
     seed: declared.Seed = 0,
     max_cells: Annotated[
-        int, within(low=1, whole=True, rich_help_panel=Panel.run, help="Most pictures of a grid.")
+        int, within(low=1, whole=True, rich_help_panel=Panel.run, help="Most pictures of a sweep.")
     ] = MOST_CELLS,
     workers: declared.Workers = None,
     dask: declared.Dask = None,
     progress: declared.Progress = True,
 ) -> None:
-    """Paint CONTENT with many settings, small, to choose by looking.
+    """Paint CONTENT in small with many settings, to compare them.
 
-    Every combination of the values is painted. OUT gets a contact sheet, the trade-off of style
-    against content with the best ones marked, a table, and the pictures.
+    Every combination of the values is painted. OUT receives a contact sheet, a plot of style
+    against content with the best trade-offs marked, a table, and the pictures.
     """
     with plain_errors():
         check_cluster(dask, workers)
@@ -135,7 +135,7 @@ def sweep(
 
 
 def _check_files(content: Path, styles: list[Path], out: Path) -> None:
-    """Refuse pictures that cannot be read, and a folder that cannot be written to."""
+    """Raise an error if a picture cannot be read, or the folder cannot be written to."""
     from stylekit.image import as_image
     from stylekit.image.write import prepare_folder
 
@@ -155,7 +155,7 @@ def _layers(given: str | None, option: str) -> list[Any]:
 
 
 def _number(option: str, **limits: Any) -> Callable[[str], float]:
-    """Return what reads one of an option's numbers."""
+    """Return a function that reads one number of an option."""
 
     def read(part: str) -> float:
         try:
@@ -164,7 +164,7 @@ def _number(option: str, **limits: Any) -> Callable[[str], float]:
             raise InputError(
                 explain(
                     f"{option} cannot be read",
-                    expected="numbers with commas, such as 0.3,0.6",
+                    expected="numbers separated by commas, such as 0.3,0.6",
                     received=repr(part),
                 )
             ) from None
@@ -174,7 +174,7 @@ def _number(option: str, **limits: Any) -> Callable[[str], float]:
 
 
 def _tell(swept: Any, folder: Path) -> None:
-    """Say what was painted, and which pictures are the best trade-offs."""
+    """Print which cells failed, which are the best trade-offs, and where the files are."""
     for cell in swept.cells:
         if cell.problem:
             typer.echo(f"cell {cell.number}: {cell.problem}", err=True)

@@ -1,4 +1,4 @@
-"""``stylekit localized`` and ``stylekit gradient-mask``: painting where masks say."""
+"""``stylekit localized`` and ``stylekit gradient-mask``: paint where masks say."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ StyleArgument = Annotated[Path, typer.Argument(metavar="STYLE", help="The style 
 
 
 class Part(enum.StrEnum):
-    """What stays as it was."""
+    """Parts of a picture that can be kept."""
 
     subject = "subject"
     background = "background"
 
 
 class Method(enum.StrEnum):
-    """How the style is held to its place."""
+    """Ways of restricting the style to a part of the picture."""
 
     update = "update"
     superimpose = "superimpose"
@@ -35,7 +35,7 @@ class Method(enum.StrEnum):
 
 
 class Blend(enum.StrEnum):
-    """How the parts are put together."""
+    """Ways of blending the painted part with the rest."""
 
     paste = "paste"
     seam = "seam"
@@ -51,7 +51,7 @@ def localized(
     mask: Mask = None,
     box: Box = None,
     keep: Annotated[
-        Part, typer.Option(rich_help_panel=Panel.subject, help="What stays as it was.")
+        Part, typer.Option(rich_help_panel=Panel.subject, help="The part that is kept unchanged.")
     ] = Part.subject,
     model: Model = None,
     names: Names = None,
@@ -63,34 +63,34 @@ def localized(
             low=0,
             metavar="PIXELS",
             rich_help_panel=Panel.subject,
-            help="Softness of the edge between the two.",
+            help="Width of the soft edge of the mask.",
         ),
     ] = 0.0,
     same_mask: Annotated[
-        bool, typer.Option("--same-mask", help="Take the style under the same mask.")
+        bool, typer.Option("--same-mask", help="Take the style of STYLE from under the same mask.")
     ] = False,
     method: Annotated[
         Method,
         typer.Option(
-            help="update paints under the mask alone; superimpose and revert paint all of the "
-            "picture, and put the rest back.",
+            help="update changes only the pixels under the mask; superimpose and revert paint the "
+            "whole picture and put the original back outside the mask.",
         ),
     ] = Method.update,
     blend: Annotated[
         Blend | None,
-        typer.Option(show_default="seam", help="How superimpose and revert put it back."),
+        typer.Option(show_default="seam", help="How superimpose and revert put the original back."),
     ] = None,
     run: PresetOptions,
 ) -> None:
     """Paint around a subject, or the subject alone.
 
-    The subject is found by its class, with a network, or in a box, without one; or a mask tells.
+    The subject is found by a network from its class, or without a network from a box or a mask.
     """
     from stylekit.image import as_image
 
     if blend and method is Method.update:
         fail(
-            "--blend has nothing to put back",
+            "--blend is not used by --method update",
             expected="--method superimpose or --method revert with it",
             received="--method update",
             hint="leave --blend out",
@@ -120,14 +120,14 @@ def localized(
 @with_options
 def gradient_mask(
     content: ContentArgument,
-    styles: Annotated[list[Path], typer.Argument(metavar="STYLE", help="Two or more.")],
+    styles: Annotated[list[Path], typer.Argument(metavar="STYLE", help="Two or more styles.")],
     *,
     mask: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Where a style is, from black to white: one for each style, in their order; for "
-            "two styles the first's will do. Of a map of labels, FILE:LABEL.",
+            help="How much of a style each place gets, from black to white. One for each style, in "
+            "their order; for two styles, the first is enough. FILE:LABEL for a label of a map.",
         ),
     ] = None,
     angle: Annotated[
@@ -136,7 +136,8 @@ def gradient_mask(
             low=-360,
             high=360,
             metavar="DEGREES",
-            help="Instead of masks, for two styles: where the first is; 0 is right, 90 is up.",
+            help="In place of masks, for two styles: direction of the first one; 0 is right, 90 is "
+            "up.",
         ),
     ] = None,
     run: PaintOptions,
@@ -159,7 +160,7 @@ def gradient_mask(
     if len(styles) < 2:
         raise InputError(
             explain(
-                "styles that fade into each other are several",
+                "gradient-mask needs several styles",
                 expected="two or more",
                 received="one",
                 hint="use stylekit transfer --mask for one style",
@@ -186,7 +187,7 @@ def gradient_mask(
 
 
 def check_maps(*pictures: tuple[Path, Path | None, str]) -> None:
-    """Refuse files that are no pictures, and maps of another size, before TensorFlow loads."""
+    """Raise an error if a picture cannot be read or its map has another size."""
     from stylekit.image import as_image, with_map
 
     for picture, color_map, name in pictures:
