@@ -266,8 +266,8 @@ class TestBadInput:
         [
             (["nope.jpg", "style.png"], "nope.jpg does not exist"),
             (["https://a.org/b.jpg", "style.png"], "is an address on the web"),
-            (["photo.jpg", "text.jpg"], "text.jpg is no picture"),
-            (["cut.jpg", "style.png"], "cut.jpg is damaged or cut short"),
+            (["photo.jpg", "text.jpg"], "text.jpg is not a picture"),
+            (["cut.jpg", "style.png"], "cut.jpg is damaged or truncated"),
             (["one.png", "style.png"], "at least 2 pixels a side"),
             (["photo.jpg", "style.png", "--mask", "black.png"], "mask is empty"),
             (["photo.jpg", "style.png", "--strength", 2], "--strength is out of range"),

@@ -1,6 +1,6 @@
-"""Pictures: reading, writing, coercion and resizing. Never TensorFlow.
+"""Read, write, convert and resize pictures. This package does not import TensorFlow.
 
-A picture is ``float32 [H, W, 3]``, RGB in sRGB, in [0, 1].
+A picture is a ``float32 [H, W, 3]`` array of sRGB values in [0, 1].
 """
 
 from stylekit._checks import suggest_names

@@ -1,4 +1,4 @@
-"""Several pictures as one that moves: GIF, WebP or MP4."""
+"""Write pictures as an animation: GIF, WebP or MP4."""
 
 from __future__ import annotations
 
@@ -25,20 +25,23 @@ def write_animation(
     fps: float = 12.0,
     hold: float = 1.5,
 ) -> Path:
-    """Write pictures as the frames of an animation, which appears whole or not at all.
+    """Write pictures as the frames of an animation.
+
+    If writing fails, an existing file at `path` is unchanged.
 
     Parameters
     ----------
     path : path
-        Ending in .gif, .webp, which has all colours and is a fraction of the size, or .mp4, which
-        needs imageio-ffmpeg. GIF and WebP begin anew when they end.
+        Must end in .gif, .webp or .mp4. WebP keeps all colours, and its files are much smaller than
+        GIF. Both repeat endlessly. MP4 needs imageio-ffmpeg.
     pictures : iterable of path, PIL image or array
-        One or more, as `as_image` takes them, brought to the last one's size. In MP4, whose sides
-        are even, an odd one has a pixel more.
+        At least one picture that `as_image` accepts. All are resized to the size of the last one.
+        In MP4, odd heights and widths are extended by one pixel, because the format needs even
+        ones.
     fps : float
-        Frames a second, in [1, 50].
+        Frames per second, in [1, 50].
     hold : float
-        Seconds that the last frame stays, in [0, 60].
+        Seconds for which the last frame is shown, in addition to its own time, in [0, 60].
 
     Returns
     -------
@@ -48,7 +51,7 @@ def write_animation(
     Raises
     ------
     FileError
-        If it cannot be written.
+        If the file cannot be written.
     SetupError
         If imageio-ffmpeg is missing for an MP4.
     InputError, InputTypeError
@@ -60,9 +63,7 @@ def write_animation(
     hold = _checks.number(hold, "hold", low=0, high=60)
     images = [as_image(one, f"pictures[{index}]") for index, one in enumerate(pictures)]
     if not images:
-        _checks.fail(
-            "there is nothing to animate", expected="at least one picture", argument="pictures"
-        )
+        _checks.fail("there are no pictures", expected="at least one picture", argument="pictures")
     shape = images[-1].shape[:2]
     frames = [quantise(resample_values(image, shape), 8) for image in images]
     with replacing(path) as file:
@@ -74,12 +75,17 @@ def write_animation(
 
 
 def check_animation(path: str | os.PathLike[str]) -> None:
-    """Raise early what `write_animation` would raise after a long run; leave nothing behind.
+    """Check before a long run that `write_animation` can write to a path. Creates no file.
+
+    Parameters
+    ----------
+    path : path
+        Path of the file to be written.
 
     Raises
     ------
     FileError
-        If the suffix is unknown, or the folder is missing or cannot be written to.
+        If the suffix is unknown, or the folder does not exist or is not writable.
     SetupError
         If imageio-ffmpeg is missing for an MP4.
     InputTypeError
@@ -94,7 +100,7 @@ def _format(path: Path) -> str:
     kind = named_format(path, _FORMATS)
     if kind == "MP4":
         try:
-            import imageio_ffmpeg  # noqa: F401  (imageio finds it by itself)
+            import imageio_ffmpeg  # noqa: F401  (imageio imports it)
         except ImportError as error:
             raise _checks.SetupError(
                 _checks.explain(
@@ -120,7 +126,7 @@ def _write_video(file: BinaryIO, frames: list[np.ndarray], fps, hold) -> None:
     import imageio.v3 as iio
 
     frames = frames + frames[-1:] * round(hold * fps)
-    # Players expect yuv420p, which shares a colour among four pixels: hence the even sides.
+    # Players expect yuv420p, which stores one colour for four pixels and needs even sides.
     height, width = frames[-1].shape[:2]
     odd = ((0, height % 2), (0, width % 2), (0, 0))
     even = [np.pad(frame, odd, "edge") for frame in frames]

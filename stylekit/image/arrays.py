@@ -1,4 +1,4 @@
-"""Pictures as arrays: coercion to float32 in [0, 1], antialiased resizing, hashing."""
+"""Convert arrays to pictures, resize them with antialiasing, and hash them."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ RESAMPLING = {
 }
 
 TILES = ("x", "y", "both")
-"""Along what a picture may tile."""
+"""Axes along which a picture can be periodic: the width, the height, or both."""
 
-_SUPPORT = 3  # pixels that the widest filter, Lanczos's, sees to either side
+_SUPPORT = 3  # radius in pixels of the widest filter, Lanczos
 
-_ROUNDING = 1e-4  # how far beyond [0, 1] float arithmetic may carry a picture before it is an error
+_ROUNDING = 1e-4  # excess over [0, 1] that counts as a rounding error
 
 
 def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
-    """Return a new float32 array in [0, 1] of the same shape.
+    """Return values as a new float32 array in [0, 1] of the same shape.
 
     Parameters
     ----------
     values : array_like
-        uint8 is divided by 255 and uint16 by 65535; other integers must lie in 0..255 and are
-        divided by 255; booleans become 0 and 1; floats must be finite and in [0, 1], where 1e-4
-        beyond is taken for rounding and clipped.
+        uint8 is divided by 255 and uint16 by 65535. Other integers must be in [0, 255] and are
+        divided by 255. Booleans become 0 and 1. Floats must be finite and in [0, 1]; an excess of
+        up to 1e-4 is clipped as a rounding error.
     name : str
-        What messages call it.
+        Name of the values in error messages.
 
     Returns
     -------
@@ -48,20 +48,21 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
     Raises
     ------
     InputTypeError
-        If the values are not numbers.
+        If the values are not real numbers.
     InputError
-        If there are none, or some are out of range or not finite.
+        If the array is empty, or values are out of range or not finite.
     """
     try:
         array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that refuse
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, symbolic tensors
         raise _checks.InputError(
-            _checks.explain(f"{name} cannot be made an array", received=str(error)), argument=name
+            _checks.explain(f"{name} cannot be converted to an array", received=str(error)),
+            argument=name,
         ) from error
     if array.dtype.kind not in "buif":
         raise _checks.InputTypeError(
             _checks.explain(
-                f"{name} is no picture",
+                f"{name} is not a picture",
                 expected="a path, a PIL image, or an array of real numbers",
                 received=f"{type(values).__name__} of dtype {array.dtype}",
             ),
@@ -76,7 +77,7 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
         )
     if array.dtype.kind == "b":
         return array.astype(np.float32)
-    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:  # of either byte order
+    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:  # in either byte order
         return np.divide(array, np.iinfo(array.dtype).max, dtype=np.float32)
     low, high = array.min(), array.max()
     if array.dtype.kind in "ui":
@@ -94,7 +95,7 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
         _checks.fail(
             f"{name} has values that are not finite",
             expected="values in [0, 1]",
-            received=f"{count} NaN or infinite of {array.size}",
+            received=f"{count} of {array.size} values NaN or infinite",
             hint="replace them, for example with numpy.nan_to_num",
             argument=name,
         )
@@ -110,16 +111,16 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
 
 
 def rgb_values(values: npt.ArrayLike, name: str, *, batch: bool = False) -> np.ndarray:
-    """Return an array as RGB: grey is repeated, alpha is dropped, values follow `unit_values`.
+    """Return an array as RGB. Grey is repeated, and alpha is dropped.
 
     Parameters
     ----------
-    values : array_like, [H, W] or [H, W, C] with C in 1..4
-        With `batch` also [B, H, W, C].
+    values : array_like, [H, W] or [H, W, C] with C from 1 to 4
+        With `batch` also ``[B, H, W, C]``. The dtypes and ranges are those of `unit_values`.
     name : str
-        What messages call it.
+        Name of the array in error messages.
     batch : bool
-        Whether a leading batch axis is allowed.
+        If True, a leading batch axis is allowed.
 
     Returns
     -------
@@ -129,7 +130,7 @@ def rgb_values(values: npt.ArrayLike, name: str, *, batch: bool = False) -> np.n
     Raises
     ------
     InputTypeError, InputError
-        As `unit_values`; `InputError` also for a shape that is no picture's.
+        As `unit_values`. Also `InputError` if the shape is not that of a picture.
     """
     array = unit_values(values, name)
     shape = array.shape
@@ -138,12 +139,13 @@ def rgb_values(values: npt.ArrayLike, name: str, *, batch: bool = False) -> np.n
     if array.ndim not in ((3, 4) if batch else (3,)) or array.shape[-1] > 4:
         hint = ""
         if len(shape) == 4 and not batch:
-            hint = f"take one picture of the batch, such as {name}[0]"
+            hint = f"use one picture of the batch, such as {name}[0]"
         elif len(shape) == 3 and shape[0] <= 4:
-            hint = f"put the channels last: numpy.moveaxis({name}, 0, -1)"
+            hint = f"move the channels to the last axis with numpy.moveaxis({name}, 0, -1)"
         _checks.fail(
-            f"{name} has no picture's shape",
-            expected="[H, W] or [H, W, C] with C in 1..4" + (" or [B, H, W, C]" if batch else ""),
+            f"{name} has a wrong shape",
+            expected="[H, W] or [H, W, C] with C from 1 to 4"
+            + (" or [B, H, W, C]" if batch else ""),
             received=str(shape),
             hint=hint,
             argument=name,
@@ -154,24 +156,24 @@ def rgb_values(values: npt.ArrayLike, name: str, *, batch: bool = False) -> np.n
 
 
 def fit_shape(shape: Sequence[int], size: int) -> tuple[int, int]:
-    """Return the (height, width) whose longer side is `size`, with the aspect kept.
+    """Return the (height, width) with a given longer side and the same aspect ratio.
 
     Parameters
     ----------
     shape : sequence of int
-        (height, width), or an array's longer shape, whose first two entries are used.
+        (height, width), or the shape of an array, whose first two entries are used.
     size : int
         The longer side in pixels, at least 1.
 
     Returns
     -------
     tuple of int
-        Each at least 1.
+        Height and width, at least 1.
 
     Raises
     ------
     InputError, InputTypeError
-        If a number is no whole number of at least 1.
+        If a number is not an integer of at least 1.
 
     Examples
     --------
@@ -191,27 +193,27 @@ def resize(
     *,
     tile: str | None = None,
 ) -> np.ndarray:
-    """Resize a picture or a mask, antialiased when it gets smaller.
+    """Return a resized picture or mask, with antialiasing when it is reduced.
 
-    Each channel is resampled in float32, so no gradation is lost. Lanczos overshoots at edges;
-    the result is clipped to [0, 1].
+    Each channel is resampled in float32. The result is clipped to [0, 1], because the Lanczos and
+    bicubic filters overshoot at edges.
 
     Parameters
     ----------
     image : array_like, [H, W] or [H, W, C]
         A picture or mask in [0, 1], or integers as in `as_image`.
     shape : sequence of int
-        (height, width); of a longer shape the first two entries are used.
+        (height, width), or the shape of an array, whose first two entries are used.
     resample : {"lanczos", "bicubic", "bilinear", "box", "nearest"}
-        The filter. "nearest" keeps the values of a hard mask, without antialiasing.
+        The filter. "nearest" does no antialiasing and keeps the values of a binary mask.
     tile : {"x", "y", "both"}, optional
-        Along the width, the height or both the picture goes on with its other edge, so that one
-        that tiles still does. Default: it ends at its edges.
+        Axes along which the picture is periodic: the width, the height or both. A picture that
+        tiles then still tiles after resizing. Default: none.
 
     Returns
     -------
     numpy.ndarray, float32 [h, w] or [h, w, C]
-        A new array; equal to the input when the shape is equal.
+        A new array. Equal to the input if the shape does not change.
 
     Raises
     ------
@@ -221,7 +223,7 @@ def resize(
     values = unit_values(image, "image")
     if values.ndim not in (2, 3):
         _checks.fail(
-            "image cannot be resized",
+            "image has a wrong shape",
             expected="[H, W] or [H, W, C]",
             received=str(values.shape),
             argument="image",
@@ -230,17 +232,21 @@ def resize(
 
 
 def tiled_axes(tile: str | None) -> tuple[bool, bool]:
-    """Return whether a picture tiles along its height and along its width.
+    """Return whether a picture is periodic along its height and along its width.
 
     Parameters
     ----------
     tile : {"x", "y", "both"} or None
         "x": copies fit side by side. "y": copies fit one above the other. None: neither.
 
+    Returns
+    -------
+    height, width : bool
+
     Raises
     ------
     InputError
-        If it is none of these.
+        If `tile` is not one of these.
     """
     if tile is not None:
         _checks.choice(tile, "tile", TILES)
@@ -253,13 +259,14 @@ def resample_values(
     resample: str = "lanczos",
     tile: str | None = None,
 ) -> np.ndarray:
-    """`resize` without its checks, for float32 values that are known to lie in [0, 1]."""
+    """Resize as `resize` does, without checks. The values must be float32 in [0, 1]."""
     resampling = RESAMPLING[_checks.choice(resample, "resample", RESAMPLING)]
     height, width = shape
     if values.shape[:2] == (height, width):
         return values
     planes = values if values.ndim == 3 else values[..., np.newaxis]
-    # Pillow's filters see beyond the box that is resized: as far as the picture is wrapped.
+    # Pillow's filters read pixels outside the box that is resized, so the picture is padded by as
+    # many pixels, periodically.
     margins = [
         wraps * math.ceil(_SUPPORT * max(1, old / new))
         for wraps, old, new in zip(tiled_axes(tile), planes.shape, shape, strict=False)
@@ -277,11 +284,11 @@ def resample_values(
 
 
 def upright(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Return [H, W, ...] values turned as the EXIF `orientation` (1 to 8) says.
+    """Return values [H, W, ...] rotated and flipped according to the EXIF `orientation`.
 
-    Anything but 2 to 8 leaves them as they are: cameras write 0 for "unknown".
+    Orientations other than 2 to 8 leave the values unchanged. Some cameras write 0 for "unknown".
     """
-    if orientation in (5, 6, 7, 8):  # the file's rows are the picture's columns
+    if orientation in (5, 6, 7, 8):  # the rows of the file are the columns of the picture
         values = values.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         values = values[::-1]
@@ -297,24 +304,24 @@ def quantise(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def picture_hash(image: npt.ArrayLike) -> str:
-    """Return a short name of a picture's content, for manifests.
+    """Return a hash of a picture's content, for manifests.
 
     Parameters
     ----------
     image : array_like
-        A picture as in `as_image`, but no path, or a batch of them; a batch of one hashes as its
-        picture.
+        A picture as in `as_image`, but not a path, or a batch of pictures. A batch of one picture
+        has the same hash as the picture.
 
     Returns
     -------
     str
-        The first 16 hexadecimal digits of the SHA-256 of the shape and of the values at 16 bits:
-        equal on every machine, and for differences too small to be written to a file.
+        The first 16 hexadecimal digits of the SHA-256 hash of the shape and of the values rounded
+        to 16 bits. It does not depend on the machine, nor on most differences below 16 bits.
 
     Raises
     ------
     InputError, InputTypeError
-        If it is no picture.
+        If `image` is not a picture.
     """
     values = rgb_values(image, "image", batch=True)
     if values.ndim == 4 and len(values) == 1:
@@ -325,7 +332,7 @@ def picture_hash(image: npt.ArrayLike) -> str:
 
 
 def _scaled(side: int, size: int, longer: int) -> int:
-    # In integers, so that halves round up everywhere; a long strip keeps its one pixel.
+    # Integer arithmetic, so that halves are always rounded up.
     return max(1, (2 * side * size + longer) // (2 * longer))
 
 
@@ -334,7 +341,7 @@ def _height_width(shape: Sequence[int]) -> tuple[int, int]:
         height, width = shape[0], shape[1]
     except (TypeError, IndexError, KeyError):
         raise _checks.InputTypeError(
-            _checks.explain("shape is no shape", expected="(height, width)", received=repr(shape)),
+            _checks.explain("shape is invalid", expected="(height, width)", received=repr(shape)),
             argument="shape",
         ) from None
     with _checks.caused_by("shape"):
@@ -342,8 +349,8 @@ def _height_width(shape: Sequence[int]) -> tuple[int, int]:
 
 
 def _range_hint(low: float, high: float) -> str:
-    if low >= 0 and 16 < high <= 256:  # a smaller maximum is rather light beyond white
+    if low >= 0 and 16 < high <= 256:  # a smaller maximum is more likely a high dynamic range
         return "divide by 255"
     if low >= -1 - _ROUNDING and high <= 1 + _ROUNDING:
-        return "if it lies in [-1, 1], take (x + 1) / 2; else clip it"
+        return "if its range is [-1, 1], use (x + 1) / 2; otherwise clip it"
     return "scale it, or clip it with numpy.clip(x, 0, 1)"

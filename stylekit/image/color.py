@@ -1,7 +1,6 @@
-"""Colours from one picture to another: kept under a new luminance, or matched before a run.
+"""Transfer colours between pictures: keep the content's colours, or match the style's.
 
-Pictures are taken as they are encoded, in sRGB, as the literature takes them; `palette_colors`
-works in OKLab.
+The functions compute with sRGB-encoded values, as the literature does. `palette_colors` uses OKLab.
 """
 
 from __future__ import annotations
@@ -10,51 +9,51 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import skimage  # its own rooms load when they are first used
+import skimage  # loads its subpackages when they are first used
 
 from stylekit._checks import caused_by, fail, integer, number
 from stylekit.image.arrays import unit_values
 from stylekit.image.oklab import oklab_to_srgb, srgb_to_oklab
 from stylekit.image.read import PictureLike, as_image
 
-_GRAIN = (1 / 255) ** 2  # a variance: what lies within one level of 8 bits is no colour to stretch
-_HUE_GRAIN = 0.01**2  # the same of OKLab's a and b: the compression of a grey JPEG reaches it
-_FLAT = 1e-3  # a variance of OKLab's L, well below which a window has no edge
+_GRAIN = (1 / 255) ** 2  # variance of one level of 8 bits: smaller variances are noise
+_HUE_GRAIN = 0.01**2  # the same for a and b of OKLab, as large as the noise of a grey JPEG
+_FLAT = 1e-3  # variance of OKLab's L in a window, far below which the window has no edge
 
 
 def original_colors(image: PictureLike, content: PictureLike) -> np.ndarray:
-    """Return a picture's luminance in the colours of another, such as a result in its content's.
+    """Return the luminance of one picture with the colours of another, pixel by pixel.
 
     Parameters
     ----------
     image : path, PIL image or array [H, W, 3]
-        Whose luminance is kept.
+        The picture whose luminance is kept, such as a result.
     content : path, PIL image or array [H, W, 3]
-        Whose colours are, pixel by pixel.
+        The picture whose colours are kept. Must have the same size.
 
     Returns
     -------
     ndarray, float32 [H, W, 3]
-        In [0, 1]. A pixel of equal luminance in both is the content's, bit for bit.
+        Values in [0, 1]. A pixel with the same luminance in both pictures is exactly the content's.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If one cannot be used, or their sizes differ.
+        If a picture cannot be used, or the sizes differ.
 
     Notes
     -----
-    With Y of YIQ, and c the content's pixel, the result is ``c + Y(image) - Y(c)``: I and Q are
-    those of c. Where that leaves the gamut, the papers' programs clip, which moves Y and the hue;
-    here I and Q are multiplied by the largest number that stays within, so that Y and the hue
-    remain and the colour is paler.
+    With Y of YIQ and a pixel c of the content, the result is ``c + Y(image) - Y(c)``. Its I and Q
+    are those of c. Where the result is outside the gamut, the programs of the papers clip it, which
+    changes Y and the hue. Here I and Q are multiplied by the largest factor that keeps the colour
+    inside the gamut. This keeps Y and the hue, and makes the colour paler.
 
     References
     ----------
     Hertzmann, Jacobs, Oliver, Curless, Salesin: Image Analogies, SIGGRAPH 2001.
     Gatys, Ecker, Bethge, Hertzmann, Shechtman: Controlling Perceptual Factors in Neural Style
-    Transfer, CVPR 2017, section 5.1. There the style's luminance is also given the content's mean
-    and deviation before the run: use `match_color` for it.
+    Transfer, CVPR 2017, section 5.1. The paper also matches the mean and standard deviation of the
+    style's luminance to the content's before the run; `match_color` does this.
     """
     image, content = _of_one_size(image, content)
     luma, own = skimage.color.rgb2yiq(image)[..., :1], skimage.color.rgb2yiq(content)[..., :1]
@@ -64,7 +63,7 @@ def original_colors(image: PictureLike, content: PictureLike) -> np.ndarray:
     size = np.abs(chroma)
     np.divide(room, size, out=share, where=size > 1e-6)
     share = np.maximum(share.min(axis=-1, keepdims=True), 0)
-    # Within the gamut not luma + chroma: where the luminances are equal nothing may be rounded.
+    # Inside the gamut, luma + chroma is avoided: it would round pixels of equal luminance.
     result = np.where(share < 1, luma + share * chroma, content + (luma - own))
     return np.clip(result, 0, 1)
 
@@ -75,16 +74,17 @@ def match_color(
     mask: npt.ArrayLike | None = None,
     reference_mask: npt.ArrayLike | None = None,
 ) -> np.ndarray:
-    """Give a picture the mean colour and the covariance of colours of another.
+    """Return a picture with the mean colour and the colour covariance of another.
 
     Parameters
     ----------
     image : path, PIL image or array [H, W, 3]
-        Such as a style, before a run.
+        The picture to change, such as a style before a run.
     reference : path, PIL image or array [h, w, 3]
-        Whose colours it is to have, such as the content.
+        The picture whose colours are matched, such as the content.
     mask, reference_mask : array_like [H, W] and [h, w], optional
-        In [0, 1]: where the colours are counted in each. All of the image is changed.
+        Weights in [0, 1] of the pixels in the means and covariances. The whole image is changed,
+        also where `mask` is 0. Default: all ones.
 
     Returns
     -------
@@ -98,12 +98,13 @@ def match_color(
 
     Notes
     -----
-    ``x' = A (x - m) + n`` with m, S of the image and n, R of the reference, where ``A S A^T = R``.
-    Such A differ by a rotation. Gatys et al. take ``L_R L_S^-1`` of Cholesky, which depends on the
-    order of the channels, or ``R^1/2 S^-1/2``, which may turn hues. Here it is the symmetric
-    ``S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2``, the one that moves the colours least. S has in each
-    direction at least the variance of one level of 8 bits: a grey picture, or one of a single
-    colour, has a result, too, and its noise is not stretched into colours.
+    The colours are mapped by ``x' = A (x - m) + n`` with ``A S A^T = R``. Here m and S are the mean
+    and covariance of the image, and n and R those of the reference. A is unique up to a rotation.
+    Gatys et al. use ``L_R L_S^-1`` of Cholesky, which depends on the order of the channels, or
+    ``R^1/2 S^-1/2``, which can rotate hues. Here A is the symmetric
+    ``S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2``, which changes the colours least. The eigenvalues of S are
+    at least the variance of one level of 8 bits. This makes the result defined for pictures in grey
+    or in one colour, and does not amplify their noise.
 
     References
     ----------
@@ -111,8 +112,8 @@ def match_color(
     Transfer, CVPR 2017, section 5.2.
     Pitié, Kokaram: The Linear Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour
     Transfer, CVMP 2007.
-    Reinhard, Ashikhmin, Gooch, Shirley: Color Transfer between Images, 2001, for each channel by
-    itself.
+    Reinhard, Ashikhmin, Gooch, Shirley: Color Transfer between Images, 2001, which treats the
+    channels separately.
     """
     source = _colors_of(image, mask, "image", "mask")
     target = _colors_of(reference, reference_mask, "reference", "reference_mask")
@@ -125,13 +126,15 @@ def match_histogram(
     mask: npt.ArrayLike | None = None,
     reference_mask: npt.ArrayLike | None = None,
 ) -> np.ndarray:
-    """Give a picture the histograms of another: `match_color`, and what mean and covariance miss.
+    """Return a picture with the colour histograms of another.
+
+    This extends `match_color`, which matches only the mean and the covariance.
 
     Parameters
     ----------
     image, reference, mask, reference_mask
-        As for `match_color`; for the histograms a pixel counts where its mask is at least half of
-        the mask's largest value.
+        As for `match_color`. The histograms use the pixels whose mask is at least half of the
+        mask's maximum.
 
     Returns
     -------
@@ -145,24 +148,24 @@ def match_histogram(
 
     Notes
     -----
-    After `match_color` each principal axis of the reference's colours is matched by
-    `skimage.exposure.match_histograms`. Red, green and blue, matched each by itself, make colours
-    that are in neither picture, for they are not independent; along the axes they are
-    uncorrelated. An axis along which the picture varies less, such as all but one of a grey
-    picture's, keeps its narrower range.
+    After `match_color`, `skimage.exposure.match_histograms` is applied along each principal axis of
+    the reference's colours. Matching red, green and blue separately would give colours that
+    are in neither picture, because the channels are correlated. Along the principal axes they are
+    not. An axis along which the picture varies less than the reference keeps its smaller range. In
+    a grey picture these are all axes but one.
     """
     source = _colors_of(image, mask, "image", "mask")
     target = _colors_of(reference, reference_mask, "reference", "reference_mask")
     _, axes = np.linalg.eigh(target.covariance)
     values = source.moved_to(target) @ axes
     counted, wanted = values[source.where], (target.pixels @ axes)[target.where]
-    # Where the picture has less to tell apart, as a grey one has, there is only noise to stretch.
+    # Along an axis with a smaller variance, as in a grey picture, stretching would amplify noise.
     spread = np.minimum(counted.std(axis=0) / np.maximum(wanted.std(axis=0), 1e-9), 1)
     middle = wanted.mean(axis=0)
     wanted = middle + spread * (wanted - middle)
     matched = skimage.exposure.match_histograms(counted, wanted, channel_axis=-1)
     for axis in range(3):
-        # What is not counted follows the same curve; beyond its ends it stays at them.
+        # Pixels outside the mask are mapped by the same curve, which is constant beyond its ends.
         known, index = np.unique(counted[:, axis], return_index=True)
         values[..., axis] = np.interp(values[..., axis], known, matched[index, axis])
     return _unit(values @ axes.T)
@@ -178,46 +181,48 @@ def palette_colors(
     mask: npt.ArrayLike | None = None,
     radius: int | None = None,
 ) -> np.ndarray:
-    """Give a result its content's arrangement of colours, in the palette of its style.
+    """Return a result with the spatial colour layout of its content, in the palette of its style.
 
     Parameters
     ----------
     image : path, PIL image or array [H, W, 3]
-        The result, whose lightness and fine differences of hue are kept.
+        The result. Its lightness and its fine variations of hue are kept.
     content : path, PIL image or array [H, W, 3]
-        Where the hues are.
+        The picture that decides where each hue is. Must have the size of `image`.
     style : path, PIL image or array, or a list of them
-        Which hues they are. Of several styles the pixels are counted together.
+        The pictures that give the palette. The palettes of several styles are pooled.
     weights : sequence of float, optional
-        One a style, at least 0. Default: equal. The number of a style's pixels does not count.
+        Weights of the styles, at least 0, independent of their sizes. Default: equal.
     style_masks : sequence of array_like [h, w] or None, optional
-        One a style, in [0, 1]: where its colours are counted. Default: everywhere.
+        For each style, weights in [0, 1] of its pixels in the palette. Default: all ones.
     mask : array_like [H, W], optional
-        In [0, 1]: where the content's colours are counted. All of the image is changed.
+        Weights in [0, 1] of the content's pixels in the matching. The whole image is changed.
+        Default: all ones.
     radius : int, optional
-        Differences of hue over fewer pixels are the image's, over more the content's; at least 1.
-        Default: a 24th of the longer side, at least 1.
+        Radius in pixels of the smoothing filter, at least 1. Finer variations of hue come from the
+        image, and coarser ones from the content. Default: a 24th of the longer side, at least 1.
 
     Returns
     -------
     ndarray, float32 [H, W, 3]
-        In [0, 1]. Colours outside the gamut are paler at the same lightness.
+        Values in [0, 1]. Colours outside the gamut become paler and keep their lightness.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture or a mask cannot be used, the sizes of image and content differ, or the numbers
-        of styles, weights and masks.
+        If a picture or a mask cannot be used, if the sizes of image and content differ, or if the
+        numbers of styles, weights and masks differ.
 
     Notes
     -----
-    In OKLab, let h be the channels (a, b) of the image, and c those of the content after they were
-    given the mean and covariance of the style's, as `match_color` does it, and clipped to their
-    range. The result has the image's L and ``h + S (c - h)``. S is the guided filter whose guide is
-    the image's L: it smooths, but not across edges of lightness. S is linear, so this is
-    ``S c + (h - S h)``: the content's low frequencies and the image's high ones. Kolkin et al.
-    smooth c by a bilateral filter and take the four finest bands of a Laplacian pyramid from the
-    image; their program leaves out these bands, and with them the colours of the brush strokes.
+    In OKLab, let h be the channels (a, b) of the image. Let c be the channels (a, b) of the
+    content, matched in mean and covariance to the style as in `match_color`, and clipped to the
+    style's range. The result has the L of the image and the channels ``h + S (c - h)``. S is a
+    guided filter with the image's L as its guide. It smooths, but not across edges of lightness. As
+    S is linear, the channels are ``S c + (h - S h)``: low frequencies of the content, and high
+    frequencies of the image. Kolkin et al. smooth c with a bilateral filter, and take the four
+    finest levels of a Laplacian pyramid from the image. Their program omits these levels, and
+    thereby the colours of the brush strokes.
 
     References
     ----------
@@ -239,7 +244,7 @@ def palette_colors(
 
 
 class _Colors:
-    """Pixels, how much each counts, and their mean and covariance."""
+    """Pixels with weights, and their weighted mean and covariance."""
 
     def __init__(self, pixels: np.ndarray, weights: np.ndarray) -> None:
         self.pixels = pixels.astype(float)
@@ -250,7 +255,7 @@ class _Colors:
         self.covariance = np.cov(flat, rowvar=False, ddof=0, aweights=weights.ravel())
 
     def moved_to(self, target: _Colors, least: float = _GRAIN) -> np.ndarray:
-        """Return the pixels with the target's mean and covariance, not clipped."""
+        """Return the pixels with the mean and covariance of the target, not clipped."""
         root, inverse = (_power(self.covariance, p, least) for p in (0.5, -0.5))
         matrix = inverse @ _power(root @ target.covariance @ root, 0.5) @ inverse
         return (self.pixels - self.mean) @ matrix + target.mean
@@ -262,7 +267,7 @@ def _colors_of(picture, mask, name: str, mask_name: str) -> _Colors:
 
 
 def _union(style, weights, style_masks) -> _Colors:
-    """Return the hues of all styles together."""
+    """Return the pooled (a, b) channels of all styles."""
     styles = list(style) if isinstance(style, (list, tuple)) else [style]
     shares = [1.0] * len(styles) if weights is None else list(weights)
     shares = [number(share, "a style's weight", low=0, argument="weights") for share in shares]
@@ -270,7 +275,7 @@ def _union(style, weights, style_masks) -> _Colors:
     if not len(styles) == len(shares) == len(masks) or not sum(shares):
         fail(
             "styles, weights and style_masks do not match",
-            expected="as many of each, at least one, and weights that are not all 0",
+            expected="the same number of each, at least one, and weights that are not all 0",
             received=f"{len(styles)} styles, weights {weights}, {len(masks)} masks",
         )
     pixels, counts = [], []
@@ -283,8 +288,8 @@ def _union(style, weights, style_masks) -> _Colors:
 
 
 def _smoothed(planes: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
-    """Return the guided filter of planes [H, W, C] by a guide [H, W, 1]."""
-    from scipy import ndimage  # an error about a file's name need not wait for it
+    """Return planes [H, W, C] after a guided filter with the guide [H, W, 1]."""
+    from scipy import ndimage  # imported here, so that errors in file names appear sooner
 
     def mean(values: np.ndarray) -> np.ndarray:
         return ndimage.uniform_filter(values, 2 * radius + 1, mode="nearest", axes=(0, 1))
@@ -315,17 +320,17 @@ def _weights(mask, shape: tuple[int, int], name: str, argument: str | None = Non
         weights = unit_values(mask, name).astype(float)
         if weights.shape != shape:
             fail(
-                f"{name} has not its picture's shape",
+                f"{name} has another shape than its picture",
                 expected=str(shape),
                 received=str(weights.shape),
             )
         if not weights.any():
-            fail(f"{name} is 0 everywhere", expected="a pixel at least whose colour counts")
+            fail(f"{name} is 0 everywhere", expected="at least one pixel above 0")
     return weights
 
 
 def _power(matrix: np.ndarray, exponent: float, least: float = 0.0) -> np.ndarray:
-    """Return a power of a symmetric matrix whose eigenvalues are raised to the least."""
+    """Return a power of a symmetric matrix, with eigenvalues below `least` raised to it."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.maximum(values, least) ** exponent) @ vectors.T
 

@@ -1,4 +1,4 @@
-"""Two paintings drawn stroke by stroke, for a first transfer without a style picture at hand."""
+"""Two paintings drawn by code, for trying a transfer without a style picture."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from scipy import ndimage
 from stylekit import _checks
 
 SIZE = 480
-"""Side at which the numbers of strokes below are meant; others have as many strokes an area."""
+"""Side in pixels for which `LAYERS` gives the numbers of strokes. Other sizes have the same number
+of strokes per area."""
 
 OVERSAMPLING = 3
-"""Strokes are drawn this many times larger and then reduced, so that their edges are smooth."""
+"""Factor by which strokes are drawn larger and then reduced, for smooth edges."""
 
 LAYERS = (
     (1500, 15, 60, 0.4),
@@ -22,7 +23,8 @@ LAYERS = (
     (5200, 5.5, 32, 1.0),
     (1300, 3.2, 24, 1.3),
 )
-"""From a broad underpainting to fine strokes on top: number, width, length, contrast."""
+"""Number, width, length and contrast of the strokes of each layer, from a broad underpainting to
+fine strokes on top. Width and length are in pixels."""
 
 NIGHT = {
     "ground": ["#10204f", "#163a7c", "#1f55a5", "#2f73c4", "#4a93d2", "#78b4dc", "#1b2f6b"],
@@ -45,24 +47,24 @@ def night(size: int = SIZE) -> np.ndarray:
     Parameters
     ----------
     size : int
-        Side in pixels, at least 16. The strokes stay as wide as they are: a larger painting has
-        more of them.
+        Side in pixels, at least 16. The width of the strokes does not change with the size; a
+        larger painting has more strokes.
 
     Returns
     -------
     numpy.ndarray, float32 [size, size, 3]
-        RGB in sRGB, in [0, 1]; the same each time. A few seconds of work at 480 pixels.
+        sRGB values in [0, 1], the same in every call. Takes a few seconds at 480 pixels.
 
     Raises
     ------
     InputError, InputTypeError
-        If `size` is no whole number of at least 16.
+        If `size` is not an integer of at least 16.
     """
     return painting(NIGHT, STARS, seed=3, size=size)
 
 
 def meadow(size: int = SIZE) -> np.ndarray:
-    """Draw a meadow of short curved strokes, red and orange, with green swirls; as `night`."""
+    """Draw a meadow of short curved strokes, red and orange, with green swirls; see `night`."""
     return painting(MEADOW, SUNS, seed=8, size=size)
 
 
@@ -77,23 +79,26 @@ def painting(
     Parameters
     ----------
     palette : mapping
-        Colours, such as ``"#10204f"``: of the "ground", from dark to light and back; of the
-        "light" in the swirls; and of an "accent" now and then.
+        Lists of colours, such as ``"#10204f"``. "ground" goes from dark to light and back, "light"
+        is used in the swirls, and "accent" for occasional strokes.
     swirls : sequence of (row, column, radius)
-        As shares of the side.
-    seed, size
-        Of the random numbers; side in pixels.
+        Positions and radii of the swirls, as fractions of the side.
+    seed : int
+        Seed of the random numbers.
+    size : int
+        Side in pixels, at least 16.
 
     Returns
     -------
     numpy.ndarray, float32 [size, size, 3]
+        sRGB values in [0, 1].
     """
     size = _checks.integer(size, "size", low=16)
     rng = np.random.default_rng(seed)
     angle, glow = _flow(rng, size, swirls)
     tone = 0.5 + 0.22 * _noise(rng, size, size / 14)
     colors = {name: np.array([_rgb(c) for c in codes], float) for name, codes in palette.items()}
-    # Each bristle is drawn once, as its number, which then is looked up: its colour, its height.
+    # Each bristle is drawn once, as its index, by which its colour and its height are looked up.
     canvas = Image.new("I", (size * OVERSAMPLING,) * 2, 0)
     draw = ImageDraw.Draw(canvas)
     shades, heights = [_rgb(palette["ground"][1])], [0.0]
@@ -114,16 +119,16 @@ def painting(
 
 
 def _noise(rng, size, scale):
-    """Return smooth noise of mean 0 and deviation 1."""
+    """Return smooth noise with mean 0 and standard deviation 1."""
     values = ndimage.gaussian_filter(rng.normal(size=(size, size)), scale, mode="wrap")
     return (values - values.mean()) / values.std()
 
 
 def _flow(rng, size, swirls):
-    """Return the direction of the strokes, an angle a pixel, and how near a swirl's centre is.
+    """Return for each pixel the angle of the strokes, and the proximity to a swirl in [0, 1].
 
-    The direction runs along the contours of a height: smooth noise and a cone a swirl. That is the
-    curl of the height, which has neither sources nor sinks, so that strokes never pile up.
+    The strokes follow the contour lines of a height field: smooth noise plus a hill for each swirl.
+    This flow is divergence-free, so that strokes do not pile up.
     """
     rows, columns = np.mgrid[:size, :size] / size
     height = 0.05 * _noise(rng, size, size / 9)
@@ -141,7 +146,7 @@ def _rgb(code):
 
 
 def _path(point, angle, length, size, step=2.0):
-    """Return the points of a stroke that follows the flow."""
+    """Return the points of a stroke that follows the flow, ``[N, 2]``."""
     points = [point]
     for _ in range(int(length / step)):
         row, column = (points[-1].astype(int)) % size
@@ -163,7 +168,7 @@ def _color(rng, colors, tone, glow, contrast):
 
 
 def _bristles(rng, path, width, color):
-    """Yield the parallel lines of a stroke: points, thickness, and a tone and height of its own."""
+    """Yield the parallel lines of a stroke: points, thickness, colour and height of each."""
     tangent = np.gradient(path, axis=0)
     normal = tangent[:, ::-1] * [1, -1]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
@@ -182,7 +187,7 @@ def _bristles(rng, path, width, color):
 
 
 def _lit(paint, relief, size):
-    """Return the paint under light from the upper left, which shows how thick it lies."""
+    """Return the paint as lit from the upper left, which shows its thickness."""
     height = ndimage.gaussian_filter(relief, 0.45 * OVERSAMPLING)
     down, right = np.gradient(height)
     light = np.clip((down + right) * 0.9 * OVERSAMPLING, -1, 1)[..., None]

@@ -1,4 +1,4 @@
-"""OKLab: lightness and two hue channels in which equal distances look about equal."""
+"""Convert between sRGB and OKLab, a colour space that is approximately perceptually uniform."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _TO_LAB = np.array(
 )
 _FROM_CONES, _FROM_LAB = np.linalg.inv(_TO_CONES), np.linalg.inv(_TO_LAB)
 
-_HALVINGS = 20  # of the interval in which a chroma is sought: to a millionth of it
-_ROUNDING = 1e-6  # of linear light, within which a colour counts as inside the gamut
+_HALVINGS = 20  # bisection steps for the chroma, which give a relative accuracy of 1e-6
+_ROUNDING = 1e-6  # linear RGB may exceed [0, 1] by this much and still be inside the gamut
 
 
 def srgb_to_oklab(rgb: npt.ArrayLike) -> np.ndarray:
-    """Return colours in OKLab.
+    """Return sRGB colours in OKLab.
 
     Parameters
     ----------
     rgb : array_like [..., 3]
-        sRGB as it is encoded, in [0, 1].
+        sRGB-encoded values in [0, 1].
 
     Returns
     -------
     ndarray [..., 3]
-        Lightness L in [0, 1], a (green to red) and b (blue to yellow), each within about 0.35 of 0;
-        float32, or float64 for float64.
+        Lightness L in [0, 1], and the channels a (green to red) and b (blue to yellow), which are
+        within about 0.35 of 0. float64 for float64 input, else float32.
 
     References
     ----------
@@ -50,23 +50,23 @@ def srgb_to_oklab(rgb: npt.ArrayLike) -> np.ndarray:
 
 
 def oklab_to_srgb(lab: npt.ArrayLike) -> np.ndarray:
-    """Return OKLab colours in sRGB; those outside its gamut become paler.
+    """Return OKLab colours in sRGB. Colours outside the sRGB gamut become paler.
 
     Parameters
     ----------
     lab : array_like [..., 3]
-        As `srgb_to_oklab` returns them. Lightness outside [0, 1] is clipped.
+        Colours as `srgb_to_oklab` returns them. Lightness outside [0, 1] is clipped.
 
     Returns
     -------
     ndarray [..., 3]
-        In [0, 1]; float32, or float64 for float64.
+        sRGB-encoded values in [0, 1]. float64 for float64 input, else float32.
 
     Notes
     -----
-    Clipping red, green and blue would change lightness and hue. Instead a and b are multiplied by
-    the largest number in [0, 1] that keeps the colour within the gamut, found by bisection: L and
-    the hue remain.
+    Clipping red, green and blue would change the lightness and the hue. Instead, a and b are
+    multiplied by the largest factor in [0, 1] that keeps the colour inside the gamut. This keeps L
+    and the hue. The factor is found by bisection.
     """
     lab = _floats(lab)
     lab = np.concatenate([np.clip(lab[..., :1], 0, 1), lab[..., 1:]], axis=-1)
@@ -95,7 +95,7 @@ def _times(colors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _linear(lab: np.ndarray) -> np.ndarray:
-    """Return linear RGB, outside of [0, 1] for colours outside of the gamut."""
+    """Return OKLab colours in linear RGB, which exceeds [0, 1] outside the gamut."""
     return _times(_times(lab, _FROM_LAB) ** 3, _FROM_CONES)
 
 

@@ -1,4 +1,4 @@
-"""Pictures from files, PIL images and arrays."""
+"""Read pictures from files, and convert PIL images and arrays to pictures."""
 
 from __future__ import annotations
 
@@ -16,45 +16,46 @@ from stylekit.image._formats.picture import Picture, Source, is_source
 from stylekit.image.arrays import fit_shape, resample_values, rgb_values, unit_values
 
 PictureLike: TypeAlias = Source | Image.Image | npt.ArrayLike
-"""What `as_image` takes: a path, a file's content, an open file, a PIL image, or an array."""
+"""What `as_image` accepts: a path, the bytes of a file, an open file, a PIL image or an array."""
 
 
 def read_image(path: Source, size: int | None = None) -> np.ndarray:
-    """Read a picture file: by its path, or from its content or an open file.
+    """Read a picture file as an sRGB array.
 
     Parameters
     ----------
     path : str, os.PathLike, bytes or binary file
-        A PNG, JPEG, WebP, AVIF, TIFF or BMP file, or another that Pillow reads; with the package
-        pillow-heif also HEIC. Of several frames or pages it is the first, and of a HEIC file the
-        primary one. Grey, palette, 1-bit and CMYK pictures become RGB. The EXIF orientation
-        is applied. Colours are converted to sRGB from what tells them: an embedded profile, PNG
-        chunks (cICP, gAMA, cHRM), or EXIF data of Adobe RGB. What cannot be converted, such as
-        with a broken profile, gives a warning and counts as sRGB. Alpha is dropped and straight
-        colours are kept: a transparent pixel has the colour that the file gives it.
+        Path or content of a PNG, JPEG, WebP, AVIF, TIFF or BMP file, or of another format that
+        Pillow reads. HEIC needs the package pillow-heif. If the file has several frames or pages,
+        the first one is read, or the primary one of a HEIC file.
     size : int, optional
-        The longer side in pixels, at least 1: the picture is resized to it, antialiased. None
-        keeps its size.
+        Longer side in pixels, at least 1, to which the picture is resized with antialiasing.
+        Default: the size of the file.
 
     Returns
     -------
     numpy.ndarray, float32 [H, W, 3]
-        RGB in sRGB, in [0, 1].
+        sRGB values in [0, 1].
 
     Raises
     ------
     FileError
-        If the file is missing, a folder, empty, no picture, damaged, or has more pixels than
+        If the file is missing, a folder, empty, damaged or not a picture, or has more pixels than
         `PIL.Image.MAX_IMAGE_PIXELS`.
     InputError, InputTypeError
-        If `size` is no whole number of at least 1, or `path` no path.
+        If `size` is not an integer of at least 1, or `path` is not a path.
 
     Notes
     -----
-    Grey and RGB TIFF files of 16 bits or of floats in [0, 1], and grey PNG files of 16 bits, keep
-    their gradation, unless their colour profile holds tables rather than curves and a matrix.
-    Everything else is read at 8 bits a channel, in particular PNG files of 16-bit RGB and TIFF
-    files of 16-bit CMYK.
+    Grey, palette, 1-bit and CMYK pictures are converted to RGB. The EXIF orientation is applied.
+    Colours are converted to sRGB according to an embedded profile, the PNG chunks cICP, gAMA and
+    cHRM, or the EXIF tag of Adobe RGB. If that fails, for example because the profile is damaged, a
+    warning is shown and the values are used as sRGB. Alpha is dropped: a transparent pixel keeps
+    the colour that the file stores.
+
+    The full precision is kept for grey and RGB TIFF files of 16 bits or of floats in [0, 1], and
+    for grey 16-bit PNG files, unless their colour profile contains lookup tables. All other files
+    are read at 8 bits a channel, including 16-bit RGB PNG files and 16-bit CMYK TIFF files.
     """
     if size is not None:
         size = _checks.integer(size, "size", low=1)
@@ -64,35 +65,35 @@ def read_image(path: Source, size: int | None = None) -> np.ndarray:
 
 
 def as_image(picture: PictureLike, name: str = "picture", size: int | None = None) -> np.ndarray:
-    """Return one picture, whatever form it comes in.
+    """Return a picture that is given as a file, a PIL image or an array, as an sRGB array.
 
     Parameters
     ----------
     picture : path, PIL image, or array_like
-        A path is read as by `read_image`, and a PIL image likewise, with its profile and its
-        orientation. An array (or a tensor) is [H, W] or [H, W, C] with C in 1..4: grey is
-        repeated, alpha is dropped. uint8 is divided by 255, uint16 by 65535; other integers must
-        lie in 0..255 and are divided by 255; booleans are 0 and 1; floats must be finite and in
-        [0, 1], where 1e-4 beyond counts as rounding and is clipped.
+        A path is read by `read_image`. The colour profile and the orientation of a PIL image are
+        applied in the same way. An array or tensor is ``[H, W]`` or ``[H, W, C]`` with C from 1 to
+        4. Grey is repeated, and alpha is dropped. uint8 is divided by 255 and uint16 by 65535.
+        Other integers must be in [0, 255] and are divided by 255. Booleans become 0 and 1. Floats
+        must be finite and in [0, 1]; an excess of up to 1e-4 is clipped as a rounding error.
     name : str
-        What messages call it.
+        Name of the picture in error messages.
     size : int, optional
-        The longer side in pixels, as in `read_image`.
+        Longer side in pixels, as in `read_image`.
 
     Returns
     -------
     numpy.ndarray, float32 [H, W, 3]
-        A new array in [0, 1]; changing it does not change `picture`.
+        A new array with values in [0, 1], which shares no memory with `picture`.
 
     Raises
     ------
     FileError
         As `read_image`.
     InputTypeError
-        If it is neither a path nor a PIL image nor an array of real numbers.
+        If `picture` is not a path, a PIL image or an array of real numbers.
     InputError
-        If values are out of range or not finite, the shape is no picture's, or a picture of one
-        pixel a side is to be enlarged.
+        If values are out of range or not finite, if the shape is not that of a picture, or if a
+        picture with a side of one pixel would have to be enlarged.
     """
     if size is not None:
         size = _checks.integer(size, "size", low=1)
@@ -101,12 +102,12 @@ def as_image(picture: PictureLike, name: str = "picture", size: int | None = Non
 
 
 def is_file(picture: Any) -> TypeGuard[Source | Image.Image]:
-    """Return whether a picture is a file or a PIL image, which `decoded` takes, or an array."""
+    """Return True for a path, file content or PIL image, and False for an array."""
     return isinstance(picture, Image.Image) or is_source(picture)
 
 
 def decoded(picture: PictureLike, name: str) -> Picture:
-    """Return what `as_image` takes with its alpha; the errors are the same."""
+    """Return a picture with its alpha channel. Accepts and raises the same as `as_image`."""
     if isinstance(picture, Image.Image):
         return decode_pil(picture, name)
     if is_source(picture):
@@ -119,26 +120,27 @@ def decoded(picture: PictureLike, name: str) -> Picture:
 
 
 def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture") -> np.ndarray:
-    """Return a batch of pictures.
+    """Return one or several pictures as a batch.
 
     Parameters
     ----------
     picture : path, PIL image, array_like, or list or tuple of these
-        One picture as in `as_image`; an array [B, H, W, C]; or a list or tuple of pictures of
-        one shape. A list is always a list of pictures, never one picture's rows.
+        One picture as in `as_image`, an array ``[B, H, W, C]``, or a list or tuple of pictures of
+        the same shape. A list is always a list of pictures, not the rows of one picture.
     name : str
-        What messages call it.
+        Name of the picture in error messages.
 
     Returns
     -------
     numpy.ndarray, float32 [B, H, W, 3]
-        In [0, 1]: a new array, but of one that is this already and that nobody can write to
-        (``flags.writeable``, its own and that of the memory's owner) a view.
+        Values in [0, 1]. A new array, except if `picture` is already such an array and read-only:
+        then a view. Read-only means that ``flags.writeable`` is False for the array and for the
+        owner of its memory.
 
     Raises
     ------
     FileError, InputTypeError, InputError
-        As `as_image`; `InputError` also for an empty list and for pictures of several shapes.
+        As `as_image`. Also `InputError` for an empty list and for pictures of different shapes.
     """
     if isinstance(picture, list | tuple):
         if not picture:
@@ -149,10 +151,10 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
         for index, image in enumerate(images):
             if image.shape != images[0].shape:
                 _checks.fail(
-                    f"{name} holds pictures of several shapes",
-                    expected=f"{images[0].shape[:2]} as {name}[0]",
-                    received=f"{image.shape[:2]} as {name}[{index}]",
-                    hint="bring them to one shape with resize",
+                    f"{name} holds pictures of different shapes",
+                    expected=f"{images[0].shape[:2]} like {name}[0]",
+                    received=f"{image.shape[:2]} for {name}[{index}]",
+                    hint="resize them to the same shape with stylekit.image.resize",
                     argument=name,
                 )
         return np.stack(images)
@@ -165,7 +167,7 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
 
 
 def _is_final(picture) -> bool:
-    """Return whether an array is what `as_batch` would return, and stays so."""
+    """Return whether an array is a valid picture or batch that cannot be changed."""
     owner = picture
     while isinstance(owner, np.ndarray) and not owner.flags.writeable:
         if owner.base is None:
@@ -178,12 +180,23 @@ def _is_final(picture) -> bool:
 def with_map(
     picture: PictureLike, color_map: PictureLike, name: str = "picture"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a picture and its colour map, both as they are, as by `as_image`.
+    """Return a picture and its colour map as arrays, after checking that their sizes agree.
+
+    Parameters
+    ----------
+    picture, color_map : path, PIL image or array
+        See `as_image`.
+    name : str
+        Name of the picture in error messages.
+
+    Returns
+    -------
+    picture, color_map : numpy.ndarray, float32 [H, W, 3]
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If one cannot be used, or their sizes differ.
+        If the picture or the map cannot be used, or their sizes differ.
     """
     picture = as_image(picture, name)
     with _checks.caused_by(f"{name}_map"):
@@ -194,7 +207,7 @@ def with_map(
             f"the {name} map has another size than the {name} picture",
             expected=f"{width}x{height} pixels",
             received=f"{map_width}x{map_height}",
-            hint="draw it over the picture, or check which of the files is which",
+            hint="paint the map over the picture, or check whether the files are swapped",
             argument=f"{name}_map",
         )
     return picture, color_map
@@ -205,10 +218,10 @@ def _sized(image: np.ndarray, size: int | None, name: str) -> np.ndarray:
         return image
     if min(image.shape[:2]) == 1 and size > max(image.shape[:2]):
         _checks.fail(
-            f"{name} has nothing that could be enlarged",
+            f"{name} is too small to be enlarged",
             expected="at least 2 pixels a side",
             received=f"{image.shape[1]}x{image.shape[0]} pixels",
-            hint="take a larger picture",
+            hint="use a larger picture",
             argument=name,
         )
     return resample_values(image, fit_shape(image.shape, size))

@@ -1,4 +1,4 @@
-"""A contact sheet: several pictures in one, each whole, with its label below."""
+"""Contact sheets: several pictures with labels in one picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stylekit.image._formats.picture import existing_file
 from stylekit.image.arrays import fit_shape, resample_values
 from stylekit.image.read import PictureLike, as_image, is_file
 
-_FINER = 4  # Letters are drawn as much larger: at their own size they would stand unevenly.
+_FINER = 4  # letters are drawn larger by this factor and reduced, for even spacing
 
 
 def contact_sheet(
@@ -28,40 +28,40 @@ def contact_sheet(
     background: float = 1.0,
     font: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
-    """Lay pictures out in rows on one sheet.
+    """Return one picture with several pictures in rows, and their labels.
 
     Parameters
     ----------
-    pictures : iterable or mapping of labels to path, PIL image, array or result
-        One or more, as `as_image` takes them, or a batch [B, H, W, 3]; of what has an `image`,
-        such as a `Result`, that. Each is brought to a longer side of `size`, with its aspect kept.
+    pictures : iterable, or mapping from labels, of path, PIL image, array or result
+        Pictures that `as_image` accepts, objects with an attribute ``image``, such as `Result`, or
+        a batch ``[B, H, W, 3]``. At least one.
     labels : iterable of str or of sequences of str, optional
-        One a picture, written below it: on one line, or a sequence's strings on a line each. What
-        is too long for its column ends in an ellipsis; "" is no label. Default: the keys of a
-        mapping, or none.
+        One label for each picture, written below it. A sequence of strings is written on several
+        lines. Text that is too long for the column ends in an ellipsis, and "" shows no label.
+        Default: the keys of a mapping, or no labels.
     columns : int, optional
-        Pictures in a row, at least 1. Default: the root of their number, rounded up.
+        Pictures per row, at least 1. Default: the square root of their number, rounded up.
     size : int
-        The longer side of each picture, in pixels, at least 16.
+        Longer side in pixels to which each picture is resized, at least 16.
     gap : int
-        Between pictures and around them, in pixels, at least 0.
+        Space between and around the pictures in pixels, at least 0.
     background : float
-        Its grey, from 0, black, to 1, white. Labels are black, or white where it is below 0.5.
+        Grey value of the background, from 0 (black) to 1 (white). Labels are black, or white if it
+        is below 0.5.
     font : path, optional
-        A TrueType or OpenType file. Default: Pillow's own font, which has no letters but those of
-        ASCII.
+        A TrueType or OpenType file. Default: Pillow's built-in font, which supports ASCII only.
 
     Returns
     -------
     numpy.ndarray, float32 [H, W, 3]
-        In [0, 1]. A column is as wide as its widest picture and a row as high as its highest;
-        pictures lie in the middle of their cells.
+        Values in [0, 1]. Columns are as wide as their widest picture, and rows as high as their
+        highest. Pictures are centred in their cells.
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If a picture, the font or another argument cannot be used, or there is not one label a
-        picture.
+        If a picture, the font or another argument cannot be used, or the number of labels differs
+        from the number of pictures.
 
     Examples
     --------
@@ -80,9 +80,7 @@ def contact_sheet(
         for index, one in enumerate(_several(pictures))
     ]
     if not images:
-        _checks.fail(
-            "there is nothing for the sheet", expected="at least one picture", argument="pictures"
-        )
+        _checks.fail("there are no pictures", expected="at least one picture", argument="pictures")
     images = [resample_values(one, fit_shape(one.shape, size)) for one in images]
     texts = _texts(labels, len(images))
     if columns is None:
@@ -115,12 +113,12 @@ def contact_sheet(
 
 
 def _several(pictures):
-    """Return an iterable of pictures as it is; a single picture is an error."""
+    """Return an iterable of pictures unchanged; raise `InputTypeError` for a single picture."""
     single = is_file(pictures) or getattr(pictures, "ndim", 4) < 4
     if single or not isinstance(pictures, Iterable):
         raise _checks.InputTypeError(
             _checks.explain(
-                "pictures is not several",
+                "`pictures` is not a list of pictures",
                 expected="a list of pictures, or a batch [B, H, W, 3]",
                 received=type(pictures).__name__,
                 hint="put a single picture into a list",
@@ -131,14 +129,14 @@ def _several(pictures):
 
 
 def _texts(labels, count: int) -> list[list[str]]:
-    """Return the lines of text below each picture; none for an empty label."""
+    """Return the lines of text below each picture, without empty labels."""
     if labels is None:
         return [[] for _ in range(count)]
     if isinstance(labels, str) or not isinstance(labels, Iterable):
         raise _checks.InputTypeError(
             _checks.explain(
-                "labels is not a list",
-                expected="one string a picture",
+                "`labels` is not a list",
+                expected="a string for each picture",
                 received=type(labels).__name__,
             ),
             argument="labels",
@@ -157,7 +155,7 @@ def _texts(labels, count: int) -> list[list[str]]:
 
 
 def _letters(font, size: float) -> Any:
-    """Return a font of a size in pixels, from a file or Pillow's own."""
+    """Return a font from a file, or Pillow's built-in font, with a size in pixels."""
     if font is None:
         return ImageFont.load_default(size)
     with _checks.caused_by("font"):
@@ -167,7 +165,7 @@ def _letters(font, size: float) -> Any:
     except OSError as error:
         raise _checks.FileError(
             _checks.explain(
-                f"{path} is no font",
+                f"{path} is not a font",
                 expected="a TrueType or OpenType file",
                 received=str(error),
             ),
@@ -176,7 +174,7 @@ def _letters(font, size: float) -> Any:
 
 
 def _written(text: str, font, shape: tuple[int, int]) -> np.ndarray:
-    """Return the ink of a line of text, in its middle, in [0, 1]: [h, w, 1]."""
+    """Return a centred line of text as an opacity [h, w, 1] in [0, 1]."""
     height, width = (_FINER * side for side in shape)
     image = Image.new("L", (width, height))
     middle = width / 2, float(font.getmetrics()[0])
@@ -185,7 +183,7 @@ def _written(text: str, font, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _fitted(text: str, font, width: int) -> str:
-    """Return as much of a text as a width holds."""
+    """Return a text, shortened with an ellipsis if it is longer than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:

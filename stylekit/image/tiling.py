@@ -1,4 +1,4 @@
-"""Pictures that tile: opposite edges that fit, so that copies side by side show no seam."""
+"""Make pictures periodic, so that copies fit side by side without a seam."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from stylekit.image.arrays import rgb_values, tiled_axes
 
-_FITS = 1.5  # Steps across the edge by those inside. A texture that tiles has about 1.
+_FITS = 1.5  # largest `edge_step` of a periodic picture; textures that tile have about 1
 
 CELL = 16
 """Stride in pixels of the deepest layer of VGG19 and CompactVGG that the recipes read."""
@@ -25,18 +25,19 @@ def tileable_shape(shape: Sequence[int], tile: str | None) -> tuple[int, int]:
 
 
 def edge_step(picture: np.ndarray, axis: int) -> float:
-    """Return the mean absolute step from the last row to the first, by that between neighbours.
+    """Return the mean absolute step across opposite edges, relative to that between neighbours.
 
     Parameters
     ----------
     picture : ndarray [H, W, C]
+        The picture.
     axis : int
-        0: of rows. 1: of columns.
+        0 compares the last row with the first, 1 the last column with the first.
 
     Returns
     -------
     float
-        0 where the two edges are equal, and infinite where all rows but these are.
+        0 if the two edges are equal. Infinite if they differ but neighbouring rows do not.
     """
     values = np.moveaxis(picture.astype(np.float64), axis, 0)
     across = np.abs(values[0] - values[-1]).mean()
@@ -47,39 +48,39 @@ def edge_step(picture: np.ndarray, axis: int) -> float:
 
 
 def periodic(picture: npt.ArrayLike, tile: str | None = "both") -> np.ndarray:
-    """Return a picture whose opposite edges fit: its periodic component.
+    """Return the periodic component of a picture, whose opposite edges match.
 
-    What two opposite edges differ by is taken off as a smooth picture that is flat inside and steep
-    at these edges. Along an axis whose edges fit already nothing is taken off.
+    A smooth picture is subtracted that contains the differences between opposite edges. It is
+    steep at the edges and nearly constant inside. Axes whose edges already match are not changed.
 
     Parameters
     ----------
     picture : array_like [H, W] or [H, W, C]
-        As in `as_image`, but no path.
+        A picture as in `as_image`, but not a path.
     tile : {"x", "y", "both"} or None
-        Along the width, the height or both. None changes nothing.
+        Axes along which the edges must match: the width, the height or both. None: no change.
 
     Returns
     -------
     ndarray, float32 [H, W, 3]
-        In [0, 1].
+        Values in [0, 1].
 
     Raises
     ------
     InputError, InputTypeError
-        If it is no picture, or `tile` is unknown.
+        If `picture` is not a picture, or `tile` is unknown.
 
     Notes
     -----
-    With u the picture and v the steps from each edge to the opposite one, the smooth part s is the
-    periodic solution of ``laplacian s = v``, by Fourier transforms, and the result is u - s. An
-    axis that does not tile is extended by the mirror image, whose edges fit. Lines that end at an
-    edge still end there: a picture that is to tile well has none, or is painted over.
+    Let u be the picture, and v the steps from each edge to the opposite edge. The smooth component
+    s is the periodic solution of ``laplacian s = v``, computed by Fourier transforms. The result is
+    u - s. Axes that are not tiled are extended by the mirror image, whose edges match. Lines that
+    end at an edge still end there: choose pictures without such lines, or paint over them.
 
     References
     ----------
     Moisan: Periodic Plus Smooth Image Decomposition, Journal of Mathematical Imaging and Vision 39,
-    2011. We clip what leaves [0, 1].
+    2011. Here the result is also clipped to [0, 1].
     """
     values = rgb_values(picture, "picture")
     axes = tiled_axes(tile)
@@ -99,6 +100,6 @@ def periodic(picture: npt.ArrayLike, tile: str | None = "both") -> np.ndarray:
         jump[-1] -= step
     rows, columns = (2 * np.cos(2 * np.pi * np.fft.fftfreq(side)) - 2 for side in whole.shape[:2])
     laplacian = np.add.outer(rows, columns)[..., None]
-    laplacian[0, 0] = 1  # the mean, which stays as it is: that of the steps is 0
+    laplacian[0, 0] = 1  # the mean of the steps is 0, so that the mean of the picture is kept
     smooth = np.fft.ifft2(np.fft.fft2(jumps, axes=(0, 1)) / laplacian, axes=(0, 1)).real
     return np.clip((whole - smooth)[:height, :width], 0, 1).astype(np.float32)

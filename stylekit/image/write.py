@@ -1,4 +1,4 @@
-"""Pictures to files: whole or not at all."""
+"""Write picture files atomically."""
 
 from __future__ import annotations
 
@@ -42,30 +42,30 @@ def write_image(
     quality: int = 95,
     text: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a picture file, with an sRGB profile and upright.
+    """Write a picture file with an sRGB profile.
 
-    The file appears whole or not at all: it is written beside its place and then moved there, so
-    that after a failure an old file of that name is still there.
+    The file is written to a temporary file in the same folder, which then replaces `path`. If
+    writing fails, an existing file at `path` is unchanged.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Its suffix chooses the format: .png, .jpg, .jpeg, .jfif, .webp, .avif, .tif or .tiff.
+        The suffix selects the format: .png, .jpg, .jpeg, .jfif, .webp, .avif, .tif or .tiff.
     image : array_like, float [H, W, 3] in [0, 1]
-        The picture, or anything else that `as_image` takes.
+        The picture, or anything else that `as_image` accepts.
     like : str, os.PathLike, bytes, binary file or PIL.Image.Image, optional
-        The source whose alpha and EXIF data the file takes over. Alpha is resized to the
-        picture's shape if need be; JPEG has none, so there the picture is laid over white. The
-        EXIF data gets orientation 1, the new size and sRGB, and loses its thumbnail; of or to a
-        TIFF file of more than 8 bits only the descriptive texts (artist, copyright, date, ...)
-        are taken.
+        A picture whose alpha channel and EXIF data are copied to the file. Alpha is resized to the
+        shape of the picture. JPEG has no alpha, so the picture is composited over white. In the
+        EXIF data the orientation is set to 1, size and colour space are updated, and the thumbnail
+        is removed. If the source or the file is a TIFF with more than 8 bits, only descriptive
+        texts (artist, copyright, date, ...) are copied.
     bits : {8, 16}
-        Bits a channel; 16 for TIFF only.
+        Bits per channel. 16 is supported for TIFF only.
     quality : int
-        Quality of JPEG, WebP and AVIF, 1 to 100. From 90 on, JPEG and AVIF keep colours at full
-        resolution.
+        Quality of JPEG, WebP and AVIF, from 1 to 100. From 90, JPEG and AVIF do not subsample the
+        colours.
     text : mapping of str to str, optional
-        Text chunks to embed, PNG only.
+        Text chunks to embed. Supported for PNG only.
 
     Returns
     -------
@@ -75,8 +75,8 @@ def write_image(
     Raises
     ------
     FileError
-        If the suffix is unknown, Pillow has no codec for it, the folder is missing or cannot be
-        written to, writing fails, or `like` cannot be read.
+        If the suffix is unknown, if Pillow lacks the codec, if the folder does not exist or is not
+        writable, if writing fails, or if `like` cannot be read.
     InputError, InputTypeError
         If another argument cannot be used.
     """
@@ -98,10 +98,10 @@ def write_image(
             exif = _exif.build(tags, pixels.shape[:2], kind)
             of_kind: dict[str, dict[str, Any]] = {
                 "JPEG": {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0"},
-                "WEBP": {"quality": quality, "exact": True},  # colours under transparency too
+                "WEBP": {"quality": quality, "exact": True},  # keeps colours of transparent pixels
                 "PNG": {"pnginfo": chunks},
-                # Pillow's compressing TIFF writer fails on the Exif directory, and its own would
-                # make question marks of umlauts unless the tags come as a dict.
+                # Pillow's TIFF writer with compression fails on the Exif directory. The one without
+                # replaces non-ASCII letters by question marks unless the tags are a dict.
                 "TIFF": {"tiffinfo": dict(exif)} if exif else {"compression": "tiff_adobe_deflate"},
             }
             of_kind["AVIF"] = of_kind["JPEG"]
@@ -118,21 +118,21 @@ def write_image(
 
 
 def check_writable(path: str | os.PathLike[str], *, bits: int = 8) -> None:
-    """Raise early what `write_image` would raise after a long run; leave nothing behind.
+    """Check before a long run that `write_image` can write to a path. Creates no file.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Where a picture is to be written.
+        Path of the file to be written.
     bits : {8, 16}
         As in `write_image`.
 
     Raises
     ------
     FileError
-        If the suffix is unknown, or the folder is missing or cannot be written to.
+        If the suffix is unknown, or the folder does not exist or is not writable.
     InputError, InputTypeError
-        If `bits` does not suit the format, or `path` is no path.
+        If the format does not support `bits`, or `path` is not a path.
     """
     path = _checks.as_path(path)
     _format(path, bits)
@@ -140,23 +140,24 @@ def check_writable(path: str | os.PathLike[str], *, bits: int = 8) -> None:
 
 
 def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) -> Path:
-    """Make a folder for pictures, unless it is there, and refuse one they cannot be written to.
+    """Create a folder for pictures if it does not exist, and check that they can be written.
 
     Parameters
     ----------
     folder : str or os.PathLike
-        The folder above it must exist.
+        The folder. Its parent must exist.
     names : iterable of str
-        Of the files to come, pictures all.
+        Names of the picture files to be written.
 
     Returns
     -------
     pathlib.Path
+        `folder`.
 
     Raises
     ------
     FileError
-        If it cannot be made, is no folder, or a file cannot be written.
+        If the folder cannot be created, is a file, or one of the files cannot be written.
     """
     folder = _checks.as_path(folder, "folder")
     try:
@@ -164,8 +165,8 @@ def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) ->
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise _checks.FileError(
             _checks.explain(
-                f"the folder {folder} cannot be made",
-                expected="a folder, or a place for one",
+                f"the folder {folder} cannot be created",
+                expected="a folder, or the path of a new folder",
                 received=getattr(error, "strerror", None) or str(error),
                 hint="make the folder above it first, or name another",
             ),
@@ -177,7 +178,7 @@ def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) ->
 
 
 def _format(path: Path, bits: int) -> str:
-    if _checks.is_folder(path, "written"):  # which has no suffix to speak of
+    if _checks.is_folder(path, "written"):  # before an error about its suffix
         _checks.check_place(path)
     kind = named_format(path, _FORMATS)
     if kind == "AVIF":
@@ -186,7 +187,7 @@ def _format(path: Path, bits: int) -> str:
     _checks.choice(bits, "bits", (8, 16))
     if bits == 16 and kind != "TIFF":
         _checks.fail(
-            "16 bits a channel can only be written to TIFF",
+            "16 bits per channel can only be written to TIFF",
             expected=f"a path such as {path.with_suffix('.tif')}",
             received=str(path),
             hint="change the suffix, or set `bits` to 8",
@@ -203,7 +204,7 @@ def _text_chunks(text: Mapping[str, str] | None, kind: str) -> PngImagePlugin.Pn
             "text can only be embedded in PNG",
             expected="a path that ends in .png",
             received=kind,
-            hint="write a PNG file, or leave text out",
+            hint="write a PNG file, or omit `text`",
             argument="text",
         )
     chunks = PngImagePlugin.PngInfo()
@@ -211,15 +212,15 @@ def _text_chunks(text: Mapping[str, str] | None, kind: str) -> PngImagePlugin.Pn
         if not (isinstance(key, str) and isinstance(value, str)):
             raise _checks.InputTypeError(
                 _checks.explain(
-                    "text has an entry that is no text",
-                    expected="strings for strings",
+                    "`text` has an entry that is not a string",
+                    expected="a mapping from str to str",
                     received=f"{key!r}: {value!r}",
                 ),
                 argument="text",
             )
         if not (1 <= len(key) <= 79 and key.isascii() and key.isprintable()):
             _checks.fail(
-                "text has a key that PNG cannot hold",
+                "`text` has a key that PNG does not allow",
                 expected="1 to 79 printable ASCII characters",
                 received=repr(key),
                 argument="text",
@@ -231,7 +232,7 @@ def _text_chunks(text: Mapping[str, str] | None, kind: str) -> PngImagePlugin.Pn
 def _extras(
     like: Source | Image.Image | None, shape: tuple[int, int]
 ) -> tuple[np.ndarray | None, dict[int, Any]]:
-    """Return the alpha of `like` at `shape`, and its EXIF tags."""
+    """Return the alpha channel of `like`, resized to `shape`, and its EXIF tags."""
     if like is None:
         return None, {}
     if isinstance(like, Image.Image):
@@ -242,7 +243,7 @@ def _extras(
     else:
         raise _checks.InputTypeError(
             _checks.explain(
-                "like is no source of alpha and EXIF data",
+                "`like` is not a picture",
                 expected="a picture file or a PIL image",
                 received=type(like).__name__,
             ),

@@ -71,7 +71,7 @@ def test_each_picture_is_what_stylize_makes_of_it_and_one_trace_serves_all(
     assert float(rows[5]["seconds"]) > 0
     for name, value in alone.losses[-1].items():
         assert float(rows[5][f"loss_{name}"]) == pytest.approx(value, rel=1e-4)
-    assert "is no picture that can be read" in rows[2]["error"]
+    assert "is not a picture that can be read" in rows[2]["error"]
     assert rows[2]["steps"] == rows[0]["error"] == ""
 
 

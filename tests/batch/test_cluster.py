@@ -54,7 +54,7 @@ def test_it_is_what_one_process_makes_of_it(folder, run, client):
     assert sorted(row.job.output.name for row in seen) == [job.output.name for job in todo]
     assert [row.job for row in done.rows] == todo
     assert [row.losses for row in done.rows] == [row.losses for row in alone.rows]
-    assert "is no picture that can be read" in done.failed[0].error
+    assert "is not a picture that can be read" in done.failed[0].error
     for name in ("astronaut-coffee.png", "cat-coffee.png"):
         images = [np.asarray(Image.open(Path(one, name))) for one in ("alone", "out")]
         np.testing.assert_array_equal(*images)

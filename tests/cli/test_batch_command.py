@@ -73,10 +73,10 @@ def test_a_table_with_a_picture_that_is_none(batch):
     assert done.exit_code == 1, done.output
     assert done.stdout == "out: 1 of 2 pictures, 1 failed; batch.csv, sheet.jpg\n"
     assert "2 pictures, 2 contents, 2 styles" in done.stderr
-    assert "1.jpg: photos/broken.jpg is no picture that can be read" in done.stderr
+    assert "1.jpg: photos/broken.jpg is not a picture that can be read" in done.stderr
     with Path("out/batch.csv").open(newline="") as file:
         broken, painted = csv.DictReader(file)
-    assert "is no picture that can be read" in broken["error"]
+    assert "is not a picture that can be read" in broken["error"]
     assert (painted["output"], painted["steps"], painted["error"]) == ("2.jpg", "0", "")
 
 
@@ -155,10 +155,13 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch)
         (("empty", "coffee.png"), "CONTENTS: empty has no pictures"),
         (("nowhere", "coffee.png"), "CONTENTS: nowhere does not exist"),
         (("photos", "cofee.png"), "STYLE: cofee.png does not exist"),
-        (("photos", "texts/a.png"), "texts/a.png is no picture that can be read"),
+        (("photos", "texts/a.png"), "texts/a.png is not a picture that can be read"),
         (("photos",), "STYLE: At least one style is required"),
         (("photos", "photos/cat.png", "-o", "photos"), "--out: the pictures of photos would be mi"),
-        (("photos", "coffee.png", "-o", "no/where"), "--out: the folder no/where cannot be made"),
+        (
+            ("photos", "coffee.png", "-o", "no/where"),
+            "the folder no/where cannot be created",
+        ),
         (("photos", "coffee.png", "rocket.png", "--pairs", "lines", "empty"), "empty has no"),
         (("photos", "coffee.png", "--pairs", "lines"), "Set --pairs to all for every content"),
         (("photos", "coffee.png", "rocket.png", "--name", "{content}.png"), "Set --name to a patt"),

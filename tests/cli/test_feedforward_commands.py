@@ -57,7 +57,7 @@ def test_a_network_is_trained_gone_on_with_and_applied(run, folder, small, monke
     Path("photos/broken.jpg").write_text("no picture")
     done = run("apply", "starry.keras", "photos", "-o", "painted", "--size", 40)
     assert done.exit_code == 1, done.output
-    assert "broken-starry.png: PHOTO: photos/broken.jpg is no picture" in done.stderr
+    assert "broken-starry.png: PHOTO: photos/broken.jpg is not a picture" in done.stderr
     assert "1 of 3 pictures failed" in done.stderr
     names = {path.name for path in Path("painted").iterdir()}
     assert names == {"astronaut-starry.png", "chelsea-starry.png"}

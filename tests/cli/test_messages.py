@@ -62,10 +62,13 @@ WRONG = [
     (("transfer", "photo.jpeg", "starry.jpg", *OUT), "Did you mean photo.jpg"),
     (("transfer", "qqq.jpg", "starry.jpg", *OUT), "Check the name."),
     (("transfer", "no/photo.jpg", "starry.jpg", *OUT), "does not exist either. Check the path."),
-    (("transfer", "letter.pdf", "starry.jpg", *OUT), "letter.pdf is no picture that can be read"),
+    (
+        ("transfer", "letter.pdf", "starry.jpg", *OUT),
+        "letter.pdf is not a picture that can",
+    ),
     (
         ("transfer", "photo.jpg", "disguised.jpg", *OUT),
-        "STYLE: disguised.jpg is no picture that can",
+        "STYLE: disguised.jpg is not a picture that can",
     ),
     (("transfer", "folder", "starry.jpg", *OUT), "folder is a folder: expected a picture file"),
     (("transfer", "photo.jpg", "empty.png", *OUT), "empty.png is empty"),
@@ -74,11 +77,11 @@ WRONG = [
     ((*TRANSFER, "--mask", "regoin.png"), "--mask: regoin.png does not exist"),
     ((*TRANSFER, "--mask", "black.png"), "stylekit: --mask is empty"),
     ((*TRANSFER, "--style-mask", "gone.png"), "stylekit: --style-mask: gone.png does not exist"),
-    ((*TRANSFER, "--init", "letter.pdf"), "stylekit: --init: letter.pdf is no picture"),
+    ((*TRANSFER, "--init", "letter.pdf"), "stylekit: --init: letter.pdf is not a picture"),
     (("texture", "gone.jpg", *OUT), "stylekit: SAMPLE: gone.jpg does not exist"),
     ((*TRANSFER, "--mask", "lying.png"), "has another aspect ratio than its picture"),
     ((*LOCALIZED, "--mask", "lying.png"), "expected 320x512 pixels, received 512x320 pixels. Draw"),
-    (("regions", "photo.jpg", "starry_map.png", "starry.jpg", *MAPS[:1], *OUT), "is which"),
+    (("regions", "photo.jpg", "starry_map.png", "starry.jpg", *MAPS[:1], *OUT), "are swapped"),
     # Files to write
     (
         ("transfer", "photo.jpg", "starry.jpg", "-o", "no/out.png"),

@@ -84,8 +84,8 @@ def test_colours_and_scales(sweep, tmp_path):
         (("photo.png", "coffee.png", "--steps", "-1"), "--steps is out of range"),
         (("photo.png", "coffee.png", "--max-cells", "3"), "or raise --max-cells"),
         (("photo.png", "coffee.png", "--weights-file", "w.h5"), "VGG19 is not used"),
-        (("photo.png", "coffee.png", "-o", "photo.png"), "photo.png cannot be made"),
-        (("photo.png", "coffee.png", "-o", "no/where"), "no/where cannot be made"),
+        (("photo.png", "coffee.png", "-o", "photo.png"), "photo.png cannot be created"),
+        (("photo.png", "coffee.png", "-o", "no/where"), "no/where cannot be created"),
     ],
 )
 def test_what_is_unfit_is_one_sentence(sweep, arguments, message, monkeypatch):

@@ -237,7 +237,7 @@ def outcome(content, folder):
             try:
                 image = read(content)
             except (FileError, InputError) as error:
-                if "needs more memory than there is" in str(error):
+                if "needs more memory than is available" in str(error):
                     raise AssertionError("it asks for all memory") from error
                 continue
             assert image.dtype == np.float32

@@ -75,7 +75,7 @@ def test_a_video_without_its_package_names_the_command(tmp_path, monkeypatch):
     [
         ("a.avi", FRAMES, {}, FileError, r"expected \.gif, \.webp, \.mp4"),
         ("nowhere/a.gif", FRAMES, {}, FileError, "a folder that exists"),
-        ("a.gif", [], {}, InputError, "nothing to animate"),
+        ("a.gif", [], {}, InputError, "there are no pictures"),
         ("a.gif", [FRAMES[0], FRAMES[0] * 9], {}, InputError, r"pictures\[1\]"),
         ("a.gif", FRAMES, {"fps": 0}, InputError, "fps"),
         ("a.gif", FRAMES, {"hold": -1}, InputError, "hold"),

@@ -36,11 +36,11 @@ def test_unit_values_scale_by_type(dtype, values, expected):
         (np.array([-1.0, 1.0]), ["-1 to 1", "(x + 1) / 2"]),
         (np.array([-7.0, 9.0]), ["-7 to 9", "clip"]),
         (np.array([0.0, 1.001]), ["out of range"]),
-        (np.array([0.5, np.nan, np.inf]), ["2 NaN or infinite of 3"]),
+        (np.array([0.5, np.nan, np.inf]), ["2 of 3 values NaN or infinite"]),
         (np.array([0, 256]), ["0 to 256", "uint16"]),
         (np.array([-1, 5], np.int8), ["-1 to 5"]),
         (np.zeros((0, 4, 3)), ["empty", "(0, 4, 3)"]),
-        ([[1, 2], [3]], ["cannot be made an array"]),
+        ([[1, 2], [3]], ["cannot be converted to an array"]),
     ],
 )
 def test_unit_values_refuses_values(values, words):
@@ -52,7 +52,7 @@ def test_unit_values_refuses_values(values, words):
 
 @pytest.mark.parametrize("values", [None, np.array(["a"]), np.ones(3, complex), object()])
 def test_unit_values_refuses_types(values):
-    with pytest.raises(InputTypeError, match="picture is no picture"):
+    with pytest.raises(InputTypeError, match="picture is not a picture"):
         unit_values(values, "picture")
 
 
@@ -78,7 +78,7 @@ def test_rgb_values_bring_channels_to_three():
     ("shape", "hint"),
     [
         ((5,), "[H, W]"),
-        ((4, 5, 5), "C in 1..4"),
+        ((4, 5, 5), "C from 1 to 4"),
         ((3, 8, 9), "numpy.moveaxis(x, 0, -1)"),
         ((2, 4, 5, 3), "x[0]"),
         ((), "()"),
@@ -112,7 +112,7 @@ def test_fit_shape_refuses_nonsense():
         fit_shape((4, 4), 0)
     with pytest.raises(InputTypeError):
         fit_shape((4, 4), 2.5)
-    with pytest.raises(InputTypeError, match="shape is no shape"):
+    with pytest.raises(InputTypeError, match="shape is invalid"):
         fit_shape(4, 4)
 
 
@@ -161,7 +161,7 @@ def test_resize_refuses_nonsense():
         resize(image, (2, 2), "sinc")
     with pytest.raises(InputError, match="height is out of range"):
         resize(image, (0, 2))
-    with pytest.raises(InputError, match="cannot be resized"):
+    with pytest.raises(InputError, match="image has a wrong shape"):
         resize(image[np.newaxis], (2, 2))
 
 

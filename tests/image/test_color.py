@@ -251,15 +251,15 @@ class TestMatches:
         np.testing.assert_array_equal(coffee, copies[1])
 
     def test_what_cannot_be_used(self, match, cat, coffee, left):
-        with pytest.raises(InputError, match=r"mask has not its picture's shape.*\(40, 60\)"):
+        with pytest.raises(InputError, match=r"mask has another shape than.*\(40, 60\)"):
             match(cat, coffee, np.ones((50, 70)))
-        with pytest.raises(InputError, match="reference_mask has not its picture's shape"):
+        with pytest.raises(InputError, match="reference_mask has another shape than its picture"):
             match(cat, coffee, None, left)
         with pytest.raises(InputError, match="mask is 0 everywhere"):
             match(cat, coffee, np.zeros(SHAPE))
         with pytest.raises(InputError, match="mask has values out of range"):
             match(cat, coffee, left * 2)
-        with pytest.raises(InputTypeError, match="reference is no picture"):
+        with pytest.raises(InputTypeError, match="reference is not a picture"):
             match(cat, None)
         with pytest.raises(FileError, match="none\\.jpg"):
             match(cat, "none.jpg")

@@ -68,7 +68,7 @@ def test_missing_file(tmp_path):
 
 
 def test_read_image_points_to_as_image():
-    with pytest.raises(InputTypeError, match="As_image takes PIL images and arrays"):
+    with pytest.raises(InputTypeError, match="Use as_image for PIL images and arrays"):
         read_image(COFFEE)
 
 
@@ -154,7 +154,7 @@ def test_as_batch_copies_nothing_that_cannot_change():
 
 
 def test_as_batch_refuses():
-    with pytest.raises(InputError, match=r"\(4, 4\) as x\[0\].*\(4, 5\) as x\[1\].*resize"):
+    with pytest.raises(InputError, match=r"\(4, 4\) like x\[0\].*\(4, 5\) for x\[1\].*resize"):
         as_batch([np.zeros((4, 4)), np.zeros((4, 5))], "x")
     with pytest.raises(InputError, match="x is empty"):
         as_batch([], "x")
@@ -180,7 +180,7 @@ def test_content_and_open_files_are_pictures_too(photo):
             np.testing.assert_array_equal(as_image(source, size=600), expected)
             np.testing.assert_array_equal(as_batch(source), expected[np.newaxis])
             np.testing.assert_array_equal(as_batch([source])[0], expected)
-    with pytest.raises(FileError, match="the style is no picture that can be read"):
+    with pytest.raises(FileError, match="the style is not a picture that can be read"):
         as_image(b"photo.png", "the style")
 
 
@@ -192,7 +192,7 @@ def test_formats_that_stay_shut():
     for content, kind in ((postscript, "EPS"), (fits, "FITS")):
         with Image.open(io.BytesIO(content)) as im:
             assert im.format == kind
-        with pytest.raises(FileError, match="is no picture that can be read"):
+        with pytest.raises(FileError, match="is not a picture that can be read"):
             read_image(content)
 
 

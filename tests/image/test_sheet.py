@@ -134,7 +134,7 @@ def test_a_font_of_ones_own_has_other_letters(tmp_path):
     np.testing.assert_array_equal(own, other)
     own, other = (contact_sheet([SQUARE], [text], font=font) for text in ("é", "ü"))
     assert (own != other).any()
-    for name, words in (("gone.ttf", "gone.ttf"), ("no.ttf", "is no font")):
+    for name, words in (("gone.ttf", "gone.ttf"), ("no.ttf", "is not a font")):
         (tmp_path / "no.ttf").write_text("no font")
         with pytest.raises(FileError, match=words):
             contact_sheet([SQUARE], ["a"], font=tmp_path / name)
@@ -143,14 +143,14 @@ def test_a_font_of_ones_own_has_other_letters(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "words"),
     [
-        (([],), {}, InputError, "nothing for the sheet"),
+        (([],), {}, InputError, "there are no pictures"),
         ((SQUARE,), {}, InputTypeError, "Put a single picture into a list"),
         (("a.png",), {}, InputTypeError, "Put a single picture into a list"),
         ((5,), {}, InputTypeError, "received int"),
         ((["gone.png"],), {}, FileError, "gone.png"),
         (([SQUARE, SQUARE * 300],), {}, InputError, r"pictures\[1\]"),
         (([SQUARE], ["a", "b"]), {}, InputError, "expected 1, received 2"),
-        (([SQUARE], "a"), {}, InputTypeError, "labels is not a list"),
+        (([SQUARE], "a"), {}, InputTypeError, "`labels` is not a list"),
         (([SQUARE],), {"columns": 0}, InputError, "columns"),
         (([SQUARE],), {"size": 8}, InputError, "size"),
         (([SQUARE],), {"gap": -1}, InputError, "gap"),

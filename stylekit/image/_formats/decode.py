@@ -1,4 +1,4 @@
-"""From files and PIL images to `Picture`."""
+"""Decode picture files and PIL images to `Picture`."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from stylekit.image._formats import tiff as _tiff
 from stylekit.image._formats.picture import Picture, Source, check_pixel_count, check_tile, opened
 from stylekit.image.arrays import rgb_values, upright
 
-# What Pillow starts another program for, and what it decompresses without a limit.
+# Formats that are refused: for EPS, Pillow starts another program, and it decompresses FITS without
+# a limit.
 _SHUT = ("EPS", "FITS")
 
-_MOST_SCANS = 100  # of a JPEG file, as libtiff allows; usual are 10
-_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")  # but those that belong to a scan's data
+_MOST_SCANS = 100  # of a JPEG file: the limit of libtiff; 10 are usual
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")  # except those inside the data of a scan
 
-# The mode without alpha or palette that keeps all colours; any other becomes RGB.
+# Modes without alpha and palette to which modes are converted without loss; others become RGB.
 _OPAQUE = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK", "LAB": "LAB"}
 
 
 def decode_file(source: Source, name: str = "picture") -> Picture:
-    """Decode a picture file: its path, its content, or an open file.
+    """Return the decoded picture of a path, of file content or of an open file.
 
     Raises
     ------
     InputTypeError
-        If it is none.
+        If `source` is none of these.
     FileError
-        If it cannot be read, is no picture, damaged, or too large.
+        If the file cannot be read, is damaged, too large or not a picture.
     """
     with opened(source, name) as (file, called), decoding(called):
         deep = _tiff.read_deep(file, called)
@@ -54,14 +55,14 @@ def decode_file(source: Source, name: str = "picture") -> Picture:
 
 
 def decode_pil(im: Image.Image, name: str) -> Picture:
-    """Decode a PIL image, which is not changed.
+    """Return the decoded picture of a PIL image, which is not changed.
 
     Raises
     ------
     FileError
-        If its file, where it is not loaded yet, is damaged.
+        If the image is not loaded yet and its file is damaged.
     InputError
-        If its values are out of range (modes I and F only), or it has no pixels.
+        If the image has no pixels, or, in modes I and F, values out of range.
     """
     if 0 in im.size:
         _checks.fail(f"{name} is empty", expected="at least one pixel", received=f"{im.size}")
@@ -82,9 +83,10 @@ def decode_pil(im: Image.Image, name: str) -> Picture:
 
 
 def _check_claims(im: Image.Image, name: str) -> None:
-    """Raise an error if a file that is not loaded yet asks for far more than its pixels need.
+    """Raise an error if decoding would take far more memory or time than the size implies.
 
-    Also if strips of a TIFF file are missing, which Pillow leaves black.
+    Also raise an error if strips of a TIFF file are missing, which Pillow would leave black. Only
+    images that are not loaded yet are checked.
     """
     if isinstance(im, TiffImagePlugin.TiffImageFile) and im.tile:
         check_tile(name, im.size, (im.tag_v2.get(322, 0), im.tag_v2.get(323, 0)))
@@ -101,20 +103,20 @@ def _check_claims(im: Image.Image, name: str) -> None:
         if count > _MOST_SCANS:
             raise _checks.FileError(
                 _checks.explain(
-                    f"{name} is a progressive JPEG that would take long",
+                    f"{name} is a progressive JPEG with too many scans",
                     expected=f"at most {_MOST_SCANS} scans",
                     received=f"more than {_MOST_SCANS}",
-                    hint="save it anew from another program",
+                    hint="save it again with another program",
                 )
             )
 
 
 def _scans(content: bytes) -> int:
-    """Return the number of scans of a JPEG file, each of which goes over all pixels."""
+    """Return the number of scans of a JPEG file. Each scan is a pass over all pixels."""
     count, place = 0, 2
     while (found := _MARKER.search(content, place)) and count <= _MOST_SCANS:
         kind, place = found[0][1], found.end()
-        if kind == 0xD9:  # the end; what follows is another picture, or a film
+        if kind == 0xD9:  # the end of the picture; a second picture or a video may follow
             break
         count += kind == 0xDA
         place += int.from_bytes(content[place : place + 2], "big")
@@ -122,13 +124,13 @@ def _scans(content: bytes) -> int:
 
 
 def _pixels(im: Image.Image, icc: bytes | None, name: str) -> np.ndarray:
-    if im.mode.startswith(("I", "F")):  # deep grey: I;16, I (32 bits that hold 16), F (floats)
+    if im.mode.startswith(("I", "F")):  # grey: I;16, I (16 bits in 32), F (floats)
         values = np.asarray(im)
         if im.mode == "I":
             values = _sixteen_bits(values, name)
         return _profile.values_to_srgb(rgb_values(values, name)[..., :1], icc, name)
-    # By way of the straight form: a plain conversion would keep premultiplied colours, and Pillow
-    # warns of a palette's transparency unless it becomes alpha first.
+    # Converted to straight alpha first: a direct conversion would keep premultiplied colours, and
+    # Pillow warns about palettes with transparency.
     if im.mode in ("P", "PA", "RGBa"):
         im = im.convert("RGBA")
     elif im.mode == "La":
@@ -138,7 +140,7 @@ def _pixels(im: Image.Image, icc: bytes | None, name: str) -> np.ndarray:
 
 
 def _stored(im: Image.Image, name: str) -> np.ndarray | None:
-    """Return the integers of a grey image of more than one bit, or of one with a palette."""
+    """Return the stored integers of a grey or palette image of more than one bit, else None."""
     if im.mode == "I":
         return _sixteen_bits(np.asarray(im), name)
     if im.mode in ("LA", "PA"):
@@ -153,7 +155,7 @@ def _sixteen_bits(values: np.ndarray, name: str) -> np.ndarray:
             f"{name} has values out of range",
             expected="0 to 65535 for a PIL image of mode I",
             received=f"{low} to {high}",
-            hint="scale it to an array of floats in [0, 1]",
+            hint="convert it to an array of floats in [0, 1]",
         )
     return values.astype(np.uint16)
 
@@ -167,37 +169,38 @@ def _alpha(im: Image.Image) -> np.ndarray | None:
 
 @contextmanager
 def decoding(name: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into `FileError`.
+    """Convert the exceptions of a decoder to `FileError`.
 
-    What damaged data makes Pillow, tifffile and the codecs raise has no end: any exception counts,
-    but for our own and warnings that a filter made errors.
+    Damaged data can make Pillow, tifffile and the codecs raise exceptions of any type. Errors of
+    stylekit and warnings that a filter turned into errors are not converted.
     """
     try:
         yield
     except _checks.StylekitError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        # Twice the limit is an error in Pillow, and so is its warning under some filters.
+        # Pillow raises above twice the limit, and warns above the limit, which a filter may turn
+        # into an error.
         count = re.search(r"\d+", str(error))
         check_pixel_count(name, int(count.group()) if count else 2 * (Image.MAX_IMAGE_PIXELS or 0))
         raise
     except UnidentifiedImageError as error:
         raise _checks.FileError(
             _checks.explain(
-                f"{name} is no picture that can be read",
+                f"{name} is not a picture that can be read",
                 expected="PNG, JPEG, WebP, TIFF, BMP or another format that Pillow reads",
-                hint="convert it with another program if it is a picture",
+                hint="if it is a picture, convert it with another program",
             )
         ) from error
     except Exception as error:
         if isinstance(error, Warning):
             raise
-        problem = "is damaged or cut short"
-        hint = "fetch the file again, or save it anew from another program"
+        problem = "is damaged or truncated"
+        hint = "get the file again, or save it again with another program"
         if isinstance(error, MemoryError):
-            problem, hint = "needs more memory than there is", "make it smaller"
-        elif "MAX_TEXT_" in str(error):  # Pillow's limits on what a PNG file inflates to
-            problem, hint = "holds a text or a profile that is too long", "save it anew without"
+            problem, hint = "needs more memory than is available", "make it smaller"
+        elif "MAX_TEXT_" in str(error):  # Pillow's limits for decompressed chunks of a PNG file
+            problem, hint = "has a text or profile that is too long", "save it without"
         raise _checks.FileError(
             _checks.explain(
                 f"{name} {problem}", received=f"{type(error).__name__}: {error}", hint=hint

@@ -1,4 +1,4 @@
-"""EXIF data: what is worth carrying from a source to a new file."""
+"""Read EXIF data, and copy the useful part of it to new files."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from PIL import ExifTags, Image
 # Description, maker, model, software, date, artist, copyright.
 TEXT_TAGS = (270, 271, 272, 305, 306, 315, 33432)
 
-# What tifffile, ImageJ and OME write into the description: shapes, axes, counts of pages.
+# Descriptions by tifffile, ImageJ and OME: they give the shape, the axes and the number of pages.
 _DESCRIPTION = ExifTags.Base.ImageDescription
 _LAYOUT = re.compile(r'\s*(\{"shape"|shape=\(|ImageJ=|(<\?xml.*?)?<OME)', re.DOTALL)
 
-# Tags that describe the picture rather than the layout of the file it came from: resolution, host,
-# Windows' title to subject, rating.
+# Tags that describe the picture and not the layout of its file: the texts, the resolution, the host
+# computer, the tags of Windows from title to subject, and the rating.
 _KEPT_TAGS = (*TEXT_TAGS, 282, 283, 296, 316, *range(40091, 40096), 18246, 18249)
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
-_JPEG_LIMIT = 65533  # bytes: one segment of a JPEG file
+_JPEG_LIMIT = 65533  # bytes that fit into a segment of a JPEG file
 
 
 def read(im: Image.Image, name: str) -> tuple[dict[int, Any], int, str | None]:
-    """Return the tags worth carrying to another file, the orientation, and the colour space.
+    """Return the tags to copy to another file, the orientation, and the colour space.
 
-    The space is "adobe" for Adobe RGB, "unknown" if it is another than sRGB, else None.
+    The colour space is "adobe" for Adobe RGB, "unknown" for another space than sRGB, else None.
     """
     try:
         exif = im.getexif()
@@ -36,18 +36,18 @@ def read(im: Image.Image, name: str) -> tuple[dict[int, Any], int, str | None]:
             if found := _directory(exif, exif, ifd):
                 tags[int(ifd)] = {tag: _text(value) for tag, value in found.items()}
         return tags, exif.get(ExifTags.Base.Orientation, 1), _space(exif)
-    except Exception as error:  # whatever foreign software has written
+    except Exception as error:  # malformed data can raise any exception
         warnings.warn(
-            f"The EXIF data of {name} cannot be read ({error}) and is left aside.", stacklevel=2
+            f"The EXIF data of {name} cannot be read ({error}) and is ignored.", stacklevel=2
         )
         return {}, 1, None
 
 
 def _space(exif: Image.Exif) -> str | None:
-    """Return which colours EXIF data tell; see `read`.
+    """Return the colour space according to the EXIF data; see `read`.
 
-    By the design rule for cameras (DCF 2.0), Adobe RGB is the interoperability index R03 with the
-    colour space 65535, "uncalibrated". Some programs write 2 instead.
+    The design rule for camera file systems (DCF 2.0) marks Adobe RGB by the interoperability index
+    R03 and the colour space 65535, "uncalibrated". Some programs write the colour space 2 instead.
     """
     details = _directory(exif, exif, ExifTags.IFD.Exif)
     space = details.get(ExifTags.Base.ColorSpace)
@@ -61,19 +61,19 @@ def _space(exif: Image.Exif) -> str | None:
 
 
 def _directory(exif: Image.Exif, parent: Any, ifd: int) -> dict[int, Any]:
-    """Return a directory; one that was set by hand is a dict already, without a file to read."""
+    """Return an EXIF directory. If the user has set it, it is already a dict."""
     return parent[ifd] if isinstance(parent.get(ifd), dict) else exif.get_ifd(ifd)
 
 
 def carried(tags: dict[int, Any]) -> dict[int, Any]:
-    """Return tags without a description of the file's own layout, which another file has not."""
+    """Return tags without a description of the layout of the file."""
     if _LAYOUT.match(str(tags.get(_DESCRIPTION, ""))):
         return {tag: value for tag, value in tags.items() if tag != _DESCRIPTION}
     return tags
 
 
 def build(tags: dict[int, Any], shape: tuple[int, int], kind: str) -> Image.Exif | None:
-    """Return the tags as EXIF data that is true of the new file, or None if there are none."""
+    """Return the tags as EXIF data, updated for a new file of `shape`; None if there are none."""
     if not tags:
         return None
     exif = Image.Exif()
@@ -92,14 +92,14 @@ def build(tags: dict[int, Any], shape: tuple[int, int], kind: str) -> Image.Exif
         length = len(exif.tobytes())
         if kind == "JPEG" and length > _JPEG_LIMIT:
             raise ValueError(f"{length} bytes are too many for JPEG")
-    except Exception as error:  # the tags come from foreign software: any type may be wrong
-        warnings.warn(f"The EXIF data cannot be carried over ({error}).", stacklevel=3)
+    except Exception as error:  # tags of other programs may have wrong types
+        warnings.warn(f"The EXIF data cannot be copied ({error}).", stacklevel=3)
         return None
     return exif
 
 
 def _text(value: Any) -> Any:
-    """Return EXIF text, which Pillow takes for Latin-1, as the UTF-8 that it mostly is."""
+    """Return EXIF text decoded as UTF-8, where that is possible. Pillow decodes it as Latin-1."""
     if not isinstance(value, str):
         return value
     try:
@@ -109,7 +109,7 @@ def _text(value: Any) -> Any:
 
 
 def _utf8(value: Any) -> Any:
-    """Encode text beyond ASCII, of which Pillow would make question marks."""
+    """Encode non-ASCII text as UTF-8. Pillow would replace it by question marks."""
     if isinstance(value, dict):
         return {tag: _utf8(item) for tag, item in value.items()}
     return value.encode() if isinstance(value, str) and not value.isascii() else value

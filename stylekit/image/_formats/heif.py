@@ -1,4 +1,4 @@
-"""HEIF files, which HEIC and AVIF pictures are: what Pillow neither reads nor tells of them."""
+"""HEIC and AVIF pictures, which are HEIF files: what Pillow does not read of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stylekit.image._formats.picture import check_pixel_count
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF = {b"avif", b"avis"}
 
-_LONGEST = 1024  # bytes of the first box: a brand has 4
+_LONGEST = 1024  # bytes of the first box that are read; a brand has 4
 
 
 def kind(file: BinaryIO) -> str | None:
-    """Return "HEIC" or "AVIF" for such a file, by the brands in its first box; else None.
+    """Return "HEIC", "AVIF" or None, according to the brands in the first box of a file.
 
-    The file is left at its beginning.
+    The position of the file is then at its beginning.
     """
     length, box = struct.unpack(">I4s", file.read(8).ljust(8, b"\0"))
     listed = file.read(min(length, _LONGEST) - 8) if box == b"ftyp" and length > 8 else b""
@@ -34,16 +34,16 @@ def check_avif(name: str) -> None:
     if not features.check("avif"):
         raise _checks.FileError(
             _checks.explain(
-                f"{name} is AVIF, for which this Pillow has no codec",
+                f"{name} is an AVIF picture, and the installed Pillow has no codec for it",
                 hint="run pip install 'pillow>=11.3', or save it as JPEG or PNG",
             )
         )
 
 
 def open_heic(file: BinaryIO, name: str) -> Image.Image:
-    """Return the primary picture of a HEIC file, upright.
+    """Return the primary picture of a HEIC file, with its orientation applied.
 
-    pillow-heif is not made a reader of Pillow, which would change what all of the process reads.
+    pillow-heif is not registered with Pillow, because that would change the whole process.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def open_heic(file: BinaryIO, name: str) -> Image.Image:
         raise _checks.FileError(
             _checks.explain(
                 f"{name} is a HEIC picture, and pillow-heif is not installed",
-                expected="the package that reads them",
+                expected="the package that reads HEIC",
                 hint="run pip install pillow-heif, or save it as JPEG",
             )
         ) from error
@@ -66,10 +66,10 @@ def open_heic(file: BinaryIO, name: str) -> Image.Image:
 
 
 def code_points(content: bytes) -> bytes | None:
-    """Return the colour code points of an AVIF file: those of a cICP chunk, of RGB colours.
+    """Return the colour code points of an AVIF file, in the format of a PNG cICP chunk.
 
-    They are in a colr box of the type nclx (ISO/IEC 14496-12, section 12.1.5). The first one
-    counts: further ones are those of a gain map or a preview.
+    They are in a colr box of the type nclx (ISO/IEC 14496-12, section 12.1.5). The first box is
+    used. Further boxes belong to a gain map or a preview.
     """
     for name, head in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0)):
         content = next((inside[head:] for box, inside in _boxes(content) if box == name), b"")
@@ -80,20 +80,20 @@ def code_points(content: bytes) -> bytes | None:
 
 
 def made_points(primaries: int, transfer: int) -> bytes | None:
-    """Return code points of RGB colours; None where the file leaves them open (2)."""
+    """Return code points of RGB colours, or None if one is unspecified (2) or invalid."""
     open_ = 2 in (primaries, transfer) or max(primaries, transfer) > 255
     return None if open_ else bytes([primaries, transfer, 0, 1])
 
 
 def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kinds of boxes and what is in them."""
+    """Yield the type and the content of each box."""
     place = 0
     while place + 8 <= len(content):
         length, box = struct.unpack_from(">I4s", content, place)
         head = 8
-        if length == 1 and place + 16 <= len(content):  # a long one
+        if length == 1 and place + 16 <= len(content):  # 64-bit length
             (length,), head = struct.unpack_from(">Q", content, place + 8), 16
-        elif length == 0:  # to the end
+        elif length == 0:  # the box extends to the end
             length = len(content) - place
         if length < head:
             return

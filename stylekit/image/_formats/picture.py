@@ -1,4 +1,4 @@
-"""What a source holds once decoded, and what every decoder needs."""
+"""Decoded pictures, and helpers of the decoders: opening files and checking their limits."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from PIL import Image
 from stylekit import _checks
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO
-"""A picture file: its path, its content, or a binary file that is open."""
+"""A picture file: its path, its content, or an open binary file."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A decoded source, upright and in sRGB.
+    """A decoded picture in sRGB, with the EXIF orientation applied.
 
     Parameters
     ----------
     pixels : numpy.ndarray, float32 [H, W, 3] in [0, 1]
-        Straight colours, not multiplied by alpha.
+        Colours that are not multiplied by alpha.
     alpha : numpy.ndarray or None, float32 [H, W] in [0, 1]
-        Opacity, where the source has it.
+        Opacity, or None if the source has no alpha channel.
     exif : dict
-        EXIF values by tag number; the Exif and GPS directories are nested dicts.
+        EXIF values by tag number. The Exif and GPS directories are nested dicts.
     stored : numpy.ndarray or None, uint8 or uint16 [H, W]
-        The integers of a grey source, or of one with a palette, as they are in the file.
+        The integers that a grey or palette file stores.
     mode : str
-        Pillow's name of the source's kind, such as "P" for one with a palette; empty for others.
+        Pillow's mode of the source, such as "P" for a palette. Empty if Pillow did not decode it.
     """
 
     pixels: np.ndarray
@@ -46,7 +46,7 @@ class Picture:
 
 
 def check_pixel_count(name: str, count: int) -> None:
-    """Raise `FileError` if a file has more pixels than Pillow's limit, which None lifts."""
+    """Raise `FileError` if a file has more pixels than Pillow's limit (None: no limit)."""
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and count > limit:
         raise _checks.FileError(
@@ -64,34 +64,40 @@ def check_tile(name: str, size: tuple[int, int], tile: tuple[int, int]) -> None:
     if tile[0] * tile[1] > 4 * size[0] * size[1] + 2**20:
         raise _checks.FileError(
             _checks.explain(
-                f"{name} has tiles that are larger than its picture",
+                f"{name} has tiles that are much larger than the picture",
                 expected=f"tiles for {size[0]}x{size[1]} pixels",
                 received=f"{tile[0]}x{tile[1]}",
-                hint="save it anew from another program",
+                hint="save it again with another program",
             )
         )
 
 
 def is_source(value: Any) -> TypeGuard[Source]:
-    """Return whether a value is a picture file rather than pixels; see `Source`."""
+    """Return whether a value is a picture file and not pixels; see `Source`."""
     return isinstance(value, str | os.PathLike | bytes | bytearray) or hasattr(value, "read")
 
 
 @contextmanager
 def opened(source: Source, name: str) -> Iterator[tuple[BinaryIO, str]]:
-    """Give a picture file to read from its beginning, and what messages call it.
+    """Open a picture file at its beginning, and give it a name for messages.
 
     Parameters
     ----------
     source : path, bytes, bytearray or binary file
-        A file stays open. One that cannot seek is read to its end.
+        An open file is not closed. If it cannot seek, it is read into memory.
     name : str
-        What messages call the content of a file without a path.
+        Name in messages of a source that is not a path.
+
+    Yields
+    ------
+    file : binary file
+    name : str
+        The path, or `name`.
 
     Raises
     ------
     InputTypeError, FileError
-        As `existing_file`; also if it is a text file, or its content cannot be read.
+        As `existing_file`. Also if the file is a text file, or its content cannot be read.
     """
     if isinstance(source, bytes | bytearray):
         file: BinaryIO = io.BytesIO(source)
@@ -109,41 +115,41 @@ def opened(source: Source, name: str) -> Iterator[tuple[BinaryIO, str]]:
 
 
 def _seekable(source: BinaryIO, name: str) -> BinaryIO:
-    """Return an open file if it can seek, else its content."""
+    """Return an open file if it can seek, else its content as a file in memory."""
     try:
         content = source.read(0)
         if isinstance(content, bytes):
             return source if source.seekable() else io.BytesIO(source.read())
     except (OSError, ValueError, AttributeError) as error:  # ValueError: it is closed
         raise _checks.FileError(
-            _checks.explain(f"{name} cannot be read", received=str(error), hint="open it anew")
+            _checks.explain(f"{name} cannot be read", received=str(error), hint="open it again")
         ) from error
     raise _checks.InputTypeError(
         _checks.explain(
-            f"{name} is no binary file",
+            f"{name} is not a binary file",
             expected="a file opened with mode 'rb'",
-            received=f"one that gives {type(content).__name__}",
+            received=f"a file whose content is {type(content).__name__}",
         )
     )
 
 
 def existing_file(path: Any) -> Path:
-    """Return `path` if it is a file with content that may be read.
+    """Return `path` if it is a readable file that is not empty.
 
     Raises
     ------
     InputTypeError
-        If it is no path.
+        If `path` is not a path.
     FileError
-        If there is no such file, or it is a folder, a pipe or a device, or empty.
+        If the file does not exist, is a folder, a pipe or a device, is empty, or is not readable.
     """
     if not isinstance(path, str | os.PathLike):
         raise _checks.InputTypeError(
             _checks.explain(
-                "path is no path",
+                "`path` is not a path",
                 expected="a string or os.PathLike",
                 received=type(path).__name__,
-                hint="as_image takes PIL images and arrays too",
+                hint="use as_image for PIL images and arrays",
             ),
             argument="path",
         )
@@ -157,7 +163,7 @@ def existing_file(path: Any) -> Path:
                 f"{path} is a folder", expected="a picture file", hint="name a file in it"
             )
         )
-    if not stat.S_ISREG(status.st_mode):  # reading one may wait for ever, or never end
+    if not stat.S_ISREG(status.st_mode):  # reading it may block, or never end
         raise _checks.FileError(
             _checks.explain(
                 f"{path} is a pipe or a device",
@@ -180,6 +186,6 @@ def _empty(name: str) -> _checks.FileError:
             f"{name} is empty",
             expected="a picture file",
             received="0 bytes",
-            hint="fetch the file again",
+            hint="get the file again",
         )
     )

@@ -1,4 +1,4 @@
-"""Colour profiles: from whatever a file embeds to sRGB."""
+"""Convert colours from an embedded ICC profile to sRGB."""
 
 from __future__ import annotations
 
@@ -14,40 +14,46 @@ from PIL import Image, ImageCms
 
 from stylekit.image.arrays import quantise
 
-# The header's name of a profile's colour space, and the Pillow mode that it describes.
+# Pillow's mode for each colour space that the header of a profile can name.
 _MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
 
 
 @functools.cache
 def srgb_profile() -> bytes:
-    """Return an sRGB profile, the same bytes every time."""
+    """Return an sRGB profile. The bytes are the same in every process."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    # The header's date is the moment of creation: fixed, so that equal pictures are equal files.
+    # The date of creation in the header is fixed, so that equal pictures give equal files.
     data[24:36] = np.array([2000, 1, 1, 0, 0, 0], ">u2").tobytes()
     return bytes(data)
 
 
 def to_srgb(im: Image.Image, icc: bytes | None, name: str) -> Image.Image:
-    """Return an 8-bit image of mode L, RGB, CMYK or LAB as RGB, its colours in sRGB.
+    """Return an 8-bit image of mode L, RGB, CMYK or LAB converted to sRGB.
 
     Parameters
     ----------
     im : PIL.Image.Image
         The image.
     icc : bytes or None
-        Its embedded profile. A broken one gives a warning and is left aside.
+        Its embedded profile. An invalid profile is ignored with a warning.
     name : str
-        What the warning calls it.
+        Name of the image in the warning.
+
+    Returns
+    -------
+    PIL.Image.Image
+        An image of mode RGB.
     """
     convert = _converter(im.mode, icc, name)
     return convert(im) if convert else im.convert("RGB")
 
 
 def values_to_srgb(values: np.ndarray, icc: bytes | None, name: str) -> np.ndarray:
-    """Return deep values as RGB, their colours in sRGB.
+    """Return values of more than 8 bits converted to sRGB.
 
-    Pillow transforms 8 bits only. Profiles made of curves and a matrix, which nearly all deep
-    pictures have, are therefore computed here; pictures with other ones go through 8 bits.
+    Pillow transforms 8-bit values only. Profiles that consist of curves and a matrix are therefore
+    applied here; nearly all pictures of more than 8 bits have such profiles. Pictures with other
+    profiles are reduced to 8 bits.
 
     Parameters
     ----------
@@ -59,6 +65,7 @@ def values_to_srgb(values: np.ndarray, icc: bytes | None, name: str) -> np.ndarr
     Returns
     -------
     numpy.ndarray, float32 [H, W, 3]
+        sRGB values in [0, 1].
     """
     grey = values.shape[-1] == 1
     convert = _converter("L" if grey else "RGB", icc, name)
@@ -71,7 +78,7 @@ def values_to_srgb(values: np.ndarray, icc: bytes | None, name: str) -> np.ndarr
             with np.errstate(all="ignore"):
                 result = _from_curves(rgb, curves, icc)
             if not np.isfinite(result).all():
-                raise ValueError("its curves end in no number")
+                raise ValueError("its curves give values that are not finite")
             return result
     except (ValueError, LookupError, struct.error) as error:  # LinAlgError is a ValueError
         _left_aside(name, error)
@@ -84,22 +91,22 @@ def values_to_srgb(values: np.ndarray, icc: bytes | None, name: str) -> np.ndarr
 def _from_curves(
     rgb: np.ndarray, curves: list[Callable[[np.ndarray], np.ndarray]], icc: bytes
 ) -> np.ndarray:
-    """Return RGB by a profile's curves and matrix as RGB in sRGB."""
-    # A grey profile has one curve: its light is neutral, so that no matrix is due.
+    """Return RGB values converted to sRGB by the curves and the matrix of a profile."""
+    # A grey profile has one curve and needs no matrix.
     matrix = (
         np.eye(3) if len(curves) == 1 else np.linalg.solve(_matrix(srgb_profile()), _matrix(icc))
     )
     if len(curves) == 1:
         curves = curves * 3
     result = np.empty_like(rgb)
-    for row, line in enumerate(rgb):  # by rows: the steps of a whole picture would fill memory
+    for row, line in enumerate(rgb):  # by rows, to limit the memory of temporary arrays
         light = np.stack([curve(line[:, k]) for k, curve in enumerate(curves)], axis=-1)
         result[row] = _encode(np.clip(light @ matrix.T, 0, 1))
     return result
 
 
 def _encode(light: np.ndarray) -> np.ndarray:
-    """Return linear light in [0, 1] in sRGB's encoding (IEC 61966-2-1)."""
+    """Return linear values in [0, 1] encoded as sRGB (IEC 61966-2-1)."""
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
@@ -111,9 +118,10 @@ def _matrix(icc: bytes) -> np.ndarray:
 
 
 def _tone_curves(icc: bytes) -> list[Callable[[np.ndarray], np.ndarray]] | None:
-    """Return a profile's curves to linear light, one or three; None if they are not all of it.
+    """Return the one or three curves of a profile to linear values.
 
-    The layout is that of ICC.1:2022, sections 7.3, 10.6 (curv) and 10.18 (para).
+    Return None if the profile needs lookup tables. The file layout is specified in ICC.1:2022,
+    sections 7.3, 10.6 (curv) and 10.18 (para).
     """
     (count,) = struct.unpack_from(">I", icc, 128)
     tags = {}
@@ -121,7 +129,7 @@ def _tone_curves(icc: bytes) -> list[Callable[[np.ndarray], np.ndarray]] | None:
         tag, offset, size = struct.unpack_from(">4sII", icc, 132 + 12 * entry)
         tags[tag] = icc[offset : offset + size]
     names = [b"kTRC"] if icc[16:20] == b"GRAY" else [b"rTRC", b"gTRC", b"bTRC"]
-    tables = any(tag[:3] in (b"A2B", b"D2B") for tag in tags)  # these would take precedence
+    tables = any(tag[:3] in (b"A2B", b"D2B") for tag in tags)  # they have precedence
     if tables or icc[20:24] != b"XYZ " or not all(name in tags for name in names):
         return None
     return [_tone_curve(tags[name]) for name in names]
@@ -138,7 +146,7 @@ def _tone_curve(data: bytes) -> Callable[[np.ndarray], np.ndarray]:
     kind = struct.unpack_from(">H", data, 8)[0]
     values = np.frombuffer(data, ">i4", (1, 3, 4, 5, 7)[kind], 12) / 65536
     g, a, b = values[:3] if kind else (values[0], 1.0, 0.0)
-    # All kinds are (a x + b)^g + e from d on, and c x + f below it.
+    # All kinds are (a x + b)^g + e for x >= d, and c x + f for x < d.
     c, d = values[3:5] if kind > 2 else (0.0, -b / a)
     e, f = {2: (values[-1], values[-1]), 4: tuple(values[5:])}.get(kind, (0.0, 0.0))
     return lambda x: np.where(x >= d, np.maximum(a * x + b, 0) ** g + e, c * x + f)
@@ -147,7 +155,7 @@ def _tone_curve(data: bytes) -> Callable[[np.ndarray], np.ndarray]:
 def _converter(
     mode: str, icc: bytes | None, name: str
 ) -> Callable[[Image.Image], Image.Image] | None:
-    """Return what takes an image of `mode` to sRGB, or None where there is nothing to do."""
+    """Return a function that converts an image of `mode` to sRGB, or None if none is needed."""
     if not icc and mode != "LAB":
         return None
     try:
@@ -156,11 +164,11 @@ def _converter(
         )
         core = getattr(profile, "profile", profile)
         source: Any = _MODES.get(core.xcolor_space.strip())
-        # A grey picture may carry an RGB profile: its three channels are then equal.
+        # A grey picture may have an RGB profile, which is applied to three equal channels.
         if source != mode and (mode, source) != ("L", "RGB"):
             raise ImageCms.PyCMSError(f"it describes {core.xcolor_space.strip()}, not {mode}")
         flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
-        if source == "L":  # the engine's short cut for grey is ten levels off near black
+        if source == "L":  # the optimisation for grey has an error of ten levels near black
             flags |= ImageCms.Flags.NOOPTIMIZE
         transform = ImageCms.buildTransform(
             profile,
@@ -174,7 +182,7 @@ def _converter(
         _left_aside(name, error)
         return None
     if source == "RGB":
-        # Many profiles are sRGB under some other name. Leaving their pictures alone is exact.
+        # Many profiles are sRGB with another name. Leaving their pictures unchanged is exact.
         probe = _colour_grid(9)
         change = np.asarray(transform.apply(Image.fromarray(probe))).astype(int) - probe
         if np.abs(change).max() <= 1:
@@ -184,14 +192,14 @@ def _converter(
 
 def _left_aside(name: str, error: Exception) -> None:
     warnings.warn(
-        f"The colour profile of {name} cannot be used ({error}). Its colours are taken as sRGB "
-        "where it is grey or RGB.",
+        f"The colour profile of {name} cannot be used ({error}). Grey and RGB values are used as "
+        "sRGB.",
         stacklevel=3,
     )
 
 
 def _colour_grid(nodes: int) -> np.ndarray:
-    """Return every colour of a grid with `nodes` levels a channel, uint8 [nodes**2, nodes, 3]."""
+    """Return a grid of colours with `nodes` levels per channel, uint8 [nodes**2, nodes, 3]."""
     levels = np.round(np.linspace(0, 255, nodes)).astype(np.uint8)
     red, green, blue = np.meshgrid(levels, levels, levels, indexing="ij")
     return np.stack([red, green, blue], axis=-1).reshape(nodes**2, nodes, 3)

@@ -1,4 +1,4 @@
-"""Colours of a file that are told otherwise than by an embedded profile: in PNG chunks or EXIF."""
+"""Colour spaces that a file declares without an embedded profile: in PNG chunks or EXIF data."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _D65 = (0.3127, 0.3290)
 _BT709 = (_D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _ADOBE = (_D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
 
-# To linear light, in the parameters of ICC's parametric curves: a power g; or g, a, b, c, d, which
-# stand for (a x + b)^g from d on and c x below it.
+# Transfer functions to linear values, as parameters of ICC's parametric curves: a power g, or
+# (g, a, b, c, d) for (a x + b)^g where x >= d and c x where x < d.
 _SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _ADOBE_GAMMA = (563 / 256,)
 
 # Code points of ITU-T H.273 (tables 2 and 3) in the cICP chunk. The perceptual quantizer (16) and
-# hybrid log-gamma (18) are of pictures brighter than white, which sRGB has no values for.
+# hybrid log-gamma (18) are missing: they encode values brighter than white, which sRGB has not.
 _PRIMARIES = {
     1: _BT709,
     4: ((0.310, 0.316), (0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),
@@ -40,11 +40,12 @@ _TRANSFERS = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: _SRGB, **dict.fromkeys((1, 6,
 
 
 def code_points(im: Image.Image) -> bytes | None:
-    """Return the colour code points of a PNG, AVIF or HEIC file, which Pillow passes over.
+    """Return the colour code points of a PNG, AVIF or HEIC file, which Pillow does not read.
 
-    They are those of a cICP chunk. Its file must still be open: the image has not been loaded.
+    The format is that of a PNG cICP chunk. The image must not be loaded yet, because the file must
+    be open.
     """
-    if "nclx_profile" in im.info:  # as pillow-heif tells them
+    if "nclx_profile" in im.info:  # set by pillow-heif
         told = im.info["nclx_profile"]
         return _heif.made_points(told["color_primaries"], told["transfer_characteristics"])
     file = getattr(im, "fp", None)
@@ -73,25 +74,31 @@ def code_points(im: Image.Image) -> bytes | None:
 def profile_of(
     info: dict[Any, Any], codes: bytes | None, exif_space: str | None, name: str
 ) -> bytes | None:
-    """Return the colour profile of a picture, embedded or made; None for sRGB.
+    """Return the ICC profile of a picture, embedded or generated; None for sRGB.
+
+    In PNG files the order of precedence is cICP, iCCP, sRGB, then gAMA and cHRM (Portable Network
+    Graphics, third edition, section 4.3).
 
     Parameters
     ----------
     info : dict
-        Pillow's, of the image.
+        Pillow's ``info`` of the image.
     codes : bytes or None
-        As of `code_points`. In PNG files cICP goes before iCCP, and that before sRGB, and that
-        before gAMA and cHRM (Portable Network Graphics, third edition, section 4.3).
+        Code points, from `code_points`.
     exif_space : {"adobe", "unknown", None}
-        As of `exif.read`.
+        Colour space of the EXIF data, from `exif.read`.
     name : str
-        What a warning calls the picture.
+        Name of the picture in a warning.
+
+    Returns
+    -------
+    bytes or None
     """
     if codes is not None:
         primaries, transfer, matrix, full_range = (*codes, 0, 0, 0, 0)[:4]
         if primaries in _PRIMARIES and transfer in _TRANSFERS and (matrix, full_range) == (0, 1):
             return _made(_PRIMARIES[primaries], _TRANSFERS[transfer])
-        _warn(name, f"colour code points (cICP), {tuple(codes)}, that cannot be converted")
+        _warn(name, f"colour code points (cICP) {tuple(codes)} that cannot be converted")
     if info.get("icc_profile"):
         return info["icc_profile"]
     if "srgb" in info:
@@ -99,17 +106,17 @@ def profile_of(
     if "gamma" in info or "chromaticity" in info:
         return _of_chunks(info.get("gamma"), info.get("chromaticity"), name)
     if exif_space == "unknown":
-        _warn(name, "EXIF data which say that they are not sRGB, and no profile")
+        _warn(name, "EXIF data that declare another colour space, and no profile")
     return _made(_ADOBE, _ADOBE_GAMMA) if exif_space == "adobe" else None
 
 
 def _of_chunks(gamma: float | None, places: tuple[float, ...] | None, name: str) -> bytes | None:
-    """Return the profile that gAMA and cHRM tell."""
+    """Return the profile for the values of the chunks gAMA and cHRM."""
     chromaticities: Any = _BT709
     if places is not None:
         pairs = [(places[k], places[k + 1]) for k in range(0, len(places) - 1, 2)]
         chromaticities = tuple(pairs)
-    # What sRGB is by these chunks: its own curve is meant, not the power that is near it.
+    # Values near those of sRGB mean sRGB's curve, and not the power function that approximates it.
     near = _is_srgb(chromaticities) and gamma is not None and abs(gamma - 1 / 2.2) < 0.005
     curve = _SRGB if gamma is None or near else (1 / max(gamma, 1e-9),)
     try:
@@ -117,12 +124,12 @@ def _of_chunks(gamma: float | None, places: tuple[float, ...] | None, name: str)
             raise ValueError(f"gamma {gamma}")
         return _made(chromaticities, curve)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-        _warn(name, f"chunks for its colours that cannot be used ({error})")
+        _warn(name, f"colour chunks that cannot be used ({error})")
         return None
 
 
 def _warn(name: str, cause: str) -> None:
-    warnings.warn(f"The colours of {name} are taken as sRGB: it has {cause}.", stacklevel=2)
+    warnings.warn(f"The colours of {name} are used as sRGB: it has {cause}.", stacklevel=2)
 
 
 @functools.cache
@@ -134,7 +141,7 @@ def _made(places: tuple[tuple[float, float], ...], curve: tuple[float, ...]) -> 
     places : tuple
         Chromaticities of white, red, green and blue.
     curve : tuple
-        One parameter or five of the curve to linear light.
+        One or five parameters of the curve to linear values.
     """
     if _is_srgb(places) and curve == _SRGB:
         return None
@@ -142,7 +149,7 @@ def _made(places: tuple[tuple[float, float], ...], curve: tuple[float, ...]) -> 
     matrix = np.stack(primaries, axis=1)
     matrix = matrix * np.linalg.solve(matrix, white)
     d50 = np.array([0.9642, 1, 0.8249])
-    # Adapted to the white of profiles by the Bradford transform, as ICC.1:2022 annex E has it.
+    # Adapted to the D50 white of profiles by the Bradford transform (ICC.1:2022, annex E).
     cones = np.array(
         [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
     )
@@ -170,5 +177,5 @@ def _is_srgb(places: Any) -> bool:
 
 
 def _fixed(values: Any) -> bytes:
-    """Return numbers as ICC's s15Fixed16."""
+    """Return numbers in ICC's s15Fixed16 format."""
     return struct.pack(f">{len(values)}i", *(round(float(value) * 65536) for value in values))

@@ -1,4 +1,4 @@
-"""TIFF files of more than 8 bits a sample, which Pillow would read or write at 8 bits."""
+"""Read and write TIFF files of more than 8 bits per sample. Pillow reduces them to 8 bits."""
 
 from __future__ import annotations
 
@@ -17,42 +17,43 @@ from stylekit.image._formats.picture import Picture, check_pixel_count, check_ti
 from stylekit.image.arrays import quantise, unit_values, upright
 
 _ORIENTATION, _ICC = 274, 34675
-_COLOURS = {0: 1, 1: 1, 2: 3}  # samples that are not extra, by photometric interpretation
-_MOST_SAMPLES = 8  # a pixel; more are measurements rather than a picture
+_COLOURS = {0: 1, 1: 1, 2: 3}  # colour samples by photometric interpretation
+_MOST_SAMPLES = 8  # per pixel; files with more are not pictures
 _DEFLATE = (8, 32946)
-# Without imagecodecs, tifffile decompresses these without a limit.
+# Compressions that tifffile, without imagecodecs, decompresses without a limit.
 _INFLATING: dict[int, Any] = {
     **dict.fromkeys(_DEFLATE, zlib.decompressobj),
     34925: lambda: lzma.LZMADecompressor(memlimit=2**28),
 }
-_SMALL = 2**26  # bytes that need no check
+_SMALL = 2**26  # decompressed bytes that need no check
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF, either byte order
 
 
 def read_deep(file: BinaryIO, name: str) -> Picture | None:
-    """Read the first page of a TIFF of more than 8 bits a sample.
+    """Return the first page of a TIFF file of more than 8 bits per sample.
 
     Parameters
     ----------
     file : binary file
-        At its beginning.
+        The file, at its beginning.
     name : str
-        What messages call it.
+        Name of the file in messages.
 
     Returns
     -------
     Picture or None
-        None where Pillow reads the file as well: it is no TIFF, has 8 bits, is neither grey nor
-        RGB, or has a compression that only Pillow knows (with a warning if gradation is lost).
+        None if Pillow should read the file: if it is not a TIFF file, has 8 bits, is neither grey
+        nor RGB, or has a compression that only Pillow supports. In the last case a warning tells
+        that it is read at 8 bits.
 
     Raises
     ------
     FileError
-        If the file is damaged, too large, or of a kind that cannot be read.
+        If the file is damaged, too large or not supported.
     """
     if file.read(4) not in _MAGIC:
         return None
-    import tifffile  # only for the few files that need it
+    import tifffile  # slow to import, and needed for few files only
 
     file.seek(0)
     with tifffile.TiffFile(file, name=name) as tiff:
@@ -73,18 +74,18 @@ def read_deep(file: BinaryIO, name: str) -> Picture | None:
 def write_deep(
     file: BinaryIO, image: np.ndarray, alpha: np.ndarray | None, exif: dict[int, Any]
 ) -> None:
-    """Write a picture as a 16-bit TIFF in sRGB, with the descriptive text of `exif`.
+    """Write a picture as a 16-bit TIFF file in sRGB.
 
     Parameters
     ----------
     file : binary file
-        Where to.
+        The file to write to.
     image : numpy.ndarray, float32 [H, W, 3] in [0, 1]
         The picture.
     alpha : numpy.ndarray or None, float32 [H, W] in [0, 1]
-        Its opacity.
+        Opacity.
     exif : dict
-        Tags by number; those in `TEXT_TAGS` are written.
+        EXIF tags by number. Only those in `TEXT_TAGS` are written.
     """
     import tifffile
 
@@ -107,12 +108,12 @@ def write_deep(
 
 
 def _check(name: str, page: Any, file: BinaryIO) -> None:
-    """Raise an error if a page is no picture, or claims more memory than its pixels need."""
+    """Raise an error if a page is not a picture, or needs more memory than its size implies."""
     check_pixel_count(name, page.imagewidth * page.imagelength)
     check_tile(name, (page.imagewidth, page.imagelength), (page.tilewidth, page.tilelength))
     least = _COLOURS[page.photometric]
     if not least <= page.samplesperpixel <= _MOST_SAMPLES:
-        received = f"{page.samplesperpixel} samples a pixel"
+        received = f"{page.samplesperpixel} samples per pixel"
         raise _cannot(name, received, f"from {least} to {_MOST_SAMPLES}")
     if page.imagedepth != 1:
         raise _cannot(name, f"axes {page.axes}", "a flat picture")
@@ -123,14 +124,14 @@ def _check(name: str, page: Any, file: BinaryIO) -> None:
     most = 2 * math.prod(page.chunks) * page.dtype.itemsize
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         if page.compression in _DEFLATE and count * 1032 <= max(most, _SMALL):
-            continue  # deflate makes no more of it
+            continue  # deflate expands data by a factor of at most 1032
         file.seek(offset)
         if len(_INFLATING[page.compression]().decompress(file.read(count), most + 1)) > most:
-            raise ValueError("a strip or tile inflates to more than its pixels")
+            raise ValueError("a strip or tile decompresses to more data than its pixels need")
 
 
 def _picture(name: str, page: Any, samples: np.ndarray) -> Picture:
-    if page.axes == "SYX":  # planar: one plane a sample
+    if page.axes == "SYX":  # planar: one plane per sample
         samples = np.moveaxis(samples, 0, -1)
     elif page.axes == "YX":
         samples = samples[..., np.newaxis]
@@ -143,7 +144,7 @@ def _picture(name: str, page: Any, samples: np.ndarray) -> Picture:
     values, alpha = values[..., :colours], values[..., colours] if has_alpha else None
     if page.photometric == 0:  # white is zero
         values = 1 - values
-    if alpha is not None and extra == 1:  # colours multiplied by alpha: back to straight ones
+    if alpha is not None and extra == 1:  # premultiplied alpha
         opacity = alpha[..., np.newaxis]
         straight = np.divide(values, opacity, out=np.zeros_like(values), where=opacity > 0)
         values = np.clip(straight, 0, 1)
@@ -175,11 +176,11 @@ def _unit(name: str, page: Any, samples: np.ndarray) -> np.ndarray:
 
 def _leave_to_pillow(name: str, page: Any) -> None:
     if page.bitspersample != 16 or page.photometric == 0 or page.planarconfig != 1:
-        raise _cannot(name, f"compression {page.compression.name}", "none, or deflate")
+        raise _cannot(name, f"compression {page.compression.name}", "no compression, or deflate")
     if page.photometric == 2:
         warnings.warn(
-            f"{name} is read at 8 of its 16 bits: its compression, {page.compression.name}, needs "
-            "the package imagecodecs. Run `pip install imagecodecs` to keep them.",
+            f"{name} is read at 8 of its 16 bits, because its compression {page.compression.name} "
+            "needs the package imagecodecs. Run `pip install imagecodecs` to keep all bits.",
             stacklevel=2,
         )
 
@@ -187,10 +188,10 @@ def _leave_to_pillow(name: str, page: Any) -> None:
 def _cannot(name: str, received: str, expected: str) -> _checks.FileError:
     return _checks.FileError(
         _checks.explain(
-            f"{name} is of a kind of TIFF that cannot be read",
+            f"{name} is a TIFF file of an unsupported kind",
             expected=expected,
             received=received,
-            hint="save it as an uncompressed 16-bit RGB TIFF, or `pip install imagecodecs` if "
-            "it is the compression that is unknown",
+            hint="save it as an uncompressed 16-bit RGB TIFF, or if the compression is not "
+            "supported, run pip install imagecodecs",
         )
     )

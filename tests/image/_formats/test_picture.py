@@ -60,7 +60,7 @@ def test_forbidden_file(tmp_path):
 
 @pytest.mark.parametrize("path", [None, 3, b"a.jpg", ["a.jpg"]])
 def test_no_path(path):
-    with pytest.raises(InputTypeError, match="path is no path"):
+    with pytest.raises(InputTypeError, match="`path` is not a path"):
         existing_file(path)
 
 
@@ -131,7 +131,7 @@ def test_content_that_cannot_be_read(tmp_path):
     for source, error, words in (
         (b"", FileError, "x is empty"),
         (closed, FileError, "x cannot be read.*closed"),
-        (io.StringIO("abc"), InputTypeError, "x is no binary file.*'rb'.*gives str"),
+        (io.StringIO("abc"), InputTypeError, "x is not a binary file.*'rb'.*is str"),
         ((tmp_path / "out").open("wb"), FileError, "x cannot be read"),
     ):
         with pytest.raises(error, match=words), opened(source, "x"):

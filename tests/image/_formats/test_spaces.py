@@ -100,10 +100,10 @@ def test_code_points_of_an_image_that_is_open(tmp_path):
 @pytest.mark.parametrize(
     ("chunks", "words"),
     [
-        ({b"cICP": bytes([9, 16, 0, 1])}, r"\(cICP\), \(9, 16, 0, 1\), that cannot be converted"),
+        ({b"cICP": bytes([9, 16, 0, 1])}, r"\(cICP\) \(9, 16, 0, 1\) that cannot be converted"),
         ({b"cICP": bytes([1, 13, 0, 0])}, "cICP"),
         ({b"cICP": b"\1"}, "cICP"),
-        (gamma(0), "chunks for its colours that cannot be used .gamma 0"),
+        (gamma(0), "colour chunks that cannot be used .gamma 0"),
         (gamma(100), "cannot be used"),
         (chromaticities(0.3, 0, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06), "cannot be used"),
         (chromaticities(*[0.3] * 8), "cannot be used"),
@@ -112,7 +112,7 @@ def test_code_points_of_an_image_that_is_open(tmp_path):
 )
 def test_what_cannot_be_converted_is_a_warning(chunks, words, tmp_path):
     (tmp_path / "a.png").write_bytes(png(ASTRONAUT, chunks))
-    with pytest.warns(UserWarning, match=rf"colours of .*a\.png are taken as sRGB.*{words}"):
+    with pytest.warns(UserWarning, match=rf"colours of .*a\.png are used as sRGB.*{words}"):
         image = read_image(tmp_path / "a.png")
     np.testing.assert_array_equal(np.round(image * 255), ASTRONAUT)
 
@@ -144,6 +144,6 @@ def test_srgb_by_exif(space, index):
 
 
 def test_uncalibrated_colours_are_a_warning():
-    with pytest.warns(UserWarning, match="picture are taken as sRGB.*no profile"):
+    with pytest.warns(UserWarning, match="picture are used as sRGB.*no profile"):
         read_image(with_exif(65535, ""))
     read_image(with_exif(65535, "", icc_profile=icc_profiles.adobe_rgb()))

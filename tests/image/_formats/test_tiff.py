@@ -147,7 +147,9 @@ def test_rgb_of_unknown_compression_is_read_at_8_bits(tmp_path, deep, no_codec):
 
 def test_floats_of_unknown_compression_are_an_error(tmp_path, no_codec):
     path = save(tmp_path / "a.tif", np.zeros((4, 4, 3), np.float32), compression="zlib")
-    with pytest.raises(FileError, match=r"a\.tif is of a kind.*pip install imagecodecs"):
+    with pytest.raises(
+        FileError, match=r"a\.tif is a TIFF file of an unsupp.*pip install imagecodecs"
+    ):
         read_image(path)
 
 
@@ -160,7 +162,10 @@ def test_zstd_without_its_codec(tmp_path, deep):
 def test_samples_are_bounded(tmp_path):
     cube, options = np.zeros((50, 60, 9), np.uint16), {"planarconfig": "contig"}
     path = save(tmp_path / "cube.tif", cube, photometric="minisblack", **options)
-    with pytest.raises(FileError, match=r"cube\.tif is of a kind.*from 1 to 8, received 9 samples"):
+    with pytest.raises(
+        FileError,
+        match=r"cube\.tif is a TIFF.*from 1 to 8, received 9 samples",
+    ):
         read_image(path)
 
 
@@ -207,7 +212,7 @@ def test_a_strip_that_inflates_beyond_its_pixels(tmp_path, compression, monkeypa
     assert not read_image(path).any()
     changed(path, "ImageLength", 10)
     changed(path, "RowsPerStrip", 10)
-    with pytest.raises(FileError, match="inflates to more than its pixels"):
+    with pytest.raises(FileError, match="decompresses to more data"):
         read_image(path)
 
 
@@ -217,7 +222,7 @@ def test_tiles_that_are_larger_than_the_picture(tmp_path, dtype):
     assert read_image(path).shape == (20, 20, 3)
     changed(path, "TileWidth", 60000)
     changed(path, "TileLength", 60000)
-    with pytest.raises(FileError, match=r"tiles that are larger.*60000x60000"):
+    with pytest.raises(FileError, match=r"tiles that are much larger.*60000x60000"):
         read_image(path)
 
 
