@@ -1,4 +1,4 @@
-"""What a batch is to paint: pairs of pictures, from folders, patterns, lists and tables."""
+"""Lists the jobs of a batch from folders, patterns, lists of files, and tables."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ PathsLike: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 """A picture file, a folder, a pattern such as ``photos/*.jpg``, or several of these."""
 
 FIELDS = ("content", "style", "index")
-"""What a pattern may have in braces."""
+"""Fields that a pattern of names may have in braces."""
 
 PAIRS = ("all", "lines")
-"""How contents and styles are paired."""
+"""Ways of pairing contents and styles."""
 
 SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg"),
     *(".jpg", ".png", ".tif", ".tiff", ".webp"),
 )
-"""By which the pictures among the files of a folder are known."""
+"""Suffixes of the files in a folder that count as pictures."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A picture that is to be painted.
+    """One picture to paint.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Job:
     output : pathlib.Path
         The picture that is written.
     options : mapping of str
-        Options of the recipe and of `Recipe.run` that are this picture's own.
+        Options of the recipe and of `Recipe.run` for this picture alone.
     """
 
     content: Path
@@ -77,7 +77,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class _Line:
-    """A content, and what a table says of it beside."""
+    """A content, with the other cells of its line if it comes from a table."""
 
     content: Path
     style: Path | None = None
@@ -93,7 +93,7 @@ def jobs(
     pairs: str = "all",
     name: str = BATCH_NAME,
 ) -> list[Job]:
-    """Return the pictures to paint, for `run`. Nothing is written.
+    """Return the jobs of a batch, for `run`. Nothing is written.
 
     Parameters
     ----------
@@ -101,19 +101,19 @@ def jobs(
         Picture files, folders, and patterns such as ``photos/**/*.jpg``. Or one table in a file
         that ends in .csv, with a line for each picture. Its columns are ``content``; ``style``,
         unless `styles` are given; ``output``, the name of the file to write; and options of the
-        recipe and of `Recipe.run` by their names, such as ``strength``. An empty cell is an option
-        that is not given. Paths are relative to the folder of the table.
+        recipe and of `Recipe.run` by their names, such as ``strength``. An empty cell leaves its
+        option at the default. Paths are relative to the folder of the table.
     styles : path or iterable of path, optional
-        As `contents`, without tables.
+        Like `contents`, but no table.
     folder : path
-        Where the pictures are to be written.
+        The folder to write the pictures to.
     pairs : str
         ``"all"``: every content in every style. ``"lines"``: the first content in the first style,
         the second in the second, and so on.
     name : str
-        Pattern of the names of the files to write. It has the fields ``content`` and ``style``,
-        the names of the files that are read without their suffixes, and ``index``, which counts
-        from 1 and may have a width, as in ``"{index:04d}.jpg"``.
+        Pattern of the names of the files to write. The fields ``content`` and ``style`` are the
+        names of the input files without their suffixes. The field ``index`` counts from 1 and may
+        have a width, as in ``"{index:04d}.jpg"``.
 
     Returns
     -------
@@ -122,13 +122,13 @@ def jobs(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If a picture is missing, a folder has none, the table or the pattern cannot be used, two
-        pictures would be written to one file, or a picture that is read is in `folder`.
+        If a picture is missing, a folder has no pictures, the table or the pattern is invalid, two
+        pictures would be written to one file, or an input picture is in `folder`.
 
     Warns
     -----
     UserWarning
-        If a folder or pattern has files without the suffix of a picture. They are skipped.
+        If a folder or pattern matches files without the suffix of a picture. They are skipped.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def jobs(
                 "the styles are given twice",
                 expected="`styles`, or a column 'style' of the table",
                 received="both",
-                hint="leave one of the two out",
+                hint="leave out one of the two",
                 argument="styles",
             )
     elif styles is None:
@@ -186,15 +186,15 @@ def _lines(contents: PathsLike, folder: Path) -> list[_Line]:
 
 
 def pictures(given: PathsLike, argument: str, folder: Path | None = None) -> list[Path]:
-    """Return the picture files that paths, folders and patterns stand for.
+    """Return the picture files that paths, folders and patterns match.
 
     Parameters
     ----------
     given : path or iterable of path
     argument : str
-        What it was given as.
+        Name of the argument, for errors.
     folder : pathlib.Path, optional
-        Where pictures are to be written: patterns leave out what is in it.
+        The folder to write to. Patterns do not match files in it.
 
     Returns
     -------
@@ -237,7 +237,7 @@ def _expanded(path: Path, argument: str, folder: Path | None) -> list[Path]:
         return [path]
     elif glob.has_magic(str(path)) and not is_address(path):
         found = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]
-        # What a pattern finds in the folder that is written to is of an earlier batch.
+        # A pattern may match results of an earlier batch in the output folder.
         written = folder and os.path.realpath(folder)
         entries = [one for one in found if os.path.realpath(one.parent) != written]
     else:
@@ -268,11 +268,11 @@ def _listed(names: list[str], most: int = 4) -> str:
 
 
 def _read(path: Path) -> Iterator[_Line]:
-    """Yield the lines of a table."""
+    """Yield the lines of a table, or raise an error that names the line."""
     if status(path, argument="contents") is None:
         raise absent(path, f"the table {path}", "a .csv file", "contents")
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin it with a mark
+        text = path.read_text(encoding="utf-8-sig")  # some spreadsheets write a byte order mark
         first = text.partition("\n")[0]
         separator = ";" if first.count(";") > first.count(",") else ","
         rows = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
@@ -297,18 +297,22 @@ def _read(path: Path) -> Iterator[_Line]:
         if len(cells) > len(columns):
             fail(
                 f"line {number} of {path} has too many cells",
-                expected=f"{len(columns)}, one a column",
+                expected=f"{len(columns)}, one per column",
                 received=len(cells),
                 hint='put a cell that has a comma into quotes, as "a, b.jpg"',
                 argument="contents",
             )
         yield _line(path, number, dict(zip(columns, cells, strict=False)), columns)
     if empty:
-        fail(f"the table {path} has no pictures", expected="a line each", argument="contents")
+        fail(
+            f"the table {path} has no pictures",
+            expected="one line per picture",
+            argument="contents",
+        )
 
 
 def _line(table: Path, number: int, cells: dict[str, str], columns: list[str]) -> _Line:
-    """Return a line of a table from the texts of its cells."""
+    """Return a line of a table, parsed from the texts of its cells."""
     pictures: dict[str, Path | None] = {"style": None}
     for column in ("content", "style"):
         if column not in columns:
@@ -332,7 +336,7 @@ def _line(table: Path, number: int, cells: dict[str, str], columns: list[str]) -
 
 
 def _value(table: Path, text: str) -> Any:
-    """Return what the text of a cell stands for: a truth value, a number, a file or itself."""
+    """Return the value of a cell: a bool, a number, the path of a file, or the text itself."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):
@@ -343,7 +347,7 @@ def _value(table: Path, text: str) -> Any:
 
 
 def _check_pattern(name: str) -> None:
-    """Raise an error unless a pattern is a string whose fields are those of `FIELDS`."""
+    """Raise an error unless a pattern is a string that has only fields of `FIELDS`."""
     if not isinstance(name, str):
         raise InputTypeError(
             explain(
@@ -369,14 +373,14 @@ def _check_pattern(name: str) -> None:
 
 
 def _check_apart(lines: list[_Line], folder: Path) -> None:
-    """Raise an error if a picture that is read is in the folder that is written to."""
+    """Raise an error if an input picture is in the output folder."""
     written = os.path.realpath(folder)
     parents = {path.parent for line in lines for path in (line.content, line.style) if path}
     for parent in parents:
         if os.path.realpath(parent) == written:
             fail(
-                f"the pictures of {parent} would be mixed with those that are written",
-                expected="another folder to write to",
+                f"the results would be mixed with the input pictures in {parent}",
+                expected="another output folder",
                 received=str(folder),
                 hint=f"name another folder, such as {folder / 'painted'}",
                 argument="folder",
@@ -384,7 +388,7 @@ def _check_apart(lines: list[_Line], folder: Path) -> None:
 
 
 def _named(lines: list[_Line], folder: Path, name: str) -> list[Job]:
-    """Return the jobs of lines, each with its output."""
+    """Return the jobs of lines, each with the path of its output."""
     found: list[Job] = []
     taken: dict[str, str] = {BATCH_SHEET.casefold(): "the contact sheet"}
     for index, line in enumerate(lines, 1):
@@ -396,8 +400,8 @@ def _named(lines: list[_Line], folder: Path, name: str) -> list[Job]:
         if Path(output).name != output:
             fail(
                 f"{output!r} cannot be the name of an output file",
-                expected="a name without folders",
-                hint="give the folder as `folder`",
+                expected="a file name without a folder",
+                hint="pass the folder as `folder`",
                 argument=argument,
             )
         who = f"{line.content} by {line.style}"
@@ -406,7 +410,7 @@ def _named(lines: list[_Line], folder: Path, name: str) -> list[Job]:
             told = "the column 'output'" if line.name else f"the pattern {name!r}"
             fail(
                 f"{other} and {who} would be written to one file, {output}, by {told}",
-                expected="a name for each",
+                expected="a different name for each picture",
                 hint="set `name` to a pattern with {content}, {style} or {index}",
                 argument=argument,
             )
@@ -416,7 +420,8 @@ def _named(lines: list[_Line], folder: Path, name: str) -> list[Job]:
 
 
 def _files_of(output: Path) -> set[str]:
-    """Return the names of what is written, without case, which some file systems ignore."""
+    """Return the case-folded names of the files that an output consists of."""
+    # Some file systems ignore case.
     names = {output.name.casefold()}
     if output.suffix.lower() != ".png":  # its manifest is beside it
         names.add(output.with_suffix(".json").name.casefold())
@@ -424,7 +429,7 @@ def _files_of(output: Path) -> set[str]:
 
 
 def _check_outputs(jobs: Iterable[Job]) -> None:
-    """Raise `InputError` if a picture would be written over another, or over one that is read."""
+    """Raise `InputError` if an output would overwrite another output or an input."""
     taken: set[str] = set()
     read = {os.path.realpath(path) for job in jobs for path in (job.content, job.style)}
     for job in jobs:
@@ -432,31 +437,38 @@ def _check_outputs(jobs: Iterable[Job]) -> None:
         if names & taken or os.path.realpath(job.output) in read:
             fail(
                 f"{job.output} would be written over another picture",
-                expected="an output of its own for each job",
-                hint="list the contents in one call of `jobs`, or name another output",
+                expected="a different output for each job",
+                hint="list the contents in one call of `jobs`, or choose another output",
                 argument="jobs",
             )
         taken |= names
 
 
 def prepared(jobs: Sequence[Job], bits: int = 8) -> Path:
-    """Make the folder of jobs, unless it is there, and refuse what cannot be written to it.
+    """Create the folder of jobs if necessary, and check that the outputs can be written to it.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
 
     Raises
     ------
     InputError
-        If there are no jobs, they have several folders, a picture would be written over another
-        one, or `bits` does not suit a format.
+        If there are no jobs, they have several folders, an output would overwrite another picture,
+        or a format does not support `bits`.
     FileError
-        If the folder cannot be made or written to, a suffix names no format, or a manifest would
-        overwrite another file.
+        If the folder cannot be created or written to, a suffix is not that of a picture format, or
+        a manifest would overwrite another file.
     """
     outputs = [job.output for job in jobs]
     folders = sorted({output.parent for output in outputs})
     if len(folders) != 1:
         fail(
-            "a batch has no folder to write to" if not folders else "a batch has several folders",
-            expected="one or more jobs with outputs in one folder",
+            "a batch needs jobs"
+            if not folders
+            else "the outputs of a batch are in several folders",
+            expected="one or more jobs, whose outputs are in one folder",
             received=", ".join(map(str, folders)) or "no jobs",
             argument="jobs",
         )

@@ -1,4 +1,4 @@
-"""Many pictures through one recipe: here, or by the workers of a cluster."""
+"""Runs a batch, in this process or on the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -41,34 +41,35 @@ if TYPE_CHECKING:
     from distributed import Client
 
 KEPT = 12
-"""Traces to keep: of two sizes with six levels each, such as of photographs across and upright."""
+"""Number of traces to keep: for two sizes, such as landscape and portrait, of six levels each."""
 
 WIDEST = 6000
-"""Sides of a contact sheet in pixels, about: of many pictures each is smaller."""
+"""Approximate largest side of a contact sheet in pixels."""
 
 PICTURES = frozenset({"initial", "keep", "mask", "style_mask", "subject"})
-"""Options that may suit one picture and not another."""
+"""Options whose errors may concern one picture only."""
 
 COLUMNS = 8
-"""Most styles that have a column each on a contact sheet."""
+"""Largest number of styles that get one column each on a contact sheet."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What became of a batch.
+    """The outcome of a batch.
 
     Attributes
     ----------
     folder : pathlib.Path
-        It has the pictures, the table ``batch.csv`` and the contact sheet ``sheet.jpg``.
+        The folder with the pictures, the table ``batch.csv`` and the contact sheet ``sheet.jpg``.
     rows : list of Row
-        One for each picture that was painted, was found finished, or failed, in the jobs' order.
+        One for each picture that was painted, was already finished, or failed, in the order of the
+        jobs.
     planned : int
         Number of jobs.
     found : int
-        Pictures that were finished before.
+        Number of pictures that were already finished.
     interrupted : bool
-        Whether it was cut off; the same call goes on.
+        Whether the batch was interrupted. The same call continues it.
     """
 
     folder: Path
@@ -105,59 +106,60 @@ def run(
 ) -> Batch:
     """Paint many pictures, one after the other, and write each when it is finished.
 
-    Started again, pictures that were painted from the same files with the same options are left as
-    they are, and one that was broken off goes on from its checkpoint, with the same result. A
-    picture that fails is told in its row, and the others go on.
+    If it is called again, finished pictures are kept if their files and options are the same, and
+    the picture that was interrupted continues from its checkpoint, with the same result. If a
+    picture fails, its row has the reason and the batch continues.
 
     Parameters
     ----------
     jobs : iterable of Job
-        What is painted; see `stylekit.batch.jobs`. All outputs are in one folder, which is made if
-        it is not there, and gets the table ``batch.csv`` with a row a picture. Rows of other
-        pictures in an earlier table are kept.
+        The pictures to paint; see `stylekit.batch.jobs`. All outputs must be in one folder. It is
+        created if necessary, and also receives the table ``batch.csv``. Rows of other pictures in
+        an earlier table are kept.
     recipe : callable
-        From a content and a style, which are paths, and options to a `Recipe`: one of
-        `stylekit.recipes` or `stylekit.recipes.presets`, or your own. Default: `recipes.basic`.
+        A function ``(content, style, **options) -> Recipe``, such as one of `stylekit.recipes` or
+        `stylekit.recipes.presets`. Content and style are paths. If `tile` is given and the function
+        has a parameter ``size``, the content is an array whose sides suit it, and the size None.
+        Default: `recipes.basic`.
     checkpoint_every : int
-        Steps between the writings of a run's state, at least 1.
+        Steps between writes of a run's state, at least 1.
     bits : int
         8, or 16 for TIFF.
     metadata : bool
-        Whether each picture takes over its content's alpha channel and EXIF data.
+        Whether each picture gets its content's alpha channel and EXIF data.
     sheet : bool
         Whether a contact sheet of all finished pictures, ``sheet.jpg``, is written at the end.
     on_picture : callable, optional
-        Given the row of each picture that was painted or failed.
+        Called with the row of each picture that was painted or failed.
     progress : bool
-        Whether a bar is shown.
+        Whether a progress bar is shown.
     client : distributed.Client, optional
-        Of a Dask cluster, whose workers paint, each one picture at a time. They see the files under
-        the same paths, and have one thread each. Callbacks see the steps in the workers. Default:
-        this process paints.
+        Client of a Dask cluster whose workers paint one picture at a time each. The workers need
+        the files under the same paths, and one thread each. Callbacks run in the workers. Default:
+        paint in this process.
     **options
         Options of the recipe and of `Recipe.run` for all pictures, such as size, strength, steps
-        and extractor. A job's own options go before.
+        and extractor. The options of a job take precedence.
 
     Returns
     -------
     Batch
-        Also when it is interrupted (Ctrl-C, the notebook's stop button).
+        Also if the batch is interrupted (Ctrl-C, the notebook's stop button).
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an option is unknown, the first picture's run refuses an option that all have in common,
-        or the folder cannot be written to or is in use by another batch.
+        If an option is unknown, the first picture shows that a shared option is invalid, or the
+        folder cannot be written to or is in use by another batch.
     SetupError
-        If a worker of the cluster cannot take part: its stylekit is another version, it does not
-        see the folder, or it has several threads.
+        If a worker of the cluster has another version of stylekit, does not see the folder, or has
+        several threads.
 
     Notes
     -----
-    The network is loaded once. Runs of one picture size share a trace (`Reuse`), whatever their
-    content, their style and their strength are. Hashes of the files, and all options, are in the
-    manifest of each picture under ``"batch"``; what cannot be compared is code, such as your own
-    loss.
+    The network is loaded once. Runs of one picture size share a trace (`Reuse`), also with other
+    contents, styles and strengths. The manifest of each picture has the hashes of the files and all
+    options under ``"batch"``. Changes of code, such as of your own loss, are not detected.
 
     Examples
     --------
@@ -217,14 +219,14 @@ def run(
 def _painted(
     jobs: dict[int, Job], work: Work, callbacks: list[Callback], bar: _Progress
 ) -> Generator[tuple[int, Row]]:
-    """Paint jobs in this process; yield each one's number and row."""
+    """Paint jobs in this process; yield each job's number and row."""
     for index, job in jobs.items():
         bar.begin(job)
         yield index, paint(job, work, [bar, *callbacks])
 
 
 def _refuse(row: Row, shared: set[str], rows: Iterable[Row | None]) -> None:
-    """Raise `InputError` if an option that all have in common is refused before any is painted."""
+    """Raise `InputError` if a shared option is invalid and no picture has been painted yet."""
     first = not any(other and not other.error for other in rows)
     if first and row.argument in shared - PICTURES - row.job.options.keys():
         raise InputError(row.error, argument=row.argument)
@@ -236,7 +238,7 @@ def _checked(jobs: Iterable[Job]) -> list[Job]:
         if not isinstance(job, Job):
             raise InputTypeError(
                 explain(
-                    "`jobs` holds something else than a Job",
+                    "`jobs` must be an iterable of Job",
                     expected="what stylekit.batch.jobs returns",
                     received=type(job).__name__,
                 ),
@@ -248,9 +250,9 @@ def _checked(jobs: Iterable[Job]) -> list[Job]:
 def _check_names(
     jobs: list[Job], recipe: Callable[..., Recipe], options: Iterable[str]
 ) -> list[str]:
-    """Return the names of all options of a recipe and of its run.
+    """Return the names of all options of a recipe and of `Recipe.run`.
 
-    Raise an error if an option of all pictures, or of one, has another.
+    Raise an error if the recipe cannot be used, or an option has another name.
     """
     own = list(inspect.signature(recipe).parameters.values()) if callable(recipe) else []
     kinds = {one.kind for one in own}
@@ -271,13 +273,13 @@ def _check_names(
             ),
             argument="recipe",
         )
-    if inspect.Parameter.VAR_KEYWORD in kinds:  # the recipe itself refuses others
+    if inspect.Parameter.VAR_KEYWORD in kinds:  # the recipe itself checks the names
         known += {*options, *of_jobs} - RUN
     check_options("the batch", options, known)
     for name in of_jobs:
         if name not in known or name in SHARED:
             fail(
-                f"the jobs have an option, or their table a column, of an unknown name {name!r}",
+                f"an option of the jobs, or a column of their table, has the unknown name {name!r}",
                 expected=f"an option of {name_of(recipe)} or of Recipe.run",
                 hint=did_you_mean(name, set(known) - SHARED),
                 argument="jobs",
@@ -287,30 +289,32 @@ def _check_names(
 
 @contextlib.contextmanager
 def alone(hidden: Path, lock: str, owner: str, argument: str = "folder") -> Iterator[None]:
-    """Keep others out of what is written; in the end, remove what has nothing in it.
+    """Hold a lock in a hidden folder, and remove the folder in the end if it is empty.
+
+    The lock ends with its process, however that ends.
 
     Parameters
     ----------
     hidden : pathlib.Path
-        A folder for what is not finished, which is made.
+        A folder for unfinished files, which is created.
     lock : str
-        Name of a file in it.
+        Name of the file in it that is locked.
     owner : str
-        What the error says, such as "the folder a is in use by another batch".
+        Message of the error, such as "the folder a is in use by another batch".
     argument : str
-        What named the place that is written to.
+        Name of the argument that names the output.
 
     Raises
     ------
     FileError
-        If another process, or run of this one, has the lock, or the folder cannot be made.
+        If the lock is held by another process or another call, or the folder cannot be created.
     """
     with contextlib.ExitStack() as held:
         try:
             hidden.mkdir(exist_ok=True)
             held.enter_context(locked(hidden / lock))
         except BlockingIOError as error:
-            hint = "wait until that has ended, or write to another place"
+            hint = "wait until it has ended, or write to another place"
             raise FileError(explain(owner, hint=hint), argument=argument) from error
         except OSError as error:
             raise unwritable(f"the folder {hidden}", hidden, error, argument) from error
@@ -324,7 +328,7 @@ def alone(hidden: Path, lock: str, owner: str, argument: str = "folder") -> Iter
 
 
 def _write_sheet(path: Path, jobs: list[Job]) -> None:
-    """Write a contact sheet of the pictures of jobs; a row has a content's, if it can."""
+    """Write a contact sheet of the pictures of jobs, with one row per content if possible."""
     if not jobs:
         return
     styles = list(dict.fromkeys(job.style for job in jobs))
@@ -338,30 +342,30 @@ def _write_sheet(path: Path, jobs: list[Job]) -> None:
         pictures = [read_image(job.output, size) for job in jobs]
         names = [job.output.stem for job in jobs]
         write_image(path, contact_sheet(pictures, names, columns, size=size))
-    except StylekitError as error:  # the pictures are there all the same
+    except StylekitError as error:  # the pictures themselves are written
         warnings.warn(f"The contact sheet was not written: {error}", stacklevel=3)
 
 
 class _Progress(Callback):
-    """A bar over pictures, and what is being painted beside it."""
+    """A progress bar over pictures that shows the step of the current one."""
 
     def __init__(self, total: int, found: int, shown: bool) -> None:
-        bar = {"unit": "picture", "disable": not shown, "miniters": 0}  # it moves between pictures
+        bar = {"unit": "picture", "disable": not shown, "miniters": 0}  # redraw at every step
         self._bar = tqdm(total=total, initial=found, **bar)
         self._name = ""
 
     def begin(self, job: Job) -> None:
-        """Tell of a picture that begins."""
+        """Show the picture that begins."""
         self._name = job.output.name
         self._bar.set_postfix_str(self._name)
 
     def __call__(self, step: Step) -> None:
-        """Tell of a step."""
+        """Show a step."""
         self._bar.set_postfix_str(f"{self._name}, step {step.index} of {step.steps}", refresh=False)
         self._bar.update(0)
 
     def end(self) -> None:
-        """Tell of a picture that is written, or has failed."""
+        """Count a picture that was written or has failed."""
         self._bar.update()
 
     def __enter__(self) -> _Progress:

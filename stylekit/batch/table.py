@@ -1,4 +1,4 @@
-"""The table of a batch: a row a picture, and whole at any time."""
+"""The table of a batch, with one row per picture."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ LAST = "error"
 
 
 class Table:
-    """Writes rows to a file, which takes the place of the last one when it is complete.
+    """Writes rows to a CSV file. Each version replaces the last one at once, when it is complete.
 
     Parameters
     ----------
     path : pathlib.Path
-        Rows of pictures that an earlier batch wrote there are kept, first.
+        The file. Rows that an earlier batch wrote for other pictures are kept, and come first.
     outputs : iterable of str
-        Names of the pictures of this batch, which take the place of earlier ones.
+        Names of the pictures of this batch, whose earlier rows are dropped.
 
     Raises
     ------
     FileError
-        If there is a file that is no table of a batch, or it cannot be read.
+        If the file exists and is not the table of a batch, or cannot be read.
     """
 
     def __init__(self, path: Path, outputs: Iterable[str]) -> None:
@@ -37,9 +37,9 @@ class Table:
         self._before = [cells for cells in _read(path) if cells["output"] not in own]
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Write the rows so far; raise `FileError` if that fails."""
+        """Write the table with the rows so far, or raise `FileError`."""
         every = [*self._before, *(row.cells for row in rows)]
-        # Pictures by other methods have other losses.
+        # The losses differ between methods.
         names = dict.fromkeys(name for cells in every for name in cells)
         losses = [name for name in names if name not in (*FIRST, LAST)]
         text = io.StringIO()
@@ -66,7 +66,7 @@ def _read(path: Path) -> list[dict[str, str]]:
             f"{path} would be overwritten by the table of the batch",
             expected="no such file, or the table of an earlier batch",
             received=f"{received:.80}",
-            hint="move it, or choose another folder",
+            hint="move that file, or choose another folder",
         ),
         argument="folder",
     )

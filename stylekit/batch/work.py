@@ -1,4 +1,4 @@
-"""One picture of a batch: a description in, a row of the table out."""
+"""Paints one picture of a batch from its description, and returns its row of the table."""
 
 from __future__ import annotations
 
@@ -30,35 +30,36 @@ from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import as_parameters
 
 HIDDEN = ".stylekit"
-"""Folder, in that of a batch, with the checkpoints of pictures that are not finished."""
+"""Name of the folder in that of a batch that has the checkpoints of unfinished pictures."""
 
 LOCK = "batch.lock"
-"""File in the hidden folder that is there while a batch runs."""
+"""Name of the file in the hidden folder that is locked while a batch runs."""
 
 SHARED = frozenset({"callbacks", "checkpoint", "extractor", "plan"})
-"""Options of `Recipe.run` that all pictures have in common."""
+"""Options of `Recipe.run` that cannot differ between pictures."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What the pictures of a batch have in common; it can be pickled.
+    """The recipe and the options that the pictures of a batch share. It can be pickled.
 
     Attributes
     ----------
     recipe : callable
-        From a content and a style, both paths, and options to a `Recipe`.
+        A function ``(content, style, **options) -> Recipe``. Content and style are paths; the
+        content of a picture that tiles is an array.
     extractor : FeatureExtractor or None
-        None: the recipe's own.
+        None uses that of the recipe.
     plan : Plan
-        A `Reuse`, so that pictures of one size are traced once.
+        A `Reuse`, so that pictures of one size share a trace.
     options : mapping of str
         Options of the recipe and of `Recipe.run`.
     every : int
-        Steps between the writings of a checkpoint.
+        Steps between writes of a checkpoint.
     bits : int
         See `Result.save`.
     metadata : bool
-        Whether a picture takes over its content's alpha channel and EXIF data.
+        Whether a picture gets its content's alpha channel and EXIF data.
     """
 
     recipe: Callable[..., Recipe]
@@ -76,9 +77,9 @@ class Work:
     )
 
     def made_from(self, job: Job) -> dict[str, Any]:
-        """Return what a picture is made from, by hashes: as JSON has it.
+        """Return a description of all inputs of a picture, which can be stored as JSON.
 
-        Files count by their content, not by their name or time.
+        Files are represented by hashes of their content, not by their names or times.
         """
         given = {**self.options, **job.options}
         for name, checked in (("optimizer", as_optimizer), ("parameters", as_parameters)):
@@ -100,7 +101,7 @@ class Work:
         }
 
     def weights(self, layers: Iterable[str]) -> str:
-        """Return the hash of the network's weights down to some layers; "" for a recipe's own."""
+        """Return the hash of the network's weights up to some layers; "" for a recipe's network."""
         layers = tuple(layers)
         if self.extractor is None or not layers:
             return ""
@@ -110,11 +111,14 @@ class Work:
         return self._hashes[layers]
 
     def network(self, own: FeatureExtractor | None) -> FeatureExtractor:
-        """Return the network of a recipe that brings its own, or none: loaded once for all."""
+        """Return the network to use for a recipe that has a network `own`, or None.
+
+        Equal networks of several recipes are loaded once.
+        """
         if self.extractor is not None:
             return self.extractor
         own = VGG19() if own is None else own
-        # Of these, and of no class derived from them, equal settings are equal networks.
+        # Equal settings mean equal networks for these classes, but not for subclasses.
         if isinstance(own, VGG19 | CompactVGG) and type(own) in (VGG19, CompactVGG):
             return self._networks.setdefault((repr(own), own.weights), own)
         return own
@@ -122,20 +126,20 @@ class Work:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What became of a picture; it can be pickled.
+    """The outcome of one picture. It can be pickled.
 
     Attributes
     ----------
     job : Job
     seconds : float or None
-        That it took, before it was broken off, too.
+        Time that the run took, also before it was interrupted.
     steps : int or None
     losses : dict of str to float
-        Of the last step: terms unweighted, ``total`` weighted.
+        Losses of the last step: terms unweighted, ``total`` weighted.
     error : str
-        Why it failed; "" if it did not.
+        Why the picture failed; "" if it did not.
     argument : str or None
-        The argument that caused the error; see `StylekitError`.
+        Name of the argument that caused the error; see `StylekitError`.
     """
 
     job: Job
@@ -160,11 +164,12 @@ class Row:
 
 
 def paint(job: Job, work: Work, callbacks: Iterable[Callback | Callable[[Step], Any]] = ()) -> Row:
-    """Paint a picture and write it; go on from its checkpoint, if there is one.
+    """Paint a picture, write it, and return its row.
 
-    Whatever fails, also in the user's own code, is told in the row. Nothing but the arguments, the
-    files that they name, and the checkpoints in ``.stylekit`` beside the output is read and
-    written, so that jobs may be painted by several processes.
+    A run that was interrupted continues from its checkpoint. An error, also one in the user's own
+    code, is reported in the row. The function depends only on its arguments, the files that they
+    name, and the checkpoints in ``.stylekit`` beside the output, so that several processes can
+    paint jobs of one batch.
 
     Parameters
     ----------
@@ -176,24 +181,24 @@ def paint(job: Job, work: Work, callbacks: Iterable[Callback | Callable[[Step], 
     Raises
     ------
     KeyboardInterrupt
-        If the run is interrupted. The checkpoint has what was computed.
+        If the run is interrupted. The checkpoint holds its state.
     """
     try:
         return _painted(job, work, callbacks)
     except StylekitError as error:
-        notes = getattr(error, "__notes__", ())  # in whose code it was raised
+        notes = getattr(error, "__notes__", ())  # which plug-in raised it
         text = " ".join([str(error), *(f"Raised {note}." for note in notes)])
         return Row(job, error=_one_line(text), argument=error.argument)
-    except Exception as error:  # whatever the user's own code raises
+    except Exception as error:  # from the user's own code
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
         return Row(job, error=_one_line(text))
 
 
 def finished(job: Job, work: Work) -> Row | None:
-    """Return the row of a picture that has been painted from the same files and options, or None.
+    """Return the row of a picture that was painted from the same files and options, or None.
 
-    The picture has to be whole, and its manifest, in it or beside it, has to say so.
+    The picture must be complete, and its manifest, in the file or beside it, must match.
     """
     held = _manifest(job.output)
     try:
@@ -201,7 +206,7 @@ def finished(job: Job, work: Work) -> Row | None:
         same = about["made_from"] == work.made_from(job)
         same = same and about["weights"] == work.weights(about["layers"])
         return Row(job, held["seconds"], held["steps"], about["losses"]) if same else None
-    except (KeyError, TypeError, StylekitError):  # another manifest, or a file that is gone
+    except (KeyError, TypeError, StylekitError):  # not a manifest of a batch, or a missing file
         return None
 
 
@@ -227,7 +232,7 @@ def _painted(job: Job, work: Work, callbacks) -> Row:
         )
     name = _digest([json.dumps(made_from).encode()])
     own = job.output.parent / HIDDEN / job.output.name
-    # Kept until the picture is written.
+    # `keep`: until the picture is written.
     checkpoint = Checkpoint(own / name, work.every, keep=True)
     how |= {"extractor": work.network(made.extractor), "plan": work.plan}
     try:
@@ -235,7 +240,7 @@ def _painted(job: Job, work: Work, callbacks) -> Row:
     except InputError as error:
         if error.argument != "checkpoint":
             raise
-        shutil.rmtree(own)  # its state is of other weights, or of another version of a loss
+        shutil.rmtree(own)  # the state is from other weights, or another version of a loss
         result = made.run(callbacks=callbacks, checkpoint=checkpoint, **how)
     if result.stopped_by == "interrupted":
         raise KeyboardInterrupt
@@ -246,24 +251,24 @@ def _painted(job: Job, work: Work, callbacks) -> Row:
     manifest = result.manifest | {"batch": about | {"losses": losses}}
     like = job.content if work.metadata else None
     dataclasses.replace(result, manifest=manifest).save(job.output, like=like, bits=work.bits)
-    shutil.rmtree(own)  # with those of other options, which it takes the place of
+    shutil.rmtree(own)  # also checkpoints of other options
     return Row(job, result.seconds, result.steps, losses)
 
 
 def _manifest(path: Path) -> Any:
-    """Return the manifest of a picture that is whole, or None."""
+    """Return the manifest of a picture, or None if the picture is missing or damaged."""
     try:
         read_image(path)
         if path.suffix.lower() != ".png":
             return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         with Image.open(path) as image:
             return json.loads(image.info["stylekit"])
-    except Exception:  # damaged files fail in many ways: the picture is painted again
+    except Exception:  # a damaged file, which can raise anything: the picture is painted again
         return None
 
 
 def _plain(value: Any, name: str) -> Any:
-    """Return an option as JSON has it, so that equal ones are equal in another process, too."""
+    """Return a description of an option for JSON, which is the same in every process."""
     if isinstance(value, str | os.PathLike):
         return {"file": _of_file(value, name)} if os.path.isfile(value) else str(value)
     if value is None or isinstance(value, bool | int | float):
@@ -275,7 +280,7 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, np.ndarray | Image.Image):
         array = np.asarray(value)
         return [list(array.shape), str(array.dtype), _digest([array.tobytes()])]
-    if isinstance(value, Start):  # its repr does not tell one picture from another
+    if isinstance(value, Start):  # its repr does not show which picture it holds
         return [_unaddressed(type(value)), _plain(vars(value), name)]
     if hasattr(value, "get_config") and not isinstance(value, type):
         return [_unaddressed(type(value)), _plain(value.get_config(), name)]
@@ -283,9 +288,9 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _unaddressed(value: Any) -> str:
-    """Return what an object calls itself, without what is another in each process."""
+    """Return the repr of an object without the parts that differ between processes."""
     text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-    return re.sub(r"_\d+(?=')", "", text)  # Keras counts the models of a kind
+    return re.sub(r"_\d+(?=')", "", text)  # Keras numbers models of one class
 
 
 def _of_file(path: str | os.PathLike[str], argument: str) -> str:

@@ -302,7 +302,7 @@ def test_an_option_of_all_is_refused_at_once(todo, network, options, argument, m
 def test_an_option_of_one_has_a_name_that_is_known(todo, run, name):
     todo[1] = dataclasses.replace(todo[1], options={name: 1})
     with pytest.raises(
-        sk.InputError, match=f"or their table a column.*'{name}'.*of basic"
+        sk.InputError, match=f"or a column of their table.*'{name}'.*of basic"
     ) as raised:
         run(todo)
     assert raised.value.argument == "jobs"
@@ -361,7 +361,7 @@ def test_a_network_that_cannot_be_had_is_told_at_once(todo, monkeypatch):
 
 
 def test_what_is_no_job(run):
-    with pytest.raises(sk.InputTypeError, match=r"something else than a Job.*received str"):
+    with pytest.raises(sk.InputTypeError, match=r"must be an iterable of Job.*received str"):
         run(["photos/cat.jpg"])
 
 

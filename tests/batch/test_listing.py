@@ -99,9 +99,9 @@ ROW = "photos/cat.jpg,styles/rocket.png"
         ((3, "styles"), "contents", "expected a path, or a list of paths, received int"),
         (("photos", [3]), "styles", "`styles` is not a path"),
         (("photos",), "styles", "At least one style is required"),
-        (("photos", "styles", "photos"), "folder", "photos would be mixed with those"),
-        (("photos", "styles", "styles/../photos"), "folder", "photos would be mixed with"),
-        (("photos", "styles", "styles"), "folder", "styles would be mixed with those"),
+        (("photos", "styles", "photos"), "folder", "would be mixed with .* in photos"),
+        (("photos", "styles", "styles/../photos"), "folder", "would be mixed with .* in photos"),
+        (("photos", "styles", "styles"), "folder", "would be mixed with .* in styles"),
         (("gone.csv", "styles"), "contents", "the table gone.csv does not exist"),
         (("todo.csv", "styles"), "styles", "the styles are given twice"),
         (("a/b/c", "styles"), "contents", "does not exist either"),
@@ -131,7 +131,7 @@ def test_pictures_that_are_not_there(folder, arguments, argument, message):
         ("{content.parent}.png", "an unknown field 'content.parent'"),
         ("{content:d}.png", "cannot be read"),
         ("{content.png", "cannot be read"),
-        ("a/{index}.png", "expected a name without folders. Give the folder as `folder`"),
+        ("a/{index}.png", "expected a file name without a folder. Pass the folder as `folder`"),
         (3, "`name` must be a string"),
     ],
 )
@@ -168,7 +168,7 @@ def test_names_that_a_file_system_may_take_for_one(folder):
         (f"contents,style\n{ROW}", "Did you mean content"),
         (f"content,content\n{ROW}", "each name once"),
         (f"content,style,\n{ROW},1", "does not name its columns"),
-        ("content,style\n\n,\n", "has no pictures: expected a line each"),
+        ("content,style\n\n,\n", "has no pictures: expected one line per picture"),
         (
             f"content,style\n{ROW},1",
             "line 2 of todo.csv has too many cells: expected 2.*ed 3",
@@ -177,7 +177,7 @@ def test_names_that_a_file_system_may_take_for_one(folder):
         ("content,style\n,styles/rocket.png", "line 2 of todo.csv has no content"),
         (f"content,style\n{ROW[:-1]}", "rocket.pn, the style in line 2 of todo.csv, does not exis"),
         (f'content,style\n"{ROW}', "todo.csv cannot be read"),
-        (f"content,style,output\n{ROW},a/b.png", "a name without folders"),
+        (f"content,style,output\n{ROW},a/b.png", "a file name without a folder"),
     ],
 )
 def test_a_table_that_cannot_be_read(folder, text, message):
@@ -200,7 +200,7 @@ def job(output):
 @pytest.mark.parametrize(
     ("outputs", "bits", "argument", "message"),
     [
-        ([], 8, "jobs", "no folder to write to"),
+        ([], 8, "jobs", "a batch needs jobs"),
         (["a/x.png", "b/x.png"], 8, "jobs", "several folders.*received a, b"),
         (["a/b/x.png"], 8, "folder", "the folder a.b cannot be created"),
         (["photos/cat.jpg/x.png"], 8, "folder", "cannot be created"),

@@ -157,10 +157,13 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch)
         (("photos", "cofee.png"), "STYLE: cofee.png does not exist"),
         (("photos", "texts/a.png"), "texts/a.png is not a picture that can be read"),
         (("photos",), "STYLE: At least one style is required"),
-        (("photos", "photos/cat.png", "-o", "photos"), "--out: the pictures of photos would be mi"),
+        (
+            ("photos", "photos/cat.png", "-o", "photos"),
+            "--out: the results would be mixed with the",
+        ),
         (
             ("photos", "coffee.png", "-o", "no/where"),
-            "the folder no/where cannot be created",
+            "--out: the folder no/where cannot be created",
         ),
         (("photos", "coffee.png", "rocket.png", "--pairs", "lines", "empty"), "empty has no"),
         (("photos", "coffee.png", "--pairs", "lines"), "Set --pairs to all for every content"),
@@ -194,7 +197,7 @@ def test_a_column_that_is_no_option(batch):
     Path("jobs.csv").write_text("content,style,strenght\nphotos/cat.png,coffee.png,0.3\n")
     done = batch("jobs.csv")
     assert done.exit_code == 2
-    message = "CONTENTS: the jobs have an option, or their table a column, of an unknown name"
+    message = "CONTENTS: an option of the jobs, or a column of their table, has the unknown name"
     assert f"{message} 'strenght'" in done.output
     assert "Did you mean strength" in done.output
 

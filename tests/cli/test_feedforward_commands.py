@@ -108,7 +108,7 @@ def test_what_is_unfit_is_one_sentence_before_tensorflow_loads(
         (("starry.jpg", "-o", "out.jgp"), "--out: out.jgp has a suffix"),
         (("starry.jpg", "-o", "starry.jpg"), "the picture would be lost"),
         (("empty", "-o", "out"), "PHOTO: empty has no pictures"),
-        (("photos", "-o", "photos"), "--out: the pictures of photos would be mixed"),
+        (("photos", "-o", "photos"), "--out: the results would be mixed"),
         (("photos", "-o", "out", "--name", "a.png"), "--name"),
     ],
 )

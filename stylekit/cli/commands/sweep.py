@@ -92,7 +92,7 @@ def sweep(
     dask: declared.Dask = None,
     progress: declared.Progress = True,
 ) -> None:
-    """Paint CONTENT in small with many settings, to compare them.
+    """Compare many settings on small versions of CONTENT.
 
     Every combination of the values is painted. OUT receives a contact sheet, a plot of style
     against content with the best trade-offs marked, a table, and the pictures.
