@@ -402,7 +402,7 @@ class TestCheckpoint:
         transfer(*line, "--progress")
         done = transfer(*line, "--strength", 0.9)
         assert done.exit_code == 2
-        assert "another run's" in done.output
+        assert "belongs to another run" in done.output
         assert "weight" in done.output
 
     def test_every_no_step_is_refused(self, transfer):

@@ -1,4 +1,4 @@
-"""How a recipe keeps the content's colours: in its styles before a run, or in its image after."""
+"""How a recipe keeps the content's colours: in the styles before a run, or in the image after."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WAYS = ("luminance", "palette", *BEFORE)
 
 
 class Source(NamedTuple):
-    """A style whose colours a result is to have: where they are counted, and how much."""
+    """A style whose colours a result is to have: picture, mask of the pixels used, and weight."""
 
     picture: np.ndarray
     mask: np.ndarray | None = None
@@ -39,21 +39,22 @@ def prepared(
     style_mask: np.ndarray | None = None,
     mask: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return a style picture as a run is to see it: in the photo's colours, if it is so kept.
+    """Return a style picture in the photo's colours, if `keep_colors` changes it before the run.
 
     Parameters
     ----------
     style : ndarray [h, w, 3]
     photo : ndarray [H, W, 3]
     keep_colors : str or None
-        See `stylize`.
+        See `recipes.basic`.
     style_mask, mask : ndarray [h, w] and [H, W], optional
-        Where the style is taken, and where it goes: there the colours are counted.
+        Where the style is taken and where it is applied, in [0, 1]. Only these pixels count in the
+        statistics of the colours.
 
     Raises
     ------
     InputError
-        If there is no such way.
+        If `keep_colors` is unknown.
     """
     if keep_colors is not None:
         choice(keep_colors, "keep_colors", WAYS)
@@ -68,11 +69,11 @@ def finished(
     update_mask: np.ndarray | None = None,
     sources: Sequence[Source] = (),
 ) -> Result:
-    """Return a run's result, or what it has come to, as the recipe gives it.
+    """Return a result whose images have their colours changed as `keep_colors` says.
 
-    Its images get the photo's colours, or their arrangement in the palette of the sources, if they
-    are to be kept so. What the mask protects stays as it is, bit for bit. Without a source that
-    counts nothing was painted, and the palette stays as it is, too.
+    The images get the photo's colours, or the photo's arrangement of colours in the palette of the
+    sources. Pixels outside `update_mask` stay bit-identical. If no source has a weight, nothing was
+    painted, and ``"palette"`` changes nothing.
     """
     if keep_colors is None:
         return result
@@ -90,7 +91,7 @@ def finished(
             images[name] = palette_colors(
                 painted, content, pictures, weights=weights, style_masks=masks, mask=update_mask
             )
-            if update_mask is not None:  # by its share: at a soft edge the new colours fade in
+            if update_mask is not None:  # the new colours fade in at soft edges
                 change = update_mask[..., None] * (images[name] - painted)
                 images[name] = np.clip(painted + change, 0, 1)
     manifest = result.manifest | {"keep_colors": keep_colors}

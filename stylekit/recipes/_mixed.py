@@ -1,4 +1,4 @@
-"""A run whose last steps are another network's."""
+"""A run whose last steps use another network."""
 
 from __future__ import annotations
 
@@ -24,24 +24,26 @@ def run_mixed(
     callbacks: Iterable = (),
     checkpoint=None,
 ) -> Result:
-    """Run one transfer, and from its image another, as if they were one run.
+    """Run one transfer, then another from its image, and return one result.
 
     Parameters
     ----------
     first : StyleTransfer
     last : (StyleTransfer, int), optional
-        And its steps, in [0, steps], at the full size; the rest are the first's. Where the pyramid
-        has further rounds, they are one more.
+        The second transfer and its number of steps, in [0, steps], at the full size. The first
+        takes the other steps. If the pyramid has rounds at the full size, the second transfer is
+        one more round.
     start, update_mask, pyramid, callbacks, checkpoint
         See `StyleTransfer.run`.
     steps : int
-        Of both together.
+        Steps of both together.
 
     Returns
     -------
     Result
-        Its losses and steps are those of both, in order; a row's names are its own network's
-        terms. The manifest is the last run's, with the first's under "before".
+        The losses and steps of both, in order. The names in each row of losses are those of the
+        transfer that took the step. The manifest is that of the second run, with that of the first
+        under "before".
     """
     if last is None or not last[1]:
         return first.run(
@@ -53,7 +55,7 @@ def run_mixed(
             checkpoint=checkpoint,
         )
     transfer, taken = last
-    # Weights, sizes or masks unfit for the last network are told before the first has worked.
+    # Raise before the first run if weights, sizes or masks do not suit the second network.
     transfer.prepare(start)
     callbacks = as_callbacks(callbacks)
     before = steps - taken
@@ -63,13 +65,13 @@ def run_mixed(
         held.callback(close, callbacks)
         if whole is not None:
             held.enter_context(whole.locked())
-        # The image after the first's last step is step 0 of the other, seen by its losses.
+        # The image after the last step of the first is step 0 of the second, with its losses.
         parts = [_Part(one, steps, ends=before) for one in callbacks]
         options = {"update_mask": update_mask, "callbacks": parts, "checkpoint": files[0]}
         laid = first.run(start, before, pyramid=pyramid, **options)
         if laid.stopped_by != "steps":
             return laid
-        # A first level without steps makes the other a further round.
+        # A first level of no steps makes the second transfer start as another round at full size.
         again = pyramid is not None and pyramid.sizes[-2:] == pyramid.sizes[-1:] * 2
         pyramid = Pyramid(pyramid.sizes[-2:], [0, 1]) if again else None
         level = len(laid.manifest["levels"]) - again
@@ -77,7 +79,7 @@ def run_mixed(
         options |= {"callbacks": parts, "checkpoint": files[1], "pyramid": pyramid}
         try:
             done = transfer.run(laid.image, taken, **options)
-        except KeyboardInterrupt:  # before its first step
+        except KeyboardInterrupt:  # before the first step of the second
             return dataclasses.replace(laid, stopped_by="interrupted")
         except TransferError as error:
             error.result = _joined(laid, error.result, level)
@@ -88,7 +90,10 @@ def run_mixed(
 
 
 class _Part(Callback):
-    """A callback that is shown a part of a run as steps of the whole, and not closed with it."""
+    """A callback that sees the steps of one of two runs as steps of the whole.
+
+    Closing it does not close the callback that it wraps.
+    """
 
     def __init__(self, callback, steps, index=0, level=0, seconds=0.0, ends=math.inf) -> None:
         self._callback, self._steps, self._ends = callback, steps, ends
@@ -101,7 +106,7 @@ class _Part(Callback):
         return self._callback(self._whole(step))
 
     def resume(self, steps):
-        """Show the steps of the part that were taken before the run was resumed."""
+        """Pass on the steps of this run that were taken before it was resumed."""
         shown = [self._whole(step) for step in steps if step.index != self._ends]
         return bool(shown) and self._callback.resume(shown)
 

@@ -1,4 +1,4 @@
-"""What the recipes of a content and styles share."""
+"""Common parts of the recipes that have a content and styles."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ from stylekit.recipes.recipe import RUN, Factor, Recipe
 from stylekit.transfer import Result
 
 CHROMA = 2.0
-"""Weight of the chroma's total variation, relative to that of the colours. It takes the noise out
-of dark and flat parts, and purple fringes beside thin lines, and leaves light and dark strokes."""
+"""Weight of the total variation of the chroma, relative to that of the colours. It removes colour
+noise from dark and flat areas and purple fringes beside thin lines, and keeps light and dark
+strokes."""
 
 SMALL_STYLE = 300
-"""Longer side, in pixels, below which quality falls: in 30,000 ratings (Kitov) results got 5.2 of
-10 where the style was shown at 150 pixels, 6.0 at 300 and 6.1 at 500."""
+"""Longer side of a style picture, in pixels, below which quality falls. In 30,000 ratings (Kitov)
+results scored 5.2 of 10 with the style at 150 pixels, 6.0 at 300 and 6.1 at 500."""
 
 
 OPTIONS = ("strength", "style_loss", "style_layers", "content_layers", "variation")
-"""Names of the options of `basic` that the recipes for several places pass on to `paint`."""
+"""Names of the options of `basic` that other recipes pass on to `paint`."""
 
 
 def check_passed(
     recipe: Callable[..., Recipe], options: Mapping[str, Any], passed: Iterable[str] = OPTIONS
 ) -> None:
-    """Raise `InputTypeError` if a recipe's ``**options`` have a name that it does not pass on."""
+    """Raise `InputTypeError` if the ``**options`` of a recipe have a name that it cannot use."""
     known = [name for name in (*inspect.signature(recipe).parameters, *passed) if name != "options"]
     for name in options:
         if name in RUN and name not in known:
             problem = f"{recipe.__name__} has no option {name!r}"
-            message = explain(problem, hint="give it to the `run` of the recipe that is returned")
+            message = explain(problem, hint="give it to the `run` of the returned recipe")
             raise InputTypeError(message, argument=name)
     check_options(recipe.__name__, options, known)
 
@@ -60,16 +61,16 @@ def paint(
     update_mask: np.ndarray | None = None,
     keep_colors: str | None = None,
 ) -> Recipe:
-    """Return a recipe of a content loss, style losses and a light total variation.
+    """Return a recipe of a content loss, style losses and total variation losses.
 
     Parameters
     ----------
     photo : ndarray [H, W, 3]
-        The content, at the result's size.
+        The content, at the size of the result.
     parts : sequence of StylePart
-        The styles, as `_colors.prepared` returns them, and where they go.
+        The styles, as `_colors.prepared` returns them, and where they are applied.
     gram : callable
-        The Gram terms of the recipe; see `_styles.Terms`.
+        Returns the recipe's Gram losses; see `_styles.Terms`.
     update_mask : ndarray [H, W], optional
         See `StyleTransfer.run`.
     strength, style_loss, style_layers, content_layers, variation, keep_colors
@@ -108,7 +109,7 @@ def paint(
             ),
             factor,
         )
-    # At strength 0 the start is returned, in its own colours.
+    # At strength 0 the start is returned, so that no style contributes to a palette.
     sources = [Source(one.style, one.style_mask, one.weight * one.area) for one in parts]
     colors = photo, keep_colors, update_mask, sources if strength else ()
     return recipe.then(lambda result: finished(result, *colors), partial=True)
@@ -117,7 +118,7 @@ def paint(
 def content_picture(content: PictureLike, size: int | None) -> np.ndarray:
     """Return the content at the result's size, read-only.
 
-    It is the content, the start and what is given to functions of the user's own, not a copy each.
+    The same array serves as content and start, and is passed to functions of the user.
     """
     photo = as_image(content, "content", size).view()
     photo.flags.writeable = False
@@ -125,9 +126,10 @@ def content_picture(content: PictureLike, size: int | None) -> np.ndarray:
 
 
 def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np.ndarray:
-    """Return a style picture whose longer side is the photo's times the scale.
+    """Return a style picture whose longer side is the photo's times `style_scale`.
 
-    Warns where it is enlarged from less than `SMALL_STYLE` pixels, or by 2 or more.
+    Warns if the picture is enlarged from less than `SMALL_STYLE` pixels, or by a factor of 2 or
+    more.
     """
     scale = number(style_scale, "style_scale", low=0, open_low=True)
     wanted = max(1, round(max(photo.shape[:2]) * scale))
@@ -136,8 +138,8 @@ def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np
     longer = max(height, width)
     if longer < wanted and (longer < SMALL_STYLE or 2 * longer <= wanted):
         warnings.warn(
-            f"The style picture has {width}x{height} pixels and is enlarged to {wanted}: its "
-            f"strokes get blurred. Use a style of at least {max(SMALL_STYLE, wanted // 2)} pixels "
+            f"The style picture has {width}x{height} pixels and is enlarged to {wanted}, which "
+            f"blurs its strokes. Use a style of at least {max(SMALL_STYLE, wanted // 2)} pixels "
             "a side, or a smaller `size`.",
             stacklevel=2,
         )
@@ -145,7 +147,7 @@ def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np
 
 
 def recorded(matched: MatchedRegions, content: str) -> Callable[[Result], Result]:
-    """Return what notes in a result's manifest the regions' shares of both maps, and the merged."""
+    """Return a function that adds the shares of regions and merged colours to a manifest."""
     maps = content, "style"
     shares = zip(matched.names, matched.content, matched.style, strict=True)
     record: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""What the recipes paint with: styles and their places, and the loss that is chosen for them."""
+"""How the recipes apply style: style pictures with their masks, and the choice of the loss."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from stylekit.recipes.recipe import Factor, Levels, coarse_to_fine, levels_of
 from stylekit.transfer import Pyramid
 
 SIGNATURE = "(style, *, mask, style_mask, layers, weight) -> Loss"
-"""How a style loss of the user's own is called."""
+"""How a style loss of the user is called."""
 
 ROUNDS = 3
-"""Rounds at full size in which each layer is matched on its own."""
+"""Rounds at full size in which each layer is matched separately."""
 
 LEVEL_SHARE, LAST_SHARE = 2.0, 1.0
-"""Shares of the steps of each coarse level, and of the full size and each round there."""
+"""Share of the steps of a coarse level, and of the full size and of each round there."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StylePart:
-    """A style picture, and where it goes.
+    """A style picture, and where it is applied.
 
     Attributes
     ----------
     style : ndarray [h, w, 3]
     mask : ndarray [H, W], optional
-        Where the style goes. None: everywhere.
+        Where the style is applied, in [0, 1]. None: everywhere.
     style_mask : ndarray [h, w], optional
-        Where the style is taken. None: everywhere.
+        The part of the style picture that is used, in [0, 1]. None: all of it.
     weight : float
-        Share of the style's weight.
+        Weight of this style relative to the total style weight.
     name : str
-        What messages call it.
+        The name in messages.
     """
 
     style: np.ndarray
@@ -56,13 +56,13 @@ class StylePart:
 
     @property
     def area(self) -> float:
-        """Share of the picture that the mask covers."""
+        """Share of the picture that the mask covers, in [0, 1]."""
         return 1.0 if self.mask is None else float(self.mask.mean())
 
 
 Terms = Callable[[Sequence[StylePart], float, LayersLike], list[Loss]]
-"""From the parts, the weight of all style, which is the strength where a recipe has one, and its
-layers, or None, to the style terms."""
+"""Returns the style losses from the parts, the total weight of the style, and the layers or None.
+The total weight is the strength in recipes that have one."""
 
 
 StyleLossLike = str | Callable[..., Loss]
@@ -71,17 +71,20 @@ StyleLossLike = str | Callable[..., Loss]
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A style loss, and how a recipe runs it where the caller leaves it open.
+    """A style loss, and the defaults with which a recipe runs it.
 
     Attributes
     ----------
     terms : callable
         See `Terms`.
     steps : int
+        Default number of steps.
     pyramid : callable
-        From the longer side in pixels and a number of levels, or None, to a `Pyramid`.
+        Returns the default `Pyramid`, given the longer side in pixels and a number of levels or
+        None.
     factor, variation : callable
-        From an extractor to what the weights of style and total variation are multiplied with.
+        Return, for an extractor, the factors of the weights of the style and of the total
+        variation.
     """
 
     terms: Terms
@@ -92,21 +95,21 @@ class Method:
 
 
 def method(style_loss: StyleLossLike, gram: Terms) -> Method:
-    """Return the method of a recipe's `style_loss`.
+    """Return the method for a recipe's `style_loss`.
 
     Parameters
     ----------
     style_loss : str or callable
         ``"neighbors"``, ``"gram"``, or a class or function that takes ``(style, *, mask,
-        style_mask, layers, weight)`` and returns a `Loss`; it is called once a style. A class
-        derived from `StatisticLoss` is given the style as its reference.
+        style_mask, layers, weight)`` and returns a `Loss`. It is called once for each style. A
+        class derived from `StatisticLoss` is given the style as its reference.
     gram : callable
-        The recipe's own Gram terms.
+        Returns the recipe's Gram losses; see `Terms`.
 
     Raises
     ------
     InputError, InputTypeError
-        If it is none of these.
+        If `style_loss` is none of these.
     """
     if style_loss == "neighbors":
         return Method(
@@ -123,7 +126,7 @@ def method(style_loss: StyleLossLike, gram: Terms) -> Method:
     else:
         raise InputTypeError(
             explain(
-                "`style_loss` cannot be used",
+                "`style_loss` must be a name, a class or a function",
                 expected=f"'neighbors', 'gram', or a class or function {SIGNATURE}",
                 received=repr(style_loss),
             ),
@@ -139,10 +142,11 @@ def method(style_loss: StyleLossLike, gram: Terms) -> Method:
 
 
 def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
-    """Return the one term in which each place takes its nearest neighbour of all styles.
+    """Return the loss that compares each place with its nearest neighbour in all styles.
 
-    The stronger the style, the less its matches are held to the photograph. The query's share of
-    the image so far is the weight squared: the paper's 0.25 at a weight of 0.5, and 1 at most.
+    There is one loss for all styles, or none if all their weights are 0. A strong style holds the
+    matches less to the photograph: the share of the current image in the query is the weight
+    squared, at most 1. At a weight of 0.5 it is 0.25, as in the paper (Kolkin et al. 2022).
     """
     parts = [part for part in parts if part.weight]
     if not parts:
@@ -162,7 +166,7 @@ def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike
 
 
 def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
-    """Return the levels for neighbours: from 64 to 127 pixels up, and three rounds at full size."""
+    """Return levels of which the coarsest has 64 to 127 pixels, and three rounds at full size."""
     count = levels_of(longer) if levels is None else levels
     sizes = coarse_to_fine(longer, count).sizes
     shares = [LEVEL_SHARE] * (count - 1) + [LAST_SHARE] * (1 + ROUNDS)
@@ -170,7 +174,7 @@ def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
 
 
 def _terms_of(loss: Callable[..., Loss]) -> Terms:
-    """Return the terms of a user's own loss, one a style."""
+    """Return the `Terms` of a user's own loss, which is called once for each style."""
     own = isinstance(loss, type) and issubclass(loss, StatisticLoss)
     parameters = inspect.signature(loss).parameters if own else {}
     name = getattr(loss, "__name__", loss)
@@ -190,7 +194,7 @@ def _terms_of(loss: Callable[..., Loss]) -> Terms:
             if not isinstance(one, Loss):
                 raise InputTypeError(
                     explain(
-                        f"`style_loss` {name!r} returned no loss",
+                        f"`style_loss` {name!r} must return a Loss",
                         expected="an object of a class derived from stylekit.losses.Loss",
                         received=type(one).__name__,
                     ),

@@ -1,4 +1,4 @@
-"""A content picture in one style or more, and `stylize`, which does it in one call."""
+"""The basic recipe, one content picture in one or more styles, and `stylize`, which runs it."""
 
 from __future__ import annotations
 
@@ -39,65 +39,75 @@ def basic(
     content_layers: LayersLike = None,
     variation: float | None = None,
 ) -> Recipe:
-    """Return the recipe of a picture in the style of another; see `stylize` for the one call.
+    """Return a recipe that paints a picture in the style of one or more others.
+
+    `stylize` takes the same arguments, and runs the recipe, too.
 
     Parameters
     ----------
     content : path, PIL image or array
+        The picture to paint. See `read_image` for the formats and `as_image` for the arrays.
     style : path, PIL image or array, or a list of them
+        The picture or pictures whose style is used.
     strength : float
-        In [0, 1]: the content's weight is 1 - strength, the style's a constant times strength, on
-        dimensionless losses, so that a strength means the same at every size. 0 returns the start
-        exactly, 1 is style alone (with the light total variation).
+        Balance of content and style, in [0, 1]. The content's weight is ``1 - strength``; the
+        style's is proportional to `strength`. The losses have no unit, so that a strength means the
+        same at every size. 0 returns the start unchanged. 1 ignores the content.
     size : int, optional
-        Longer side of the result in pixels. Default: 512; None keeps the content's own.
+        Longer side of the result in pixels. None keeps the size of the content. The default, 512,
+        applies to files and arrays alike: an array of 256 pixels is enlarged to 512.
     style_loss : str or callable
         ``"neighbors"``
             `NeighborStyleLoss`: each place of the picture is painted as the most similar place of
-            the style. Gives strokes everywhere, and the style's own colours.
+            the style. Gives strokes everywhere, and the colours of the style.
         ``"gram"``
-            `GramStyleLoss`: the style's correlations of features. Keeps more of the photograph,
-            and follows textures without clear strokes.
+            `GramStyleLoss`: matches the correlations of the style's features. Keeps more of the
+            photograph, and follows textures without clear strokes.
         A class or function
-            ``(style, *, mask, style_mask, layers, weight) -> Loss``, called once a style. Masks
-            are arrays, or None for everywhere; layers are names, or None for the extractor's own.
+            ``(style, *, mask, style_mask, layers, weight) -> Loss``, called once for each style. A
+            mask is an array, or None for everywhere. `layers` are names, or None for the
+            extractor's own.
     style_weights : sequence of float, optional
-        One a style, at least 0; scaled so that they sum to 1 where the styles cover most (without
-        masks: everywhere). Default: equal.
+        One weight for each style, at least 0. They are scaled so that the largest sum of the
+        weights at any pixel is 1; without masks they sum to 1. Default: equal weights.
     style_scale : float
-        Longer side of each style relative to the result's: above 1 the strokes grow.
+        Longer side of each style relative to that of the result, above 0. Larger values give larger
+        strokes.
     mask : path, PIL image, array or callable, or a list of them, optional
-        Where the style goes, one a style. It is resized to the result.
-    style_mask : the same, optional
-        Where each style is taken; resized to the style picture. None in a list: everywhere.
+        Where the style is applied, in [0, 1]. A list has one mask for each style; None in it means
+        everywhere. Masks are resized to the result. Default: everywhere.
+    style_mask : path, PIL image, array or callable, or a list of them, optional
+        The part of each style picture that is used, in [0, 1]. As `mask`, but resized to the style.
     protect : bool
-        True: what no mask covers stays bit-identical to the start. False: there the content is
-        the only term, and the pixels adapt to what is beside them.
+        Whether pixels that no mask covers stay bit-identical to the start. With False, they are
+        optimised for the content alone, and adapt to what is beside them.
     keep_colors : str, optional
-        How the content's colours are kept; see `stylekit.image`. Default: they are not.
+        How the colours of the content are kept; see `stylekit.image`. Default: they are not kept.
 
         ``"luminance"``
-            After the run: the result has the luminance that was painted and the content's colours
-            (`original_colors`). The losses, and what callbacks see, are of the image before that.
+            After the run, the result gets the colours of the content and keeps its own luminance
+            (`original_colors`). Losses and callbacks see the image before this step.
         ``"palette"``
-            After the run, too: the hues are arranged as in the content, and their palette is the
-            style's; lightness and brush strokes are as painted (`palette_colors`). Several styles
-            have one palette, to which each adds by its weight and the area of its mask.
+            After the run, the hues are arranged as in the content, with the palette of the style.
+            Lightness and brush strokes stay (`palette_colors`). Several styles share one palette;
+            each contributes by its weight times the area of its mask.
         ``"match"``, ``"histogram"``
-            Before the run: the styles get the content's colours (`match_color`,
-            `match_histogram`), counted where the masks say. The manifest has the hashes of the
-            styles that were changed.
+            Before the run, the styles get the colours of the content (`match_color`,
+            `match_histogram`). Statistics are taken under the masks. The manifest has the hashes of
+            the changed styles.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Default: the extractor's own. A mapping holds the layers' weights, too.
+        Layers of the extractor; a mapping also gives their weights. Default: the extractor's own.
     variation : float, optional
-        Weight of a `TotalVariationLoss`, times strength, at least 0. The chroma's is twice as much.
-        Default: 48 by neighbours, else the extractor's own, which is light: it takes out the fine
-        ripples that max pooling leaves in flat parts. It sees differences of neighbouring pixels,
-        which shrink as a picture grows, and so weighs less in large ones.
+        Weight of the `TotalVariationLoss` at strength 1, at least 0. The chroma has twice this
+        weight. Default: 48 for ``"neighbors"``, else a small weight that depends on the extractor
+        and removes the fine ripples that max pooling leaves in flat areas. The loss compares
+        neighbouring pixels. Their differences shrink as a picture grows, so that it has less effect
+        in large pictures.
 
     Returns
     -------
     Recipe
+        Nothing has run yet; call its `run`.
 
     Raises
     ------
@@ -114,11 +124,11 @@ def basic(
     given: Sequence[Any] = style if isinstance(style, (list, tuple)) else [style]
     styles = [sized_style(one, photo, style_scale) for one in given]
     if not styles:
-        fail("there is no style", expected="at least one style picture", argument="style")
+        fail("`style` must hold at least one picture, got an empty list", argument="style")
     masks = [None if one is None else fitted(one, photo) for one in _one_each(mask, styles, "mask")]
     sources = [
         None if source is None else fitted(source, one, "style mask", "style_mask")
-        for source, one in zip(_one_each(style_mask, styles, "style mask"), styles, strict=True)
+        for source, one in zip(_one_each(style_mask, styles, "style_mask"), styles, strict=True)
     ]
     styles = [
         prepared(one, photo, keep_colors, style_mask=source, mask=region)
@@ -159,41 +169,58 @@ def stylize(
     Parameters
     ----------
     content : path, PIL image or array
-        The photograph. An array is ``[H, W, 3]``, RGB, uint8 or float in [0, 1].
+        The picture to paint. An array is ``[H, W, 3]``, RGB, of floats in [0, 1] or of uint8.
     style : path, PIL image or array, or a list of them
-        The picture or pictures whose style is painted.
+        The picture or pictures whose style is used.
     **options
-        The options of `recipes.basic` say what is painted. The most used are ``strength`` (from 0
-        to 1, by default 0.5), ``size`` (longer side in pixels, by default 512), ``style_loss``
-        (``"neighbors"`` or ``"gram"``), ``style_scale``, ``mask`` and ``keep_colors``. The options
-        of `Recipe.run` say how: ``steps``, ``extractor``, ``plan``, ``seed``, ``callbacks``.
+        Options of `recipes.basic`, which describe the picture:
+
+        - `size`: longer side of the result in pixels. Default: 512, also for arrays. None keeps the
+          size of the content.
+        - `strength`: from 0, which returns the content, to 1, which ignores it. Default: 0.5.
+        - `style_scale`: above 1 the strokes are larger. Default: 1.
+        - `style_loss`: ``"neighbors"`` (default), ``"gram"`` or a loss of your own.
+        - `keep_colors`: ``"luminance"`` keeps the colours of the content.
+        - `mask`, `style_mask`, `style_weights`, `protect`, `style_layers`, `content_layers`,
+          `variation`.
+
+        Options of `Recipe.run`, which say how it is computed:
+
+        - `steps`: more steps take longer. Default: 50, or 300 for losses other than "neighbors".
+        - `extractor`: the network. Default: `VGG19`, whose weights (80 MB) are downloaded once.
+          ``CompactVGG()`` needs no download, and is eight to ten times as fast.
+        - `callbacks`: called after every step, such as ``[ProgressBar()]``.
+        - `initial`, `pyramid`, `finish`, `tile`, `optimizer`, `parameters`, `precision`, `plan`,
+          `jit_compile`, `seed`, `checkpoint`.
 
     Returns
     -------
     Result
         ``result.image`` is the painted picture, ``float32 [H, W, 3]`` in [0, 1].
-        ``result.save("out.png")`` writes it, and ``result.plot()`` shows the losses.
+        ``result.save("out.png")`` writes it to a file, and ``result.plot()`` shows the losses.
 
     Raises
     ------
     InputError, InputTypeError, FileError
         If an argument, a picture or the weights cannot be used. Raised before the first step.
     TransferError
-        If the run fails. The error holds the image so far.
+        If the run fails. Its `result` holds the image so far.
 
     Examples
     --------
-    Files, with VGG19, which is downloaded once:
+    With your own pictures:
 
     >>> import stylekit as sk
-    >>> result = sk.stylize("photo.jpg", "starry.jpg", strength=0.6)  # doctest: +SKIP
-    >>> result.save("out.png")  # doctest: +SKIP
+    >>> sk.stylize("photo.jpg", "starry.jpg", strength=0.6).save("out.png")  # doctest: +SKIP
 
-    Arrays, with the compact network that is part of the package:
+    With pictures of scikit-image and the network that is part of the package, in a few seconds:
 
     >>> from skimage import data
     >>> network = sk.CompactVGG()
-    >>> result = sk.stylize(data.astronaut(), data.coffee(), extractor=network)  # doctest: +SKIP
+    >>> result = sk.stylize(data.astronaut(), data.coffee(), size=96, steps=10, extractor=network)
+    >>> result.image.shape
+    (96, 96, 3)
+    >>> result.save("astronaut.png")
     """
     expected = "an option of recipes.basic or of Recipe.run"
     check_options("stylize", options, SIGNATURE.parameters, expected=expected)
@@ -202,19 +229,19 @@ def stylize(
 
 
 def _signature() -> inspect.Signature:
-    """Return the parameters of `basic` and those of `Recipe.run`, all but the pictures by name."""
+    """Return the signature of `basic`, with the parameters of `Recipe.run` as keywords."""
     own = inspect.signature(basic)
     _, *how = inspect.signature(Recipe.run).parameters.values()
     named = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in how]
     return own.replace(parameters=[*own.parameters.values(), *named], return_annotation="Result")
 
 
-# What a notebook completes and what the reference shows.
+# For completion in notebooks and for the reference documentation.
 SIGNATURE = stylize.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
 def _gram_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
-    """Return a Gram loss a style."""
+    """Return one Gram loss for each style."""
     return [
         GramStyleLoss(
             one.style, one.mask, one.style_mask, layers=layers, weight=weight * one.weight
@@ -224,25 +251,25 @@ def _gram_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike) -
 
 
 def _one_each(value, styles, name):
-    """Return a list with an entry a style from None, one value or a list."""
+    """Return a list with one entry for each style, from None, one value or a list."""
     values = list(value) if isinstance(value, (list, tuple)) else [value] * len(styles)
     if len(values) != len(styles):
         fail(
-            f"the number of {name}s differs from the number of styles",
-            expected=f"one, or {len(styles)}",
+            f"`{name}` must hold one entry for each style",
+            expected=f"one entry, or {len(styles)}",
             received=len(values),
-            argument=name.replace(" ", "_"),
+            argument=name,
         )
     return values
 
 
 def _shares(weights, covers):
-    """Return weights of styles, scaled to sum to 1 where their masks cover most."""
+    """Return the weights of the styles, scaled so that their sum is at most 1 at every pixel."""
     values = [1.0] * len(covers) if weights is None else list(weights)
     values = [number(w, "a style weight", low=0, argument="style_weights") for w in values]
     if len(values) != len(covers) or not sum(values):
         fail(
-            "`style_weights` does not match the styles",
+            "`style_weights` must hold one weight for each style",
             expected=f"{len(covers)} weights, not all 0",
             received=weights,
             argument="style_weights",

@@ -1,4 +1,4 @@
-"""A doodle turned into a painting: flat colours say what is where, a style says how it looks."""
+"""A painting from a doodle: flat colours mark the regions, a painting gives their style."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from stylekit.recipes.recipe import Recipe, halved
 from stylekit.transfer import Underpainting
 
 STEPS, LEVELS = 200, 3
-"""The coarsest level arranges the large forms: 64 to 128 pixels are a good size for it."""
+"""Default steps and levels. The coarsest level arranges the large forms, for which 64 to 128 pixels
+are a good size."""
 
 GRAM_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
-"""No deeper than the patches: what a deeper layer would add, the patches arrange."""
+"""No layer is deeper than those of the patches, which already arrange the larger forms."""
 
 LEFT_OUT = "left out"
-"""The name of the region of what both maps leave out."""
+"""Name of the region that both maps leave out."""
 
 
 def doodle(
@@ -61,78 +62,80 @@ def doodle(
     style_layers: Sequence[str] = GRAM_LAYERS,
     seed: int = 0,
 ) -> Recipe:
-    """Turn a doodle into a painting like another: there is no content but the doodle's regions.
+    """Return a recipe that turns a doodle into a painting in the style of another.
 
-    The start is an `Underpainting`, each region in the colours that it has in the style. Coarse to
-    fine, each patch of features is drawn to a patch of the style that lies in the same region, or
-    across the same edge of two, so that strokes and boundaries come out as in the style; the
-    regions' Gram matrices and mean colours keep the whole from fading.
+    There is no content but the regions of the doodle. The run starts from an `Underpainting`, in
+    which each region has the colours of its region in the style. From coarse to fine, each patch of
+    features is matched to a patch of the style in the same region, or across the border of the same
+    two regions, so that strokes and borders look as in the style. The Gram matrices and mean
+    colours of the regions prevent the result from fading.
 
     Parameters
     ----------
     map : path, PIL image or array
-        The doodle, in flat colours, of the result's aspect ratio.
+        The doodle, in flat colours. The result has its aspect ratio.
     style, style_map : path, PIL image or array
-        The painting and its map, of one size. The same colour in both maps, within the tolerance,
-        is the same region; black is one like any other.
-    colors : iterable, or mapping of names, optional
-        The regions that are painted from their own like. What both maps leave out is one more
-        region, "left out"; what the doodle alone leaves out is painted as what is around it.
-        Default: all.
+        The painting and its map, of the same size. Equal colours in both maps, within the
+        tolerance, are the same region. Black is a colour like any other.
+    colors : iterable, or mapping of names to colours, optional
+        The regions that are painted from the same region of the style. If both maps have others,
+        these form one more region, "left out". If only the doodle has others, they are painted like
+        the nearest region. Default: all.
     keep : iterable, optional
-        Colours left out, such as a background that each map has in a colour of its own.
+        Colours to leave out, such as a background whose colour differs between the maps.
     merge : iterable, optional
         Colours that are merged with the regions around them, such as the eyes of a face where the
-        other map has none.
+        other map has no eyes.
     tolerance : float
-        In 8-bit RGB units; see `stylekit.masks.match_regions`.
+        Largest distance of equal colours, in 8-bit RGB units; see `stylekit.masks.match_regions`.
     min_share : float
-        The share that a colour must have of one of the maps to be a region, in [0, 1]; smaller
-        ones are merged, too. Default: 0.001.
+        Least share of one of the maps that a colour must cover to be a region, in [0, 1]. Smaller
+        regions are merged with those around them. Default: 0.001.
     size : int, optional
-        Longer side of the result in pixels. Default: 512; None keeps the doodle's own.
+        Longer side of the result in pixels. Default: 512; None keeps the size of the doodle.
     style_loss : str or callable
-        ``"patches"``: `PatchStyleLoss` and `GradientMaskStyleLoss`, which spread over all of the
-        style's region. ``"neighbors"``, ``"gram"`` or a class or function, as for `basic`: that
-        alone, with `gram_weight`.
+        ``"patches"`` combines `PatchStyleLoss` with `GradientMaskStyleLoss`, which makes use of the
+        whole region of the style. ``"neighbors"``, ``"gram"``, or a class or function as for
+        `basic`, is used alone, with `gram_weight`.
     patch_weight, gram_weight, palette_weight, variation : float
-        Of `PatchStyleLoss`, of `GradientMaskStyleLoss`, of `PaletteLoss` and of
-        `TotalVariationLoss`, at least 0; a term of weight 0 is left out. With more of the Gram
-        matrices contrasts grow and boundaries soften.
+        Weights of `PatchStyleLoss`, `GradientMaskStyleLoss`, `PaletteLoss` and
+        `TotalVariationLoss`, at least 0. A loss of weight 0 is left out. A larger `gram_weight`
+        increases contrast and softens borders.
     map_weight, usage_penalty, stride
         See `PatchStyleLoss`.
     noise : float
-        Grain of the underpainting, at least 0; 1 is the deviation of a region's colours in the
-        style. Without it whole regions begin with one and the same patch.
+        Strength of the noise in the underpainting, at least 0. 1 is the standard deviation of the
+        region's colours in the style. With 0, all of a region would match the same patch at first.
     style_scale : float
-        Longer side of the style relative to the result's: above 1 the strokes grow.
+        Longer side of the style relative to that of the result, above 0. Larger values give larger
+        strokes.
     patch_layers, style_layers : sequence of str
-        Of the patches and of the Gram matrices. A region too small for a layer of the latter is
-        left out there, and the record's notes say so.
+        Layers of the patches and of the Gram matrices. A region that is too small for a layer of
+        the Gram matrices is skipped there, and the notes in the manifest say so.
     seed : int
-        Of the order in which patches choose.
+        Seed of the order in which patches are matched.
 
     Returns
     -------
     Recipe
-        Of 200 steps over three levels. The result's manifest has, under "regions", each region's
-        share of both pictures, and under "unmatched" the shares of the maps' pixels that had no
-        region's colour, such as smooth edges; they went to the region beside them. "merged" and
-        "small" have the shares of the colours that were merged as told, and of those too small to
-        be regions.
+        It takes 200 steps over three levels. The manifest of its result has four entries. "regions"
+        holds the share of each region in both pictures. "unmatched" holds the share of pixels of
+        each map whose colour is no region's, such as smooth edges; they belong to the nearest
+        region. "merged" and "small" hold the shares of the colours in `merge` and of those below
+        `min_share`.
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If the maps have not the same regions (the message lists the pairs), the style's map differs
-        from it in size, the coarsest level is too small for the layers, or another argument is
-        unfit.
+        If the maps do not have the same regions (the message lists the pairs), the style and its
+        map differ in size, the coarsest level is too small for the layers, or another argument
+        cannot be used.
 
     References
     ----------
     Champandard: Semantic Style Transfer and Turning Two-Bit Doodles into Fine Artworks, 2016.
     Li, Wand: Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis,
-    CVPR 2016. Grams, palette and the penalty on use are ours.
+    CVPR 2016. Gram matrices, palette and the usage penalty are additions.
 
     Examples
     --------
@@ -196,7 +199,7 @@ def doodle(
     recipe = Recipe(
         [term for term in terms if term.weight],
         styles=[painting],
-        # A grain is a pixel of the coarsest level.
+        # One grain of noise covers one pixel of the coarsest level.
         start=lambda levels: Underpainting(
             painting, pairs, noise, grain=levels.sizes[-1] / levels.sizes[0]
         ),
@@ -209,9 +212,10 @@ def doodle(
 
 
 def _covered(matched: MatchedRegions) -> MatchedRegions:
-    """Return regions that cover the doodle.
+    """Return regions that cover the whole doodle.
 
-    Without a term of its own, what is left out fades to the mean colour of all the style, a grey.
+    What no region covers would have no loss of its own, and fade to the grey mean colour of the
+    style.
     """
     rest, style_rest = (1 - np.sum(masks, axis=0) for masks in (matched.content, matched.style))
     if not rest.any():

@@ -1,4 +1,4 @@
-"""Several styles that meet along soft masks, such as the two ends of a ramp."""
+"""Several styles under soft masks, such as the two ends of a gradient."""
 
 from __future__ import annotations
 
@@ -27,27 +27,30 @@ def gradient_mask(
     keep_colors: str | None = None,
     **options: Any,
 ) -> Recipe:
-    """Paint a picture in several styles, each under a soft mask, in one pass.
+    """Return a recipe that paints a picture in several styles, each under a soft mask, in one run.
 
-    Where masks overlap the styles mix, each by its mask: along a ramp one fades into the other.
-    Masks need not sum to 1.
+    Where masks overlap, the styles mix in proportion to their masks, so that along a gradient one
+    style fades into another. Masks need not sum to 1.
 
     Parameters
     ----------
     content : path, PIL image or array
     styles : sequence of (style, mask[, style_mask[, weight]])
-        Pictures and masks; a mask is a path, PIL image, array or a callable that is given the
-        picture, and is resized to the result (a style mask: to the style).
+        A style is a path, PIL image or array. A mask, in [0, 1], is a path, PIL image, array, or a
+        callable that is given the picture. It is resized to the result, and a style mask to the
+        style picture. A weight is at least 0. Default: the whole style picture, and a weight of 1.
     size : int, optional
-        Longer side of the result in pixels. Default: 512; None keeps the content's own.
+        Longer side of the result in pixels. Default: 512; None keeps the size of the content.
     style_scale : float
-        Longer side of each style relative to the result's.
+        Longer side of each style relative to that of the result, above 0.
     protect : bool
-        True: what no mask covers stays bit-identical to the start. False: it may adapt.
-    keep_colors
-        See `basic`; each style is matched to the content under its mask.
+        Whether pixels that no mask covers stay bit-identical to the start. With False they may
+        adapt to what is beside them.
+    keep_colors : str, optional
+        See `basic`. Each style is matched to the content under its mask.
     **options
-        Those of `basic`: strength, style_loss, style_layers, content_layers and variation.
+        Further options of `basic`: strength, style_loss, style_layers, content_layers and
+        variation.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def gradient_mask(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, a picture, a mask or the weights are unfit.
+        If an argument, a picture or a mask cannot be used.
 
     Examples
     --------
@@ -70,12 +73,12 @@ def gradient_mask(
     photo = content_picture(content, size)
     parts = []
     if not styles:
-        fail("there is no style", expected="at least one (style, mask)", argument="styles")
+        fail("`styles` must hold at least one (style, mask), got none", argument="styles")
     for entry in styles:
         if not isinstance(entry, (tuple, list)) or not 2 <= len(entry) <= 4:
             raise InputTypeError(
                 explain(
-                    "a style of a gradient mask is wrong",
+                    "each of `styles` must be a tuple",
                     expected="(style, mask[, style_mask[, weight]])",
                     received=f"{type(entry).__name__}",
                 ),

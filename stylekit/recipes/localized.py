@@ -1,4 +1,4 @@
-"""Style in one part of a picture: the background behind a person, or the person alone."""
+"""Style in one region of a picture, such as the background behind a person, or the person."""
 
 from __future__ import annotations
 
@@ -39,74 +39,77 @@ def localized(
     style_scale: float = 1.0,
     **options: Any,
 ) -> Recipe:
-    """Paint what is behind a subject, or the subject alone, and leave the rest as it was.
+    """Return a recipe that paints the background of a subject, or the subject alone.
 
-    What is left is that of the start, which by default is the content.
+    The rest of the picture stays as in the start, which by default is the content.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     subject : str, list of str, or mask
-        A class or several that the segmenter is to find, such as ``"person"``; or a mask of the
-        subject: an array, a PIL image, the path of an existing file, or a callable that is given
-        the picture.
-    keep : str
-        ``"subject"``: the style goes around it. ``"background"``: the style goes onto it.
+        One or more classes for the segmenter to find, such as ``"person"``; or a mask of the
+        subject, in [0, 1]: an array, a PIL image, the path of an existing file, or a callable that
+        is given the picture.
+    keep : {"subject", "background"}
+        What is kept: with ``"subject"`` the background is painted, with ``"background"`` the
+        subject.
     segmenter : callable, optional
-        From a picture to a `Segmentation`. Default: `DeepLab()`; asked for a class only.
+        Takes a picture and returns a `Segmentation`. Only used for classes. Default: `DeepLab()`.
     refine : callable, optional
-        From the picture and the subject's mask to a better mask, such as `masks.guided` or
-        `masks.matte`. Default: `masks.crf` on the segmenter's scores for classes; a mask that is
-        given stays as it is.
+        Takes the picture and the mask of the subject, and returns a better mask, such as
+        `masks.guided` or `masks.matte`. Default: `masks.crf` on the segmenter's scores for a class;
+        a mask that is given is not changed.
     feather_radius : float
-        Softens the edge, in pixels of the result: of the mask, by `masks.feather`, or of the blend.
+        Width of the soft edge in pixels of the result, at least 0. With ``method="update"`` the
+        mask is feathered by `masks.feather`; otherwise the blend is.
     style_subject : str, list of str, or mask, optional
-        A subject of the style picture, as `subject`: the style is then taken from around it
-        (``keep="subject"``) or from it. Default: the whole style picture.
+        A subject in the style picture, as `subject`. With ``keep="subject"`` the style is taken
+        from around it, otherwise from it. Default: the whole style picture.
     same_mask : bool
-        True: the content's mask, stretched to the style picture, is the style's, too, as the
-        published programs have it.
-    method : str
+        Whether the content's mask, stretched to the style picture, also selects the part of the
+        style that is used, as in the published programs.
+    method : {"update", "superimpose", "revert"}
         ``"update"``
-            Only the pixels under the mask are optimised, in their true surroundings: what is
-            outside never moves, and nothing has to be put back.
+            Only the pixels under the mask are optimised. The network sees them in their true
+            surroundings. Pixels outside never change.
         ``"superimpose"``
-            The whole picture is painted, and what is to be kept is laid over it.
+            The whole picture is painted, and the kept part is laid over it.
         ``"revert"``
-            The style is held to the mask, but all pixels may move; those outside are put back.
+            The style is limited to the mask, but all pixels may change. Those outside are then put
+            back.
     blend : str or callable, optional
-        How the last two put the parts together: ``"paste"``, ``"seam"`` or ``"poisson"``, by the
-        functions of `stylekit.blend`; or a function of your own,
-        ``(photo, stylised, mask, *, feather) -> picture``, where the mask ``[H, W]`` says where
-        the stylised picture goes, and `feather` is `feather_radius`. Default: ``"seam"``.
+        How ``"superimpose"`` and ``"revert"`` combine the parts: ``"paste"``, ``"seam"`` or
+        ``"poisson"``, the functions of `stylekit.blend`; or a function
+        ``(photo, stylised, mask, *, feather) -> picture``. `mask`, ``[H, W]``, is 1 where the
+        stylised picture is used, and `feather` is `feather_radius`. Default: ``"seam"``.
     size : int, optional
-        Longer side of the result in pixels. Default: 512; None keeps the content's own. The
+        Longer side of the result in pixels. Default: 512; None keeps the size of the content. The
         picture is segmented at this size.
-    style_scale
+    style_scale : float
         See `basic`.
     **options
-        Those of `basic`: strength, style_loss, keep_colors, style_layers, content_layers and
-        variation.
+        Further options of `basic`: strength, style_loss, keep_colors, style_layers, content_layers
+        and variation.
 
     Returns
     -------
     Recipe
-        The result's manifest has, under "localized", the method and the hash of the mask.
+        The manifest of its result has the method and the hash of the mask under "localized".
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If a class is not in the picture (the message lists those that are), a mask, a picture or
-        another argument is unfit, or the weights are; before the first step.
+        If a class is not in the picture (the message lists those that are), or if a mask, a picture
+        or another argument cannot be used.
     SetupError
         If the default segmenter is not installed, or cannot be downloaded.
 
     Examples
     --------
     >>> import stylekit as sk
-    >>> seer = sk.masks.DeepLab("deeplab.tflite")  # doctest: +SKIP
+    >>> network = sk.masks.DeepLab("deeplab.tflite")  # doctest: +SKIP
     >>> recipe = sk.recipes.localized(
-    ...     "photo.jpg", "starry.jpg", "person", segmenter=seer
+    ...     "photo.jpg", "starry.jpg", "person", segmenter=network
     ... )  # doctest: +SKIP
     >>> recipe.run().save("out.png")  # doctest: +SKIP
     """
@@ -117,13 +120,13 @@ def localized(
         _check_blend(blend)
         if method == "update":
             fail(
-                "method 'update' has nothing to blend",
-                expected="blend=None, or method='superimpose' or 'revert'",
-                received=f"blend={blend!r}",
+                "`blend` must be None with method='update', which keeps all other pixels",
+                received=repr(blend),
+                hint="omit `blend`, or set `method` to superimpose or revert",
                 argument="blend",
             )
     if same_mask and style_subject is not None:
-        fail("same_mask and style_subject exclude each other", hint="give one of them")
+        fail("`same_mask` and `style_subject` cannot be combined", hint="give one of them")
     photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)
 
@@ -152,15 +155,13 @@ def localized(
 
 
 def place_of(photo, subject, keep: str, segmenter, refine) -> np.ndarray:
-    """Return where a photo is painted, ``[H, W]``; see `localized` for the arguments."""
+    """Return a mask, ``[H, W]``, of where a photo is painted; see `localized` for the arguments."""
     choice(keep, "keep", ("subject", "background"))
     found = find_subject(photo, subject, segmenter, refine)
     where = 1 - found if keep == "subject" else found
     if not where.any():
         fail(
-            "nothing is left to paint",
-            expected="a subject that leaves a part of the picture",
-            received="a mask of the whole picture",
+            "the subject covers the whole picture, and nothing is left to paint",
             hint="set `keep` to background, which paints the subject",
             argument="keep",
         )
@@ -175,18 +176,18 @@ def put_back(
     blend: str | Callable[..., np.ndarray] | None,
     feather_radius: float = 0.0,
 ) -> Recipe:
-    """Let a recipe's result be joined with the photo, and record how; return the recipe.
+    """Add the blend of a result with the photo, and its record, to a recipe; return the recipe.
 
     Parameters
     ----------
     recipe : Recipe
     photo : ndarray [H, W, 3]
     where : ndarray [H, W]
-        Where it is painted.
+        1 where the stylised picture is used.
     record : dict of str to str
-        What the manifest says beside the mask and the blend.
+        Further entries of the record in the manifest.
     blend, feather_radius
-        See `localized`. None joins nothing.
+        See `localized`. With None, nothing is blended.
     """
     record = record | {"mask": picture_hash(where)}
     if blend is not None:
@@ -195,7 +196,7 @@ def put_back(
         record["blend"] = name_of(join)
 
         def joined(result: Result) -> Result:
-            # The blends soften the edge themselves, each where it puts it.
+            # The blends soften the edge themselves: the cut may lie elsewhere than the mask's edge.
             tile = result.manifest.get("tile")
             kept = periodic(photo, tile) if tile else photo
             images: dict[str, Any] = {
@@ -216,7 +217,7 @@ def _check_blend(blend) -> None:
 
 
 def _joined(join, photo, stylised, where, feather_radius) -> np.ndarray:
-    """Return what a blend makes, checked."""
+    """Return the picture that a blend returns, after checking it."""
     name = name_of(join)
     with naming(f"in blend {name!r}"):
         made = join(photo, stylised, where, feather=feather_radius)
@@ -224,7 +225,7 @@ def _joined(join, photo, stylised, where, feather_radius) -> np.ndarray:
         if array.dtype.kind != "f" or array.shape != photo.shape:
             is_array = array.dtype.kind in "fiub" and array.ndim
             fail(
-                f"the blend {name!r} returned something else than a picture like the photograph",
+                f"the blend {name!r} must return a picture of the shape of the photograph",
                 expected=f"an array of floats in [0, 1] of shape {list(photo.shape)}",
                 received=f"{array.dtype} {list(array.shape)}" if is_array else type(made).__name__,
                 argument="blend",

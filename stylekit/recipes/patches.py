@@ -1,4 +1,4 @@
-"""Style by patches: every part of the picture is painted as the part of the style it resembles."""
+"""Style by patches: each part of the picture is painted like the part of the style it resembles."""
 
 from __future__ import annotations
 
@@ -38,41 +38,43 @@ def patches(
     seed: int = 0,
     **options: Any,
 ) -> Recipe:
-    """Paint each part of a picture in the style of the part of another that means the same.
+    """Return a recipe that paints each part of a picture like the similar part of the style.
 
-    Overlapping windows cover the picture. Each takes the style of that window of the style picture
-    whose map is most like its own; see `WindowGramStyleLoss`.
+    With ``style_loss="gram"``, overlapping windows cover the picture. Each takes the style of the
+    window of the style picture whose map is most similar; see `WindowGramStyleLoss`. With
+    ``"neighbors"``, the default, each place takes the most similar place of the style.
 
     Parameters
     ----------
     content, style : path, PIL image or array
-        Of any two sizes.
+        They may differ in size.
     content_map, style_map : path, PIL image or array, optional
-        Colour maps of their sizes; the same colour means the same thing. Default: the pictures
-        themselves, with the style's levels brought to the content's.
+        Colour maps, each of the size of its picture. Equal colours mean the same thing. Any loss
+        but ``"gram"`` is limited to these regions, and needs maps of flat colours, as `regions`.
+        Default: the pictures themselves, with the histogram of the style matched to the content.
     patch : int
-        Side of a window in pixels of the result: smaller follows the maps more closely, larger
-        keeps larger forms of the style. The deepest style layer sets the least: 128 for
-        block5_conv1, 64 for block4_conv1.
+        Side of a window in pixels of the result, for ``"gram"``. Smaller windows follow the maps
+        more closely; larger ones keep larger forms of the style. The deepest style layer sets the
+        minimum: 128 for block5_conv1, 64 for block4_conv1.
     overlap : float
-        Share of a side that neighbours have in common at least, in [0.25, 0.9].
+        Least overlap of neighbouring windows as a share of their side, in [0.25, 0.9], for
+        ``"gram"``.
     map_patch : int
-        Side, in samples, of what is compared of a window's map.
+        Side to which the maps of windows are reduced for comparison, in samples, for ``"gram"``.
     position_weight, reuse_penalty : float
-        How much a window prefers its own place in the style, and one that is not taken yet, over
-        a better match of the maps; see `stylekit.losses.window_match.match_windows`.
+        How strongly a window prefers the same position in the style, and a window that is not taken
+        yet, over a better match of the maps, for ``"gram"``; see
+        `stylekit.losses.window_match.match_windows`.
     size : int, optional
-        Longer side of the result in pixels. Default: 512; None keeps the content's own.
+        Longer side of the result in pixels. Default: 512; None keeps the size of the content.
     style_scale : float
-        Longer side of the style relative to the result's.
+        Longer side of the style relative to that of the result, above 0.
     keep_colors, style_loss
-        See `basic`. The options of windows are those of ``style_loss="gram"``. By neighbours,
-        each place takes the most similar place of the style. With maps, any loss but ``"gram"``
-        is held to regions: then the maps hold flat colours, as for `regions`.
+        See `basic`.
     seed : int
-        Of the run and of the choice among windows that match alike.
+        Seed of the choice among windows that match equally well, for ``"gram"``.
     **options
-        Those of `basic`: strength, style_loss, style_layers, content_layers and variation.
+        Further options of `basic`: strength, style_layers, content_layers and variation.
 
     Returns
     -------
@@ -81,7 +83,7 @@ def patches(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, a picture, a map or the weights are unfit.
+        If an argument, a picture or a map cannot be used.
 
     Examples
     --------
@@ -93,7 +95,10 @@ def patches(
     if (content_map is None) != (style_map is None):
         name = "content_map" if content_map is None else "style_map"
         raise InputTypeError(
-            explain(f"{name} is missing", expected="both maps, or neither", received="one of them"),
+            explain(
+                f"`content_map` and `style_map` must be given together, but `{name}` is missing",
+                hint="give both maps or neither",
+            ),
             argument=name,
         )
     photo = content_picture(content, size)
@@ -112,7 +117,7 @@ def patches(
                     matched.names, matched.content, matched.style, strict=True
                 )
             ]
-        # The mean over each pixel neither rings nor makes colours that are in no pixel's area.
+        # The box filter neither overshoots nor makes colours that are not in the pixel's area.
         maps = (
             resize(content_map, photo.shape[:2], "box"),
             resize(style_map, painting.shape[:2], "box"),

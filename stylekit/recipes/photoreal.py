@@ -1,4 +1,4 @@
-"""A photograph in the light and the colours of another, without paint."""
+"""A photograph in the light and colours of another, without brush strokes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from stylekit.recipes.regions import regions
 from stylekit.transfer import Result
 
 MATTING = 3000.0
-"""Weight of the matting Laplacian, relative to that of the style."""
+"""Weight of the matting Laplacian relative to that of the style."""
 
 RIDGE = 1e-5
-"""Its `epsilon`. In three skies a streak of 12 pixels costs 0.49 to 0.72 of what it costs where the
-photograph is flat; with the paper's 1e-7 it costs 0.39 to 0.64, as the fits follow the noise."""
+"""The `epsilon` of the matting Laplacian. In three skies, a streak of 12 pixels costs 0.49 to 0.72
+of what it costs where the photograph is flat. With the paper's 1e-7 it costs 0.39 to 0.64, because
+the fits follow the noise."""
 
 OPTIONS = ("style_layers", "content_layers", "variation", "keep_colors")
 OF_REGIONS = ("colors", "keep", "merge", "tolerance", "min_share", "small_regions")
-"""Names of the options of `regions` that need maps."""
+"""Names of the options of `regions` that only apply with maps."""
 
 
 def photoreal(
@@ -45,29 +46,30 @@ def photoreal(
     style_loss: StyleLossLike = "gram",
     **options: Any,
 ) -> Recipe:
-    """Give a photograph the light and the colours of another, without paint.
+    """Return a recipe that gives a photograph the light and colours of another, without strokes.
 
-    The recipe of `regions`, or without maps that of `basic`, with a `MattingLaplacianLoss`: from
-    place to place the colours change by an affine function of the photograph's own. The run starts
-    from the photograph in colours that are matched to the style's by `match_color`, region by
-    region: wholly from a strength of 0.5, less below it.
+    It is the recipe of `regions`, or of `basic` if there are no maps, with a
+    `MattingLaplacianLoss`, which allows only changes of colour that are locally affine in the
+    photograph's colours. The run starts from the photograph with its colours matched to those of
+    the style, region by region, by `match_color`. Below a strength of 0.5 the match is partial, in
+    proportion to the strength.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     content_map, style_map : path, PIL image or array, optional
-        Colour maps that say what is what; see `regions`. Without, a style whose parts are not those
-        of the content spills over: the light of windows into the sky.
+        Colour maps of corresponding regions; see `regions`. Without maps, the colours of a style
+        with other contents can go to the wrong places, such as the light of windows into the sky.
     smoothness : float
-        Factor of the matting Laplacian's weight, at least 0. 0 leaves it out.
+        Factor of the weight of the matting Laplacian, at least 0. 0 leaves it out.
     restore : bool
-        Whether the photograph's gradients are restored after the run, by `blend.screened_poisson`:
-        its full contrast and finest details, with slight halos along strong edges.
+        Whether `blend.screened_poisson` restores the gradients of the photograph after the run.
+        This restores its full contrast and finest details, with slight halos along strong edges.
     strength, size, style_scale, style_loss
-        See `basic`. At strength 0 the start is returned as it is.
+        See `basic`. At strength 0 the start is returned unchanged.
     **options
-        Those of `basic`: style_layers, content_layers, variation and keep_colors. With maps also
-        those of `regions`: colors, keep, merge, tolerance, min_share and small_regions.
+        Further options of `basic`: style_layers, content_layers, variation and keep_colors. With
+        maps also those of `regions`: colors, keep, merge, tolerance, min_share and small_regions.
 
     Returns
     -------
@@ -76,13 +78,14 @@ def photoreal(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If one map is missing, the maps have not the same regions, or another argument is unfit.
+        If one map is missing, the maps do not have the same regions, or another argument cannot be
+        used.
 
     References
     ----------
-    F. Luan, S. Paris, E. Shechtman, K. Bala: Deep Photo Style Transfer, CVPR 2017. The matting
-    Laplacian holds from the first step and at every level; they add it to a finished transfer. Its
-    ridge is 1e-5, theirs 1e-7: fits follow the noise of a sky less.
+    F. Luan, S. Paris, E. Shechtman, K. Bala: Deep Photo Style Transfer, CVPR 2017. They add the
+    matting Laplacian to a finished transfer; here it is used from the first step, at every level.
+    Its epsilon is 1e-5 instead of 1e-7, so that the fits follow the noise of a sky less.
     R. Mechrez, E. Shechtman, L. Zelnik-Manor: Photorealistic Style Transfer with Screened Poisson
     Equation, BMVC 2017.
 
@@ -96,7 +99,10 @@ def photoreal(
     if (content_map is None) != (style_map is None):
         name = "content_map" if content_map is None else "style_map"
         raise InputTypeError(
-            explain(f"{name} is missing", expected="both maps, or neither", received="one of them"),
+            explain(
+                f"`content_map` and `style_map` must be given together, but `{name}` is missing",
+                hint="give both maps or neither",
+            ),
             argument=name,
         )
     check_passed(photoreal, options, OPTIONS if content_map is None else OPTIONS + OF_REGIONS)
@@ -131,7 +137,19 @@ def photoreal(
 
 
 def recolored(recipe: Recipe, share: float) -> np.ndarray:
-    """Return a recipe's content, by a share in the colours of its styles, each where it goes."""
+    """Return the content with its colours moved by `share` towards those of the styles.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Each of its styles changes the colours where its mask is.
+    share : float
+        In [0, 1]. 1 is a full match by `match_color`.
+
+    Returns
+    -------
+    ndarray [H, W, 3]
+    """
     photo: Any = recipe.content
     everywhere = np.ones(photo.shape[:2], "float32")
     change, covered = np.zeros_like(photo), np.zeros_like(photo[..., :1])

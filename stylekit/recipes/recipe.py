@@ -1,4 +1,4 @@
-"""A composition of losses that can be changed before it runs."""
+"""`Recipe`: a composition of losses that can be changed before it runs."""
 
 from __future__ import annotations
 
@@ -33,74 +33,80 @@ from stylekit.transfer.objective import named_terms
 from stylekit.transfer.style_transfer import as_extractor
 
 Factor = Callable[[FeatureExtractor], float]
+"""Returns the factor of a loss's weight for an extractor."""
+
 Levels = Callable[[int, int | None], Pyramid]
+"""Returns the pyramid for a longer side in pixels, and a number of levels or None."""
 
 COARSEST = 64
-"""Least longer side, in pixels, of the coarsest level: there the large forms are painted."""
+"""Least longer side of the coarsest level in pixels. At this size large forms are painted."""
 
 REFLECTION = 16
-"""Pixels by which pictures are reflected at their borders. Without, the outer 2 pixels of a result
-differ from the band 6 to 12 pixels in by up to 0.125; with it, by as much as the photograph's."""
+"""Pixels by which pictures are reflected at their borders. Without it, the outer 2 pixels of a
+result differ by up to 0.125 from the band 6 to 12 pixels inside. With it, they differ by as much as
+those of the photograph."""
 
 
 def halved(longer: int, levels: int | None = None) -> Pyramid:
-    """Return levels, each half the next, up to a longer side; by default that side alone."""
+    """Return levels, each half the next; by default a single one."""
     return Pyramid.halving(longer, 1 if levels is None else levels)
 
 
 def coarse_to_fine(longer: int, levels: int | None = None) -> Pyramid:
-    """Return levels, each half the next; by default from 64 to 127 pixels up."""
+    """Return levels, each half the next; by default the coarsest has 64 to 127 pixels."""
     return halved(longer, levels_of(longer) if levels is None else levels)
 
 
 def levels_of(longer: int) -> int:
-    """Return how many levels, each half the next, bring a side to 64 to 127 pixels."""
+    """Return the number of halvings, plus 1, that bring a side to 64 to 127 pixels."""
     return max(1, (longer // COARSEST).bit_length())
 
 
 class Recipe:
-    """Losses, a start and what happens after the run: a technique that can still be changed.
+    """A technique that can still be changed: losses, a start, and steps after the run.
 
-    The recipe functions return one; `run` runs it.
+    The recipe functions return one. `run` runs it.
 
     Parameters
     ----------
     losses : iterable of Loss
+        Further ones can be added by `add`.
     content : ndarray [H, W, 3], optional
-        The content, at the result's size.
+        The content picture, at the size of the result.
     styles : sequence of ndarray [h, w, 3]
-        The style pictures, at the sizes at which they are read.
+        The style pictures, at the sizes at which the losses read them.
     masks, style_masks : sequence of ndarray or None, optional
-        Where each style goes, ``[H, W]``, and where it is taken, ``[h, w]``, in [0, 1]. Default:
-        everywhere.
+        For each style, where it is applied, ``[H, W]``, and which part of it is used, ``[h, w]``,
+        in [0, 1]. Default: everywhere.
     start : ndarray, Start or callable, optional
-        Where the run starts; a callable is given the run's `Pyramid` and returns one of the others.
-        Default: the content.
+        The image at which the run starts. A callable is given the `Pyramid` of the run and returns
+        an array or a `Start`. Default: the content.
     shape : (int, int), optional
-        Height and width of the result in pixels. Default: the content's.
+        Height and width of the result in pixels. Default: those of the content.
     steps : int
-        Evaluations of the gradient where `run` is not told.
+        Default number of steps of `run`, each one evaluation of the gradient.
     levels : callable
-        From the longer side in pixels, and a number of levels or None, to a `Pyramid`.
+        Returns the default `Pyramid`, given the longer side in pixels and a number of levels or
+        None.
     update_mask : ndarray [H, W], optional
         Where the image may change, in [0, 1]. Default: everywhere.
     reflect : bool
-        Whether networks see pictures reflected at their borders, where the reflection fits into the
-        smallest of them. It prevents a frame.
+        Whether networks see pictures that are reflected at their borders, where the reflection fits
+        into the smallest picture. It prevents a visible frame around the result.
     rests : bool
-        Whether the start is returned as it is where only a `ContentLoss` has a weight.
+        Whether `run` returns the start unchanged if only `ContentLoss` has a weight above 0.
     layers : mapping of str to layers
-        Layers that the recipe was given, by the name of its argument, which the error for a layer
-        that the network has not carries.
+        The layers that the recipe function was given, by the name of its argument. If the network
+        lacks one of them, the error names that argument.
     optimizer, parameters, extractor : optional
-        What `run` uses where it is given none. Default: those of `StyleTransfer`.
+        Defaults of `run`. Without them, `run` uses those of `StyleTransfer`.
 
     Attributes
     ----------
     content, styles, masks, style_masks, start, shape, steps, update_mask
         As given.
     optimizer, parameters, extractor
-        As given. They may be changed.
+        As given; they may be replaced.
 
     Examples
     --------
@@ -141,8 +147,9 @@ class Recipe:
             shape = (content.shape[0], content.shape[1])
         if shape is None or (content is None and start is None):
             fail(
-                "a recipe has no content, and so neither a start nor a size",
-                expected="content=, or both start= and shape=",
+                "a recipe needs a start and a size",
+                expected="`content`, or both `start` and `shape`",
+                argument="content",
             )
         self.shape: tuple[int, int] = shape
         self.steps = integer(steps, "steps", low=0)
@@ -170,44 +177,44 @@ class Recipe:
         ----------
         loss : Loss
         factor : callable, optional
-            From the extractor of a run to a number that the loss's weight is multiplied with, such
-            as ``lambda network: network.style_factor``. Where it is 0 the loss is left out.
-            Default: the weight counts as it is.
+            Returns, for the extractor of a run, the number by which the loss's weight is
+            multiplied, such as ``lambda network: network.style_factor``. If it returns 0, the loss
+            is left out. Default: the weight is used as it is.
 
         Returns
         -------
         Recipe
-            The same.
+            The recipe itself.
 
         Raises
         ------
         InputError, InputTypeError
-            If it is not a `Loss`, or its name is taken.
+            If `loss` is not a `Loss`, or its name is taken.
         """
         named_terms([*self._losses(), loss])
         self._entries.append((loss, _checked(factor)))
         return self
 
     def replace(self, name: str, loss: Loss, factor: Factor | None = None) -> Recipe:
-        """Put a loss in the place of another.
+        """Replace a loss by another.
 
         Parameters
         ----------
         name : str
-            Of the one that goes; see `losses`.
+            Name of the loss to replace; see `losses`.
         loss, factor
             See `add`.
 
         Returns
         -------
         Recipe
-            The same.
+            The recipe itself.
 
         Raises
         ------
         InputError, InputTypeError
-            If there is no loss of the name, or the new one cannot be used. The recipe stays as it
-            was.
+            If there is no loss of that name, or the new one cannot be used. The recipe is then
+            unchanged.
         """
         index = self._index(name)
         losses = self._losses()
@@ -217,7 +224,7 @@ class Recipe:
         return self
 
     def remove(self, name: str) -> Recipe:
-        """Take a loss out, by its name; raise `InputError` if there is none."""
+        """Remove the loss of a name; raise `InputError` if there is none."""
         del self._entries[self._index(name)]
         return self
 
@@ -227,20 +234,21 @@ class Recipe:
         Parameters
         ----------
         function : callable
-            From a `Result` to a `Result`. Several are applied in the order in which they are added.
+            Takes a `Result` and returns a `Result`. Functions are applied in the order in which
+            they are added.
         partial : bool
-            Whether it is also applied to the image so far of a run that fails.
+            Whether the function is also applied to the image so far of a run that fails.
 
         Returns
         -------
         Recipe
-            The same.
+            The recipe itself.
         """
         if not callable(function):
             raise InputTypeError(
                 explain(
-                    "what follows a run cannot be called",
-                    expected="a function from a Result to a Result",
+                    "`function` must be callable",
+                    expected="a function that takes a Result and returns a Result",
                     received=type(function).__name__,
                 ),
                 argument="function",
@@ -266,52 +274,55 @@ class Recipe:
         callbacks: Iterable[Callback | Callable[[Step], Any]] = (),
         checkpoint: str | Checkpoint | None = None,
     ) -> Result:
-        """Run the recipe.
+        """Run the recipe, and return the result.
 
         Parameters
         ----------
         steps : int, optional
-            Evaluations of the gradient, at least 0, the total over the levels. Default: the
-            recipe's own; 50 by neighbours, else 300 in most recipes.
+            Evaluations of the gradient in all levels together, at least 0. Default: the recipe's
+            own, which is 50 for ``style_loss="neighbors"`` and 300 in most other cases.
         initial : path, PIL image, array or Start, optional
-            Where the run starts. A picture is resized as the content is. Default: the recipe's own,
-            in most recipes the content.
+            The image at which the run starts. A picture is resized like the content. Default: the
+            recipe's own, in most recipes the content.
         pyramid : int or Pyramid, optional
-            Number of coarse-to-fine levels, each half the next. Default: the recipe's own. In
-            recipes with a content it is as many as bring the longer side of the coarsest below 128
-            pixels. By neighbours each level takes the same number of steps, and three further
-            rounds at the full size follow. By any other loss each level takes half the steps of the
-            one before: the brush strokes are laid out in the coarse ones, and keep their size. A
-            `Pyramid` has the sizes and the shares of the steps themselves.
+            Number of levels from coarse to fine, each half the next; or a `Pyramid`, which holds
+            the sizes and the shares of the steps. Default: the recipe's own. For recipes with a
+            content, it has as many levels as bring the longer side of the coarsest below 128
+            pixels. With ``style_loss="neighbors"``, all coarse levels take the same number of
+            steps, and three rounds at the full size follow the last level. With other losses, each
+            level takes half the steps of the one before: the brush strokes are formed in the coarse
+            levels, and keep their size.
         extractor : FeatureExtractor, optional
-            Default: the recipe's own, in most recipes `VGG19` with ImageNet weights.
+            The network. Default: the recipe's own, in most recipes `VGG19` with ImageNet weights.
         finish : (FeatureExtractor, int), optional
-            Another network, and how many of the steps it takes, the last ones at the full size: the
-            bundled `CompactVGG` lays out the picture, and `VGG19` gives it the last touch.
+            A second network, and the number of last steps, at the full size, that it takes. For
+            example, the bundled `CompactVGG` does most of the work and `VGG19` finishes the
+            picture.
         tile : {"x", "y", "both"}, optional
-            Paint a picture that tiles: copies of it fit side by side ("x"), one above the other
-            ("y"), or both, without a seam. Its sides along these axes are multiples of the stride
-            of every layer that is read: 16 pixels. A content and a start whose edges do not fit are
-            made to, by `image.periodic`. See `CircularPadding`.
+            Make a picture that tiles without a seam: side by side ("x"), one above the other ("y"),
+            or both. Its sides along these axes must be multiples of the strides of all layers that
+            are read, at most 16 pixels for the default layers. `image.periodic` changes a content
+            or a start whose opposite edges do not match. See `CircularPadding`.
         optimizer, parameters, precision, plan, jit_compile, seed
             See `StyleTransfer`. The first two default to the recipe's own.
         callbacks : iterable of Callback or callable
-            Each is given every `Step`; a true return value stops the run.
+            Each is called with every `Step`. A true return value stops the run.
         checkpoint : path or Checkpoint, optional
-            A folder that keeps the run's state: started again, the run goes on from there. See
-            `StyleTransfer.run`.
+            A folder that keeps the state of the run. A run with the same arguments continues from
+            it. See `StyleTransfer.run`.
 
         Returns
         -------
         Result
-            Also when the run is interrupted (Ctrl-C, the notebook's stop button).
+            The picture and the record of the run. An interrupted run (Ctrl-C, or the stop button of
+            a notebook) also returns one.
 
         Raises
         ------
         InputError, InputTypeError, FileError
-            If an argument, a picture or the weights cannot be used; before the first step.
+            If an argument, a picture or the weights cannot be used. Raised before the first step.
         TransferError
-            If the run, or what follows it, fails; it holds the image so far.
+            If the run, or a function that follows it, fails. Its `result` holds the image so far.
         """
         steps = integer(self.steps if steps is None else steps, "steps", low=0)
         longer = max(self.shape)
@@ -321,12 +332,12 @@ class Recipe:
             start = as_image(start, "initial", longer)
         elif not isinstance(start, Start) and callable(start):
             start = start(levels)
-        pictures = [self.content, *self.styles, start]  # the start's aspect is checked later
+        pictures = [self.content, *self.styles, start]  # the start's aspect ratio is checked later
         sides = [min(one.shape[:2]) for one in pictures if isinstance(one, np.ndarray)]
         narrowest = min(sides, default=0) * levels.sizes[0] // longer
 
         def transfer(network: FeatureExtractor) -> StyleTransfer:
-            # Before the factors, which may look through the network.
+            # Check layers before calling factors, which may use any layer of the network.
             named = {x for loss in self._losses() if loss.layers for x in loss.layers_of(network)}
             for name, layers in self._layers.items():
                 check_layers(network, [layer for layer in layers if layer in named], name)
@@ -354,13 +365,13 @@ class Recipe:
             last = (
                 transfer(network),
                 integer(
-                    share, "the number of finish's steps", low=0, high=steps, argument="finish"
+                    share, "the number of steps of `finish`", low=0, high=steps, argument="finish"
                 ),
             )
         if self._rests and not any(
             loss.weight for loss in self._losses() if not isinstance(loss, ContentLoss)
         ):
-            steps, last = 0, None  # a run could only add rounding
+            steps, last = 0, None  # steps would only add rounding errors
         try:
             result = run_mixed(
                 transfer(as_extractor(self.extractor if extractor is None else extractor)),
@@ -404,7 +415,7 @@ class Recipe:
         return names.index(name)
 
     def _weighted(self, network: FeatureExtractor) -> list[Loss]:
-        """Return the losses with the weights that they have for a network."""
+        """Return the losses, with their weights multiplied by the factors for a network."""
         weighted = []
         for loss, factor in self._entries:
             if factor is not None:
@@ -421,10 +432,10 @@ def _checked(factor: Factor | None) -> Factor | None:
     if factor is not None and not callable(factor):
         raise InputTypeError(
             explain(
-                "`factor` cannot be called",
-                expected="a function from an extractor to a number, or None",
+                "`factor` must be callable",
+                expected="a function that takes an extractor and returns a number, or None",
                 received=repr(factor),
-                hint="a plain weight is the loss's own: weight=...",
+                hint="a constant belongs into the loss's own `weight`",
             ),
             argument="factor",
         )
@@ -432,22 +443,22 @@ def _checked(factor: Factor | None) -> Factor | None:
 
 
 def _followed(result: Result, function: Callable[[Result], Result]) -> Result:
-    """Return what follows a run, or raise a `TransferError` that keeps what was painted."""
+    """Return `function(result)`, or raise a `TransferError` that holds the result before it."""
     name = getattr(function, "__name__", type(function).__name__)
     try:
         made = function(result)
         if not isinstance(made, Result):
             raise InputTypeError(
                 explain(
-                    f"{name}, which follows the run, returned something else",
+                    f"{name}, which follows the run, must return a Result",
                     expected="a Result",
                     received=type(made).__name__,
-                    hint="is a return missing?",
+                    hint="does it end without a return statement?",
                 ),
                 argument="function",
             )
     except Exception as error:
-        failure = TransferError(f"what follows the run failed: {error}", result)
+        failure = TransferError(f"a function that follows the run failed: {error}", result)
         for note in getattr(error, "__notes__", ()):
             failure.add_note(note)
         raise failure from error
@@ -461,10 +472,10 @@ RUN = frozenset(inspect.signature(Recipe.run).parameters) - {"self"}
 def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str) -> None:
     """Raise `InputError` if a network lacks layers that were given as an argument.
 
-    The message names for each the nearest layer that the network has.
+    The message proposes the nearest layer for each.
     """
     missing, there = network.missing(layers), network.available_layers()
-    if missing and there:  # a file of weights without a layer is refused where it is read
+    if missing and there:  # reading a weights file without layers has already raised
         names = list(missing)
         whole = there[-1] == tuple(network.layer_names)[-1]
         cut = "" if whole else f", whose weights end at {there[-1]},"
@@ -472,7 +483,7 @@ def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str
         fail(
             f"{type(network).__name__}{cut} has no layer{'s' * (len(names) > 1)} "
             + " and ".join(map(repr, names)),
-            hint=f"give `{argument}` what is nearest: {', '.join(nearest)}"
+            hint=f"set `{argument}` to the nearest: {', '.join(nearest)}"
             if nearest
             else "its layers are " + ", ".join(there),
             argument=argument,
@@ -482,9 +493,9 @@ def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str
 def divided(
     recipe: Callable[..., Recipe], options: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options of a recipe function and those of `Recipe.run`.
+    """Return the options of a recipe function and those of `Recipe.run`, from both together.
 
-    An option that both have, such as a seed, is in both.
+    An option of both, such as `seed`, is in both dicts.
     """
     own = inspect.signature(recipe).parameters
     technique = {name: value for name, value in options.items() if name in own or name not in RUN}
@@ -499,10 +510,11 @@ def without_frame(
     Parameters
     ----------
     network : FeatureExtractor
+        Returned unchanged if it does not fit.
     layers : iterable of str
-        That are read.
+        The layers that are read.
     narrowest : int
-        Shorter side, in pixels, of the smallest picture that the network is to see.
+        Shorter side, in pixels, of the smallest picture that the network will see.
     """
     strides = [side for layer in layers for side in network.stride(layer)]
     fits = narrowest > REFLECTION and not any(REFLECTION % stride for stride in strides)

@@ -1,4 +1,4 @@
-"""A picture from what one layer keeps of it."""
+"""A picture that is reconstructed from the features of one layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stylekit.recipes.recipe import Recipe
 from stylekit.transfer import Noise
 
 SMOOTHING = 1.0
-"""Weight of the total variation beside a content of weight 1."""
+"""Weight of the total variation, relative to a content of weight 1."""
 
 
 def reconstruct(
@@ -22,22 +22,22 @@ def reconstruct(
     size: int | None = SIZE,
     variation: float = SMOOTHING,
 ) -> Recipe:
-    """Find a picture that a layer of the network cannot tell from another: what the layer knows.
+    """Return a recipe that reconstructs a picture from its features in a layer.
 
-    From noise, the content's features are the only thing that is wanted, beside a little
-    smoothness. The first layers give the photograph back; deeper ones keep what is where, and lose
-    the colours and the exact lines.
+    The run starts from noise. Its objective is the content's features, and a little smoothness. The
+    result shows what the layer retains. From the first layers the photograph is recovered; from
+    deeper ones only the arrangement of objects, without their colours and exact lines.
 
     Parameters
     ----------
     content : path, PIL image or array
     layers : str or sequence of str, optional
-        Default: the extractor's layers of content.
+        Layers that are matched. Default: the extractor's content layers.
     size : int, optional
-        Longer side of the result in pixels. Default: 512; None keeps the content's own.
+        Longer side of the result in pixels. Default: 512; None keeps the size of the content.
     variation : float
-        Weight of a `TotalVariationLoss`, at least 0: of the many pictures that have these features
-        it takes a smooth one.
+        Weight of the `TotalVariationLoss`, at least 0. Many pictures have the same features; it
+        selects a smooth one.
 
     Returns
     -------
@@ -46,14 +46,15 @@ def reconstruct(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, the picture or the weights are unfit.
+        If an argument or the picture cannot be used.
 
     References
     ----------
-    Mahendran, Vedaldi: Understanding Deep Image Representations by Inverting Them, CVPR 2015, with
-    the relative error of their eq. 2; they bound the pixels by a norm, we by [0, 1]. Gatys, Ecker,
-    Bethge: Image Style Transfer Using Convolutional Neural Networks, CVPR 2016, figure 1, without
-    the total variation.
+    Mahendran, Vedaldi: Understanding Deep Image Representations by Inverting Them, CVPR 2015. The
+    relative error is that of their eq. 2. They bound the pixels by a norm; here they are limited to
+    [0, 1].
+    Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks, CVPR 2016,
+    figure 1, which has no total variation.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Style region by region: two colour maps say which part of the style goes where."""
+"""Style region by region: two colour maps say which region of the style is used where."""
 
 from __future__ import annotations
 
@@ -35,54 +35,56 @@ def regions(
     keep_colors: str | None = None,
     **options: Any,
 ) -> Recipe:
-    """Paint each region of a picture in the style of the region of the same colour.
+    """Return a recipe that paints each region in the style of the region of the same colour.
 
-    Each region takes its neighbours from its own region of the style, or has a Gram matrix of its
-    own, so that sky is painted as sky and trees as trees.
+    With ``style_loss="neighbors"``, each region finds its neighbours in its own region of the
+    style. With ``"gram"`` it has a Gram matrix of its own. Sky is therefore painted as sky, and
+    trees as trees.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     content_map, style_map : path, PIL image or array
-        Colour maps of the pictures' own sizes. The same colour, within the tolerance, is the same
-        region; black is one like any other.
-    colors : iterable, or mapping of names, optional
-        The regions to paint; the others stay as the start has them. Default: all.
+        Colour maps, each of the size of its picture. Equal colours, within the tolerance, are the
+        same region. Black is a colour like any other.
+    colors : iterable, or mapping of names to colours, optional
+        The regions to paint. The others stay as in the start. Default: all.
     keep : iterable, optional
-        Colours of regions that stay as the start has them, such as those in one map only.
+        Colours of regions that stay as in the start, such as those that only one map has.
     merge : iterable, optional
         Colours that are merged with the regions around them, such as the eyes of a face where the
-        other map has none.
+        other map has no eyes.
     tolerance : float
-        In 8-bit RGB units; see `stylekit.masks.match_regions`.
+        Largest distance of equal colours, in 8-bit RGB units; see `stylekit.masks.match_regions`.
     min_share : float
-        The share that a colour must have of one of the maps to be a region, in [0, 1]; smaller
-        ones are merged, too. Default: 0.001.
+        Least share of one of the maps that a colour must cover to be a region, in [0, 1]. Smaller
+        regions are merged with those around them. Default: 0.001.
     size : int, optional
-        Longer side of the result in pixels. Default: 512; None keeps the content's own.
+        Longer side of the result in pixels. Default: 512; None keeps the size of the content.
     style_scale : float
-        Longer side of the style relative to the result's.
-    small_regions : str
-        ``"error"`` or ``"skip_layer"``, where a region is less than one cell of a layer; for
-        ``style_loss="gram"``. Neighbours need no more than one cell of 4 pixels.
-    keep_colors
-        See `basic`; each region's style is matched to that region.
+        Longer side of the style relative to that of the result, above 0.
+    small_regions : {"error", "skip_layer"}
+        What happens if a region is smaller than one cell of a layer, with ``style_loss="gram"``.
+        With ``"neighbors"`` a region needs one cell of 4 pixels.
+    keep_colors : str, optional
+        See `basic`. The style of each region is matched to that region of the content.
     **options
-        Those of `basic`: strength, style_loss, style_layers, content_layers and variation.
+        Further options of `basic`: strength, style_loss, style_layers, content_layers and
+        variation.
 
     Returns
     -------
     Recipe
-        The result's manifest has, under "regions", each region's share of both pictures, and under
-        "unmatched" the shares of the maps' pixels that had no region's colour, such as smooth
-        edges; they went to the region beside them. "merged" and "small" have the shares of the
-        colours that were merged as told, and of those too small to be regions.
+        The manifest of its result has four entries. "regions" holds the share of each region in
+        both pictures. "unmatched" holds the share of pixels of each map whose colour is no
+        region's, such as smooth edges; they belong to the nearest region. "merged" and "small" hold
+        the shares of the colours in `merge` and of those below `min_share`.
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If the maps have not the same regions (the message lists the pairs), a map and its picture
-        differ in size, a region is too small, or another argument is unfit.
+        If the maps do not have the same regions (the message lists the pairs), a map and its
+        picture differ in size, a region is too small, or another argument cannot be used.
 
     References
     ----------
@@ -139,7 +141,7 @@ def matched_parts(
     keep_colors: str | None = None,
     **how: Any,
 ) -> tuple[np.ndarray, list[StylePart], MatchedRegions]:
-    """Return the photo at the result's size, a part a region, and the regions of both maps.
+    """Return the photo at the size of the result, one part for each region, and the regions.
 
     Parameters
     ----------

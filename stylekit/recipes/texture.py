@@ -1,4 +1,4 @@
-"""A texture from noise: the style terms alone."""
+"""A texture that is made from noise by style losses alone."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ def texture(
     layer_weights=None,
     variation: float | None = None,
 ) -> Recipe:
-    """Make a texture of any size like a sample: its colours, strokes and grain, in other places.
+    """Return a recipe that makes a texture with the colours, strokes and grain of a sample.
 
-    From noise, the style of the sample is the only thing that is wanted. With a single layer the
-    result shows what that layer's Gram matrix knows of a picture.
+    The run starts from noise, and its only objective is the style of the sample. With a single
+    layer, the result shows what the Gram matrix of that layer retains of a picture.
 
     Parameters
     ----------
     style : path, PIL image or array
-        The sample. It keeps its own size, but for one that is larger than the texture, which is
-        reduced to its longer side.
+        The sample. It keeps its size, or is reduced so that its longer side is not larger than that
+        of the texture.
     size : int or (int, int), optional
-        Of the texture in pixels: the side of a square, or (height, width). Default: 512; None
-        takes the sample's own height and width.
+        Size of the texture in pixels: the side of a square, or (height, width). Default: 512. None
+        uses the height and width of the sample.
     style_loss : str or callable
-        As for `basic`. ``"neighbors"`` puts the sample's own patches beside each other, crisp and
-        repeating; ``"gram"`` mixes them.
+        See `basic`. ``"neighbors"`` places patches of the sample side by side, with sharp details
+        that repeat. ``"gram"`` mixes them.
     style_scale : float
-        Size of the sample relative to what is said above: above 1 the grain grows.
-    style_layers : sequence of str, optional
-        Default: the extractor's own.
-    layer_weights : sequence of float or mapping, optional
-        See `GramStyleLoss`; for ``style_loss="gram"``.
+        Factor of the size of the sample, above 0. Larger values give coarser grain.
+    style_layers : sequence of str, or mapping of str to float, optional
+        Layers of the extractor; a mapping also gives their weights. Default: the extractor's own.
+    layer_weights : sequence of float, or mapping of str to float, optional
+        See `GramStyleLoss`. Only used with ``style_loss="gram"``.
     variation : float, optional
-        Weight of a `TotalVariationLoss`, at least 0. Default: 48 by neighbours, else the
+        Weight of the `TotalVariationLoss`, at least 0. Default: 48 for ``"neighbors"``, else the
         extractor's own.
 
     Returns
@@ -57,13 +57,14 @@ def texture(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, the sample or the weights are unfit.
+        If an argument or the sample cannot be used.
 
     References
     ----------
     Gatys, Ecker, Bethge: Texture Synthesis Using Convolutional Neural Networks, NIPS 2015. They
-    begin with white noise at the full size, and with a network of average pooling. Ours has the
-    sample's mean and covariance of colours, and the pyramid and the total variation are ours.
+    start from white noise at the full size, and use a network with average pooling. Here the noise
+    has the mean and covariance of the sample's colours, and a pyramid and total variation are
+    added.
 
     Examples
     --------
@@ -85,7 +86,7 @@ def texture(
         start=StyleStatistics(sample, shape=shape),
         shape=shape,
         steps=how.steps,
-        # The network sees a few dozen pixels far: larger forms are arranged at a small size.
+        # A network sees only a few dozen pixels far. Larger forms are arranged at a small size.
         levels=how.pyramid,
         layers={"style_layers": style_layers},
     )
@@ -101,13 +102,17 @@ def texture(
 
 
 def _shape(size, own: Sequence[int]) -> tuple[int, int]:
-    """Return the height and width that a size stands for."""
+    """Return the height and width in pixels for `size` and the shape of the sample."""
     if size is None:
         return own[0], own[1]
     if isinstance(size, (tuple, list)):
         if len(size) != 2:
             raise InputTypeError(
-                explain("size is no size", expected="(height, width)", received=repr(size)),
+                explain(
+                    "`size` must be one integer or two",
+                    expected="a side, or (height, width)",
+                    received=repr(size),
+                ),
                 argument="size",
             )
         height, width = size

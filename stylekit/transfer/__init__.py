@@ -1,4 +1,4 @@
-"""The optimisation: from terms and an extractor to an image."""
+"""The optimisation: it makes an image from losses, an extractor and an optimizer."""
 
 from stylekit._checks import suggest_names
 from stylekit.transfer.callbacks import (

@@ -1,4 +1,4 @@
-"""Callbacks: what watches a run, and may stop it."""
+"""Callbacks, which are called after every step of a run and may stop it."""
 
 from __future__ import annotations
 
@@ -39,37 +39,37 @@ from stylekit.transfer.plugin import described
 from stylekit.transfer.result import Step, as_picture
 
 with warnings.catch_warnings():
-    # In a notebook without ipywidgets tqdm falls back to text, which needs no warning.
+    # Without ipywidgets, tqdm falls back to text in a notebook. This needs no warning.
     warnings.simplefilter("ignore", TqdmWarning)
-    from tqdm.auto import tqdm as tqdm  # for the bars of sweeps, too
+    from tqdm.auto import tqdm as tqdm  # also imported by sweeps
 
 
 class Callback:
-    """Watches a run, and may stop it. All hooks default to doing nothing.
+    """Base class of callbacks, which are called with every step and may stop the run.
 
-    A plain function from a `Step` is a callback, too. One object may serve one run after another:
-    step 0 begins anew.
+    By default all methods do nothing. A plain function that takes a `Step` is a callback, too. One
+    object can serve several runs in turn: a new run begins with step 0.
     """
 
     def __call__(self, step: Step) -> Any:
-        """Look at a step; return true to stop the run after it."""
+        """Handle a step; return a true value to stop the run after it."""
 
     def resume(self, steps: list[Step]) -> Any:
-        """Look at the steps so far, before the first one of a run that a checkpoint continues.
+        """Handle the steps before a checkpoint, when a run continues from it.
 
-        The steps have their losses and no image. Return what the last of them returned: true for a
-        run that was stopped.
+        Called once, before the first new step. The steps have losses but no image. Return what the
+        last of them returned in ``__call__``: a true value for a run that was stopped.
         """
 
     def close(self) -> None:
-        """Do what is left when the run ends, however it ends.
+        """Clean up when the run ends, also if it ends with an error.
 
-        An error here is a warning: the run has its result all the same.
+        An error raised here becomes a warning, and the run still returns its result.
         """
 
 
 class _Function(Callback):
-    """A plain function as a callback."""
+    """A callback that calls a plain function."""
 
     def __init__(self, function: Callable[[Step], Any]) -> None:
         self._function = function
@@ -80,17 +80,17 @@ class _Function(Callback):
 
 
 def as_callbacks(callbacks: Iterable[Callback | Callable[[Step], Any]]) -> list[Callback]:
-    """Return callbacks as a list of objects with all hooks.
+    """Return callbacks as a list of `Callback` objects.
 
     Raises
     ------
     InputTypeError
-        If they are not an iterable, or one is neither a `Callback` nor a function.
+        If `callbacks` is not iterable, or an item is neither a `Callback` nor a function.
     """
     if not isinstance(callbacks, Iterable):
         raise InputTypeError(
             explain(
-                "the callbacks cannot be used",
+                "`callbacks` must be a list",
                 expected="a list of functions or Callback objects",
                 received=described(callbacks),
             ),
@@ -102,14 +102,14 @@ def as_callbacks(callbacks: Iterable[Callback | Callable[[Step], Any]]) -> list[
 def _as_callback(value) -> Callback:
     if isinstance(value, Callback):
         return value
-    # Of another object these would never be called.
+    # These methods would never be called on an object of another class.
     hooks = [name for name in ("resume", "close") if hasattr(value, name)]
     if isinstance(value, type) or not callable(value) or hooks:
         received = described(value)
         raise InputTypeError(
             explain(
-                "a callback cannot be used",
-                expected="a function from a Step, or an object of a class derived from "
+                "a callback must be a function or a Callback",
+                expected="a function that takes a Step, or an object of a class derived from "
                 "stylekit.transfer.Callback",
                 received=f"{received} with {' and '.join(hooks)}" if hooks else received,
             ),
@@ -119,12 +119,12 @@ def _as_callback(value) -> Callback:
 
 
 def show(callbacks: Iterable[Callback], step: Step) -> str | None:
-    """Show each callback a step; return the name of the first that stops the run."""
+    """Call each callback with a step; return the name of the first that stops the run."""
     return _first(callbacks, "__call__", step)
 
 
 def resume(callbacks: Iterable[Callback], steps: list[Step]) -> str | None:
-    """Show each callback the steps so far; return the name of the first that stops the run."""
+    """Give each callback the steps so far; return the name of the first that stops the run."""
     return _first(callbacks, "resume", steps)
 
 
@@ -138,26 +138,26 @@ def _first(callbacks: Iterable[Callback], method: str, seen) -> str | None:
 
 
 def close(callbacks: Iterable[Callback]) -> None:
-    """Close each callback; an error or Ctrl-C there is a warning, and costs no result."""
+    """Close each callback; an error or Ctrl-C there only warns."""
     for callback in callbacks:
         try:
             callback.close()
         except (Exception, KeyboardInterrupt) as error:
             what = str(error) or type(error).__name__
             warnings.warn(
-                f"The callback {name_of(callback)} failed in close: {what}. The run has its result "
-                "all the same.",
+                f"The callback {name_of(callback)} failed in close: {what}. The result of the run "
+                "is not affected.",
                 stacklevel=2,
             )
 
 
 class ProgressBar(Callback):
-    """A bar in the terminal or the notebook, with the total loss.
+    """Shows a progress bar with the total loss, in a terminal or a notebook.
 
     Parameters
     ----------
     every : int
-        Steps between readings of the loss, at least 1; on a GPU each reading waits for the device.
+        Steps between updates of the loss, at least 1. On a GPU each update waits for the device.
     """
 
     def __init__(self, every: int = 5) -> None:
@@ -165,28 +165,28 @@ class ProgressBar(Callback):
         self._bar: Any = None
 
     def __call__(self, step: Step) -> None:
-        """Advance the bar to the step."""
+        """Move the bar to the step."""
         if self._bar is None:
-            # A resumed run has not taken its first steps in no time.
+            # Start at the first step of a resumed run, for a correct estimate of its speed.
             self._bar = tqdm(total=step.steps, initial=step.index, unit="step")
         if step.index % self.every == 0 or step.index == step.steps:
             self._bar.set_postfix(loss=f"{np.mean(step.losses['total']):.4g}", refresh=False)
         self._bar.update(step.index - self._bar.n)
 
     def close(self) -> None:
-        """End the bar."""
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
 
 class Display(Callback):
-    """The image so far, in place, in a Jupyter notebook.
+    """Shows the current image in a Jupyter notebook.
 
     Parameters
     ----------
     every : int
-        Steps between pictures, at least 1.
+        Steps between updates of the image, at least 1.
 
     Raises
     ------
@@ -206,7 +206,7 @@ class Display(Callback):
         self._handle: Any = None
 
     def __call__(self, step: Step) -> None:
-        """Show the image, if it is its turn."""
+        """Show the image every few steps."""
         if step.index == 0 or step.index % self.every == 0 or step.index == step.steps:
             image = step.image if step.image.ndim == 3 else np.concatenate(list(step.image), 1)
             picture = as_picture(image)
@@ -217,19 +217,19 @@ class Display(Callback):
 
 
 class SaveEvery(Callback):
-    """The image so far, to a file of its own every few steps.
+    """Saves the current image to a new file every few steps.
 
     Parameters
     ----------
     path : path
-        ``out.png`` gives ``out-00050.png`` and so on.
+        Pattern of the names: ``out.png`` gives ``out-00050.png`` and so on.
     every : int
         Steps between files, at least 1.
 
     Raises
     ------
     FileError
-        If the folder does not exist or cannot be written.
+        If the folder does not exist or cannot be written to.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 50) -> None:
@@ -238,7 +238,7 @@ class SaveEvery(Callback):
         check_writable(self.path)
 
     def __call__(self, step: Step) -> None:
-        """Write the image, if it is its turn."""
+        """Write the image every few steps."""
         if step.index and (step.index % self.every == 0 or step.index == step.steps):
             images = step.image if step.image.ndim == 4 else [step.image]
             for number_, image in enumerate(images):
@@ -248,18 +248,18 @@ class SaveEvery(Callback):
 
 
 class CSVLogger(Callback):
-    """The losses, a row a step, readable while the run goes on.
+    """Writes the losses to a CSV file, one row for each step, which can be read during the run.
 
     Parameters
     ----------
     path : path
-        Written anew by each run, a resumed one's earlier rows too. Columns: step, level, seconds,
-        total, and each term, unweighted.
+        The file, which each run overwrites. A resumed run first writes its earlier rows. Columns:
+        step, level, seconds, total (weighted), and each loss, unweighted.
 
     Raises
     ------
     FileError
-        If it cannot be written.
+        If the file cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -282,7 +282,7 @@ class CSVLogger(Callback):
         self._file.flush()
 
     def resume(self, steps: list[Step]) -> None:
-        """Write the rows of the steps so far."""
+        """Write the rows of the steps before the checkpoint."""
         for step in steps:
             self(step)
 
@@ -294,14 +294,14 @@ class CSVLogger(Callback):
 
 
 class EarlyStopping(Callback):
-    """Stops a run whose total no longer falls.
+    """Stops a run whose total no longer decreases.
 
     Parameters
     ----------
     patience : int
-        Steps to wait for a fall, at least 1.
+        Steps to wait for a decrease, at least 1.
     min_delta : float
-        Smallest fall that counts, relative to the best total.
+        Smallest decrease that counts, relative to the best total.
     """
 
     def __init__(self, patience: int = 20, min_delta: float = 1e-3) -> None:
@@ -310,7 +310,7 @@ class EarlyStopping(Callback):
         self._best = (float("inf"), 0, 0)
 
     def __call__(self, step: Step) -> bool:
-        """Return whether the patience is at its end."""
+        """Return whether the total has not decreased for `patience` steps."""
         total = float(np.mean(step.losses["total"]))
         best, since, level = self._best
         fell = total < best - self.min_delta * abs(best) if np.isfinite(best) else True
@@ -320,18 +320,18 @@ class EarlyStopping(Callback):
         return step.index - since >= self.patience
 
     def resume(self, steps: list[Step]) -> bool:
-        """Wait as if the run had not been interrupted; return whether it had stopped."""
+        """Count the steps before the checkpoint; return whether they had stopped the run."""
         return [self(step) for step in steps][-1]
 
 
 class TimeLimit(Callback):
-    """Stops a run when its time is over; its result is the image so far.
+    """Stops a run after some time. Its result is the image so far.
 
     Parameters
     ----------
     seconds : float
-        Since the run began, above 0. It is looked at after each step, so that a run ends up to a
-        step later; what happens before the first step, such as tracing, is not cut short.
+        Time since the run began, above 0. It is checked after each step. A run can therefore take
+        one step longer, and tracing before the first step is never cut short.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -343,23 +343,22 @@ class TimeLimit(Callback):
 
 
 class Timelapse(Callback):
-    """A callback that makes an animation of a run, written when the run ends, however it ends.
+    """Makes an animation of a run, and writes it when the run ends, also if it ends with an error.
 
-    Frames lie the closer the earlier the step, as a run changes most in the beginning. Until the
-    end they are held as bytes: at the defaults at most 18 MB.
+    Frames are closer together at the beginning, where a run changes most. Until the end they are
+    kept in memory as bytes, at most 18 MB with the default options.
 
     Parameters
     ----------
     path : path
-        Ending in .gif, .webp or .mp4; see `stylekit.image.write_animation`. Each run writes it
-        anew; one that is resumed has the frames since then alone.
+        Must end in .gif, .webp or .mp4; see `stylekit.image.write_animation`. Each run overwrites
+        it. A resumed run only has frames from after the checkpoint.
     frames : int
-        At most as many, in [2, 1000]. The last image seen is always one more.
+        Largest number of frames, in [2, 1000]. The last image is added to them if it is not one.
     size : int
-        Longer side of the frames in pixels, at least 16; a smaller image is shown at its own
-        size.
+        Longer side of the frames in pixels, at least 16. A smaller image keeps its size.
     fps, hold : float
-        Frames a second, and how many seconds the last one stays; see
+        Frames per second, and seconds for which the last frame stays; see
         `stylekit.image.write_animation`.
 
     Raises
@@ -367,13 +366,13 @@ class Timelapse(Callback):
     FileError
         If the folder does not exist or cannot be written to, or the suffix is none of these.
     SetupError
-        If imageio-ffmpeg is missing for an MP4.
+        If the suffix is .mp4 and imageio-ffmpeg is not installed.
 
     Warns
     -----
     UserWarning
-        If the animation cannot be written in the end: the run has its result all the same, and
-        `write` may try again.
+        If the animation cannot be written at the end. The run still returns its result, and `write`
+        can be called again.
 
     Examples
     --------
@@ -399,10 +398,10 @@ class Timelapse(Callback):
         self.hold = number(hold, "hold", low=0, high=60)
         check_animation(self.path)
         self._taken: list[np.ndarray] = []
-        self._last: Step | None = None  # the last step, if it has no frame yet
+        self._last: Step | None = None  # the last step, if it is not a frame yet
 
     def __call__(self, step: Step) -> None:
-        """Take a frame, if it is the step's turn."""
+        """Keep a frame, if this step is one of `turns`."""
         if step.index == 0:
             self._taken = []
         if step.index in self.turns(step.steps):
@@ -412,25 +411,25 @@ class Timelapse(Callback):
             self._last = step
 
     def turns(self, steps: int) -> set[int]:
-        """Return the steps of a run that become frames: squares, from 0 to the last."""
+        """Return the steps that become frames: squares, scaled to end at the last step."""
         squares = np.linspace(0, 1, self.frames) ** 2
         return {round(steps * square) for square in squares}
 
     def write(self, path: str | os.PathLike[str] | None = None) -> Path:
-        """Write what has been taken so far, to the path or another.
+        """Write the frames so far, to another path if one is given; return the path.
 
         Raises
         ------
         InputError
             If no run has begun.
         FileError
-            If it cannot be written.
+            If the file cannot be written.
         """
         if self._last is not None:
             self._taken.append(self._frame(self._last))
             self._last = None
         if not self._taken:
-            fail("no frame was recorded", hint="run a transfer with this callback")
+            fail("no frame was recorded", hint="run a transfer with this callback first")
         return write_animation(path or self.path, self._taken, fps=self.fps, hold=self.hold)
 
     def close(self) -> None:
@@ -440,7 +439,7 @@ class Timelapse(Callback):
         try:
             self.write()
         except FileError as error:
-            # Raised here, it would take the place of the run's result.
+            # An exception here would replace the result of the run.
             warnings.warn(f"The timelapse was not written: {error}", stacklevel=2)
 
     def _frame(self, step: Step) -> np.ndarray:

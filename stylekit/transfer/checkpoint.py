@@ -1,4 +1,4 @@
-"""The state of a run in a file, from which the same run goes on after it was cut off."""
+"""`Checkpoint`: the state of a run in a file, from which an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -30,35 +30,36 @@ from stylekit._write import replacing, unfinished
 from stylekit.transfer.lock import locked
 
 FORMAT = 2
-"""Of the file; another one cannot be read."""
+"""Version of the file format. Files of other versions cannot be read."""
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """A run between two of its steps.
+    """The state of a run between two steps.
 
     Attributes
     ----------
     level : int
-        Of the pyramid, from 0.
+        Level of the pyramid, from 0.
     taken : int
         Steps of the level so far.
     used, weights : list of float
-        The terms' weights of the last step, and those of the next.
+        Weights of the losses in the last step, and in the next.
     settled : dict
-        The optimizer and the plan of each level that were settled on, by their `repr`.
+        The optimizer, and the plan of each level, that the run uses, by their `repr`.
     notes : list of str
         See `Canvas.notes`.
     seconds : float
-        Since the run began, but for the time between its parts.
+        Time that the run has taken, without interruptions.
     setup : dict of str
-        What the last bits depend on beside the run: versions, device, threads.
+        Versions, device and threads, on which the last bits of the result depend.
     image : array [B, H, W, 3]
-        Where the level started.
+        The image at which the level started.
     carry : list of arrays
-        The level's values, its optimizer's state and the rest that goes from step to step.
+        The values of the level, the state of its optimizer, and whatever else is passed from step
+        to step.
     rows : dict of arrays
-        The losses so far, a row a step: ``total`` ``[N, B]``, ``terms`` ``[N, T, B]``,
+        The losses so far, one row for each step: ``total`` ``[N, B]``, ``terms`` ``[N, T, B]``,
         ``gradient_finite``, ``image_finite``, ``level`` and ``seconds`` ``[N]``.
     """
 
@@ -76,26 +77,26 @@ class State:
 
 
 class Checkpoint:
-    """Where a run keeps its state, so that it goes on from there if it is started again.
+    """A folder that keeps the state of a run, so that an interrupted run can continue.
 
-    The state is written every few steps, and when a callback or Ctrl-C stops the run; never in
-    place, so that whatever ends the program leaves a whole file. A run that has taken all its steps
-    removes it.
+    The state is written every few steps, and when a callback or Ctrl-C stops the run. The file is
+    replaced in one operation, so that it is whole whenever the program ends. It is removed after
+    the last step.
 
     Parameters
     ----------
     folder : path
-        Of this one run, which keeps others out of it; made if it does not exist.
+        A folder for one run. It is made if it does not exist, and locked while the run uses it.
     every : int
-        Steps between writings, at least 1.
+        Steps between writes, at least 1.
     keep : bool
-        True: the file of a finished run stays until `remove` is called, and the same run returns
-        its result at once. For who has yet to save the result.
+        Whether the file of a finished run is kept until `remove` is called. The same run then
+        returns its result at once. This is for programs that still have to save the result.
 
     Notes
     -----
-    The size is that of the optimizer's state: for `LBFGS` with its ten pairs 24 times the image
-    as float32, 82 MB at 512 x 512.
+    The size is about that of the optimizer's state. For `LBFGS` with ten pairs it is 24 float32
+    images, which are 82 MB at 512 x 512.
     """
 
     def __init__(
@@ -111,13 +112,13 @@ class Checkpoint:
         return f"Checkpoint({str(self.folder)!r}, every={self.every}, keep={self.keep})"
 
     def is_due(self, index: int) -> bool:
-        """Return whether the state is to be written after a step."""
+        """Return whether the state must be written after a step."""
         return index > 0 and index % self.every == 0
 
     def parts(self) -> tuple[Checkpoint, Checkpoint]:
-        """Return one for each part of a run in two, kept until this one's `remove`.
+        """Return one checkpoint for each part of a run in two parts; see `locked`.
 
-        The run holds the lock of this one, `locked`.
+        Their files are kept until `remove` of this checkpoint is called.
         """
         first = copy.copy(self)
         first.keep = first._is_part = True
@@ -127,12 +128,12 @@ class Checkpoint:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Make the folder, and keep other runs out of it.
+        """Make the folder, and lock it against other runs while the context is open.
 
         Raises
         ------
         FileError
-            If another run is in it, or it cannot be made or written to.
+            If another run uses the folder, or it cannot be made or written to.
         """
         if self._is_part:
             yield
@@ -144,34 +145,36 @@ class Checkpoint:
             except BlockingIOError as error:
                 raise FileError(
                     explain(
-                        f"the checkpoint's folder {self.folder} is in use by another run",
-                        hint="wait until that has ended, or give each run a folder of its own",
+                        f"the checkpoint folder {self.folder} is in use by another run",
+                        hint="wait until that run has ended, or give each run its own folder",
                     ),
                     argument="checkpoint",
                 ) from error
             except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-                name = f"the checkpoint's folder {self.folder}"
+                name = f"the checkpoint folder {self.folder}"
                 raise unwritable(name, self.folder, error, "checkpoint") from error
             yield
 
     def read(self, run: dict[str, Any], shapes: list[tuple[int, int, int, int]]) -> State | None:
-        """Return the state that a run goes on from; None if it begins. The lock must be held.
+        """Return the state from which a run continues, or None if there is none.
+
+        The lock must be held.
 
         Parameters
         ----------
         run : dict
-            What makes it this run and no other, as JSON has it.
+            Everything that identifies the run, as read from JSON.
         shapes : list of (batch, height, width, 3)
-            Of the image at each level.
+            Shape of the image at each level.
 
         Raises
         ------
         FileError
             If the file is damaged.
         InputError
-            If the file is another run's; the message tells what differs.
+            If the file belongs to another run. The message says what differs.
         """
-        for left in unfinished(self.path):  # by a run that was killed
+        for left in unfinished(self.path):  # temporary files of a run that was killed
             left.unlink()
         if not self.path.exists():
             return None
@@ -179,13 +182,13 @@ class Checkpoint:
             form, others, state = _loaded(self.path, run)
             if state is not None:
                 _check(state, shapes, len(run["terms"]))
-        except MemoryError:  # as large as the file is
+        except MemoryError:  # the file does not fit into memory, but may be correct
             raise
-        except Exception as error:  # the disk, zip, JSON and NumPy's header each fail in many ways
+        except Exception as error:  # disk, zip, JSON and NumPy raise many types of errors
             raise FileError(
                 explain(
                     f"the checkpoint {self.path} is damaged or cannot be read ({error})",
-                    hint="delete it to begin anew, or name another folder",
+                    hint="delete it to start again, or use another folder",
                 ),
                 argument="checkpoint",
             ) from error
@@ -195,27 +198,27 @@ class Checkpoint:
                     f"the checkpoint {self.path} was written by another version of stylekit",
                     expected=f"format {FORMAT}",
                     received=form,
-                    hint="resume with that version, or delete the file to begin anew",
+                    hint="resume with that version, or delete the file to start again",
                 ),
                 argument="checkpoint",
             )
         if others is not None:
             fail(
-                f"the checkpoint {self.path} is another run's",
+                f"the checkpoint {self.path} belongs to another run",
                 expected=others[0],
                 received=others[1],
-                hint="give each run a folder of its own, or delete the file to begin anew",
+                hint="give each run its own folder, or delete the file to start again",
                 argument="checkpoint",
             )
         return state
 
     def write(self, run: dict[str, Any], state: State) -> None:
-        """Write a state of a run in place of the last one, all or nothing.
+        """Replace the file by a new state of a run, in one operation.
 
         Raises
         ------
         FileError
-            If it cannot be written; the last one is still there.
+            If it cannot be written. The last file is then kept.
         """
         fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
         image, carry, rows = (fields.pop(name) for name in ("image", "carry", "rows"))
@@ -226,18 +229,18 @@ class Checkpoint:
             _dump(file, arrays)
 
     def remove(self) -> None:
-        """Delete the files of the run, if there are any; the folder stays."""
+        """Delete the files of the run, if there are any, and keep the folder."""
         for part in self.parts():
             part.path.unlink(missing_ok=True)
 
 
 def as_checkpoint(value) -> Checkpoint:
-    """Return a checkpoint as it is, or that of a folder."""
+    """Return a checkpoint unchanged, or the checkpoint of a folder."""
     return value if isinstance(value, Checkpoint) else Checkpoint(value)
 
 
 def _dump(file, arrays: dict[str, Any]) -> None:
-    """Write an archive as `numpy.load` reads it, one array in memory at a time."""
+    """Write an archive for `numpy.load`, with only one array at a time in memory."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, value in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
@@ -245,9 +248,10 @@ def _dump(file, arrays: dict[str, Any]) -> None:
 
 
 def _loaded(path: Path, run: dict[str, Any]) -> tuple[Any, tuple[str, str] | None, State | None]:
-    """Return a file's format, where its run differs from this one, and its state if neither does.
+    """Return the format of a file, how its run differs from this one, and its state.
 
-    What is allocated is no larger than the file, and for another run's only what tells of it.
+    The state is None if the run differs. The memory allocated is at most the size of the file. If
+    the run differs, only its description is read.
     """
     if not path.is_file():
         raise ValueError("it is no file")
@@ -272,7 +276,7 @@ def _loaded(path: Path, run: dict[str, Any]) -> tuple[Any, tuple[str, str] | Non
 
 
 def _check(state: State, shapes: list[tuple[int, int, int, int]], terms: int) -> None:
-    """Raise `ValueError` unless a state is one of a run with these levels and terms."""
+    """Raise `ValueError` if a state cannot be that of a run with these levels and losses."""
     plans = state.settled["plans"]
     texts = [state.settled["optimizer"], *plans.values(), *state.notes, *state.setup.values()]
     weights = [*state.used, *state.weights]
@@ -305,7 +309,7 @@ def _check(state: State, shapes: list[tuple[int, int, int, int]], terms: int) ->
 
 
 def differences(run: Any, saved: Any, most: int = 4) -> tuple[str, str]:
-    """Return where two runs differ, each side as a text."""
+    """Return how two runs differ, as a text for each side."""
     mine, other = dict(_leaves(run)), dict(_leaves(saved))
     names = [n for n in dict.fromkeys([*mine, *other]) if mine.get(n) != other.get(n)]
     more = f" and {len(names) - most} more" if len(names) > most else ""

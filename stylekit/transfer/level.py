@@ -1,4 +1,4 @@
-"""The loop at one size of a run."""
+"""The loop of a run at one size."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ from stylekit.transfer.record import Record
 from stylekit.transfer.result import NonFiniteLossError
 
 LOOK_EVERY = 5
-"""Steps between the host's looks at whether all is finite; each waits for the device."""
+"""Steps between checks that all values are finite. Each check waits for the device."""
 
 
 class Level:
-    """The loop at one size.
+    """The loop of a run at one size.
 
     Parameters
     ----------
     transfer : StyleTransfer
     planned : Planned
         The objective.
-    optimizer
+    optimizer : optional
         See `StyleTransfer`.
-    image, base : array [B, H, W, 3]
-        Where the level starts, and what is kept where the mask is 0.
+    image : array [B, H, W, 3]
+        The image at which the level starts.
+    base : array [B, H, W, 3]
+        The image that is kept where the mask is 0.
     mask : array [1, H, W, 1] or None
-        Where the image may change.
+        Where the image may change, in [0, 1].
     number : int
-        Of the level, from 0.
+        Number of the level, from 0.
     round : int
-        See `Canvas`.
+        See `Canvas.round`.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class Level:
         }
         self._render = render
         self._start = image
-        # Under a mask it is another: a coarse level's change, enlarged, reaches beyond the mask.
+        # With a mask they differ: the enlarged change of a coarse level extends beyond the mask.
         self._first = image if render is None else first
         self._number, self._round = number, round
         self._taken = 0
@@ -80,10 +82,10 @@ class Level:
         self._used = self._weights()
 
     def rows(self, count: int, record: Record):
-        """Yield a row a step: ``image``, ``total`` and ``terms`` at the values stepped from.
+        """Yield a row for each step: ``image``, ``total`` and ``terms`` before the step.
 
-        Steps that were taken before the level was restored count, and are not yielded again.
-        Where the memory does not suffice, the step is taken again in less.
+        `count` includes the steps before the level was restored, which are not yielded again. If
+        memory runs out, the step is repeated with a plan that needs less.
         """
         assert self._planned is not None
         while True:
@@ -94,7 +96,7 @@ class Level:
                 return
             except Exception as error:
                 release(error)
-                self._objective = self._step = None  # they would be in the way
+                self._objective = self._step = None  # free their memory
                 self._planned.step_down(error)
 
     def _take(self, objective: Objective, record: Record) -> None:
@@ -120,8 +122,8 @@ class Level:
             yield row
 
     def _begin_anew(self) -> None:
-        # Another weight makes another objective: totals before and after do not compare.
-        # A new dictionary: the old one may be kept for a checkpoint.
+        # Another weight makes another objective, whose totals cannot be compared with earlier ones.
+        # The carry is not changed in place, as a checkpoint may hold it.
         carry = self._carry
         with naming(f"in {named(self._optimizer)}, method reset"):
             state = self._optimizer.reset(carry["state"])
@@ -131,7 +133,7 @@ class Level:
         return [term.weight for term in self._terms]
 
     def state(self) -> dict[str, Any]:
-        """Return the level's share of a `State`, its arrays as tensors."""
+        """Return the fields of a `State` that this level knows, with arrays as tensors."""
         return {
             "taken": self._taken,
             "used": self._used,
@@ -141,16 +143,17 @@ class Level:
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state of this level, as if it had never been left.
+        """Continue from a state of this level.
 
         Raises
         ------
         FileError
-            If the state has other shapes than the level, such as another version's.
+            If the shapes in the state differ from those of the level, for example because another
+            version wrote it.
         """
         own = tf.nest.flatten(self._carry)
         expected = [(tuple(tensor.shape), np.dtype(tensor.dtype.as_numpy_dtype)) for tensor in own]
-        # NumPy's files know no bfloat16: they hold its bytes.
+        # NumPy files cannot hold bfloat16, and have its bytes instead.
         carry = [
             value.view(dtype) if value.dtype == f"V{dtype.itemsize}" else value
             for value, (_, dtype) in zip(state.carry, expected, strict=False)
@@ -159,13 +162,13 @@ class Level:
         if [(value.shape, value.dtype) for value in carry] != expected:
             raise FileError(
                 explain(
-                    "the checkpoint does not fit the optimizer's state",
-                    hint="delete it to begin anew, or resume with the version and the memory that "
+                    "the checkpoint does not match the state of the optimizer",
+                    hint="delete it to start again, or resume with the version and the memory that "
                     "it was written with",
                 ),
                 argument="checkpoint",
             )
-        # One after the other: what was read, and its tensors, are many pictures each.
+        # One at a time: the arrays and their tensors together would be many pictures.
         carry.reverse()
         tensors = [tf.constant(carry.pop()) for _ in own]
         self._carry = tf.nest.pack_sequence_as(self._carry, tensors)
@@ -174,19 +177,19 @@ class Level:
             term.weight = weight
 
     def check(self, record: Record, rows: list) -> None:
-        """Raise `NonFiniteLossError` if something in the rows is not finite."""
+        """Raise `NonFiniteLossError` if a value in the rows is not finite."""
         if self._carry["finite"]:
             return
         record.image = self._carry["good"]
         for index, seen in enumerate(rows):
             if not seen["image_finite"]:
-                what = f"the image that optimizer {type(self._optimizer).__name__} stepped to"
+                what = f"the image after a step of optimizer {type(self._optimizer).__name__}"
                 self._raise(record, rows[:index], what, "total", index)
             for name, value in [*seen["terms"].items(), ("total", seen["total"])]:
                 if not np.isfinite(value).all():
                     self._raise(record, rows[:index], f"the loss {name!r}", name, index)
             if not seen["gradient_finite"] and self._objective is not None:
-                # Here the losses are finite: this row's image is the last good one.
+                # The losses of this row are finite: its image is the last good one.
                 gradients = self._objective.term_gradients(self._carry["good"])
                 wrong = (n for n, g in gradients.items() if not np.isfinite(g).all())
                 name = next(wrong, "total")
@@ -198,7 +201,7 @@ class Level:
         raise NonFiniteLossError(
             explain(
                 f"{what} became NaN or infinite at step {index}",
-                hint="the last good image is kept; lower the term's weight or the optimizer's "
+                hint="the last good image is kept; lower the loss's weight or the optimizer's "
                 "steps, or set `precision` to float32",
             ),
             record.result("non-finite loss"),
@@ -207,12 +210,12 @@ class Level:
 
     @property
     def image(self):
-        """The image that the next step would begin from."""
+        """The image before the next step."""
         return shown(self._carry["values"], self._render).numpy()
 
     @property
     def without_gradient(self) -> list[str]:
-        """The terms that have a weight and pass no gradient."""
+        """Names of the losses that have a weight and pass no gradient."""
         if self._objective is None:
             return []
         terms = self._objective.terms
@@ -220,27 +223,27 @@ class Level:
 
     @property
     def seen(self):
-        """The image of the last row, as long as all is finite."""
+        """The image of the last row, or the last one whose losses were finite."""
         return self._carry["good"]
 
     def best(self):
-        """Return the image with the lowest total so far, a tensor."""
+        """Return the image with the lowest total so far, as a tensor."""
         return self._carry["best"]
 
     def release(self) -> None:
-        """Let go of what the next step would need: many pictures, and the objective's trace."""
+        """Free the memory that only further steps need: many images, and the trace."""
         self._planned = self._objective = self._step = None
         self._carry = {name: self._carry[name] for name in ("finite", "good", "best")}
 
 
 def _no_total(images):
-    """Return totals ``[B]`` that every other one is below."""
-    # Not infinity, at which `tf.debugging.enable_check_numerics` would end the run.
+    """Return totals ``[B]`` that are larger than any real one."""
+    # Not infinity, which `tf.debugging.enable_check_numerics` would report as an error.
     return tf.fill(images.shape[:1], images.dtype.max)
 
 
 def _tensors(state: Any) -> Any:
-    """Return the state of an optimizer with every leaf as a tensor."""
+    """Return the state of an optimizer with all its leaves as tensors."""
     try:
         made = tf.nest.map_structure(tf.convert_to_tensor, state)
         strings = tf.string in [one.dtype for one in tf.nest.flatten(made)]
@@ -249,8 +252,8 @@ def _tensors(state: Any) -> Any:
     if strings:
         raise InputTypeError(
             explain(
-                "`init` returned no tensors",
-                expected="numbers and tensors, in tuples, lists and dicts, which may be empty",
+                "`init` must return tensors",
+                expected="numbers and tensors in tuples, lists and dicts, which may be empty",
                 received=f"{state!r:.60}",
             ),
             argument="optimizer",

@@ -1,4 +1,4 @@
-"""A lock on a folder, which the system lets go of when its process ends, however it ends."""
+"""A lock on a file, which the system releases when its process ends for any reason."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ else:
     import fcntl
 
     def _lock(number: int) -> None:
-        # Not lockf, by which two runs of one process do not see each other.
+        # Not lockf, whose locks do not exclude two runs of one process.
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock.
+    """Hold a lock while the context is open.
 
     Parameters
     ----------
     path : pathlib.Path
-        Of a file, which is there while the lock is held. One that a killed process has left is no
-        hindrance.
+        A file that exists while the lock is held. A file that a killed process has left does not
+        block.
 
     Raises
     ------
     BlockingIOError
-        If another run, of this process or another, holds it.
+        If another run, of this process or another, holds the lock.
     OSError
         If the file cannot be made, or its file system has no locks.
     """
@@ -46,17 +46,17 @@ def locked(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Before it is closed: nobody can hold the lock of a file that is then removed.
+        # Unlink before closing, so that nobody can lock a file that is then removed.
         if sys.platform != "win32":
             path.unlink(missing_ok=True)
         os.close(number)
-        if sys.platform == "win32":  # where an open file stays; another run may have opened it
+        if sys.platform == "win32":  # an open file cannot be removed; another run may have it open
             with suppress(PermissionError):
                 path.unlink(missing_ok=True)
 
 
 def _acquired(path: Path) -> int | None:
-    """Return an open file that is locked, or None if its last holder has just removed it."""
+    """Return a locked open file, or None if the last holder of the lock has just removed it."""
     number = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     try:
         _lock(number)

@@ -1,6 +1,6 @@
-"""The objective of one size: terms, prepared once, and the gradient of their weighted sum.
+"""The objective at one size: losses, prepared once, and the gradient of their weighted sum.
 
-This module alone holds a traced function, and a gradient tape but for those that take tiles.
+Apart from the plans that save memory, only this module has traced functions and gradient tapes.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from stylekit.transfer.parameters import clip, shown
 from stylekit.transfer.plugin import described, tracing
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-"""Of a run."""
+"""Precisions that a run accepts."""
 
 CUTS = {
     *("Ceil", "Floor", "Rint", "Round", "Sign"),
     *("OnesLike", "PyFunc", "PyFuncStateless", "StopGradient", "ZerosLike"),
 }
-"""TensorFlow's operations on floats that pass no gradient."""
+"""TensorFlow operations on floats that pass no gradient."""
 
 EXACT = "float64"
-"""Of a check: numeric derivatives drown in the rounding of float32."""
+"""Precision to check gradients by finite differences, which are too inexact in float32."""
 
 
 class Objective:
-    """The weighted sum of terms at one size, and its gradient.
+    """The weighted sum of losses at one size, and its gradient.
 
-    Any optimizer may drive it, SciPy's too::
+    Any optimizer can use it, such as one of SciPy::
 
         def total_and_gradient(x):
             total, _, gradient = objective(x.reshape(1, height, width, 3))
@@ -50,38 +50,40 @@ class Objective:
     Parameters
     ----------
     losses : sequence of Loss
-        The terms. Changing a term's weight afterwards takes effect at the next call.
+        The terms of the sum. A change of a loss's weight takes effect at the next call.
     extractor : FeatureExtractor
-    shape, base_shape : (int, int)
-        (H, W) of the image, and at the final size of a pyramid. Default: the same.
+    shape : (int, int)
+        (H, W) of the image.
+    base_shape : (int, int), optional
+        (H, W) at the final size of a pyramid. Default: `shape`.
     picture : ndarray [H, W, 3], optional
-        What callable masks are given.
-    precision : str
-        ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``: the network's; Gram matrices
-        and losses are float32. ``"float64"``, which no run has, is for all of them: to check a
-        term's gradient against differences of its values.
+        The picture that callable masks are given.
+    precision : {"float32", "mixed_float16", "mixed_bfloat16", "float64"}
+        Precision of the network. In mixed precision, Gram matrices and losses are float32.
+        ``"float64"`` is for all of them. No run accepts it; use it to compare the gradient of a
+        loss with finite differences.
     round : int
-        See `Canvas`.
+        See `Canvas.round`.
     start : array or tensor [B, H, W, 3], optional
-        See `Canvas.start`. Without it, terms that look at it are prepared by `begin`.
+        See `Canvas.start`. Without it, losses that read it are prepared by `begin`.
 
     Attributes
     ----------
     terms : dict of str to Loss
-        By their names in records.
+        The losses by name.
     canvas : Canvas
     targets : dict of str
-        What each term's `prepare` returned.
+        What `prepare` of each loss returned.
     without_gradient : set of str
-        The terms that were traced so far and found to pass no gradient to the image.
+        Names of the losses that were traced so far, and pass no gradient to the image.
 
     Raises
     ------
     InputError
-        If there are no terms, two have one name, the image is too small for a layer, or a mask
-        is unfit.
+        If there are no losses, two have the same name, the image is too small for a layer, or a
+        mask cannot be used.
     SetupError
-        If Keras runs on another backend than TensorFlow.
+        If Keras does not run on TensorFlow.
     """
 
     can_compile = True
@@ -112,16 +114,16 @@ class Objective:
         self._reads = {name: layers_read(term, extractor) for name, term in self.terms.items()}
         self._layers = read_by(self.terms.values(), extractor)
         self.canvas.check_size(self._layers)
-        # The network of all terms is built here: inside a traced function, setting its weights
-        # would become part of the trace, and the network stay random.
+        # Build the network here. Inside a traced function, setting its weights would be part of the
+        # trace, and the network would stay random.
         if self._layers:
             extractor.network(self._layers, precision)
         self.targets, self._following = self._known(self.terms)
         for name in self.targets.keys() if self.serves_others else self._following:
             if name in self.targets:
                 self.targets[name] = as_variables(self.targets[name])
-        # float16 ends at 6e-8, and the gradient of a mean over a picture begins there: inside
-        # the tape the total is multiplied by a power of two, which rounds nothing.
+        # float16 ends at 6e-8, and the gradient of a mean over a picture is about as small. Inside
+        # the tape the total is multiplied by a power of two, which is exact.
         exponent = (
             int(math.log2(shape[0] * shape[1]) + 0.5) + 8 if precision == "mixed_float16" else 0
         )
@@ -136,14 +138,14 @@ class Objective:
         self._traced_terms = tf.function(self._term_gradients, autograph=False)
 
     def begin(self, image: Tensor, round: int | None = None) -> None:
-        """Prepare the terms that look at the level's start or round.
+        """Prepare the losses that read the start or the round of the level.
 
         Parameters
         ----------
         image : array or tensor [B, H, W, 3]
             See `Canvas.start`.
         round : int, optional
-            See `Canvas.round`. Default: as before.
+            See `Canvas.round`. Default: unchanged.
         """
         if not self._following:
             return
@@ -158,9 +160,9 @@ class Objective:
         self._prepared()
 
     def _known(self, terms: Mapping[str, Loss]) -> tuple[dict[str, Any], list[str]]:
-        """Return the targets that are known before the level begins, and the terms to prepare then.
+        """Return the targets that are known before the level begins, and the losses for `begin`.
 
-        Both by name; a term that reads the round alone is in both.
+        Both are by name. A loss that only reads the round is in both.
         """
         targets, following = {}, []
         for name, term in terms.items():
@@ -172,7 +174,7 @@ class Objective:
         return targets, following
 
     def _prepared(self) -> None:
-        """Take note of the targets, once they are there, or there anew: here nothing."""
+        """Do nothing. Subclasses note the targets here, once they are known or have changed."""
 
     def _canvas(self, extractor, shape, **options) -> Canvas:
         return Canvas(extractor, shape, **options)
@@ -183,31 +185,32 @@ class Objective:
 
     @property
     def weights(self) -> Tensor:
-        """The terms' weights now, a tensor."""
+        """The current weights of the losses, as a tensor."""
         return tf.constant([term.weight for term in self.terms.values()], self.dtype)
 
     def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Evaluate the objective.
+        """Evaluate the objective at an image.
 
         Parameters
         ----------
         image : array or tensor [B, H, W, 3]
-            RGB in [0, 1]; values outside are evaluated as they are.
+            RGB in [0, 1]. Values outside are not clipped.
 
         Returns
         -------
         total : tensor [B]
+            The weighted sum of the losses.
         values : dict of str to tensor [B]
-            Each term, unweighted.
+            The unweighted losses.
         gradient : tensor [B, H, W, 3]
-            Of the total with respect to the image.
+            Gradient of the total with respect to the image.
         """
         image = self._checked(image)
         self.fit_scale(image)
         return self._traced(image, self.weights)
 
     def term_gradients(self, image: Tensor) -> dict[str, Any]:
-        """Return each weighted term's own gradient ``[B, H, W, 3]``; their sum is the total's."""
+        """Return the gradient ``[B, H, W, 3]`` of each weighted loss; their sum is that of all."""
         image = self._checked(image)
         self.fit_scale(image)
         return self._traced_terms(image, self.weights)
@@ -226,23 +229,23 @@ class Objective:
         ----------
         optimizer : Optimizer
         render : callable, optional
-            From values to the image. Default: the values are the image, and lie in [0, 1].
+            Takes the values and returns the image. Default: the values are the image, in [0, 1].
         bounds : (float, float), optional
-            Of the values.
+            Limits of the values.
         jit_compile : bool
-            Whether XLA compiles it, if it can.
+            Whether XLA compiles the step, if it can.
 
         Returns
         -------
         callable
-            From (carry, weights) to (carry, row). The carry holds ``values``, ``state``,
-            ``finite`` (whether all so far was), ``good`` (the last image whose loss was finite),
-            and ``best`` with ``best_total``. The row holds what was at the values given: ``image``,
-            ``total``, ``terms``, ``gradient_finite``, ``image_finite`` and ``stuck``, whether the
-            total is above 0 and its gradient 0 everywhere. Images are clipped to [0, 1], losses and
-            gradients are those of the image before that.
+            Takes (carry, weights) and returns (carry, row). The carry holds ``values``, ``state``,
+            ``finite`` (whether everything so far was finite), ``good`` (the last image whose losses
+            were finite), and ``best`` with ``best_total``. The row describes the given values:
+            ``image``, ``total``, ``terms``, ``gradient_finite``, ``image_finite`` and ``stuck``,
+            which is whether the total is above 0 and its gradient is 0 everywhere. Images are
+            clipped to [0, 1]. Losses and gradients are those of the unclipped image.
         """
-        # Another rendering captures its mask, and a Keras optimizer has variables of its own run.
+        # Only LBFGS on pixels: another render captures its mask, and Keras optimizers hold state.
         key = None
         if render is None and type(optimizer) is LBFGS:
             key = f"{optimizer} {optimizer.get_config()} {optimizer.bounds} {bounds} {jit_compile}"
@@ -251,7 +254,7 @@ class Objective:
 
         def step(carry, weights):
             row: dict[str, Any] = {}
-            others: list[Exception] = []  # of the losses or the parametrisation
+            others: list[Exception] = []  # errors of the losses or the parametrisation
             graph, given = tf.compat.v1.get_default_graph(), carry["values"]
 
             def evaluate(values):
@@ -264,7 +267,7 @@ class Objective:
                     )
                 try:
                     total, terms, gradient = self._evaluate(values, weights, render)
-                    if row:  # a line search goes on from the point that is recorded
+                    if row:  # a further evaluation of a line search is not recorded
                         return total, gradient
                     row["image"] = shown(values, render)
                 except Exception as error:
@@ -275,12 +278,12 @@ class Objective:
                 row["stuck"] = tf.reduce_all(gradient == 0) & tf.reduce_all(total > 0)
                 return total, gradient
 
-            advice = "Keep state in the tensors that `init` returns and `step` passes on."
+            advice = "Keep state in the tensors that `init` returns and `step` takes and returns."
             with tracing(optimizer, "step", advice, others):
                 made = optimizer.step(evaluate, given, carry["state"])
                 if not isinstance(made, tuple | list) or len(made) != 2:
                     fail(
-                        "`step` returned something else than the next values and the state",
+                        "`step` must return the next values and the state",
                         expected="a tuple (values, state)",
                         received=type(made).__name__,
                         argument="optimizer",
@@ -288,7 +291,7 @@ class Objective:
                 values, state = made
                 if not row:
                     fail(
-                        "`step` did not evaluate",
+                        "`step` must evaluate its values",
                         hint="call `evaluate(x)` in each step",
                         argument="optimizer",
                     )
@@ -297,8 +300,8 @@ class Objective:
                     tf.nest.assert_same_structure(carry["state"], state, check_types=False)
                 except (TypeError, ValueError):
                     fail(
-                        "`step` returned a state of another structure",
-                        expected=f"that of what `init` returned, {_structure(carry['state'])}",
+                        "`step` must return a state of the same structure",
+                        expected=f"that of `init`, {_structure(carry['state'])}",
                         received=_structure(state),
                         argument="optimizer",
                     )
@@ -306,12 +309,12 @@ class Objective:
                 for before, after in zip(*leaves, strict=True):
                     if before.shape != (now := tf.convert_to_tensor(after)).shape:
                         fail(
-                            "`step` returned a state of another shape",
+                            "`step` must return a state of the same shapes",
                             expected=str(list(before.shape)),
                             received=list(now.shape),
                             argument="optimizer",
                         )
-            # A network may hide NaN in the image: its ReLU makes 0 of it.
+            # A network may hide NaN in the image: its ReLU can turn it into 0.
             row["image_finite"] = tf.reduce_all(tf.math.is_finite(row["image"]))
             loss_finite = tf.reduce_all(tf.math.is_finite(row["total"])) & row["image_finite"]
             loss_finite &= carry["finite"]
@@ -334,7 +337,7 @@ class Objective:
     def fit_scale(self, image: Tensor) -> None:
         """Lower the scale of the half-precision gradient until it does not overflow at `image`.
 
-        Done once; the first evaluation does it.
+        This is done once, at the latest by the first evaluation.
         """
         if self._fitted:
             return
@@ -376,13 +379,13 @@ class Objective:
         }
 
     def _seen(self, image) -> dict[str, Any]:
-        """Return what is taken of an image beforehand, outside of the tape: here nothing."""
+        """Return what is computed from an image before the tape. Nothing here."""
         return {}
 
     def _pulled(self, image, seen, gradient, slopes):
-        """Return the gradient, given that of the tape, and that with respect to what was seen.
+        """Return the gradient from that of the tape and that with respect to `seen`.
 
-        Either is None where the terms do not depend on it.
+        Either is None if the losses do not depend on it.
         """
         return tf.zeros_like(image) if gradient is None else gradient
 
@@ -395,7 +398,7 @@ class Objective:
         return values
 
     def _computed(self, name: str, image, features, targets):
-        """Return a term's value, checked."""
+        """Return the value of a loss after checking it."""
         term = self.terms[name]
         with naming(f"in loss {name!r}, method {type(term).__name__}.compute"):
             value = term.compute(image, features, targets)
@@ -411,18 +414,16 @@ class Objective:
             number = None
         if number is None or not (number.dtype.is_floating or number.dtype.is_integer):
             kind = type(value).__name__ if number is None else number.dtype.name
-            problem = f"the term {name!r} computed no real number"
-            hint = "" if number is not None else "is a return missing?"
+            problem = f"the loss {name!r} must compute real numbers"
+            hint = "" if number is not None else "does it end without a return statement?"
             raise InputTypeError(
-                explain(
-                    problem, expected=f"one value a picture, [{batch}]", received=kind, hint=hint
-                )
+                explain(problem, expected=f"one per picture, [{batch}]", received=kind, hint=hint)
             )
         value = tf.cast(number, self.dtype)
         if value.shape != (batch,) and not (batch == 1 and value.shape == ()):
             fail(
-                f"the term {name!r} computed a value of the wrong shape",
-                expected=f"one value a picture, [{batch}]",
+                f"the loss {name!r} must compute one value per picture",
+                expected=f"the shape [{batch}]",
                 received=list(value.shape),
             )
         return tf.reshape(value, (batch,))
@@ -430,18 +431,18 @@ class Objective:
     def _checked(self, image):
         if self.targets.keys() != self.terms.keys():
             fail(
-                f"the term {self._following[0]!r} looks at the image that its level starts from",
+                f"the loss {self._following[0]!r} needs the image at which its level starts",
                 hint="call begin(image) first, or give start= to Objective",
             )
         if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim == 4:
-            image = tf.convert_to_tensor(image)  # an optimizer's: it may leave [0, 1]
+            image = tf.convert_to_tensor(image)  # as an optimizer passes it: may be outside [0, 1]
         elif not tf.is_tensor(image):
             image = as_batch(image, "image")
         image = tf.cast(image, self.dtype)
         if len(image.shape) != 4 or tuple(image.shape[1:]) != (*self.canvas.shape, 3):
             height, width = self.canvas.shape
             fail(
-                "the image has another shape than the objective",
+                "`image` must have the shape of the objective",
                 expected=f"[B, {height}, {width}, 3]",
                 received=list(image.shape),
                 argument="image",
@@ -450,21 +451,21 @@ class Objective:
 
 
 def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
-    """Return terms by name; unnamed ones that share a class are numbered from 2 on.
+    """Return losses by name. Unnamed losses of the same class are numbered from 2.
 
     Raises
     ------
     InputError, InputTypeError
-        If there are none, one is no `Loss`, or a name is given twice.
+        If there are no losses, one is not a `Loss`, or two have the same name.
     """
     losses = [losses] if isinstance(losses, Loss) else list(losses)
     if not losses:
-        fail("there are no terms", expected="at least one loss", received="none", argument="losses")
+        fail("`losses` must hold at least one loss, got none", argument="losses")
     for loss in losses:
         if not isinstance(loss, Loss):
             raise InputTypeError(
                 explain(
-                    "a term is no loss",
+                    "each of `losses` must be a Loss",
                     expected="an object of a class derived from stylekit.losses.Loss",
                     received=described(loss),
                 ),
@@ -473,10 +474,10 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
     given = [loss.name for loss in losses if loss.name is not None]
     for name in given:
         if name == "total" or given.count(name) > 1:
-            problem = "is taken by the sum" if name == "total" else "is given twice"
+            problem = "is that of the sum" if name == "total" else "is given twice"
             fail(
-                f"the term name {name!r} {problem}",
-                hint="give each term its own name",
+                f"the name {name!r} of a loss {problem}",
+                hint="give each loss its own name",
                 argument="losses",
             )
     named: dict[str, Loss] = {}
@@ -490,9 +491,9 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
 
 
 def passes_gradient(value: tf.Tensor, sources: Iterable[tf.Tensor]) -> bool:
-    """Return whether a value of a graph may have a gradient with respect to one of some tensors.
+    """Return whether a value of a graph can have a gradient with respect to any of some tensors.
 
-    It looks at the graph's operations, which takes much less time than to build the gradient.
+    Searches the operations of the graph, which is much faster than building the gradient.
     """
     sought = {source.ref() for source in sources}
     waiting, met = [value], set()
@@ -503,7 +504,7 @@ def passes_gradient(value: tf.Tensor, sources: Iterable[tf.Tensor]) -> bool:
         operation = tensor.op
         if operation.name not in met and operation.type not in CUTS:
             met.add(operation.name)
-            # Through loops the gradient goes by lists, which are variants, and by variables.
+            # Gradients pass through loops in lists, which are variants, and through variables.
             kinds = (tf.variant, tf.resource)
             waiting += [
                 one
@@ -514,11 +515,11 @@ def passes_gradient(value: tf.Tensor, sources: Iterable[tf.Tensor]) -> bool:
 
 
 def _shaped(values, like, who: str) -> tf.Tensor:
-    """Return what an optimizer hands over as a tensor of the shape and type of others."""
+    """Return values from an optimizer as a tensor like `like`, after a check of their shape."""
     values = tf.convert_to_tensor(values, like.dtype)
     if not values.shape.is_compatible_with(like.shape):
         fail(
-            f"{who} values of another shape",
+            f"{who} values of the wrong shape",
             expected=str(list(like.shape)),
             received=str(values.shape),
             argument="optimizer",
@@ -527,31 +528,31 @@ def _shaped(values, like, who: str) -> tf.Tensor:
 
 
 def _structure(state) -> str:
-    """Return tuples, lists and dicts as text, with the types of what they hold."""
+    """Return the structure of tuples, lists and dicts as text, with the types of their items."""
     return str(tf.nest.map_structure(lambda one: type(one).__name__, state)).replace("'", "")
 
 
 def either(condition, one, other):
-    """Return `one` where a condition, a scalar or ``[B]``, holds, else `other`: pictures."""
-    if condition.shape.num_elements() == 1:  # one of the two itself: no third picture is made
+    """Return images: `one` where a condition, a scalar or ``[B]``, is true, and else `other`."""
+    if condition.shape.num_elements() == 1:  # return one of the two, without making a third
         return tf.cond(tf.reshape(condition, ()), lambda: one, lambda: other)
     return tf.where(condition[:, None, None, None], one, other)
 
 
 def read_by(losses: Iterable[Loss], extractor: FeatureExtractor) -> tuple[str, ...]:
-    """Return the layers that terms read of an extractor, each once."""
+    """Return the layers that losses read from an extractor, each once."""
     return tuple(dict.fromkeys(name for loss in losses for name in layers_read(loss, extractor)))
 
 
 def layers_read(loss: Loss, extractor: FeatureExtractor) -> tuple[str, ...]:
-    """Return the layers that a term reads, checked; an error names the term's class."""
+    """Return the layers that a loss reads, after a check; errors name the class of the loss."""
     with naming(f"in method {type(loss).__name__}.layers_of"):
         layers = loss.layers_of(extractor)
         return layer_tuple(layers) if layers else ()
 
 
 def check_backend() -> None:
-    """Raise `SetupError` unless Keras runs on TensorFlow, and TensorFlow eagerly."""
+    """Raise `SetupError` unless Keras runs on TensorFlow, with eager execution."""
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise SetupError(
@@ -574,21 +575,21 @@ def check_backend() -> None:
 
 
 def as_variables(targets):
-    """Return targets as variables; None stays None."""
+    """Return targets as variables, or None for None."""
     return tf.nest.map_structure(
         lambda target: None if target is None else tf.Variable(target, trainable=False), targets
     )
 
 
 def assign(variables, targets) -> None:
-    """Put targets in the place of others of the same form."""
+    """Assign targets to variables of the same structure."""
     for variable, target in zip(tf.nest.flatten(variables), tf.nest.flatten(targets), strict=True):
         if target is not None:
             variable.assign(target)
 
 
 def form(targets) -> Any:
-    """Return the structure of nested targets, and each one's shape and type."""
+    """Return the structure of nested targets, with their shapes and dtypes."""
     leaves = [
         None if leaf is None else (tuple(leaf.shape), tf.as_dtype(leaf.dtype))
         for leaf in tf.nest.flatten(targets)

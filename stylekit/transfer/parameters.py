@@ -1,4 +1,4 @@
-"""Parametrisations of the image: the values that are optimised, and the image made from them."""
+"""Parametrisations of the image: variables to optimise, and the image that is made from them."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ SHOWN = (0.0, 1.0)
 """Range of the images that a run shows, saves and returns."""
 
 DEVIATIONS = (0.46, 0.13, 0.06)
-"""Of the decorrelated colours of ImageNet's pictures, as of lucid's `optvis/param/color.py`."""
+"""Deviations of the decorrelated colours of ImageNet, from lucid's ``optvis/param/color.py``."""
 
 COLORS = np.diag(DEVIATIONS) @ [
     np.divide(axis, np.linalg.norm(axis)) for axis in ([1, 1, 1], [1, 0, -1], [1, -2, 1])
 ]
-"""RGB of each decorrelated component, in the rows."""
+"""RGB of each decorrelated component, one in each row."""
 
 
 class Parameters(Plugin, abc.ABC):
-    """A parametrisation of the image: values that an optimizer moves, and the image they stand for.
+    """Base class of parametrisations: the values that are optimised, and the image they represent.
 
-    A subclass writes `prepare` and `image`. It stores nothing of a run, so that one object serves
-    several sizes and several runs.
+    A subclass implements `prepare` and `image`. It stores nothing of a run, so that one object
+    serves several sizes and several runs.
 
     Attributes
     ----------
     bounds : (float, float) or None
-        Limits that the values are clipped to after each step. Default: None.
+        Limits to which the values are clipped after each step. Default: None.
     working : float
-        Copies of the image that `image` and its gradient hold at their peak beside the values.
+        Copies of the image that `image` and its gradient hold at their peak, besides the values.
+        Used to estimate memory.
         Used to estimate memory.
 
     Notes
     -----
-    The run applies the update mask m: the image of a step is ``x0 + m (z - x0)``, with z what
-    `image` returns and x0 the start. The losses see that image as it is, also outside [0, 1].
-    The images that callbacks are shown, and those of checkpoints and of the result, are clipped to
-    [0, 1].
+    A run applies the update mask m: the image of a step is ``x0 + m (z - x0)``, where z is what
+    `image` returns and x0 is the start. The losses see that image unclipped, also outside [0, 1].
+    The images of callbacks, checkpoints and the result are clipped to [0, 1].
     """
 
     _kind = "parametrisation"
@@ -56,20 +56,20 @@ class Parameters(Plugin, abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, image: Tensor) -> tuple[Tensor, Any]:
-        """Return the values whose image is `image`, and the context that `image` needs.
+        """Return the values that represent an image, and a context for `image`.
 
         Called once for each size.
 
         Parameters
         ----------
         image : tensor [B, H, W, 3]
-            Where the optimisation starts, in [0, 1].
+            The image at which the optimisation starts, in [0, 1].
 
         Returns
         -------
         values : tensor [B, ...]
         context
-            What `image` needs beside the values, constant for one size: any object, or None.
+            Any object that `image` needs besides the values, constant for one size, or None.
         """
 
     @abc.abstractmethod
@@ -80,7 +80,7 @@ class Parameters(Plugin, abc.ABC):
         """
 
     def pictures(self, shape: tuple[int, int]) -> float:
-        """Return the number of values divided by that of an image (H, W). Used for estimates."""
+        """Return the number of values relative to that of an image (H, W), to estimate memory."""
         return 1.0
 
 
@@ -101,37 +101,37 @@ class Pixels(Parameters):
 class LaplacianPyramid(Parameters):
     """The coefficients of a Laplacian pyramid of the image.
 
-    A step moves the image at all scales at once: a coefficient of a coarse band moves a whole area,
-    so that colours and large shapes settle in a few steps of a small learning rate.
+    A step changes the image at all scales at once. A coefficient of a coarse band changes a whole
+    area, so that colours and large shapes settle in a few steps of a small learning rate.
 
     Parameters
     ----------
     levels : int
-        Number of bands, at least 1, the coarsest picture included. Halving ends at one pixel: a
-        small picture has fewer bands. With one band the values are the pixels, without bounds.
+        Number of bands including the coarsest picture, at least 1. Halving stops at one pixel, so
+        that a small picture has fewer bands. With one band the values are the pixels, without
+        bounds.
     scale : float
-        The values of band k are its coefficients times ``scale**k``, above 0. 1, the coefficients
-        themselves, is for Adam and other optimizers that scale the gradient of each value. 2 is for
-        `LBFGS` and plain gradient descent.
+        The values of band k are its coefficients times ``scale**k``, above 0. Use 1, the
+        coefficients themselves, for Adam and other optimizers that scale the gradient of each
+        value. Use 2 for `LBFGS` and plain gradient descent.
 
     Notes
     -----
     Let ``x_0`` be the image, and ``x_{k+1} = R x_k`` half as large. Band k is ``x_k - E x_{k+1}``,
-    and the last one is the coarsest picture itself. The image is the sum from coarse to fine, ``x_k
-    = band_k + E x_{k+1}``, whatever R and E are (Burt and Adelson 1983, who take kernels of five
-    taps). Here R is the mean of two neighbours in each direction, and E interpolates linearly:
-    ``(1, 3, 3, 1) / 4``. At even sizes these are the resizings of Kolkin et al. At odd ones their
-    program resizes to half the size rounded down, which moves pixels against each other; here the
-    last row or column repeats, and the coarse size is rounded up.
+    and the last band is the coarsest picture. The image is the sum from coarse to fine, ``x_k =
+    band_k + E x_{k+1}``, for any R and E (Burt and Adelson 1983, who use kernels of five taps).
+    Here R is the mean of two neighbours in each direction, and E is linear interpolation: ``(1, 3,
+    3, 1) / 4``. At even sizes these are the resizings of Kolkin et al. At odd sizes their program
+    rounds the coarse size down, which shifts pixels; here the last row or column is repeated, and
+    the coarse size is rounded up.
 
-    There are no bounds: the picture may leave [0, 1] during a run, and the losses are those of that
-    picture. See `Parameters`. Kolkin et al. take Adam at a learning rate of 0.002, in 200 steps at
-    each size. Their eight bands are beside the coarsest picture, which is the last of the bands
-    here.
+    There are no bounds. The image may leave [0, 1] during a run, and the losses are those of that
+    image; see `Parameters`. Kolkin et al. use Adam with a learning rate of 0.002, and 200 steps at
+    each size. They count eight bands without the coarsest picture, which is a band here.
 
-    One step of a coefficient of band k moves about ``4^k`` pixels, and its gradient is the sum of
-    theirs. With a scale of 2 a unit step of any value changes the picture by about the same
-    norm. Without it the first step of L-BFGS, along the gradient, overshoots by orders of
+    A step of a coefficient of band k changes about ``4^k`` pixels, and its gradient is the sum of
+    theirs. With a scale of 2, a unit step of any value changes the picture by about the same norm.
+    With a scale of 1, the first step of L-BFGS, along the gradient, is too large by orders of
     magnitude, and many evaluations are spent on shorter ones.
 
     References
@@ -161,7 +161,7 @@ class LaplacianPyramid(Parameters):
     def prepare(self, image: Tensor) -> tuple[Tensor, Any]:
         """Return the coefficients of an image, ``[B, N]``; see `Parameters.prepare`.
 
-        The bands follow one another from the finest to the coarsest.
+        The bands are in order from the finest to the coarsest.
         """
         shape = tuple(image.shape[1:3])
         bands = []
@@ -189,11 +189,11 @@ class LaplacianPyramid(Parameters):
         return image
 
     def pictures(self, shape: tuple[int, int]) -> float:
-        """Return the number of coefficients by that of pixels; see `Parameters.pictures`."""
+        """Return the number of coefficients relative to that of pixels."""
         return sum(map(math.prod, self._shapes(shape))) / math.prod(shape)
 
     def _shapes(self, shape: tuple[int, int]) -> list[tuple[int, int]]:
-        """Return (H, W) of each band, from the finest on."""
+        """Return the shape (H, W) of each band, from the finest to the coarsest."""
         height, width = shape
         shapes = [(height, width)]
         while len(shapes) < self.levels and max(height, width) > 1:
@@ -203,31 +203,31 @@ class LaplacianPyramid(Parameters):
 
 
 class FourierPixels(Parameters):
-    """The Fourier coefficients of the image, scaled by frequency, of decorrelated colours.
+    """The Fourier coefficients of the image in decorrelated colours, scaled by frequency.
 
-    A step moves the image at all scales at once, low frequencies most, and the three colour
-    components at about their natural proportions (Olah, Mordvintsev and Schubert 2017).
+    A step changes the image at all scales at once, low frequencies most, and the three colour
+    components in about their natural proportions (Olah, Mordvintsev and Schubert 2017).
 
     Parameters
     ----------
     decay : float
-        Exponent of the scale, at least 0: a value's effect on the image falls with the frequency
-        as ``f**-decay``. 1, the default, is about the spectrum of natural pictures. 0 scales
-        nothing.
+        Exponent of the scale, at least 0. The effect of a value on the image decreases with the
+        frequency as ``f**-decay``. The default, 1, is about the spectrum of natural pictures. With
+        0 all frequencies have the same scale.
 
     Notes
     -----
-    Let ``c = A x`` be the three components of a colour: brightness, red against blue, and green
-    against both, on orthonormal axes (Ohta, Kanade and Sakai 1980), divided by their deviations in
-    natural pictures. With ``C`` the orthonormal two-dimensional Fourier transform of a component,
-    the values are the real and imaginary parts of ``C(f) / s(f)``, with ``s(f) = k max(f, 1 /
-    max(H, W))**-decay`` and f in cycles per pixel. The constant k is such that independent values
-    of variance 1 make components of variance 1, so that a learning rate means about the same at
-    every size.
+    Let ``c = A x`` be three components of a colour: brightness, red against blue, and green against
+    both. They are on orthonormal axes (Ohta, Kanade and Sakai 1980), and divided by their
+    deviations in natural pictures. With ``C`` the orthonormal two-dimensional Fourier transform of
+    a component, the values are the real and imaginary parts of ``C(f) / s(f)``, where ``s(f) = k
+    max(f, 1 / max(H, W))**-decay`` and f is in cycles per pixel. The constant k is chosen so that
+    independent values of variance 1 give components of variance 1. A learning rate therefore has
+    about the same effect at every size.
 
-    There are no bounds: the image may leave [0, 1] during a run. Losses are computed before it is
-    clipped; see `Parameters`. Lucid instead takes a sigmoid of the image, which cannot represent a
-    given start exactly.
+    There are no bounds. The image may leave [0, 1] during a run, and the losses are those of that
+    image; see `Parameters`. Lucid uses a sigmoid instead, which cannot represent a given start
+    exactly.
 
     The transform is periodic: opposite borders share the low frequencies.
 
@@ -270,25 +270,25 @@ class FourierPixels(Parameters):
         return tf.tensordot(components, tf.constant(COLORS, values.dtype), 1)
 
     def pictures(self, shape: tuple[int, int]) -> float:
-        """Return the number of coefficients by that of pixels; see `Parameters.pictures`."""
+        """Return the number of coefficients relative to that of pixels."""
         return 2 * (shape[1] // 2 + 1) / shape[1]
 
     def _scale(self, shape: tuple[int, int], dtype):
-        """Return what a value is multiplied by, ``[H, W // 2 + 1, 1]``."""
+        """Return the factors by which the values are multiplied, ``[H, W // 2 + 1, 1]``."""
         height, width = shape
         frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
         scale = np.maximum(frequency, 1 / max(shape)) ** -self.decay
-        # A coefficient has two parts, and TensorFlow's transform is not orthonormal.
+        # A coefficient is two values, and TensorFlow's transform is not orthonormal.
         scale *= math.sqrt(height * width / (2 * np.mean(scale**2)))
         return tf.constant(scale[:, : width // 2 + 1, None], dtype)
 
 
-# TensorFlow's own resizing returns float32 for any input, and on a GPU its gradient is summed in no
-# fixed order: a resumed run would not end the same.
+# TensorFlow's own resizing returns float32 for any input. On a GPU, the order of the sums in its
+# gradient varies, so that a resumed run would not give the same result.
 
 
 def _halved(images, axis: int):
-    """Return the means of pairs of neighbours along an axis; the last of an odd number repeats."""
+    """Return the means of pairs of neighbours along an axis. An odd last one is repeated."""
     size = images.shape[axis]
     if size % 2:
         images = tf.concat([images, _part(images, axis, size - 1, 1)], axis)
@@ -298,7 +298,7 @@ def _halved(images, axis: int):
 
 
 def _enlarged(images, shape: tuple[int, int]):
-    """Return images of twice the size, by linear interpolation, without what is beyond (H, W)."""
+    """Return images of twice the size by linear interpolation, cropped to (H, W)."""
     return _doubled(_doubled(images, 1, shape[0]), 2, shape[1])
 
 
@@ -307,7 +307,7 @@ def _doubled(images, axis: int, size: int):
     first, last = _part(images, axis, 0, 1), _part(images, axis, count - 1, 1)
     before = tf.concat([first, _part(images, axis, 0, count - 1)], axis)
     after = tf.concat([_part(images, axis, 1, count - 1), last], axis)
-    # The fine pixels lie a quarter of a coarse one to either side of its centre.
+    # The centres of fine pixels are a quarter of a coarse pixel on either side of its centre.
     pairs = tf.stack([0.75 * images + 0.25 * before, 0.75 * images + 0.25 * after], axis + 1)
     shape = [-1, *images.shape[1:]]
     shape[axis] = 2 * count
@@ -321,24 +321,26 @@ def _part(images, axis: int, start: int, size: int):
 
 
 def unmasked(image, base, mask):
-    """Return z in [0, 1] with ``base + m (z - base)`` the image, or as near to it as m allows."""
-    # What a coarser level moved by m (z - x0) is x0 + m (z - x0): its z, not the image.
+    """Return the z in [0, 1] for which ``base + m (z - base)`` is nearest to the image."""
+    # A coarser level returned x0 + m (z - x0), from which this level continues with its z.
     return clip(base + tf.math.divide_no_nan(image - base, mask), SHOWN)
 
 
 def masked(image, base, mask):
-    """Return ``base + m (image - base)``: where the mask is 0, the base bit for bit."""
+    """Return ``base + m (image - base)``, which is the base bit for bit where the mask is 0."""
     return base + mask * (image - base)
 
 
 def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable | None]:
-    """Return the values that stand for an image, and the function from values to their image.
+    """Return the values that represent an image, and the function from values to their image.
 
     Parameters
     ----------
     parameters : Parameters
-    image, base : tensor [B, H, W, 3]
-        Where the optimisation starts, and what is kept where the mask is 0.
+    image : tensor [B, H, W, 3]
+        The image at which the optimisation starts.
+    base : tensor [B, H, W, 3]
+        The image that is kept where the mask is 0.
     mask : tensor [1, H, W, 1] or None
         Where the image may change, in [0, 1].
 
@@ -346,13 +348,13 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
     -------
     values : tensor [B, ...]
     render : callable or None
-        From values to the image ``[B, H, W, 3]``, the mask applied. None: the values are the image,
-        and their bounds are [0, 1].
+        Takes the values and returns the image ``[B, H, W, 3]``, with the mask applied. None if the
+        values are the image, with bounds of [0, 1].
 
     Raises
     ------
     InputError, InputTypeError
-        If `prepare` or `image` returns something else than they should.
+        If `prepare` or `image` returns a wrong type or shape.
     """
     with naming(f"in {named(parameters)}, method prepare"):
         start = image if mask is None else unmasked(image, base, mask)
@@ -361,7 +363,7 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
             received = type(prepared).__name__
             raise InputTypeError(
                 explain(
-                    "`prepare` returned the wrong type",
+                    "`prepare` must return a tuple",
                     expected="a tuple (values, context)",
                     received=received,
                 ),
@@ -377,7 +379,7 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
             result = parameters.image(values, context)
             if result.shape != image.shape:
                 fail(
-                    "`image` returned the wrong shape",
+                    "`image` must return an image of the shape of the start",
                     expected=str(list(image.shape)),
                     received=list(result.shape),
                     argument="parameters",
@@ -388,32 +390,32 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
 
 
 def shown(values, render: Callable | None):
-    """Return the image of some values as a run shows, keeps and returns it: in [0, 1].
+    """Return the image of some values in [0, 1], as a run shows, saves and returns it.
 
-    Without a function from values to the image the values are the image, within these bounds.
+    If `render` is None the values are the image, and already in [0, 1].
     """
     return values if render is None else clip(render(values), SHOWN)
 
 
 def clip(values, bounds: tuple[float, float] | None):
-    """Return values within bounds; None bounds nothing."""
+    """Return values clipped to bounds, or unchanged for None."""
     return values if bounds is None else tf.clip_by_value(values, *bounds)
 
 
 def as_parameters(parameters) -> Parameters:
-    """Return a parametrisation as it is, after a check; `Pixels` for None.
+    """Return a parametrisation after checking it; `Pixels` for None.
 
     Raises
     ------
     InputError, InputTypeError
-        If it is not a `Parameters` object, or its bounds are not limits.
+        If it is not a `Parameters` object, or its bounds are invalid.
     """
     if parameters is None:
         return Pixels()
     if not isinstance(parameters, Parameters):
         raise InputTypeError(
             explain(
-                "the parameters cannot be used",
+                "`parameters` must be a parametrisation",
                 expected="an object of a class derived from stylekit.transfer.Parameters, such as "
                 "Pixels()",
                 received=described(parameters),
@@ -425,7 +427,7 @@ def as_parameters(parameters) -> Parameters:
 
 
 def check_bounds(bounds, name: str) -> tuple[float, float] | None:
-    """Return limits of values as a tuple; None bounds nothing.
+    """Return bounds as a tuple of two floats, or None for no bounds.
 
     Raises
     ------
@@ -437,8 +439,8 @@ def check_bounds(bounds, name: str) -> tuple[float, float] | None:
     expected = "None, or two numbers (low, high) with low < high"
     if not isinstance(bounds, tuple | list) or not all(isinstance(b, Real) for b in bounds):
         raise InputTypeError(
-            explain(f"{name} are not limits", expected=expected, received=bounds), argument="bounds"
+            explain(f"{name} are invalid", expected=expected, received=bounds), argument="bounds"
         )
     if len(bounds) != 2 or not bounds[0] < bounds[1]:
-        fail(f"{name} are not limits", expected=expected, received=bounds, argument="bounds")
+        fail(f"{name} are invalid", expected=expected, received=bounds, argument="bounds")
     return tuple(bounds)

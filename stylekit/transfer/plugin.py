@@ -1,4 +1,4 @@
-"""What optimizers, parametrisations and callbacks share: settings, and errors that name them."""
+"""Common parts of optimizers and parametrisations: settings, and errors that name the object."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import tensorflow as tf
 from stylekit._checks import settings_of
 
 SETTINGS = (bool, int, float, str, tuple, type(None))
-"""Types of the attributes that count as settings."""
+"""Types of attributes that are settings."""
 
 
 class Plugin:
-    """Settings of an object that a run is given, for its record and its checkpoint."""
+    """Base class of objects with settings, which the manifest and the checkpoint of a run hold."""
 
     _kind = "plug-in"
 
     def get_config(self) -> dict[str, Any]:
-        """Return the settings by name. A run is resumed only with equal ones.
+        """Return the settings by name. A run is only resumed if they are equal.
 
         Default: the public attributes that are numbers, strings, tuples or None.
         """
@@ -39,12 +39,12 @@ class Plugin:
 
 
 def named(plugin: Plugin) -> str:
-    """Return how errors name an object: by its kind and its class, as "optimizer Adam"."""
+    """Return the name of an object in errors: its kind and its class, such as "optimizer Adam"."""
     return f"{plugin._kind} {type(plugin).__name__}"
 
 
 def described(value) -> str:
-    """Return what a value is, for an error: its type, or that it is a class itself."""
+    """Return a description of a value for an error: its type, or a hint to call a class."""
     if isinstance(value, type):
         return f"the class {value.__name__} itself; write {value.__name__}(...)"
     return f"{type(value).__name__} {value!r}" if isinstance(value, str) else type(value).__name__
@@ -54,21 +54,21 @@ def described(value) -> str:
 def tracing(
     plugin: Plugin, method: str, advice: str, known: Container[Exception] = ()
 ) -> Iterator[None]:
-    """Name a plug-in in the errors of one of its traced methods, and warn of state that is lost.
+    """Name a plug-in in errors of a traced method, and warn if the method loses state.
 
     Parameters
     ----------
     plugin : Plugin
     method : str
     advice : str
-        Where state belongs instead, as a sentence.
+        A sentence that says where to keep state instead.
     known : container of Exception
-        Errors of other objects, which it calls.
+        Errors of other objects that the method calls; they are not given the name.
 
     Warns
     -----
     UserWarning
-        If the method has changed an attribute while it was traced.
+        If the method changes an attribute while it is traced.
     """
     before = _attributes(plugin)
     try:
@@ -91,7 +91,7 @@ def tracing(
 
 
 def _attributes(plugin: Plugin) -> dict[str, Any]:
-    """Return the attributes, with copies of those that may change in place."""
+    """Return the attributes, with copies of those that may be changed in place."""
     kinds = (list, dict, set, np.ndarray)
     return {k: v.copy() if isinstance(v, kinds) else v for k, v in vars(plugin).items()}
 

@@ -1,4 +1,4 @@
-"""Coarse to fine: the sizes of a run, and how its steps are shared among them."""
+"""`Pyramid`: the sizes of a coarse-to-fine run, and how its steps are distributed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ class Pyramid:
     Attributes
     ----------
     sizes : tuple of int
-        Longer side of the image at each level, in pixels; the last is the picture's own. A size
-        that is given again is a further round: a new level that goes on from the last one's image,
-        with a new optimizer state, for losses that look at `Canvas.start` or `Canvas.round`.
+        Longer side of the image at each level, in pixels, at least 1 and not decreasing. The last
+        is that of the picture. A repeated size is another round at that size: a new level that
+        starts from the image of the one before with a new optimizer state. Losses can use it by
+        `Canvas.start` and `Canvas.round`.
     shares : tuple of float
-        Share of the steps of each level; scaled to sum to 1. Default: equal.
+        Share of the steps of each level, at least 0, scaled to sum to 1. Default: equal.
 
     Raises
     ------
     InputError
-        If a size is smaller than the one before, or the shares are negative, all zero or of
-        another number.
+        If a size is smaller than the one before, or the shares are negative, all zero, or not as
+        many as the sizes.
     """
 
     sizes: tuple[int, ...]
@@ -39,8 +40,7 @@ class Pyramid:
         sizes = tuple(integer(size, "a pyramid's size", low=1, argument="sizes") for size in sizes)
         if not sizes or any(b < a for a, b in itertools.pairwise(sizes)):
             fail(
-                "a pyramid's sizes are wrong",
-                expected="sizes from the smallest to the largest",
+                "`sizes` must hold at least one size, from small to large",
                 received=list(sizes),
                 argument="sizes",
             )
@@ -50,7 +50,7 @@ class Pyramid:
         )
         if len(shares) != len(sizes) or not sum(shares):
             fail(
-                "a pyramid's shares are wrong",
+                "`shares` must hold one share for each size",
                 expected=f"{len(sizes)} shares, not all zero",
                 received=list(shares),
                 argument="shares",
@@ -60,10 +60,10 @@ class Pyramid:
 
     @classmethod
     def halving(cls, size: int, levels: int) -> Pyramid:
-        """Return `levels` levels up to a longer side of `size`, each half the next.
+        """Return a pyramid of `levels` levels, each half the next, up to a longer side of `size`.
 
-        Each level has half the steps of the one before: a step there costs a quarter, and what
-        the coarse levels have settled the finer ones need not find again.
+        Each level takes half the steps of the one before. A step there costs about four times as
+        much, and the large forms are settled in the coarse levels.
         """
         integer(
             levels,
@@ -77,19 +77,19 @@ class Pyramid:
 
     @classmethod
     def of(cls, size: int) -> Pyramid:
-        """Return the levels for a picture of a longer side, each half the next.
+        """Return a pyramid for a longer side of `size`, each level half the next.
 
-        The coarsest is the first that is at most 768 pixels: a picture up to that has one level.
-        Each level has a third of the steps of the one before, and so takes hardly longer.
+        Its coarsest level has at most 768 pixels, so that a picture up to that size has one level.
+        Each level takes a third of the steps of the one before, so that its time hardly grows.
         """
         count = 1 + max(0, math.ceil(math.log2(size / COARSEST)))
         sizes = cls.halving(size, count).sizes
         return cls(sizes, [3.0**k for k in reversed(range(count))])
 
     def levels(self, shape: tuple[int, int], steps: int) -> list[tuple[tuple[int, int], int]]:
-        """Return ((H, W), steps) of each level for a picture of a shape.
+        """Return the shape (H, W) and the steps of each level for a picture of a shape.
 
-        Every step is given to a level; the last level takes what rounding leaves.
+        The steps of all levels sum to `steps`; the last level takes what rounding leaves.
 
         Raises
         ------
@@ -98,8 +98,8 @@ class Pyramid:
         """
         if self.sizes[-1] != max(shape):
             fail(
-                "a pyramid does not end at the picture's size",
-                expected=f"a last size of {max(shape)}",
+                "the last size of a pyramid must be the longer side of the picture",
+                expected=f"{max(shape)}",
                 received=self.sizes[-1],
                 argument="pyramid",
             )

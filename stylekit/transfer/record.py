@@ -1,4 +1,4 @@
-"""What is kept of a run while it goes on, and made into its result when it ends."""
+"""What a run records, from which its result is made when it ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stylekit.transfer.starts import resized
 
 
 class Record:
-    """The losses of a run so far, its last image, and what it was made from.
+    """The losses of a run so far, its last image, and its manifest.
 
     Parameters
     ----------
@@ -38,18 +38,20 @@ class Record:
     Attributes
     ----------
     rows : list of dict
-        ``total`` and ``terms`` of each step, tensors or arrays ``[B]``, and ``gradient_finite``,
-        ``level`` and ``seconds``.
-    image, best : array [B, H, W, 3] or None
-        The last image, and a callable for the best of its level.
+        ``total`` and ``terms`` of each step, as tensors or arrays ``[B]``, and
+        ``gradient_finite``, ``image_finite``, ``level`` and ``seconds``.
+    image : tensor [B, H, W, 3] or None
+        The last image.
+    level : Level or None
+        The current level.
     notes : list of str
         See `Canvas.notes`.
     stopped_by : str
         See `Result`.
     optimizer : str
-        The `repr` of the one that the run has settled on.
+        The `repr` of the optimizer that the run uses.
     plans : dict of str
-        The `repr` of the plan by which each size was evaluated last, by ``"WxH"``.
+        The `repr` of the plan that was last used for each size, by ``"WxH"``.
     """
 
     def __init__(self, transfer, steps: int, checkpoint=None) -> None:
@@ -69,22 +71,22 @@ class Record:
         self._checkpoint = None if checkpoint is None else as_checkpoint(checkpoint)
         self._run: dict[str, Any] = {}
         self._lock = contextlib.ExitStack()
-        # What a checkpoint would hold: how many rows, and the level's state after them.
+        # The next checkpoint: a number of rows, and the state of the level after them.
         self._kept: tuple[int, dict[str, Any]] | None = None
         self._written = 0
 
     @property
     def steps(self) -> int:
-        """Steps taken so far."""
+        """Number of steps that were taken so far."""
         return max(0, len(self.rows) - 1)
 
     @property
     def plan(self) -> str:
-        """The plan of the final size."""
+        """The `repr` of the plan for the final size."""
         return self.plans[size_name(self._start.shape[1:3])]
 
     def begin(self, start, mask, levels, start_name: str | None) -> State | None:
-        """Note what the run starts from; return the state that it goes on from, if there is one."""
+        """Record how the run starts; return the state of its checkpoint, or None."""
         self._start, self._mask = start, mask
         transfer = self._transfer
         self._manifest = {
@@ -119,11 +121,11 @@ class Record:
         return self._checkpoint.read(self._run, [(len(start), *size, 3) for size in sizes])
 
     def close(self) -> None:
-        """Let other runs into the checkpoint's folder."""
+        """Unlock the checkpoint's folder."""
         self._lock.close()
 
     def resume(self, state: State, level) -> list[Step]:
-        """Go on from a state, restored to its level; return the steps so far, without images."""
+        """Continue from a state whose level is restored; return its steps, without images."""
         rows = state.rows
         names = list(self._transfer.terms)
         self.rows = [
@@ -147,8 +149,8 @@ class Record:
             was = ", ".join(f"{name} {value}" for name, value in others.items())
             here = ", ".join(f"{name} {now.get(name)}" for name in others)
             note = (
-                f"the first {self.steps} steps were taken with {was}, the others with {here}: "
-                "the result may differ in its last bits from an uninterrupted run's"
+                f"the first {self.steps} steps were computed with {was}, the others with {here}: "
+                "the result may differ in its last bits from that of an uninterrupted run"
             )
             self._warn(note)
         return [
@@ -157,20 +159,20 @@ class Record:
         ]
 
     def seen(self) -> None:
-        """Note that all who watch the run have seen its last step.
+        """Record that all callbacks have handled the last step.
 
-        What a checkpoint holds begins after it: a step that was broken off is taken again.
+        Only such steps are in a checkpoint. A step that was interrupted is taken again.
         """
         if self._checkpoint is None:
             return
-        # One assignment: an interrupt finds the one state or the other, never a part of each.
+        # A single assignment, so that an interrupt leaves either the old state or the new one.
         self._kept = len(self.rows), self.level.state()
         if self._checkpoint.is_due(self.steps):
             self.check()
             self._write()
 
     def end(self) -> None:
-        """Write the checkpoint of a run that can go on, and remove that of one that is done."""
+        """Write the checkpoint of a run that can be continued, or remove that of a finished one."""
         if self._checkpoint is None:
             return
         if self.stopped_by == "steps" and not self._checkpoint.keep:
@@ -179,7 +181,7 @@ class Record:
             self._write()
 
     def _setup(self) -> dict[str, str]:
-        """Return what the last bits depend on beside the run."""
+        """Return settings of the machine on which the last bits of the result depend."""
         threads = tf.config.threading.get_intra_op_parallelism_threads() or _processors()
         return versions() | {"device": device(), "threads": str(threads), "plan": self.plan}
 
@@ -204,17 +206,18 @@ class Record:
         self._written = count
 
     def step(self, index: int, level: int, row: dict[str, Any]) -> Step:
-        """Keep a row and return it as a `Step`."""
+        """Record a row, and return it as a `Step`."""
         if index == 0 and row["stuck"]:
             self._warn(
-                "the gradient is zero everywhere at the start, though the total is "
+                "the gradient is zero everywhere at the start, although the total is "
                 f"{float(np.mean(row['total'])):.3g}, so that the image cannot change: look in the "
-                "network and in the losses for what passes no gradient, such as a cast to integers"
+                "network and the losses for operations without a gradient, such as a cast to "
+                "integers"
             )
         elif index == 0 and (silent := self.level.without_gradient):
             self._warn(
                 f"no gradient passes through {', '.join(f'the loss {name!r}' for name in silent)}, "
-                "so that the weight is without effect: look in compute for a constant, NumPy, "
+                "so that its weight has no effect: look in compute for a constant, NumPy, "
                 "stop_gradient, rounding or a cast to integers, or set the weight to 0 to only "
                 "record the loss"
             )
@@ -227,19 +230,19 @@ class Record:
         warnings.warn(f"{note[0].upper()}{note[1:]}.", stacklevel=4)
 
     def kept(self, level: int, row: dict[str, Any]) -> dict[str, Any]:
-        """Return what is kept of a row, with its level and the time."""
+        """Return the part of a row that is recorded, with its level and its time."""
         seconds = time.perf_counter() - self._began
         keys = ("total", "terms", "gradient_finite", "image_finite")
         kept = {key: row[key] for key in keys}
         return {**kept, "level": level, "seconds": seconds}
 
     def check(self) -> None:
-        """Raise `NonFiniteLossError` if what has been computed so far is not finite."""
+        """Raise `NonFiniteLossError` if anything computed so far is not finite."""
         if self.level is not None:
             self.level.check(self, self.rows)
 
     def result(self, stopped_by: str) -> Result:
-        """Return what has been computed so far; no step can be taken after it."""
+        """Return the result so far. No step can be taken after it."""
         self._kept = None
         self.level.release()
         seconds = time.perf_counter() - self._began
@@ -268,7 +271,7 @@ class Record:
         )
 
     def _full_size(self, images):
-        """Return images of a coarse level at the run's own size; outside the mask, the start."""
+        """Return images of a coarse level at the final size, with the start outside the mask."""
         images = images.numpy()  # a copy
         shape = self._start.shape[1:3]
         if images.shape[1:3] != shape:
@@ -279,19 +282,19 @@ class Record:
 
 
 def _identity(manifest: dict[str, Any], transfer, start) -> dict[str, Any]:
-    """Return what makes a run this one: its manifest, with all that sets the bits of its result."""
+    """Return what identifies a run: its manifest, and everything else its result depends on."""
     layers = read_by(transfer.terms.values(), transfer.extractor)
     network = transfer.extractor.network(layers, transfer.precision).weights if layers else ()
     optimizer = as_optimizer(transfer.optimizer)
     run = {name: value for name, value in manifest.items() if name not in ("versions", "device")}
     run |= {
         "start": f"{run['start']}, {_digest([start])}",
-        "order": ", ".join(run["terms"]),  # of the sum
+        "order": ", ".join(run["terms"]),  # of the summation
         "network": _digest(np.asarray(variable) for variable in network),
     }
     run["optimizer settings"] = settings_of(optimizer, named(optimizer))
     run["parameters settings"] = settings_of(transfer.parameters, named(transfer.parameters))
-    # Objects of no name of their own have an address in it, and Keras counts its models.
+    # The `repr` of some objects has an address, and Keras numbers its models.
     text = re.sub(r" at 0x[0-9a-f]+", "", json.dumps(run, default=repr))
     return json.loads(re.sub(r"_\d+(?=')", "", text))
 
@@ -310,7 +313,7 @@ def _digest(arrays) -> str:
 
 
 def _processors() -> int:
-    """Return how many processors this process may use, unless TensorFlow was told how many."""
+    """Return the number of processors that this process may use, or that TensorFlow was given."""
     if told := int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)):
         return told
     if hasattr(os, "sched_getaffinity"):

@@ -1,4 +1,4 @@
-"""What a run gives: the image, how its losses fell, why it stopped, and from what it was made."""
+"""`Result` and `Step`, which hold images and losses of a run, and errors that hold a result."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DECADES = 5
-"""Of the losses below the largest total that are shown: a content term that begins at the content
-begins at nothing, and would press all else together."""
+"""Decades below the largest total that `Result.plot` shows at most. The content loss of a run that
+starts at the content is near 0 at first, and would compress all other curves."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One step of a run, as callbacks see it; its tensors become numbers when they are read.
+    """One step of a run, as callbacks see it. Its tensors are converted when they are read.
 
     Attributes
     ----------
     index : int
-        0 is the start; `steps` is the image returned.
+        Number of the step. 0 is the start, and `steps` the returned image.
     steps : int
-        Steps of the whole run.
+        Number of steps of the whole run.
     level : int
         Level of the pyramid, from 0.
     seconds : float
-        Since the run began.
+        Time since the run began.
     """
 
     index: int
@@ -53,9 +53,9 @@ class Step:
 
     @property
     def losses(self) -> dict[str, Any]:
-        """``{"total": ..., term: ...}`` at this image: floats, or arrays ``[B]`` for a batch.
+        """Losses at this image, ``{"total": ..., name: ...}``, as floats, or ``[B]`` for a batch.
 
-        Terms are unweighted, the total is weighted.
+        The total is weighted, the other losses are not.
         """
         row = {"total": self._row["total"], **self._row["terms"]}
         return {name: unbatched(np.array(value)) for name, value in row.items()}
@@ -67,38 +67,41 @@ class Step:
         Raises
         ------
         InputError
-            For a step from before a run was resumed, of which the losses alone are kept.
+            For a step before a checkpoint was resumed, which has losses but no image.
         """
         if "image" not in self._row:
-            fail(f"the image of step {self.index} is not kept", hint="a resumed run has its losses")
+            problem = f"step {self.index} of a resumed run has no image"
+            fail(problem, hint="only its losses were saved with the checkpoint")
         return unbatched(self._row["image"].numpy())
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a run gives.
+    """The result of a run.
 
     Attributes
     ----------
     image : ndarray [H, W, 3]
         The last image, float32 in [0, 1]; ``[B, H, W, 3]`` for a batch.
-    best : ndarray
-        The image with the lowest total of the last level, of the same shape.
+    best : ndarray [H, W, 3]
+        The image with the lowest total in the last level.
     losses : list of dict
-        A row a step: ``{"total": ..., term: ...}`` at image i, the last at `image`. Terms are
-        unweighted, the total is weighted; floats, or arrays ``[B]`` for a batch.
+        One row for each step, ``{"total": ..., name: ...}``, from the start to `image`. The total
+        is weighted, the other losses are not. Values are floats, or arrays ``[B]`` for a batch.
     steps : int
-        Steps taken.
+        Number of steps that were taken.
     seconds : float
-        Wall-clock time, preparation and tracing included.
+        Wall-clock time, including preparation and tracing.
     stopped_by : str
-        ``"steps"``, ``"interrupted"``, the name of the callback that stopped the run, or an error.
+        ``"steps"``, ``"interrupted"``, the name of the callback that stopped the run, or the type
+        of the error that ended it.
     manifest : dict
-        What the image was made from: terms, weights, hashes of pictures, seed, versions, device.
+        How the image was made: losses, weights, hashes of pictures, seed, versions, device.
     levels : list of int
-        The pyramid's level of each row of the losses, from 0.
+        Level of the pyramid for each row of the losses, from 0.
     times : list of float
-        Seconds from the beginning of the run to each row. A GPU may still be at work on the last.
+        Seconds from the beginning of the run to each row. On a GPU the last ones may be too small,
+        as it computes asynchronously.
     """
 
     image: np.ndarray
@@ -119,33 +122,32 @@ class Result:
         bits: int = 8,
         manifest: str | None = "auto",
     ) -> Path:
-        """Write the image, and with it the manifest.
+        """Write the image and the manifest, and return the path of the image.
 
         Parameters
         ----------
         path : path
-            Ending in .png, .jpg, .webp, .avif or .tif.
+            Must end in .png, .jpg, .webp, .avif or .tif.
         like : path or PIL image, optional
-            Whose alpha channel and EXIF data to carry over.
+            A picture whose alpha channel and EXIF data are copied.
         bits : int
             8, or 16 for TIFF.
-        manifest : str or None
-            ``"text"``: in the PNG's text, under "stylekit". ``"beside"``: in a file of the same
-            name ending in .json, which takes the place of an earlier manifest and of no other
-            file. ``"auto"``: in the text of a PNG, else beside. None: nowhere.
+        manifest : {"auto", "text", "beside", None}
+            ``"text"`` writes the manifest as text of a PNG, under "stylekit". ``"beside"`` writes
+            it to a file of the same name that ends in .json, and replaces only an earlier manifest.
+            ``"auto"`` uses the text of a PNG, and a file beside other formats. None writes none.
 
         Returns
         -------
-        Path
-            Of the picture.
+        pathlib.Path
 
         Raises
         ------
         FileError
-            If it cannot be written, or the manifest would overwrite a file that is none; then
-            nothing is written.
+            If a file cannot be written, or the manifest would replace a file that is not a
+            manifest. Nothing is then written.
         InputError
-            For a batch, of which each picture is to be saved with `write_image`.
+            For a batch; save each of its pictures with `write_image`.
         """
         choice(manifest, "manifest", ("auto", "text", "beside", None))
         if self.image.ndim != 3:
@@ -163,14 +165,14 @@ class Result:
             return write_image(path, self.image, like=like, bits=bits, text=text)
         with replacing(manifest_beside(path)) as file:
             file.write(f"{record}\n".encode())
-            file.flush()  # a full disk is found before the picture is there
+            file.flush()  # detect a full disk before the picture is written
             return write_image(path, self.image, like=like, bits=bits)
 
     def plot(self) -> Figure:
-        """Draw the image, its losses by term on a logarithmic scale, and the time they took.
+        """Return a figure of the image, its losses on a logarithmic scale, and the time they took.
 
-        Where a run has several levels, bands with their sizes tell them apart. Of a batch there
-        are all images, and the means of the losses.
+        Levels of a pyramid are marked by bands and their sizes. For a batch, the figure has all
+        images and the means of the losses.
 
         Returns
         -------
@@ -194,12 +196,12 @@ class Result:
 
 
 class TransferError(StylekitError, RuntimeError):
-    """A run that broke off; what was computed so far is not lost.
+    """A run that failed after it had begun. Its result so far is kept.
 
     Attributes
     ----------
     result : Result
-        With the last good image.
+        Result with the last good image.
     """
 
     def __init__(self, message: str, result: Result) -> None:
@@ -211,14 +213,14 @@ class TransferError(StylekitError, RuntimeError):
 
 
 class NonFiniteLossError(TransferError):
-    """A loss or its gradient that became NaN or infinite.
+    """A loss, or its gradient, became NaN or infinite.
 
     Attributes
     ----------
     term : str
-        Name of the term.
+        Name of the loss.
     result : Result
-        With the last image whose loss was finite.
+        Result with the last image whose losses were finite.
     """
 
     def __init__(self, message: str, result: Result, term: str) -> None:
@@ -235,12 +237,12 @@ class NonFiniteLossError(TransferError):
 
 
 def as_picture(image: np.ndarray) -> Image.Image:
-    """Return an image ``[H, W, 3]`` as one of PIL; values outside [0, 1] are clipped."""
+    """Return an image ``[H, W, 3]`` as a PIL image; values outside [0, 1] are clipped."""
     return Image.fromarray(quantise(np.clip(image, 0, 1), 8))
 
 
 def unbatched(value: np.ndarray):
-    """Return the only entry of a batch of one (a float if it is a number), or the batch."""
+    """Return the only entry of a batch of one, as a float if it is a number, or else the batch."""
     if len(value) != 1:
         return value
     return float(value[0]) if value.ndim == 1 else value[0]
@@ -259,7 +261,7 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """Return the device that TensorFlow computes on: the first GPU's name, or the processor's."""
+    """Return the device that TensorFlow uses: the name of the first GPU, or of the processor."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
@@ -289,7 +291,7 @@ def _draw(result: Result) -> Figure:
         axis.grid(alpha=0.3)
         axis.margins(x=0.01)
     _mark_levels((losses, times), result)
-    plt.close(figure)  # a notebook would show it twice
+    plt.close(figure)  # otherwise a notebook would show it twice
     return figure
 
 
@@ -297,7 +299,7 @@ def _draw_losses(axis: Any, result: Result) -> None:
     axis.set(ylabel="loss", yscale="log")
     if not result.losses:
         return
-    # A mixed run's two networks may have terms of different names.
+    # The two networks of a mixed run may have losses of different names.
     names = list(dict.fromkeys(name for row in result.losses for name in row))
     curves = {
         name: np.array([np.mean(row.get(name, np.nan)) for row in result.losses]) for name in names
@@ -319,11 +321,11 @@ def _draw_losses(axis: Any, result: Result) -> None:
 
 
 def _marker(values: Any) -> str | None:
-    return "o" if len(values) == 1 else None  # one point alone is no line
+    return "o" if len(values) == 1 else None  # a single point draws no line
 
 
 def _mark_levels(axes: tuple[Any, ...], result: Result) -> None:
-    """Shade every other level, and write their sizes above."""
+    """Shade every second level, and write the sizes of the levels above them."""
     sizes = _sizes(result.manifest)
     runs = [(level, len(list(rows))) for level, rows in itertools.groupby(result.levels)]
     if len(runs) < 2:
@@ -346,7 +348,7 @@ def _mark_levels(axes: tuple[Any, ...], result: Result) -> None:
 
 
 def _sizes(manifest: dict[str, Any]) -> dict[int, str]:
-    """Return the width and height of each level, those of a first network before."""
+    """Return the width and height of each level by its index, of both runs if a run is mixed."""
     levels = [*manifest.get("before", {}).get("levels", ()), *manifest.get("levels", ())]
     sizes = (level["size"] for level in levels)
     return {index: f"{width} x {height}" for index, (height, width) in enumerate(sizes)}

@@ -1,4 +1,4 @@
-"""Where a run starts: a picture, or one of these."""
+"""Images at which a run can start: noise, mixtures, underpaintings, and pictures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ GREY = (0.5, 0.5, 0.5)
 
 
 class Start(abc.ABC):
-    """A start that is made rather than given.
+    """Base class of starts that are computed, rather than given as pictures.
 
     Parameters
     ----------
     shape : (int, int), optional
-        (H, W) of the image. Default: that of the first `ContentLoss`'s reference.
+        (H, W) of the image. Default: that of the reference of the first `ContentLoss`.
     """
 
     def __init__(self, shape: tuple[int, int] | None = None) -> None:
@@ -30,11 +30,11 @@ class Start(abc.ABC):
 
     @abc.abstractmethod
     def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-        """Return float32 ``[H, W, 3]`` in [0, 1]; all randomness comes from `rng`."""
+        """Return an image, float32 ``[H, W, 3]`` in [0, 1], with all randomness from `rng`."""
 
 
 class Noise(Start):
-    """Normal noise about a colour, independent in pixels and channels (Gatys et al. 2016).
+    """Normal noise around a colour, independent in pixels and channels (Gatys et al. 2016).
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Noise(Start):
         super().__init__(shape)
         self.deviation = number(deviation, "the noise's deviation", low=0, argument="deviation")
         if not isinstance(color, Sequence | np.ndarray) or len(color) != 3:
-            fail("`color` is no colour", expected="three numbers", received=color, argument="color")
+            fail("`color` must hold three numbers", received=color, argument="color")
         self.color = tuple(number(part, "color", low=0, high=1) for part in color)
 
     def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -70,7 +70,7 @@ class Noise(Start):
 
 
 class StyleStatistics(Start):
-    """Normal noise with the mean and covariance of a style picture's colours.
+    """Normal noise with the mean and covariance of the colours of a style picture.
 
     Parameters
     ----------
@@ -95,14 +95,14 @@ class StyleStatistics(Start):
 
 
 class Mix(Start):
-    """A picture with a share of another start mixed in.
+    """A picture mixed with another start.
 
     Parameters
     ----------
     picture : path, PIL image or array
-        Resized to the run's shape.
-    other : Start or picture
-        Default: `Noise`.
+        It is resized to the shape of the run.
+    other : Start, path, PIL image or array, optional
+        The start to mix in. Default: `Noise`.
     share : float
         Share of `other`, in [0, 1].
     """
@@ -128,19 +128,19 @@ class Mix(Start):
 
 
 class Underpainting(Start):
-    """Regions filled with noise of the mean and covariance of a style's colours there.
+    """Noise that has, in each region, the mean and covariance of the style's colours there.
 
-    What no region covers has the whole style's.
+    Pixels that no region covers get those of the whole style.
 
     Parameters
     ----------
     style : path, PIL image or array
     regions : sequence of (mask, style_mask)
-        Of one size each, in [0, 1].
+        Masks in [0, 1], all of one size, and style masks of the size of the style.
     noise : float
-        Deviation of the noise relative to the style's colours', at least 0.
+        Standard deviation of the noise relative to that of the style's colours, at least 0.
     grain : float
-        Side of a grain in pixels, at least 1.
+        Side of a grain of the noise in pixels, at least 1.
     """
 
     def __init__(
@@ -175,18 +175,18 @@ class Underpainting(Start):
 
 
 StartLike = Start | PictureLike | Sequence[PictureLike]
-"""What a run may start from: a start to be made, a picture, or a batch."""
+"""A start, a picture, or a batch of pictures."""
 
 
 def start_of(initial: StartLike, terms: Iterable[Loss], seed: int, tile: str | None = None):
-    """Return the start ``[B, H, W, 3]`` of a run, and the picture that callable masks are given.
+    """Return the start of a run, ``[B, H, W, 3]``, and the picture for callable masks or None.
 
-    The start is made to tile as told; see `image.periodic`.
+    With `tile`, the start is made periodic; see `image.periodic`.
 
     Raises
     ------
     InputError
-        If a `Start` has no shape, nor a content to take it from.
+        If a `Start` has no shape, and there is no content with a shape.
     """
     contents = [term.reference for term in terms if isinstance(term, ContentLoss)]
     if isinstance(initial, Start):
@@ -194,8 +194,8 @@ def start_of(initial: StartLike, terms: Iterable[Loss], seed: int, tile: str | N
         shape = initial.shape or (None if content is None else content.shape[1:3])
         if shape is None:
             fail(
-                "the start has no shape",
-                expected="shape=(H, W), or a ContentLoss to take it from",
+                "`initial` must have a shape",
+                expected="shape=(H, W), or a ContentLoss with a reference",
                 received=repr(initial),
                 argument="initial",
             )
@@ -204,22 +204,22 @@ def start_of(initial: StartLike, terms: Iterable[Loss], seed: int, tile: str | N
         starts = [initial.image(tuple(shape), rng) for _ in range(batch)]
         with caused_by("initial"):
             image = as_batch(starts, "start")
-        if content is not None:  # whose size may be another
+        if content is not None:  # it may have another size
             content = resized(content, image.shape[1:3])
     else:
         with caused_by("initial"):
             image = as_batch(initial, "start")
         if contents and np.array_equal(contents[0], image):
-            image = contents[0]  # which is held in any case
+            image = contents[0]  # avoid a second copy
         content = image
     if tile is not None:
         image = np.stack([periodic(one, tile) for one in image])
-    # A mask follows one picture: of a batch there is none to give to a callable.
+    # A callable mask needs a single picture. For a batch there is none.
     return image, content[0] if content is not None and len(content) == 1 else None
 
 
 def resized(images: np.ndarray, shape: tuple[int, int], tile: str | None = None) -> np.ndarray:
-    """Return a batch of pictures at (H, W); what tiles still does."""
+    """Return a batch of pictures resized to (H, W), periodic along the axes in `tile`."""
     if tuple(images.shape[1:3]) == tuple(shape):
         return images
     return np.stack([resize(image, shape, tile=tile) for image in images])

@@ -1,4 +1,4 @@
-"""The transfer: terms, an extractor and an optimizer, run over a pyramid's levels."""
+"""`StyleTransfer`: optimises an image for a list of losses, over the levels of a pyramid."""
 
 from __future__ import annotations
 
@@ -47,36 +47,36 @@ from stylekit.transfer.starts import Start, StartLike, resized, start_of
 
 
 class StyleTransfer:
-    """Optimises an image until its losses are low.
+    """Optimises an image to minimise a weighted sum of losses.
 
     Parameters
     ----------
     losses : sequence of Loss
         The terms of the objective.
     extractor : FeatureExtractor, optional
-        Default: `VGG19` with ImageNet weights.
-    optimizer : optional
-        `LBFGS` (default), any `keras.optimizers.Optimizer`, or an `Optimizer` of your own.
-    parameters : Parameters
-        What is optimised: `Pixels` (default), `LaplacianPyramid`, `FourierPixels`, or a
-        parametrisation of your own.
-    precision : str
-        ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``; see `Objective`.
+        The network. Default: `VGG19` with ImageNet weights.
+    optimizer : LBFGS, keras.optimizers.Optimizer or Optimizer, optional
+        `LBFGS` (default), any Keras optimizer, or your own subclass of `Optimizer`.
+    parameters : Parameters, optional
+        The variables that are optimised: `Pixels` (default), `LaplacianPyramid`, `FourierPixels`,
+        or your own subclass.
+    precision : {"float32", "mixed_float16", "mixed_bfloat16"}
+        Precision of the network; see `Objective`.
     plan : Plan, optional
-        `Recompute` or `Tiles` need less memory and more time, `FitMemory` takes what fits.
-        Default: `Plan`, all at once.
+        How memory is used. `Recompute` and `Tiles` need less memory and more time; `FitMemory`
+        chooses the fastest plan that fits. Default: `Plan`, which computes everything at once.
     jit_compile : bool
-        Whether XLA compiles the step; one in tiles it cannot. On a CPU a compiled step takes about
+        Whether XLA compiles a step. Not possible with tiles. On a CPU a compiled step takes about
         twice the time; on a GPU, measure.
     seed : int
-        Of all that is random in a run.
+        Seed of everything that is random in a run, at least 0.
 
     Raises
     ------
     InputError, InputTypeError
-        If there are no terms, two have one name, or an argument is of the wrong kind.
+        If there are no losses, two have the same name, or an argument has the wrong type.
     SetupError
-        If Keras runs on another backend than TensorFlow, or eager execution is disabled.
+        If Keras does not run on TensorFlow, or eager execution is disabled.
 
     Examples
     --------
@@ -109,7 +109,7 @@ class StyleTransfer:
         if not isinstance(self.plan, Plan):
             raise InputTypeError(
                 explain(
-                    "the plan cannot be used",
+                    "`plan` must be a plan",
                     expected="Plan(), Recompute(), Tiles() or FitMemory()",
                     received=repr(plan),
                 ),
@@ -120,7 +120,7 @@ class StyleTransfer:
         self._ready: tuple[Any, Objective] | None = None
 
     def objective(self, initial: StartLike) -> Objective:
-        """Return the objective at the size of a start; see `run` for `initial`."""
+        """Return the objective at the size of a start image; see `run` for `initial`."""
         image, picture = start_of(initial, self.terms.values(), self.seed, self.extractor.tile)
         shape = image.shape[1:3]
         plan, _ = self._settle(shape, len(image), self.optimizer)
@@ -129,9 +129,14 @@ class StyleTransfer:
         return objective
 
     def prepare(self, initial: StartLike) -> None:
-        """Prepare the terms at the size of a start, for the next run at that size.
+        """Prepare the losses at the size of a start, for the next run at that size.
 
-        What is unfit raises now, as it would in `run`, whose parameter `initial` is.
+        Invalid arguments raise the same errors as in `run`.
+
+        Parameters
+        ----------
+        initial : path, PIL image, array or Start
+            See `run`.
         """
         image, picture = start_of(initial, self.terms.values(), self.seed, self.extractor.tile)
         shape = image.shape[1:3]
@@ -149,44 +154,46 @@ class StyleTransfer:
         callbacks: Iterable[Callback | Callable[[Step], Any]] = (),
         checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     ) -> Result:
-        """Optimise an image.
+        """Optimise an image, and return the result.
 
         Parameters
         ----------
         initial : path, PIL image, array or Start
-            The start: a picture, a batch ``[B, H, W, 3]``, or `Noise()` and the like, which take
-            the shape of the first `ContentLoss`'s reference.
+            The image at which the run starts: a picture, a batch ``[B, H, W, 3]``, or a `Start`
+            such as `Noise()`, whose default shape is that of the reference of the first
+            `ContentLoss`.
         steps : int
-            Evaluations of the gradient, at least 0, the total over a pyramid's levels.
+            Evaluations of the gradient in all levels together, at least 0.
         update_mask : array [H, W], path, PIL image or callable, optional
-            Where the image may change, in [0, 1]; elsewhere it stays bit-identical to the start.
+            Where the image may change, in [0, 1]. Pixels where it is 0 stay bit-identical to the
+            start. Default: everywhere.
         pyramid : Pyramid, optional
-            Coarse-to-fine levels. Default: the start's own size alone.
+            Levels from coarse to fine. Default: one level, of the size of the start.
         callbacks : iterable of Callback or callable
-            Each is given every `Step`; a true return value stops the run.
+            Each is called with every `Step`. A true return value stops the run.
         checkpoint : path or Checkpoint, optional
-            A folder that keeps the run's state, written every 50 steps and when it is stopped or
-            interrupted. The same run, started again, goes on from there and ends as if it had
-            not been cut off, bit for bit. Removed when all steps are taken.
+            A folder that keeps the state of the run. It is written every 50 steps, and when the run
+            is stopped or interrupted. A run with the same arguments continues from it, and ends
+            with the same result, bit for bit. It is removed after the last step.
 
         Returns
         -------
         Result
-            Also when the run is interrupted (Ctrl-C, the notebook's stop button). A second
-            interrupt gives up writing the checkpoint, not the result.
+            Also returned if the run is interrupted (Ctrl-C, or the stop button of a notebook). A
+            second interrupt skips writing the checkpoint; the result is still returned.
 
         Raises
         ------
         InputError
-            If a picture, mask or size is unfit, or the checkpoint is another run's; before the
-            first step.
+            If a picture, a mask or a size cannot be used, or the checkpoint is of another run.
+            Raised before the first step.
         FileError
             If the checkpoint is damaged, or its folder is in use by another run or cannot be
             written to.
         NonFiniteLossError
-            If a loss becomes NaN or infinite; it holds the last good image.
+            If a loss becomes NaN or infinite. Its `image` is the last one with finite losses.
         TransferError
-            If a callback or the device fails; it holds the image so far.
+            If a callback or the device fails. Its `result` holds the image so far.
 
         Warns
         -----
@@ -210,7 +217,7 @@ class StyleTransfer:
             try:
                 record.check()
                 record.end()
-            except KeyboardInterrupt:  # once more: the last checkpoint is given up, not the image
+            except KeyboardInterrupt:  # a second one: skip the checkpoint, but return the image
                 record.check()
                 record.notes.append("interrupted before the last checkpoint was written")
             return record.result(record.stopped_by)
@@ -220,7 +227,7 @@ class StyleTransfer:
             if out_of_memory(error) and not record.rows:
                 raise SetupError(
                     explain(
-                        "the memory does not hold the run",
+                        "the run does not fit into memory",
                         hint="set `plan` to recompute or tiles, use an `optimizer` with less "
                         "memory, such as Adam, use a smaller size or style, or set `precision` to "
                         "mixed_float16 on a GPU",
@@ -229,7 +236,7 @@ class StyleTransfer:
             if not record.rows:
                 raise
             record.check()
-            message = f"the run broke off at step {record.steps}: {error}"
+            message = f"the run failed at step {record.steps}: {error}"
             failure = TransferError(message, record.result(type(error).__name__))
             for note in getattr(error, "__notes__", ()):
                 failure.add_note(note)
@@ -247,15 +254,15 @@ class StyleTransfer:
         pyramid: Pyramid | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     ) -> Iterator[Step]:
-        """Yield the steps of a run, one more than `steps`.
+        """Yield the start and every step of a run, ``steps + 1`` items in all.
 
-        The same loop as `run`, opened: the caller decides what is done with each step, and may
-        leave the loop at any time. ``steps=2`` yields three: step 0, the start with its losses, and
-        steps 1 and 2, the images after one and two evaluations of the gradient. The image of
-        step `steps` is the one that `run` returns.
+        This is the loop of `run`. The caller handles each step, and may leave the loop at any time.
+        ``steps=2`` yields three items: step 0, the start with its losses, and steps 1 and 2, the
+        images after one and two evaluations of the gradient. `run` returns the image of the last
+        step.
 
-        Parameters and errors are those of `run`. The checkpoint is written every few steps only,
-        and a resumed run begins with the step after the last one that was written.
+        Parameters and errors are those of `run`. The checkpoint is only written every few steps. A
+        resumed run begins with the step after the last one that was written.
 
         Yields
         ------
@@ -278,10 +285,10 @@ class StyleTransfer:
         if pyramid is not None and not isinstance(pyramid, Pyramid):
             raise InputTypeError(
                 explain(
-                    "the pyramid cannot be used",
-                    expected="a Pyramid",
+                    "`pyramid` must be a Pyramid",
+                    expected="a Pyramid, such as Pyramid.halving(size, levels)",
                     received=described(pyramid),
-                    hint="write Pyramid.halving(size, levels), where size is the longer side",
+                    hint="`size` is the longer side of the picture",
                 ),
                 argument="pyramid",
             )
@@ -294,7 +301,7 @@ class StyleTransfer:
         state = record.begin(start, mask, levels, name)
         image, index, run = start, 0, None
         batch, tile = len(start), self.extractor.tile
-        # A resumed run takes what it began with, whatever memory is free now.
+        # A resumed run uses the plans and the optimizer of its beginning, whatever fits now.
         settled = {"optimizer": "", "plans": {}} if state is None else state.settled
         kept = settled["optimizer"], settled["plans"]
         plan, optimizer = self._settle(base_shape, batch, self.optimizer, kept, pyramid=pyramid)
@@ -303,20 +310,20 @@ class StyleTransfer:
             record.notes.append(f"plan: {plan}, {record.optimizer}")
 
         def plan_at(shape):
-            # A coarse level may have one that is faster; the optimizer is the whole run's.
+            # A coarse level may use a faster plan. The optimizer is the same for the whole run.
             final = tuple(shape) == tuple(base_shape)
             return plan if final else self._settle(shape, batch, optimizer, kept, tell=False)[0]
 
-        if not steps:  # nothing is to change: at the coarse levels there is nothing to do
+        if not steps:  # the coarse levels have nothing to do
             levels = levels[-1:]
         last = len(levels) - 1
-        # Every size is prepared before the first step, so that what is unfit is told at once.
+        # Prepare all sizes before the first step, so that invalid arguments raise before it.
         shapes = [tuple(shape) for shape, _ in levels]
         rounds = [shapes[:level].count(shape) for level, shape in enumerate(shapes)]
         objectives: dict[int, Planned] = {}
         for level, (shape, count) in enumerate(levels):
             if (count or level == last) and (state is None or level >= state.level):
-                if rounds[level] and level - 1 in objectives:  # a trace serves all rounds
+                if rounds[level] and level - 1 in objectives:  # all rounds share one trace
                     objectives[level] = objectives[level - 1]
                 else:
                     objectives[level] = self._planned(
@@ -331,13 +338,13 @@ class StyleTransfer:
                 run.release()
                 run = None
                 if not rounds[level]:
-                    gc.collect()  # the trace of another size, which refers to itself
+                    gc.collect()  # the trace of the previous size is part of a reference cycle
             resumed = state if state is not None and level == state.level else None
             if resumed is not None:
                 image = resumed.image
             elif index and image.shape[1:3] != base.shape[1:3] and not isinstance(initial, Start):
-                # The change is carried to the next level, not the image: a picture's fine detail,
-                # which a coarse level has lost, comes back with it. Noise is better lost.
+                # Carry over the change, not the image: the fine details of a picture, which a
+                # coarse level has lost, come back. Noise should not come back.
                 change = image - resized(start, image.shape[1:3], tile)
                 image = np.clip(base + 2 * resized((change + 1) / 2, shape, tile) - 1, 0, 1)
             else:
@@ -352,14 +359,14 @@ class StyleTransfer:
                     record.stopped_by = stopper
                     return
             record.level = run
-            # The last level's last row is the objective at the image returned.
+            # The last row of the last level holds the losses of the returned image.
             for row in run.rows(count + (level == last), record):
                 yield record.step(index, level, row)
                 record.seen()
                 index += 1
 
     def _in_whole_cells(self, levels):
-        """Return the levels, whose coarse sizes have whole cells along axes that tile."""
+        """Return the levels with coarse sizes that have whole cells along axes that tile."""
         tiled = tiled_axes(self.extractor.tile)
         if not any(tiled):
             return levels
@@ -377,7 +384,7 @@ class StyleTransfer:
         return [(shape if shape == last else fitted(shape), count) for shape, count in levels]
 
     def _settle(self, shape, batch: int, optimizer, kept=("", {}), **options) -> tuple[Plan, Any]:
-        """Return the plan and the optimizer; those that a checkpoint has kept, if it has."""
+        """Return the plan and the optimizer: those of the checkpoint, if there is one."""
         known = kept[1].get(size_name(shape)), kept[0]
         plan, optimizer = self.plan.settle(
             list(self.terms.values()),
@@ -402,7 +409,7 @@ class StyleTransfer:
                 objective = ready[1]
                 objective.canvas.picture = picture
             else:
-                del ready  # it would be in the way
+                del ready  # free its memory first
                 objective = plan.objective(
                     list(self.terms.values()),
                     self.extractor,
@@ -422,7 +429,7 @@ class StyleTransfer:
         if callable(mask):
             if picture is None:
                 fail(
-                    "a callable update mask needs a picture",
+                    "`update_mask` can only be callable if the start is a picture",
                     hint="give the mask as an array",
                     argument="update_mask",
                 )
@@ -434,14 +441,14 @@ class StyleTransfer:
 
 
 def as_extractor(extractor: Any) -> FeatureExtractor:
-    """Return an extractor, `VGG19` for None; raise `InputTypeError` if it is none."""
+    """Return an extractor, `VGG19` for None; raise `InputTypeError` for any other type."""
     if extractor is None:
         return VGG19()
     if not isinstance(extractor, FeatureExtractor):
         raise InputTypeError(
             explain(
-                "the extractor cannot be used",
-                expected="a FeatureExtractor, such as VGG19()",
+                "`extractor` must be a FeatureExtractor",
+                expected="a network such as VGG19()",
                 received=described(extractor),
                 hint="wrap a Keras model in KerasExtractor",
             ),

@@ -196,7 +196,7 @@ def test_time_that_is_over(networks, visitor):
         ({"network": "other"}, "The network is unknown"),
         ({"size": 4096}, "The size is out of range"),
         ({"strength": 2}, "strength is out of range"),
-        ({"weights": [0, 0, 0]}, "`style_weights` does not match the styles"),
+        ({"weights": [0, 0, 0]}, "`style_weights` must hold one weight for each style"),
         ({"keep_colors": "all"}, "all"),
         ({"network": ["compact"]}, "The network is unknown"),
         ({"size": None}, "The size is not a whole number"),

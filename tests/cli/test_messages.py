@@ -292,8 +292,8 @@ def not_finite():
         (
             "localized",
             lambda: sk.recipes.localized(FLAT, FLAT, np.ones((40, 60)), size=None),
-            "nothing is left to paint: expected a subject that leaves a part of the picture, "
-            "received a mask of the whole picture. Set --keep to background",
+            "the subject covers the whole picture, and nothing is left to paint. "
+            "Set --keep to background",
         ),
         ("segment", nineteen_classes, "as --names."),
         ("segment", nobody, "stylekit: --class: no person is in the picture"),
@@ -310,7 +310,7 @@ def not_finite():
         (
             "transfer",
             lambda: sk.stylize(FLAT, [FLAT], style_weights=[0]),
-            "stylekit: --style-weight does not match the styles",
+            "stylekit: --style-weight must hold one weight for each style",
         ),
         (
             "transfer",

@@ -70,8 +70,8 @@ def test_the_network_pools_as_the_preset_does_unless_it_is_told(preset, options,
     output, status = preset("gatys2016", "--content-layers", "conv4_2", *network)
     assert status == 2
     assert (
-        "VGG19, whose weights end at block2_conv1, has no layer 'conv4_2'. Give --content-layers "
-        "what is nearest: block2_conv1 for conv4_2." in output
+        "VGG19, whose weights end at block2_conv1, has no layer 'conv4_2'. Set --content-layers "
+        "to the nearest: block2_conv1 for conv4_2." in output
     )
 
 

@@ -66,7 +66,7 @@ def test_masks_of_other_sizes_and_callables(run, photo, coffee, left):
 @pytest.mark.parametrize(
     ("styles", "error", "words"),
     [
-        ([], InputError, "there is no style"),
+        ([], InputError, "at least one .style, mask., got none"),
         (["coffee.jpg"], InputTypeError, r"\(style, mask"),
         ([(np.zeros((20, 20, 3)), np.zeros(SHAPE))], InputError, "mask is empty"),
     ],

@@ -155,8 +155,8 @@ class TestRefusals:
             ({"keep": "person"}, "keep is unknown"),
             ({"method": "magic"}, "method is unknown"),
             ({"blend": "magic", "method": "revert"}, "blend is unknown"),
-            ({"blend": "seam"}, "nothing to blend"),
-            ({"same_mask": True, "style_subject": "cat"}, "exclude each other"),
+            ({"blend": "seam"}, "must be None with method='update'"),
+            ({"same_mask": True, "style_subject": "cat"}, "cannot be combined"),
             ({"feather_radius": -1}, "feather_radius"),
         ],
     )

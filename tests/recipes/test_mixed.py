@@ -193,7 +193,7 @@ def test_between_its_parts_no_other_run_comes_in(mixed, other, tmp_path, monkeyp
 
 def test_a_checkpoint_of_a_plain_run_is_another_runs(mixed, other, tmp_path):
     mixed(steps=7, checkpoint=tmp_path, callbacks=[lambda step: step.index == 2])
-    with pytest.raises(InputError, match="another run's"):
+    with pytest.raises(InputError, match="belongs to another run"):
         mixed(steps=7, finish=(other, 3), checkpoint=tmp_path)
 
 

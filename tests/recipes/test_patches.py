@@ -152,9 +152,9 @@ def test_unfit_arguments_are_errors(options, error, words, quick, photo, coffee,
 
 
 def test_one_map_alone_is_an_error(quick, photo, coffee, maps):
-    with pytest.raises(InputTypeError, match="style_map is missing: expected both maps"):
+    with pytest.raises(InputTypeError, match=r"`style_map` is missing\. Give both maps"):
         quick(photo, coffee, maps[0])
-    with pytest.raises(InputTypeError, match="content_map is missing"):
+    with pytest.raises(InputTypeError, match="`content_map` is missing"):
         quick(photo, coffee, style_map=maps[1])
 
 

@@ -101,7 +101,7 @@ def test_no_strength_returns_the_content(run, photo, coffee):
 
 
 def test_refusals(photo, coffee, maps):
-    with pytest.raises(InputTypeError, match="style_map is missing: expected both maps"):
+    with pytest.raises(InputTypeError, match=r"`style_map` is missing\. Give both maps"):
         sk.recipes.photoreal(photo, coffee, maps[0])
     with pytest.raises(InputTypeError, match="photoreal has no option 'merge'"):
         sk.recipes.photoreal(photo, coffee, merge=["red"])

@@ -137,7 +137,7 @@ def test_layers_that_the_network_lacks_are_named_together(photo, coffee):
     recipe = sk.Recipe(content=photo, layers={"style_layers": layers})
     recipe.add(sk.GramStyleLoss(coffee, layers=layers), measured)
     message = (
-        "CompactVGG has no layers 'conv1_2' and 'block5_conv2'. Give `style_layers` what is "
+        "CompactVGG has no layers 'conv1_2' and 'block5_conv2'. Set `style_layers` to the "
         "nearest: block1_conv1 for conv1_2, block5_conv1 for block5_conv2."
     )
     with pytest.raises(InputError, match=re.escape(message)) as caught:
@@ -189,7 +189,7 @@ def test_a_pyramid_may_be_given_whole(recipe, how):
 
 
 def test_without_a_content_or_a_start():
-    with pytest.raises(InputError, match="start= and shape="):
+    with pytest.raises(InputError, match="both `start` and `shape`"):
         sk.Recipe([Brightness()])
 
 
@@ -258,11 +258,11 @@ class TestMistakes:
         assert "broken" in str(caught.value.__context__.__context__)
 
     def test_what_follows_a_run_must_be_callable(self, recipe):
-        with pytest.raises(InputTypeError, match="cannot be called"):
+        with pytest.raises(InputTypeError, match="`function` must be callable"):
             recipe.then(3)
 
     def test_a_factor_must_be_callable(self, recipe):
-        with pytest.raises(InputTypeError, match="`factor` cannot be called"):
+        with pytest.raises(InputTypeError, match="`factor` must be callable"):
             recipe.add(Brightness(), factor=3)
 
     @pytest.mark.parametrize(

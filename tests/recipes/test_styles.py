@@ -355,7 +355,7 @@ class TestRefusals:
         def nothing(style, **options):
             return None
 
-        with pytest.raises(InputTypeError, match="'nothing' returned no loss"):
+        with pytest.raises(InputTypeError, match="'nothing' must return a Loss"):
             ask(sk.recipes.basic, photo, coffee, style_loss=nothing)
 
     def test_an_error_in_it_names_it(self, photo, coffee):

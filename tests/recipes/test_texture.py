@@ -128,7 +128,7 @@ def test_options_reach_the_run(quick, coffee, tmp_path):
     ("options", "error", "words"),
     [
         ({"size": 0}, InputError, "size"),
-        ({"size": (3, 4, 5)}, InputTypeError, r"size is no size.*\(height, width\)"),
+        ({"size": (3, 4, 5)}, InputTypeError, r"`size` must be.*\(height, width\)"),
         ({"size": (0, 4)}, InputError, "height"),
         ({"size": "large"}, InputTypeError, "size"),
         ({"steps": -1}, InputError, "steps"),

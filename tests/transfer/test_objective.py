@@ -228,9 +228,9 @@ class TestTerms:
     @pytest.mark.parametrize(
         ("losses", "words"),
         [
-            ([], "no terms.*at least one loss"),
+            ([], "at least one loss, got none"),
             ([Mean(name="a"), Mean(name="a")], "'a' is given twice"),
-            ([Mean(name="total")], "'total' is taken by the sum"),
+            ([Mean(name="total")], "'total' is that of the sum"),
         ],
     )
     def test_terms_that_cannot_be_told_apart(self, losses, words, vgg):
@@ -255,7 +255,7 @@ class TestTerms:
     )
     def test_a_value_of_the_wrong_shape(self, function, received, vgg, photo):
         objective = sk.Objective([Returns(function, name="odd")], vgg, SHAPE)
-        with pytest.raises(InputError, match=rf"'odd'.*one value a picture, \[1\].*{received}"):
+        with pytest.raises(InputError, match=rf"'odd'.*one (value )?per picture.*\[1\].*{received}"):
             objective(photo)
 
     def test_one_number_is_enough_for_one_picture(self, vgg, photo):
@@ -264,7 +264,7 @@ class TestTerms:
         assert values["returns"].shape == (1,)
         np.testing.assert_allclose(total, [photo.mean()], rtol=1e-5)
         # For two it would mix their gradients.
-        with pytest.raises(InputError, match=r"one value a picture, \[2\]"):
+        with pytest.raises(InputError, match=r"one value per picture.*\[2\]"):
             objective(np.stack([photo, 1 - photo]))
 
 

@@ -640,7 +640,7 @@ class TestAsOptimizer:
         ids=lambda one: getattr(one, "__name__", type(one).__name__),
     )
     def test_others(self, optimizer):
-        with pytest.raises(InputTypeError, match=r"optimizer cannot be used.*init and step"):
+        with pytest.raises(InputTypeError, match=r"`optimizer` must be.*init and step"):
             as_optimizer(optimizer)
 
 
@@ -777,11 +777,11 @@ class TestOnesOwn:
     @pytest.mark.parametrize(
         ("step", "error", "words"),
         [
-            (lambda self, evaluate, x, state: (x, state), InputError, "did not evaluate"),
+            (lambda self, evaluate, x, state: (x, state), InputError, "`step` must evaluate"),
             (
                 lambda self, evaluate, x, state: (evaluate(x)[1][:, :3], state),
                 InputError,
-                r"`step` .*another shape: expected \[1, 24, 32, 3\], received \(1, 3, 32, 3\)",
+                r"`step` .*wrong shape: expected \[1, 24, 32, 3\], received \(1, 3, 32, 3\)",
             ),
             (
                 lambda self, evaluate, x, state: (evaluate(x[:, :3])[1], state),
@@ -804,7 +804,7 @@ class TestOnesOwn:
                     tf.nest.map_structure(lambda one: one[None], state),
                 ),
                 InputError,
-                "state of another shape",
+                "a state of the same shapes",
             ),
             (lambda self, evaluate, x, state: evaluate(x)[1], InputError, r"\(values, state\)"),
             (

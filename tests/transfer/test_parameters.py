@@ -415,7 +415,7 @@ class TestRunsOnCoefficients:
             return transfer.run(photo, 4, checkpoint=tmp_path, callbacks=[stop])
 
         run(3)
-        with pytest.raises(InputError, match=r"another run's.*parameters"):
+        with pytest.raises(InputError, match=r"another run: .*parameters"):
             run(4)
 
     def test_more_memory_is_estimated(self, compact, compact_terms):
@@ -560,7 +560,7 @@ class TestOnesOwn:
     @pytest.mark.parametrize(
         ("parameters", "error", "words"),
         [
-            ("x", InputTypeError, "parameters cannot be used.*Parameters.*received str 'x'"),
+            ("x", InputTypeError, "`parameters` must be.*Parameters.*received str 'x'"),
             (Pixels, InputTypeError, "the class Pixels itself"),
             (object(), InputTypeError, "received object"),
         ],
@@ -603,7 +603,7 @@ class TestOnesOwn:
 
         with pytest.raises(InputTypeError, match=r"`prepare` .*\(values, context\)"):
             self.run(Values(), photo)
-        with pytest.raises(InputError, match=r"`image` .*wrong shape.*23, 32, 3\]"):
+        with pytest.raises(InputError, match=r"`image` must return.*23, 32, 3\]"):
             self.run(Cut(), photo)
 
     def test_state_that_the_trace_would_freeze_is_told(self, photo):

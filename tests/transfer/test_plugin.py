@@ -103,7 +103,7 @@ def test_described(value, expected):
 @pytest.mark.parametrize(
     ("value", "received"),
     [
-        (None, r"received NoneType. Is a return missing\?"),
+        (None, r"received NoneType. Does it end without a return statement\?"),
         ("a", "received string"),
         (tf.constant([True]), "received bool"),
         (tf.constant([1 + 2j]), "received complex128"),
@@ -113,7 +113,7 @@ def test_a_loss_computes_a_real_number(value, received):
     photo = np.full((8, 8, 3), 0.5, np.float32)
     loss = broken(Mean, "compute", lambda *_: value)
     with pytest.raises(
-        InputTypeError, match=f"'broken' computed no real number: .*{received}"
+        InputTypeError, match=f"'broken' must compute real numbers: .*{received}"
     ) as e:
         sk.StyleTransfer([loss], extractor=sk.CompactVGG()).run(photo, steps=1)
     assert e.value.__notes__ == ["in loss 'broken', method Broken.compute"]
@@ -123,7 +123,7 @@ def test_a_loss_computes_a_real_number(value, received):
 def test_the_state_of_an_optimizer_is_of_tensors(state):
     photo = np.full((8, 8, 3), 0.5, np.float32)
     optimizer = broken(Still, "init", lambda *_: state)
-    with pytest.raises(InputTypeError, match="`init` returned no tensors: expected") as caught:
+    with pytest.raises(InputTypeError, match="`init` must return tensors: expected") as caught:
         sk.StyleTransfer([Mean()], extractor=sk.CompactVGG(), optimizer=optimizer).run(photo, 1)
     assert caught.value.argument == "optimizer"
     assert caught.value.__notes__ == ["in optimizer Broken, method init"]
@@ -132,7 +132,9 @@ def test_the_state_of_an_optimizer_is_of_tensors(state):
 def test_the_state_of_an_optimizer_keeps_its_structure():
     photo = np.full((8, 8, 3), 0.5, np.float32)
     optimizer = broken(Still, "step", lambda self, evaluate, x, state: (evaluate(x)[1], (x,)))
-    with pytest.raises(InputError, match="`step` returned a state of another structure") as caught:
+    with pytest.raises(
+        InputError, match="`step` must return a state of the same structure"
+    ) as caught:
         sk.StyleTransfer([Mean()], extractor=sk.CompactVGG(), optimizer=optimizer).run(photo, 1)
     assert caught.value.argument == "optimizer"
     assert caught.value.__notes__ == ["in optimizer Broken, method step"]

@@ -48,7 +48,7 @@ def test_halving():
 
 @pytest.mark.parametrize("sizes", [[], [20, 10], [0, 10], [-5, 10]])
 def test_bad_sizes(sizes):
-    with pytest.raises(InputError, match=r"smallest to the largest|at least 1"):
+    with pytest.raises(InputError, match=r"from small to large|at least 1"):
         Pyramid(sizes)
 
 

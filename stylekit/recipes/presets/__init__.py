@@ -1,4 +1,4 @@
-"""The settings of papers and programs as recipes: their losses, layers, weights and optimizers."""
+"""Settings of papers and programs as recipes: their losses, layers, weights and optimizers."""
 
 from stylekit.recipes.presets.crowson import crowsonkb
 from stylekit.recipes.presets.gatys import gatys2016, gatys2017

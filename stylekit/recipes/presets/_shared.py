@@ -1,4 +1,4 @@
-"""What the presets share."""
+"""Common parts of the presets."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from stylekit.losses.base import LayersLike, layer_tuple, weight_tuple
 from stylekit.recipes.recipe import Factor
 
 GATYS_STYLE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-"""Layers of the style in Gatys et al. 2016, section 3, and in most programs since."""
+"""Style layers of Gatys et al. 2016, section 3, and of most programs since."""
 
 GATYS_CONTENT = ("conv4_2",)
-"""Layer of the content there."""
+"""Content layer of Gatys et al. 2016, section 3."""
 
 MEAN_COLOR = (123.68 / 255, 116.779 / 255, 103.939 / 255)
-"""ImageNet's mean as RGB: what is zero to programs that see pictures less the mean."""
+"""ImageNet's mean colour as RGB in [0, 1]. Programs that subtract the mean see it as zero."""
 
 SEEN = 512
-"""Longer side, in pixels, at most, of a picture from which `unit_activation` measures a network."""
+"""Largest longer side, in pixels, of the picture on which `unit_activation` measures a network."""
 
 
 def layer_weights(
     given: LayersLike, own: Sequence[str] | Mapping[str, float], argument: str
 ) -> dict[str, float]:
-    """Return layers and weights: those that were given, or the preset's own.
+    """Return the layers and weights that were given, or else the preset's own.
 
     Parameters
     ----------
-    given
-        The value of the preset's argument. Layers without weights have a weight of 1 each.
+    given : sequence of str, mapping of str to float, or None
+        The argument of the preset. Layers without weights have a weight of 1 each.
     own : sequence of str, or mapping of str to float
+        The preset's own layers, used if `given` is None.
     argument : str
-        The argument's name, for errors.
+        Name of the argument, for errors.
     """
     layers = own if given is None else given
     with renamed(layers=argument, layer_weights=argument):
@@ -44,22 +45,24 @@ def layer_weights(
 
 
 def unit_activation(picture: np.ndarray, layer: str, power: int) -> Factor:
-    """Return the factor by which a loss is as if a layer's mean activation were 1.
+    """Return the factor that scales a loss as if the mean activation of a layer were 1.
 
-    The published weights of Gatys et al. are those of a network that was scaled so. The mean of the
-    run's network is measured on a picture; a linear layer's is that of the absolute values.
+    The published weights of Gatys et al. are those of a network that is normalised in this way. The
+    mean activation of the network of the run is measured on a picture. For layers without a ReLU,
+    the mean of the absolute values is used.
 
     Parameters
     ----------
     picture : ndarray [H, W, 3]
     layer : str
     power : int
-        Power of the features in the loss: 2 in squared differences, 4 in those of Gram matrices.
+        Power of the features in the loss: 2 in squared differences of features, 4 in those of Gram
+        matrices.
 
     Returns
     -------
     callable
-        From a network to ``mean(|F|)**-power``.
+        Takes a network and returns ``mean(|F|)**-power``.
     """
 
     def factor(network: FeatureExtractor) -> float:
@@ -68,9 +71,8 @@ def unit_activation(picture: np.ndarray, layer: str, power: int) -> Factor:
         mean = float(np.mean(np.abs(features)))
         if not mean:
             fail(
-                f"layer {layer!r} is zero everywhere on the content",
-                expected="features to scale the weight by",
-                hint="take another layer, or another content",
+                f"layer {layer!r} is zero everywhere on the content, and cannot be normalised",
+                hint="use another layer or another content",
                 argument="content",
             )
         return mean**-power

@@ -17,10 +17,10 @@ from stylekit.recipes.recipe import Recipe, halved
 from stylekit.transfer import Pyramid
 
 WEIGHTS = (256, 64, 16, 4, 1)
-"""Of the layers of the style: style_weights of the class StyleTransfer."""
+"""Weights of the style layers: ``style_weights`` of the program's class ``StyleTransfer``."""
 
 INITIAL_ITERATIONS, ITERATIONS = 1000, 500
-"""Steps of the smallest size, and of each other: initial_iterations and iterations."""
+"""Steps of the smallest size and of each other: ``initial_iterations`` and ``iterations``."""
 
 
 def crowsonkb(
@@ -35,23 +35,24 @@ def crowsonkb(
     style_layers: LayersLike = None,
     content_layers: LayersLike = None,
 ) -> Recipe:
-    """Return the recipe of style-transfer-pytorch as it runs without options.
+    """Return the recipe of style-transfer-pytorch with its default options.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels, the program's end_scale. None keeps the content's own.
+        Longer side of the result in pixels, the program's ``end_scale``. None keeps the size of the
+        content.
     min_scale : int
-        Least longer side of the sizes that are painted in turn, each the root of 2 times the last.
+        Smallest longer side that is painted, in pixels. Each size is the last times the root of 2.
     content_weight, tv_weight : float
         The program's options of these names, at least 0.
     style_scale : float
-        Longer side of the style relative to the result's, the program's style_scale_fac; a smaller
-        style is not enlarged.
+        Longer side of the style relative to that of the result, above 0; the program's
+        ``style_scale_fac``. A smaller style is not enlarged.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: relu1_1 to relu5_1 with weights of 256,
-        64, 16, 4 and 1, and relu4_2.
+        A mapping also gives their weights. Default: relu1_1 to relu5_1 with weights of 256, 64, 16,
+        4 and 1, and relu4_2.
 
     Returns
     -------
@@ -66,17 +67,18 @@ def crowsonkb(
     -----
     Departures from the program:
 
-    - Its network is torchvision's VGG19, which has other weights than Keras's, and features of
-      another size. Here the losses of style and content are relative to the references' features,
-      as if each layer's mean square were 1. The balance of layers, and that with the total
-      variation, is therefore not the program's exactly.
-    - The program returns the mean of its iterates, of decay 0.99, and goes on to the next size with
-      it and with Adam's state. Here both are the last iterate, and Adam begins anew.
-    - What is enlarged between sizes is the change of the photograph, not the picture.
-    - Its first convolution repeats the border's pixels. Here pictures are reflected at their
-      borders.
-    - Its total variation also looks along the diagonals, with weights by which it equals ours on a
-      slope.
+    - The program's network is torchvision's VGG19, whose weights and magnitudes of features differ
+      from those of Keras. Here the losses of style and content are relative to the features of the
+      references, as if the mean square of each layer were 1. The balance between layers and with
+      the total variation therefore differs somewhat from the program's.
+    - The program returns the mean of its iterates, with a decay of 0.99, and continues at the next
+      size from that mean and with Adam's state. Here the last iterate is used for both, and Adam
+      restarts.
+    - Between sizes, only the change of the photograph is enlarged, not the picture.
+    - The program's first convolution repeats the border pixels. Here pictures are reflected at
+      their borders.
+    - The program's total variation also includes diagonal differences, weighted so that it equals
+      the one used here on a linear slope.
 
     References
     ----------
@@ -121,7 +123,7 @@ def crowsonkb(
 
 
 def _scales(longer: int, least: int) -> Pyramid:
-    """Return the sizes of gen_scales: from the longer side down by the root of 2, to the least."""
+    """Return the sizes of ``gen_scales``: from the longer side down by the root of 2 to `least`."""
     below = (round(longer / 2 ** (k / 2)) for k in itertools.count(1))
     sizes = sorted({longer, *itertools.takewhile(lambda size: size >= least, below)})
     return Pyramid(sizes, [INITIAL_ITERATIONS, *[ITERATIONS] * (len(sizes) - 1)])

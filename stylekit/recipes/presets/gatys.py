@@ -30,23 +30,22 @@ def gatys2016(
     style_layers: LayersLike = None,
     content_layers: LayersLike = None,
 ) -> Recipe:
-    """Return the recipe of the paper that began neural style transfer.
+    """Return the recipe of the paper that introduced neural style transfer.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. None keeps the content's own.
-    content_weight, style_weight : float
-        The paper's alpha and beta. Their ratio is from 5e-4 to 5e-3 in its figure 3.
+        Longer side of the result in pixels. None keeps the size of the content.
+        The paper's alpha and beta. In its figure 3, their ratio is from 5e-4 to 5e-3.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too; they are scaled to sum to 1. Default: conv1_1 to
+        A mapping also gives their weights, which are scaled to sum to 1. Default: conv1_1 to
         conv5_1, and conv4_2.
 
     Returns
     -------
     Recipe
-        It has a style loss a layer, by the layer's name.
+        It has one style loss for each layer, named after the layer.
 
     Raises
     ------
@@ -57,17 +56,20 @@ def gatys2016(
     -----
     Departures from the paper:
 
-    - Its network is scaled to a mean activation of 1 in each filter, over ImageNet. Here the loss
-      of a layer is divided by the square (content) or the fourth power (style) of the layer's mean
-      activation on the content, so that any network serves with the paper's weights.
-    - Equations 1 and 4 are sums over features, with a factor of 1/2 and of 1/4. Here both are means
-      without it, as in the authors' program for the scaled network, whose weights 1e6 and 1e9 have
-      the ratio of the paper's figures. By the sums that ratio would count the content, of 64 x 64
-      cells and 512 channels at 512 pixels, four million times as much, and nothing would change.
-    - Gram matrices are divided by the number of positions of their own picture. The paper divides
-      both by the image's, and resizes the style to the content's size; here its longer side is.
-    - The paper names neither steps nor the deviation of the noise. The steps are those of the
-      authors' programs. L-BFGS is stylekit's, with 10 pairs and in [0, 1].
+    - The paper's network is scaled so that each filter has a mean activation of 1 over ImageNet.
+      Here the loss of a layer is divided by the square (content) or the fourth power (style) of its
+      mean activation on the content, so that the paper's weights suit any network.
+    - Equations 1 and 4 are sums over features, with factors of 1/2 and 1/4. Here both are means
+      without these factors, as in the authors' program for the scaled network, whose weights of 1e6
+      and 1e9 have the ratio of the paper's figures. With sums, that ratio would weigh the content
+      (64 x 64 cells of 512 channels at 512 pixels) four million times as much, and nothing would
+      change.
+    - Each Gram matrix is divided by the number of positions of its own picture. The paper divides
+      both by that of the image, and resizes the style to the size of the content. Here only the
+      longer sides are equal.
+    - The paper does not state the number of steps or the deviation of the noise. The steps are
+      those of the authors' programs. L-BFGS is that of stylekit, with 10 pairs and bounds of
+      [0, 1].
 
     References
     ----------
@@ -126,23 +128,23 @@ def gatys2017(
     style_layers: LayersLike = None,
     content_layers: LayersLike = None,
 ) -> Recipe:
-    """Return the recipe of "Controlling Perceptual Factors", by its authors' programs.
+    """Return the recipe of "Controlling Perceptual Factors", as in its authors' programs.
 
-    It is painted at half its size first, and then at its size. For the control of space by guides,
-    see `recipes.regions` and `MaskedGramStyleLoss`.
+    The picture is first painted at half its size, then at its size. For the spatial control of the
+    paper, see `recipes.regions` and `MaskedGramStyleLoss`.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. None keeps the content's own.
+        Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight : float
-        The programs' cw and sw.
+        The programs' ``cw`` and ``sw``.
     keep_colors : str, optional
-        The control of colour, section 5: ``"match"`` or ``"luminance"``; see `recipes.basic`.
-        Default: the colours are the style's.
+        The colour control of section 5: ``"match"`` or ``"luminance"``; see `recipes.basic`.
+        Default: the result has the colours of the style.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: relu1_1 to relu5_1, and relu4_2.
+        A mapping also gives their weights. Default: relu1_1 to relu5_1, and relu4_2.
 
     Returns
     -------
@@ -157,19 +159,19 @@ def gatys2017(
     -----
     Departures from the programs:
 
-    - They take 512 and 1024 for the root of a picture's area, and give the style the same area. We
-      take both for the longer side.
-    - At the larger size they start from the smaller result, enlarged. Here the photograph's finest
-      details are added to it: what is enlarged is the change.
-    - For the luminance alone they paint a grey content by a grey style of the same mean and
-      deviation. Here the finished picture gets the content's colours.
-    - L-BFGS is stylekit's, with 10 pairs and in [0, 1].
+    - The programs use 512 and 1024 as the square root of a picture's area, and give the style the
+      same area. Here both are longer sides.
+    - At the larger size the programs start from the smaller result, enlarged. Here only the change
+      of the photograph is enlarged, so that its finest details remain.
+    - For ``"luminance"`` the programs paint a grey content with a grey style of the same mean and
+      deviation. Here the finished picture gets the colours of the content.
+    - L-BFGS is that of stylekit, with 10 pairs and bounds of [0, 1].
 
     References
     ----------
     Gatys, Ecker, Bethge, Hertzmann, Shechtman: Controlling Perceptual Factors in Neural Style
-    Transfer, CVPR 2017. The programs are those of L. Gatys's NeuralImageSynthesis,
-    ``ExampleNotebooks/BasicStyleTransfer.ipynb``; PytorchNeuralStyleTransfer has the same weights.
+    Transfer, CVPR 2017. The program is ``ExampleNotebooks/BasicStyleTransfer.ipynb`` in L. Gatys's
+    NeuralImageSynthesis. PytorchNeuralStyleTransfer has the same weights.
 
     Examples
     --------
@@ -187,7 +189,7 @@ def gatys2017(
     painting = prepared(sized_style(style, photo, 1.0), photo, keep_colors)
     recipe = Recipe(
         [
-            # The programs add the layers up, and our losses are means.
+            # The programs sum over the layers; the losses here are means.
             ContentLoss(
                 photo,
                 layers=contents,
@@ -212,7 +214,7 @@ def gatys2017(
 
 
 def _low_and_high(longer: int, levels: int | None = None) -> Pyramid:
-    """Return half the size with 500 steps, and the size with 200; or levels that were asked for."""
+    """Return half the size with 500 steps and the size with 200, or the given number of levels."""
     if levels is not None or longer < 2:
         return halved(longer, levels)
     return Pyramid([round(longer / 2), longer], [500, 200])

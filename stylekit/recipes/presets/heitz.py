@@ -1,4 +1,4 @@
-"""Heitz et al.: texture by sorted projections of features."""
+"""Heitz et al.: textures by sorted projections of features."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LAYERS = tuple(
     for block, (_, count) in enumerate(VGG19_BLOCKS[:4], 1)
     for number in range(1, count + 1)
 )
-"""``texture_optimization_slicing.py``: every convolution of four blocks."""
+"""All convolutions of four blocks, as in ``texture_optimization_slicing.py``."""
 
 ROUNDS, ROUND_STEPS = 64, 64
-"""The program's range(64), and its max_iter."""
+"""The program's ``range(64)`` and its ``max_iter``."""
 
 
 def heitz2021(
@@ -30,18 +30,18 @@ def heitz2021(
     scaling_factor: float = 1.0,
     style_layers: LayersLike = None,
 ) -> Recipe:
-    """Return the recipe of A Sliced Wasserstein Loss for Neural Texture Synthesis.
+    """Return the recipe of "A Sliced Wasserstein Loss for Neural Texture Synthesis".
 
     Parameters
     ----------
     style : path, PIL image or array
         The sample of the texture.
     size : int, optional
-        Longer side of the sample in pixels. Default: None, its own.
+        Longer side of the sample in pixels. Default: None, which keeps the size of the sample.
     scaling_factor : float
         Sides of the result relative to those of the sample, above 0.
     style_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: conv1_1 to conv4_4.
+        A mapping also gives their weights. Default: conv1_1 to conv4_4.
 
     Returns
     -------
@@ -56,16 +56,16 @@ def heitz2021(
     -----
     Departures from the program:
 
-    - It draws the random directions anew in each evaluation. Here each of the 64 rounds of 64 steps
-      has its own, which are orthonormal, and L-BFGS begins anew with them.
-    - It scales the activations of its network, and adds the layers up. Here each layer's distance
-      is divided by the mean square of the sample's features, and the layers are weighed as if they
-      were added up.
-    - Its network reflects the features at the border of each layer. Here pictures are reflected
-      before the network, where they are large enough.
-    - Pictures of other sizes are compared by their quantile functions; the program repeats the
-      sample's values, and so needs a whole number for a scaling factor.
-    - L-BFGS is stylekit's. It keeps 10 pairs, the program 100, and stays in [0, 1].
+    - The program draws new random directions for each evaluation. Here the directions are fixed and
+      orthonormal in each of 64 rounds of 64 steps, and L-BFGS restarts with each round.
+    - The program scales the activations of its network, and sums over the layers. Here the distance
+      of each layer is divided by the mean square of the sample's features, and the weight is that
+      of a sum over layers.
+    - The program's network reflects the features at the border of each layer. Here pictures are
+      reflected before the network, if they are large enough.
+    - Pictures of different sizes are compared by their quantile functions. The program repeats the
+      values of the sample, and therefore needs an integer scaling factor.
+    - L-BFGS is that of stylekit, with 10 pairs instead of 100 and bounds of [0, 1].
 
     References
     ----------
@@ -98,6 +98,6 @@ def heitz2021(
 
 
 def _rounds(longer: int, levels: int | None = None) -> Pyramid:
-    """Return rounds at the full size of equal steps, after coarser levels if they are wanted."""
+    """Return rounds of equal steps at the full size, preceded by coarser levels if requested."""
     sizes = coarse_to_fine(longer, 1 if levels is None else levels).sizes
     return Pyramid([*sizes[:-1], *(longer,) * ROUNDS])

@@ -1,4 +1,4 @@
-"""Johnson, Alahi and Fei-Fei: the losses by which fast networks are trained."""
+"""Johnson, Alahi and Fei-Fei: the losses with which feed-forward networks are trained."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from stylekit.recipes.recipe import Recipe
 from stylekit.transfer import LBFGS, Noise
 
 STYLE = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
-"""-style_layers 4,9,16,23 of VGG16: relu1_2, relu2_2, relu3_3 and relu4_3."""
+"""``-style_layers 4,9,16,23`` of VGG16: relu1_2, relu2_2, relu3_3 and relu4_3."""
 
 CONTENT = ("conv3_3",)
-"""-content_layers 16; the paper's text has relu2_2 in its first version."""
+"""``-content_layers 16``. The first version of the paper says relu2_2."""
 
 
 def johnson2016_loss(
@@ -32,18 +32,18 @@ def johnson2016_loss(
 ) -> Recipe:
     """Return the losses of "Perceptual Losses" as a recipe that optimises the pixels.
 
-    The paper trains a network by them. Its authors' program ``slow_neural_style.lua`` optimises a
-    picture instead, as this recipe does.
+    The paper trains a network with these losses. Like this recipe, the authors' program
+    ``slow_neural_style.lua`` optimises a picture instead.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. None keeps the content's own.
+        Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight, tv_strength : float
         The program's options of these names, at least 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: relu1_2, relu2_2, relu3_3 and relu4_3,
+        A mapping also gives their weights. Default: relu1_2, relu2_2, relu3_3 and relu4_3,
         and relu3_3.
 
     Returns
@@ -59,9 +59,9 @@ def johnson2016_loss(
     -----
     Departures from the program:
 
-    - Its network is VGG16, which stylekit does not have. VGG19 has convolutions of the same names;
-      its third block has four, so that relu3_3 is not the block's last.
-    - L-BFGS is stylekit's, with 10 pairs and in [0, 1].
+    - The program's network is VGG16, which stylekit does not have. VGG19 has convolutions of the
+      same names, but its third block has four, so that relu3_3 is not the last of the block.
+    - L-BFGS is that of stylekit, with 10 pairs and bounds of [0, 1].
 
     References
     ----------
@@ -83,7 +83,7 @@ def johnson2016_loss(
     painting = sized_style(style, photo, 1.0)  # -style_image_size 512
     return Recipe(
         [
-            # The program adds the layers up, and our losses are means.
+            # The program sums over the layers; the losses here are means.
             ContentLoss(
                 photo,
                 layers=contents,

@@ -1,4 +1,4 @@
-"""Kolkin and others: style by relaxed optimal transport (STROTSS) and by neighbours (NNST)."""
+"""Kolkin et al.: style by relaxed optimal transport (STROTSS) and by neighbours (NNST)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ STROTSS_LAYERS = (
     *("conv1_1", "conv1_2", "conv2_1", "conv2_2"),
     *("conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv5_1"),
 )
-"""Section 2.1: all convolutions of VGG16 but the ninth, tenth, twelfth and thirteenth."""
+"""All convolutions of VGG16 except the ninth, tenth, twelfth and thirteenth: section 2.1."""
 
 NNST_LAYERS = (
     *("conv1_1", "conv1_2", "conv2_1", "conv2_2"),
     *("conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2", "conv4_3"),
 )
-"""``featureExtract.py``: all convolutions of VGG16 but those of the fifth block."""
+"""All convolutions of VGG16 except those of the fifth block: ``featureExtract.py``."""
 
 STEPS = 200
-"""Steps at each size: section 2.5 of the one, ``max_iter`` of the other."""
+"""Steps at each size: section 2.5 of STROTSS, and ``max_iter`` of NNST."""
 
 FINAL_ROUNDS = 4
-"""Rounds of the final pass, in each of which the matches are fixed."""
+"""Rounds of the final pass. The matches are fixed in each round."""
 
 
 def kolkin2019(
@@ -46,19 +46,19 @@ def kolkin2019(
     style_layers: LayersLike = None,
     content_layers: LayersLike = None,
 ) -> Recipe:
-    """Return the recipe of Style Transfer by Relaxed Optimal Transport and Self-Similarity.
+    """Return the recipe of "Style Transfer by Relaxed Optimal Transport and Self-Similarity".
 
     Parameters
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. None keeps the content's own.
+        Longer side of the result in pixels. None keeps the size of the content.
     content_weight : float
-        The program's argument, above 0: a sixteenth of the alpha of the coarsest size.
+        The program's argument, above 0. The alpha of the coarsest size is 16 times as large.
     style_scale : float
-        Longer side of the style relative to the result's.
+        Longer side of the style relative to that of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Layers of the hypercolumns in the two losses. A mapping holds their weights, too. Default:
+        Layers of the hypercolumns in the two losses. A mapping also gives their weights. Default:
         the paper's nine, in both.
 
     Returns
@@ -74,14 +74,15 @@ def kolkin2019(
     -----
     Departures from the paper:
 
-    - The network is VGG19, whose layers of the same names follow one convolution more in the third
-      block, and one in the fourth. Hypercolumns do not hold the pixels.
-    - Its alpha, which is halved at each size, from 16 to 2, also divides the palette's weight, and
-      is in the divisor of all. Here these hold the alpha of the finest size.
-    - The last size has the learning rate of the others, of which the paper takes half. The details
-      of the photograph come back there, too.
-    - The departures of `RelaxedTransportLoss` and `SelfSimilarityLoss`, such as a sample of places
-      that is drawn once a size, and layers divided by their mean and number of channels.
+    - The network is VGG19, whose conv4_1 comes after one more convolution in the third block, and
+      conv5_1 after one more in the fourth. Hypercolumns do not include the pixels.
+    - The paper halves alpha at each size, from 16 to 2. It also divides the weight of the palette
+      by alpha, and all terms by a divisor that contains alpha. Here these two use the alpha of the
+      finest size throughout.
+    - At the last size, the paper halves the learning rate. Here it is not changed, and the details
+      of the photograph come back at this size.
+    - The departures of `RelaxedTransportLoss` and `SelfSimilarityLoss`, such as one sample of
+      places for each size, and layers that are divided by their mean and number of channels.
 
     References
     ----------
@@ -98,15 +99,15 @@ def kolkin2019(
     contents = layer_weights(content_layers, STROTSS_LAYERS, "content_layers")
     photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)
-    sizes = levels_of(max(photo.shape))  # section 2.5: from 64 pixels, four to 512
-    # styleTransfer.py multiplies by 16, and halves it at each finer size: the last one's alpha.
+    sizes = levels_of(max(photo.shape))  # section 2.5: from 64 pixels, four sizes up to 512
+    # styleTransfer.py multiplies by 16 and halves at each finer size. This is alpha at the finest.
     alpha = 16 * number(content_weight, "content_weight", low=0, open_low=True) / 2 ** (sizes - 1)
     total = 2 + alpha + 1 / alpha  # eq. 1
     palette = 1 / alpha  # eq. 1
 
     def start(levels: Pyramid) -> np.ndarray:
-        # Section 2.5: the finest band at the coarsest size, added to the style's mean colour. A
-        # level adds the photograph's finest band at its own size to what was painted before it.
+        # Section 2.5: the finest band at the coarsest size, added to the style's mean colour. Each
+        # further level adds the photograph's finest band at its own size to the painted image.
         coarse = resize(photo, fit_shape(photo.shape, max(1, levels.sizes[0] // 2)))
         bands = photo - resize(coarse, photo.shape[:2])
         return np.clip(painting.mean(axis=(0, 1)) + bands, 0, 1)
@@ -121,7 +122,7 @@ def kolkin2019(
                 weight=alpha / total,
                 name="content",
             ),
-            # The loss is SCALE times the weighted mean of the paper's three terms.
+            # RelaxedTransportLoss is SCALE times the weighted mean of the paper's three terms.
             RelaxedTransportLoss(
                 painting,
                 layers=styles,
@@ -137,9 +138,9 @@ def kolkin2019(
         steps=STEPS * sizes,
         levels=_even,
         layers={"style_layers": styles, "content_layers": contents},
-        # Section 2.5, with PyTorch's rho; its epsilon is added to the root, Keras's below it.
+        # Section 2.5, with PyTorch's rho. PyTorch adds epsilon to the root, Keras under the root.
         optimizer=keras.optimizers.RMSprop(2e-3, rho=0.99, epsilon=1e-16),
-        parameters=LaplacianPyramid(6),  # section 2.5: 5 bands, beside the coarsest picture
+        parameters=LaplacianPyramid(6),  # section 2.5: 5 bands and the coarsest picture
     )
 
 
@@ -154,24 +155,24 @@ def kolkin2022(
     style_scale: float = 1.0,
     style_layers: LayersLike = None,
 ) -> Recipe:
-    """Return the recipe of Neural Neighbor Style Transfer, by optimisation (NNST-Opt).
+    """Return the recipe of "Neural Neighbor Style Transfer" by optimisation (NNST-Opt).
 
     Parameters
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. None keeps the content's own.
+        Longer side of the result in pixels. None keeps the size of the content.
     alpha : float
-        Share of the content in what is matched with the style, in [0, 1]; the rest is the image so
-        far.
+        Share of the content in the features that are matched with the style, in [0, 1]. The rest is
+        the current image.
     rotations : bool
-        Whether the style turned by 90, 180 and 270 degrees offers more candidates.
+        Whether the style, rotated by 90, 180 and 270 degrees, gives more candidates.
     colorize : bool
         Whether the colours are corrected after the run.
     style_scale : float
-        Longer side of the style relative to the result's.
+        Longer side of the style relative to that of the result, above 0.
     style_layers : sequence of str, or mapping of str to float, optional
-        Layers that are matched. A mapping holds the layers' weights, too. Default: conv1_1 to
+        Layers that are matched. A mapping also gives their weights. Default: conv1_1 to
         conv4_3.
 
     Returns
@@ -187,16 +188,16 @@ def kolkin2022(
     -----
     Departures from the program:
 
-    - The network is VGG19, whose layers of the same names follow one convolution more in the third
-      block. Layers are divided by their mean, too.
-    - The finest band of what is matched is the image's, where the program takes the content's.
-    - In the final pass the program matches anew in each of 200 steps, on a sample of 64 x 64
-      places. Here the matches are fixed for 50 steps, and are those of all places.
-    - At most 16384 candidates of each turn of the style are compared.
-    - The content loss that the program has as an option is left out. The `ContentLoss` has no
-      weight; it is how the run knows the content.
-    - Colours are corrected by `stylekit.image.palette_colors`, which smooths them by another
-      filter.
+    - The network is VGG19, whose fourth block comes after one more convolution in the third. Layers
+      are also divided by their mean.
+    - The finest band of the matched picture is that of the current image; the program uses that of
+      the content.
+    - In the final pass the program matches anew in each of 200 steps, for a sample of 64 x 64
+      places. Here all places are matched, and the matches are fixed for 50 steps.
+    - At most 16384 candidates of each rotation of the style are compared.
+    - The program's optional content loss is left out. The `ContentLoss` has a weight of 0, and only
+      tells the run what the content is.
+    - Colours are corrected by `stylekit.image.palette_colors`, whose smoothing filter differs.
 
     References
     ----------
@@ -213,14 +214,14 @@ def kolkin2022(
     photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)
     longer = max(photo.shape)
-    # stylize.py: the start lacks the three finest bands, and two from 1024 pixels.
+    # stylize.py: the start lacks the three finest bands, or the two finest from 1024 pixels.
     coarse = resize(photo, fit_shape(photo.shape, max(1, longer // (4 if longer >= 1024 else 8))))
     recipe = Recipe(
         [
             NeighborStyleLoss(
                 painting,
                 layers=styles,
-                # The program counts the content's share, and we the image's.
+                # The program's alpha is the share of the content, that of the loss the image's.
                 alpha=1 - number(alpha, "alpha", low=0, high=1),
                 distance="cosine",
                 turned=rotations,  # flip_aug
@@ -234,21 +235,21 @@ def kolkin2022(
         levels=_with_final_pass,
         layers={"style_layers": styles},
         optimizer=keras.optimizers.Adam(2e-3, epsilon=1e-8),  # lr; PyTorch's epsilon
-        parameters=LaplacianPyramid(9),  # pyr_levs: 8 bands, beside the coarsest picture
+        parameters=LaplacianPyramid(9),  # pyr_levs: 8 bands and the coarsest picture
     )
-    if colorize:  # the default without --dont_colorize
+    if colorize:  # the program's default; --dont_colorize turns it off
         source = Source(painting)
         recipe.then(lambda result: finished(result, photo, "palette", None, [source]), partial=True)
     return recipe
 
 
 def _even(longer: int, levels: int | None = None) -> Pyramid:
-    """Return levels from 64 to 127 pixels up, each half the next, of equal steps."""
+    """Return levels of equal steps, each half the next; by default from 64 to 127 pixels."""
     return Pyramid(coarse_to_fine(longer, levels).sizes)
 
 
 def _with_final_pass(longer: int, levels: int | None = None) -> Pyramid:
-    """Return such levels, and rounds at the full size that have the steps of one level."""
+    """Return the levels of `_even`, and rounds at the full size with the steps of one level."""
     sizes = coarse_to_fine(longer, levels).sizes
     shares = [1.0] * len(sizes) + [1 / FINAL_ROUNDS] * FINAL_ROUNDS
     return Pyramid([*sizes, *(longer,) * FINAL_ROUNDS], shares)

@@ -13,10 +13,10 @@ from stylekit.recipes.recipe import Recipe, coarse_to_fine
 from stylekit.transfer import LBFGS, Pyramid
 
 SIZE = 384
-"""Longer side in pixels: ``run_trans.lua``, the fourth of an example's settings."""
+"""Longer side in pixels: the fourth setting of an example in ``run_trans.lua``."""
 
 RESOLUTIONS = 3
-"""Sizes, each half the next, of 100 steps each: the fifth and the sixth."""
+"""Sizes, each half the next, with 100 steps each: the fifth and sixth settings."""
 
 
 def li_wand2016(
@@ -31,19 +31,19 @@ def li_wand2016(
     style_layers: LayersLike = None,
     content_layers: LayersLike = None,
 ) -> Recipe:
-    """Return the recipe of CNNMRF, which draws each patch to the nearest patch of the style.
+    """Return the recipe of CNNMRF, which matches each patch to the nearest patch of the style.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. Default: 384; None keeps the content's own.
+        Longer side of the result in pixels. Default: 384; None keeps the size of the content.
     content_weight, mrf_weight, tv_weight : float
         The program's options of these names, at least 0.
     style_scale : float
-        Longer side of the style relative to the result's.
+        Longer side of the style relative to that of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: relu3_1 and relu4_1, and relu4_2.
+        A mapping also gives their weights. Default: relu3_1 and relu4_1, and relu4_2.
 
     Returns
     -------
@@ -58,13 +58,14 @@ def li_wand2016(
     -----
     Departures from the program:
 
-    - Every patch of the style is a candidate; the program takes every second row and column. It can
-      turn and scale the style, which its examples do for two of three pairs; here it is not.
-    - A level carries over what it changed, so that the finest details of the photograph come back.
-      The program enlarges its image.
+    - Every patch of the style is a candidate. The program uses every second row and column. It can
+      also rotate and scale the style, as in its examples for two of three pairs; here it is
+      unchanged.
+    - Between levels only the change of the photograph is enlarged, so that its finest details come
+      back. The program enlarges its image.
     - The total variation is a mean over pixels, with the weight of a sum at the full size. At the
-      coarser sizes it weighs 4 and 16 times as much as in the program.
-    - L-BFGS is stylekit's, and stays in [0, 1].
+      two coarser sizes it has 4 and 16 times the weight of the program.
+    - L-BFGS is that of stylekit, with bounds of [0, 1].
 
     References
     ----------
@@ -115,5 +116,5 @@ def li_wand2016(
 
 
 def _levels(longer: int, levels: int | None = None) -> Pyramid:
-    """Return levels, each half the next and of as many steps as any other."""
+    """Return levels of equal steps, each half the size of the next."""
     return Pyramid(coarse_to_fine(longer, RESOLUTIONS if levels is None else levels).sizes)

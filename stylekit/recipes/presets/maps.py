@@ -28,10 +28,10 @@ from stylekit.recipes.regions import matched_parts
 from stylekit.transfer import LBFGS, Noise
 
 SCRIPT_STYLE = ("conv2_1", "conv3_1")
-"""Layers of the style in the scripts."""
+"""Style layers of the scripts."""
 
 SCRIPT_TOLERANCE = 0.14 * 255
-"""``region_style_transfer.py``: maxdist of `RegionIdxsByColors`, in 8-bit units."""
+"""``maxdist`` of ``RegionIdxsByColors`` in ``region_style_transfer.py``, in 8-bit units."""
 
 
 def luan2017(
@@ -55,24 +55,24 @@ def luan2017(
     min_share: float = MIN_SHARE,
     small_regions: str = "error",
 ) -> Recipe:
-    """Return the recipe of Deep Photo Style Transfer.
+    """Return the recipe of "Deep Photo Style Transfer".
 
     Parameters
     ----------
     content, style : path, PIL image or array
         Photographs.
     content_map, style_map : path, PIL image or array
-        Colour maps of the pictures' own sizes; see `stylekit.recipes.regions`.
+        Colour maps, each of the size of its picture; see `stylekit.recipes.regions`.
     size : int, optional
-        Longer side of the result in pixels. Default: 700; None keeps the content's own.
+        Longer side of the result in pixels. Default: 700; None keeps the size of the content.
     content_weight, style_weight, tv_weight, matting_weight : float
-        The program's options of these names, at least 0; it calls the last one lambda.
+        The program's options of these names, at least 0. It calls the last one ``lambda``.
     style_scale : float
-        Longer side of the style relative to the result's.
+        Longer side of the style relative to that of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: relu1_1 to relu5_1, and relu4_2.
+        A mapping also gives their weights. Default: relu1_1 to relu5_1, and relu4_2.
     colors, keep, merge, tolerance, min_share, small_regions
-        See `stylekit.recipes.regions`. Regions that are kept may adapt: the content holds them.
+        See `stylekit.recipes.regions`. Regions in `keep` may adapt: only the content holds them.
 
     Returns
     -------
@@ -81,20 +81,20 @@ def luan2017(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If the maps have not the same regions, or another argument or a picture cannot be used.
+        If the maps do not have the same regions, or another argument or a picture cannot be used.
 
     Notes
     -----
     Departures from the program:
 
-    - It takes 1000 steps without the matting Laplacian, and then 1000 with it. Here the matting
-      Laplacian counts in all of 2000 steps.
-    - It multiplies the features by the mask, whose soft border then counts by its square, and
+    - The program takes 1000 steps without the matting Laplacian, and then 1000 with it. Here all
+      2000 steps include it.
+    - The program multiplies features by the mask, so that a soft border counts with its square, and
       averages the masks over 3 x 3 cells at each convolution. Here a mask counts once, and follows
-      the network's geometry.
-    - It smooths the result along the edges of the photograph at last. That is left out;
-      `stylekit.recipes.photoreal` restores the photograph's gradients.
-    - L-BFGS is stylekit's, and stays in [0, 1].
+      the geometry of the network.
+    - The program smooths the result along the edges of the photograph at the end. Here this is left
+      out; `stylekit.recipes.photoreal` can restore the photograph's gradients.
+    - L-BFGS is that of stylekit, with bounds of [0, 1].
 
     References
     ----------
@@ -122,7 +122,7 @@ def luan2017(
     )
     recipe = Recipe(
         [
-            # The program adds the layers up, and our losses are means.
+            # The program sums over the layers; the losses here are means.
             ContentLoss(
                 photo,
                 layers=contents,
@@ -140,7 +140,7 @@ def luan2017(
             TotalVariationLoss(
                 weight=number(tv_weight, "tv_weight", low=0) * 255**2 * photo.size / 2
             ),
-            # Eq. 2 is a sum over pixels, windows and channels; ours is a mean.
+            # Eq. 2 is a sum over pixels, windows of 9 pixels and channels; this loss is a mean.
             MattingLaplacianLoss(
                 photo,
                 epsilon=1e-7,
@@ -179,23 +179,23 @@ def region_scripts(
     min_share: float = MIN_SHARE,
     small_regions: str = "error",
 ) -> Recipe:
-    """Return the recipe of the region script of Tensorflow-Implementations.
+    """Return the recipe of the region script in Tensorflow-Implementations.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     content_map, style_map : path, PIL image or array
-        Colour maps of the pictures' own sizes; see `stylekit.recipes.regions`.
+        Colour maps, each of the size of its picture; see `stylekit.recipes.regions`.
     size : int, optional
-        Longer side of the result in pixels. Default: None, the content's own.
+        Longer side of the result in pixels. Default: None, which keeps the size of the content.
     content_weight, style_weight, tv_weight : float
-        The factors of the script's three losses, at least 0.
+        Factors of the script's three losses, at least 0.
     style_scale : float
-        Longer side of the style relative to the result's.
+        Longer side of the style relative to that of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: conv2_1 and conv3_1, and conv4_2.
+        A mapping also gives their weights. Default: conv2_1 and conv3_1, and conv4_2.
     colors, keep, merge, tolerance, min_share, small_regions
-        See `stylekit.recipes.regions`. Regions that are kept may adapt: the content holds them.
+        See `stylekit.recipes.regions`. Regions in `keep` may adapt: only the content holds them.
 
     Returns
     -------
@@ -204,19 +204,19 @@ def region_scripts(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If the maps have not the same regions, or another argument or a picture cannot be used.
+        If the maps do not have the same regions, or another argument or a picture cannot be used.
 
     Notes
     -----
-    The scripts for the whole picture, for patches, doodles and gradient masks have the same layers,
+    The scripts for the whole picture, for patches, doodles and gradient masks use the same layers,
     weights, scalings and steps.
 
     Departures from the script:
 
-    - Gram matrices are divided by the area of their region, as its notes recommend for regions of
-      different sizes; the script has the sum.
-    - The style's longer side is the content's by default. The script takes both as they are.
-    - L-BFGS is stylekit's. It stays in [0, 1], where the script clips when it has ended.
+    - Gram matrices are divided by the area of their region, as the script's notes recommend for
+      regions of different sizes. The script uses sums.
+    - By default the longer sides of style and content are equal. The script uses both unchanged.
+    - L-BFGS is that of stylekit. It keeps the image in [0, 1]; the script clips it at the end.
 
     References
     ----------
@@ -244,7 +244,7 @@ def region_scripts(
     )
     recipe = Recipe(
         [
-            # The script averages the layers, as our losses do.
+            # Like these losses, the script averages over layers.
             ContentLoss(
                 photo,
                 layers=contents,
@@ -274,7 +274,7 @@ def region_scripts(
 
 
 def _regions(parts: Sequence[StylePart]) -> dict[str, Any]:
-    """Return the first arguments of a `GradientMaskStyleLoss` of some parts."""
+    """Return the regions and their names as arguments of `GradientMaskStyleLoss`."""
     return {
         "regions": [(one.style, one.mask, one.style_mask) for one in parts],
         "region_names": [one.name for one in parts],

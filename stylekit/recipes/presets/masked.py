@@ -37,7 +37,7 @@ def masked_semantic(
     style_layers: LayersLike = None,
     content_layers: LayersLike = None,
 ) -> Recipe:
-    """Return the recipe of Localized Style Transfer with semantic segmentation.
+    """Return the recipe of "Localized Style Transfer", which uses semantic segmentation.
 
     Parameters
     ----------
@@ -45,18 +45,18 @@ def masked_semantic(
     subject, keep, segmenter, refine, blend
         See `stylekit.recipes.localized`.
     size : int, optional
-        Longer side of the result in pixels. None keeps the content's own.
+        Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight, tv_weight : float
         The report's beta, alpha and gamma, at least 0, in the units of `neural_style_pt`.
     style_scale : float
-        Longer side of the style relative to the result's.
+        Longer side of the style relative to that of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: conv1_1 to conv5_1, and conv4_2.
+        A mapping also gives their weights. Default: conv1_1 to conv5_1, and conv4_2.
 
     Returns
     -------
     Recipe
-        The result's manifest has, under "localized", the method and the hash of the mask.
+        The manifest of its result has the method and the hash of the mask under "localized".
 
     Raises
     ------
@@ -69,14 +69,14 @@ def masked_semantic(
     -----
     Departures from the report:
 
-    - The weights, scalings, steps and optimizer are those of neural-style-pt. We know the report's
-      losses and layers, and not its numbers.
-    - Gram matrices are divided by the mass of the mask, and the loss is multiplied by its share of
-      the picture, so that the force on a pixel does not depend on the region's area.
-    - The border is a minimum cut of a band around the mask's edge, as in the report; the costs of
-      its two sides are those of `stylekit.blend.seam`. The report's are distances to a mean colour,
+    - The weights, scalings, steps and optimizer are those of neural-style-pt. The losses and layers
+      are those of the report; its numbers are not known to us.
+    - Gram matrices are divided by the mass of the mask, and the loss is multiplied by the share of
+      the picture that it covers, so that the force on a pixel does not depend on the region's area.
+    - The border is a minimum cut in a band around the mask's edge, as in the report. The costs of
+      its two sides are those of `stylekit.blend.seam`. The report uses distances to a mean colour,
       which fail where the background surrounds the subject.
-    - The segmenter is `DeepLab`, if none is given.
+    - The default segmenter is `DeepLab`.
 
     References
     ----------
@@ -94,7 +94,7 @@ def masked_semantic(
     photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)
     where = place_of(photo, subject, keep, segmenter, refine)
-    source = resize(where, painting.shape[:2])  # one mask for the features of both
+    source = resize(where, painting.shape[:2])  # the report uses one mask for both pictures
     recipe = Recipe(
         [
             ContentLoss(

@@ -1,4 +1,4 @@
-"""Programs in the line of J. Johnson's neural-style."""
+"""J. Johnson's neural-style, in its PyTorch version."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def neural_style_pt(
     style_layers: LayersLike = None,
     content_layers: LayersLike = None,
 ) -> Recipe:
-    """Return the recipe of neural-style-pt as it runs without options.
+    """Return the recipe of neural-style-pt with its default options.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. None keeps the content's own.
+        Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight, tv_weight : float
         The program's options of these names, at least 0.
     style_scale : float
-        Longer side of the style relative to the result's.
+        Longer side of the style relative to that of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too. Default: relu1_1 to relu5_1, and relu4_2.
+        A mapping also gives their weights. Default: relu1_1 to relu5_1, and relu4_2.
 
     Returns
     -------
@@ -57,10 +57,10 @@ def neural_style_pt(
     -----
     Departures from the program:
 
-    - L-BFGS is stylekit's. It keeps 10 pairs, the program 100; it stays in [0, 1], where the
-      program clips when it has ended; and it has no tolerances, which the program turns off.
-    - The program adds up the absolute differences of neighbouring pixels; here a difference d
-      counts as ``sqrt(d^2 + 1e-8)``, less 1e-4, whose slope is finite.
+    - L-BFGS is that of stylekit, with 10 pairs instead of 100. It keeps the image in [0, 1], where
+      the program clips it at the end. It has no tolerances, which the program turns off.
+    - The program sums the absolute differences of neighbouring pixels. Here a difference d counts
+      as ``sqrt(d^2 + 1e-8) - 1e-4``, which has a finite slope at 0.
 
     References
     ----------
@@ -81,7 +81,7 @@ def neural_style_pt(
     painting = sized_style(style, photo, style_scale)  # -style_scale 1
     return Recipe(
         [
-            # The program adds the layers up, and our losses are means.
+            # The program sums over the layers; the losses here are means.
             ContentLoss(
                 photo,
                 layers=contents,

@@ -1,4 +1,4 @@
-"""The examples of Keras and the tutorials of TensorFlow."""
+"""Keras's example and TensorFlow's two tutorials of neural style transfer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from stylekit.recipes.recipe import Factor, Recipe
 from stylekit.transfer import LaplacianPyramid
 
 CONTENT = ("block5_conv2",)
-"""Layer of the content, in all three; the style's are those of Gatys et al. 2016."""
+"""Content layer of all three. Their style layers are those of Gatys et al. 2016."""
 
 ROWS = 400
-"""Height of the Keras example's picture in pixels: img_nrows."""
+"""Height of the picture in the Keras example, in pixels: ``img_nrows``."""
 
 
 def keras_example(
@@ -41,17 +41,18 @@ def keras_example(
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. Default: what makes it 400 pixels high.
+        Longer side of the result in pixels. Default: the side with which it is 400 pixels high.
     content_weight, style_weight, total_variation_weight : float
         The example's variables of these names, at least 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too; they are scaled to sum to 1. Default: block1_conv1
+        A mapping also gives their weights, which are scaled to sum to 1. Default: block1_conv1
         to block5_conv1, and block5_conv2.
 
     Returns
     -------
     Recipe
-        It has a style loss a layer, by the layer's name. The total is the example's.
+        It has one style loss for each layer, named after the layer. The sum of its losses is the
+        loss of the example.
 
     Raises
     ------
@@ -63,15 +64,15 @@ def keras_example(
     As in the example, the style is stretched to the content's shape, and the image may leave
     [0, 1] until the run ends. Departures:
 
-    - Pictures are reduced with anti-aliasing, where the example takes the nearest pixels.
-    - The total variation counts the last row and column, along which there is one difference.
-    - At another height than 400 pixels the learning rate is multiplied by ``(height / 400)^2``, as
-      the slope of the style loss at a pixel is divided by it: the example's rate diverges in small
-      pictures.
+    - Pictures are reduced with anti-aliasing. The example takes the nearest pixels.
+    - The total variation includes the last row and column, which have one difference only.
+    - If the height is not 400 pixels, the learning rate is multiplied by ``(height / 400)^2``,
+      because the gradient of the style loss at a pixel is divided by it. With the example's rate,
+      small pictures diverge.
 
     References
     ----------
-    The example of keras.io, ``examples/generative/neural_style_transfer.py``.
+    ``examples/generative/neural_style_transfer.py`` of keras.io.
 
     Examples
     --------
@@ -98,14 +99,14 @@ def keras_example(
                 normalize="none",
                 weight=2 * content_weight,
             ),
-            # A sum over pixels and channels in 0-255, of the power 1.25 of the square.
+            # The sum of (dx^2 + dy^2)^1.25 over pixels and channels in 0-255.
             TotalVariationLoss(2.5, weight=total_variation_weight * 255**2.5 * photo.size),
         ],
         content=photo,
         styles=[painting],  # the start is the content
         steps=4000,  # iterations
         layers={"style_layers": styles, "content_layers": contents},
-        # The gradient by pixels in 0-255 is ours over 255, and so is the step.
+        # The gradient for pixels in 0-255 is that for [0, 1] over 255, and so is the step.
         optimizer=keras.optimizers.SGD(
             keras.optimizers.schedules.ExponentialDecay(
                 100 / 255**2 * (photo.shape[0] / ROWS) ** 2, 100, 0.96
@@ -126,9 +127,9 @@ def keras_example(
 
 
 def _cells_of_pixels(layer: str, shape: tuple[int, int]) -> Factor:
-    """Return the factor ``(N / pixels)^2`` of a layer of N cells; see `functional.gram_distance`.
+    """Return the factor ``(N / pixels)^2`` for a layer of N cells; see `functional.gram_distance`.
 
-    The example's Gram matrices are sums over the layer's cells, which it divides by the pixels.
+    The example's Gram matrices are sums over the cells of a layer, divided by the number of pixels.
     """
 
     def factor(network: FeatureExtractor) -> float:
@@ -155,11 +156,11 @@ def tensorflow_tutorial(
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. None keeps the content's own.
+        Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight, total_variation_weight : float
-        The tutorial's variables of these names, at least 0. Its first run has no total variation.
+        The tutorial's variables of these names, at least 0. Its first run uses no total variation.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too; they are scaled to sum to 1. Default: block1_conv1
+        A mapping also gives their weights, which are scaled to sum to 1. Default: block1_conv1
         to block5_conv1, and block5_conv2.
 
     Returns
@@ -173,12 +174,12 @@ def tensorflow_tutorial(
 
     Notes
     -----
-    The losses and steps are the tutorial's, but for the slope of the total variation at 0: a
-    difference d counts as ``sqrt(d^2 + 1e-8)``, less 1e-4.
+    The losses and steps are those of the tutorial, except the gradient of the total variation at 0:
+    a difference d counts as ``sqrt(d^2 + 1e-8) - 1e-4``.
 
     References
     ----------
-    The tutorial of tensorflow.org, ``site/en/tutorials/generative/style_transfer.ipynb``.
+    ``site/en/tutorials/generative/style_transfer.ipynb`` of tensorflow.org.
 
     Examples
     --------
@@ -214,17 +215,17 @@ def realtime_tutorial(
 ) -> Recipe:
     """Return the recipe of TensorFlow's tutorial of 2018, "with eager execution".
 
-    Its program prints a table of losses, which is found in many courses and reports.
+    The table of losses that it prints is found in many courses and reports.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. None keeps the content's own.
+        Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight : float
         The tutorial's arguments of these names, at least 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping holds the layers' weights, too; they are scaled to sum to 1. Default: block1_conv1
+        A mapping also gives their weights, which are scaled to sum to 1. Default: block1_conv1
         to block5_conv1, and block5_conv2.
 
     Returns
@@ -238,14 +239,14 @@ def realtime_tutorial(
 
     Notes
     -----
-    The losses and steps are the tutorial's. Its pixels are in 0-255: its learning rate of 5 and its
-    epsilon of 0.1 become 5/255 and 0.1 * 255 for pixels in [0, 1], with the same steps. The
-    tutorial returns the image of the lowest total, which is `Result.best`.
+    The losses and steps are those of the tutorial. Its pixels are in 0-255; for pixels in [0, 1],
+    its learning rate of 5 becomes 5/255 and its epsilon of 0.1 becomes 0.1 * 255, with the same
+    steps. The tutorial returns the image of the lowest total, which is `Result.best`.
 
     References
     ----------
-    ``research/nst_blogpost/4_Neural_Style_Transfer_with_Eager_Execution.ipynb`` of TensorFlow's
-    models.
+    ``research/nst_blogpost/4_Neural_Style_Transfer_with_Eager_Execution.ipynb`` of
+    tensorflow/models.
 
     Examples
     --------
@@ -266,14 +267,14 @@ def realtime_tutorial(
 
 
 def _with_adam(content, style, size, weights, layers, optimizer) -> Recipe:
-    """Return what both tutorials of TensorFlow have in common."""
+    """Return the common part of TensorFlow's two tutorials."""
     styles = layer_weights(layers[0], STYLE_LAYERS, "style_layers")  # style_layers
     contents = layer_weights(layers[1], CONTENT, "content_layers")  # content_layers
     photo = content_picture(content, size)  # max_dim = 512
     painting = sized_style(style, photo, 1.0)  # load_img gives both the same longer side
     return Recipe(
         [
-            # Both are means over the layers, as ours are: num_style_layers, num_content_layers.
+            # Like these losses, both are means over layers: num_style_layers, num_content_layers.
             ContentLoss(photo, layers=contents, normalize="none", weight=weights[0]),
             GramStyleLoss(painting, layers=styles, normalize="pixels", weight=weights[1]),
         ],

@@ -1,4 +1,4 @@
-"""Optimizers: the interface, L-BFGS, and an adaptor for Keras's own."""
+"""Optimizers: the interface, L-BFGS, and an adaptor for Keras optimizers."""
 
 from stylekit.transfer.optimizers.base import Evaluate, Optimizer
 from stylekit.transfer.optimizers.keras_optimizer import KerasOptimizer, OptimizerLike, as_optimizer

@@ -1,4 +1,4 @@
-"""The interface of an optimizer."""
+"""The interface of optimizers."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from stylekit.functional import Tensor
 from stylekit.transfer.plugin import Plugin
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From values to their total ``[B]`` and gradient ``[B, ...]``."""
+"""Returns, for values, their total ``[B]`` and their gradient ``[B, ...]``."""
 
 
 class Optimizer(Plugin, abc.ABC):
-    """An optimizer: moves values, given their gradient.
+    """Base class of optimizers, which compute new values from the gradient.
 
-    A subclass writes `init` and `step`. It stores nothing of a run: what changes from step to step
-    is the state that `init` returns and `step` passes on, nested dicts and tuples of tensors of
-    constant shapes. A checkpoint keeps it.
+    A subclass implements `init` and `step`. It stores nothing of a run. What changes from step to
+    step is the state, which `init` returns and `step` takes and returns: nested dicts and tuples of
+    tensors of constant shapes. Checkpoints save it.
 
-    Attributes that a constructor sets are the settings; see `get_config`.
+    Attributes that the constructor sets are the settings; see `get_config`.
     """
 
     _kind = "optimizer"
 
     @abc.abstractmethod
     def init(self, x: Tensor) -> Any:
-        """Return the state before the first step at values ``[B, ...]``. Called once a size."""
+        """Return the state before the first step at values ``[B, ...]``; called once per size."""
 
     @abc.abstractmethod
     def step(self, evaluate: Evaluate, x: Tensor, state: Any) -> tuple[Any, Any]:
@@ -38,35 +38,34 @@ class Optimizer(Plugin, abc.ABC):
         Parameters
         ----------
         evaluate : callable
-            From values of the shape of `x` to (total ``[B]``, gradient ``[B, ...]``). The first
-            call of a step is to be at `x`: its losses and image are those of the step in records.
-            A line search may go on to evaluate other values; each call takes the time of a step.
+            Takes values of the shape of `x`, and returns (total ``[B]``, gradient ``[B, ...]``).
+            The first call in a step must be at `x`: its losses and its image are recorded for the
+            step. A line search may evaluate more values; each call takes the time of a step.
         x : tensor [B, ...]
-            What the last step returned, clipped to the parameters' bounds.
+            The values that the last step returned, clipped to the bounds of the parametrisation.
         state
-            What the last step returned.
+            The state that the last step returned.
         """
 
     def reset(self, state: Any) -> Any:
-        """Return the state after the weight of a loss has changed. Default: as it was.
+        """Return the state after the weight of a loss has changed. Default: unchanged.
 
-        Totals from before and after the change must not be compared.
+        Totals from before the change must not be compared with later ones.
         """
         return state
 
     def memory(self) -> float:
-        """Return how many float32 copies of the values are held at a step's peak.
+        """Return how many float32 copies of the values a step holds at its peak.
 
-        The state before and after, the values after, and temporaries; not the values given. Used to
-        estimate memory. Default: 8, about Adam's.
+        They are the state before and after, the new values, and temporaries, but not the given
+        values. Used to estimate memory. Default: 8, about that of Adam.
         """
         return 8.0
 
     def less(self) -> Optimizer | None:
-        """Return this optimizer with the next setting that needs less memory, or None.
+        """Return a copy of this optimizer with a setting that needs less memory, or None.
 
-        Used by `FitMemory`, before the first step of a run that does not fit otherwise; the
-        `memory` of what is returned has to be below this one's. Default: None, so that an
-        optimizer stays as it was given.
+        `FitMemory` calls it before the first step of a run that does not fit otherwise. The
+        `memory` of the copy must be less. Default: None, which keeps the optimizer as it is.
         """
         return None

@@ -1,4 +1,4 @@
-"""Keras's optimizers, and the choice of an optimizer for a run."""
+"""An adaptor for Keras optimizers, and the choice of an optimizer for a run."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from stylekit.transfer.optimizers.lbfgs import LBFGS
 from stylekit.transfer.plugin import described
 
 OptimizerLike: TypeAlias = Optimizer | keras.optimizers.Optimizer
-"""What `as_optimizer` takes."""
+"""Types that `as_optimizer` accepts."""
 
 
 class KerasOptimizer(Optimizer):
-    """Any `keras.optimizers.Optimizer`, with its own learning rate in the unit of the values.
+    """Adapts a `keras.optimizers.Optimizer`. Its learning rate is in the unit of the values.
 
     Parameters
     ----------
     optimizer : keras.optimizers.Optimizer
-        Cloned from its configuration: the one given is never changed.
+        It is cloned from its configuration, and not changed.
 
     Raises
     ------
     InputTypeError
-        If it is not one, or a `LossScaleOptimizer`.
+        If it is not a Keras optimizer, or is a `LossScaleOptimizer`.
     """
 
     def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
@@ -39,10 +39,8 @@ class KerasOptimizer(Optimizer):
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             raise InputTypeError(
                 explain(
-                    "a LossScaleOptimizer cannot be used",
-                    expected="its inner optimizer",
-                    received=type(optimizer).__name__,
-                    hint="give it `.inner_optimizer`; with precision='mixed_float16' the run "
+                    "`optimizer` must not be a LossScaleOptimizer",
+                    hint="use its `.inner_optimizer`; with precision='mixed_float16' the run "
                     "scales the loss itself",
                 ),
                 argument="optimizer",
@@ -57,17 +55,17 @@ class KerasOptimizer(Optimizer):
         return f"{type(self._optimizer).__name__}(learning_rate={rate})"
 
     def get_config(self) -> dict[str, Any]:
-        """Return all settings but the name, in which Keras counts its optimizers."""
+        """Return all settings except the name, in which Keras numbers its optimizers."""
         config = self._optimizer.get_config()
         return {key: value for key, value in config.items() if key != "name"}
 
     def memory(self) -> float:
-        """Return how many float32 copies of the values are held at a step's peak.
+        """Return how many float32 copies of the values a step holds at its peak.
 
-        Its state before and after, the values after, and temporaries; not the values given: 7 for
-        Adam, 3 for plain SGD. Measured on a CPU it was between one less and one more.
+        They are the state before and after, the new values, and temporaries: 7 for Adam, 3 for
+        plain SGD. Measurements on a CPU differed by at most one copy.
         """
-        shape = (1, 64, 64, 3)  # some optimizers keep means over an axis: a share of a copy
+        shape = (1, 64, 64, 3)  # some optimizers keep means over an axis, a fraction of a copy
         trial = type(self._optimizer).from_config(self._optimizer.get_config())
         trial.build([keras.Variable(tf.zeros(shape))])
         kept = sum(math.prod(variable.shape) for variable in trial.variables) / math.prod(shape)
@@ -82,7 +80,7 @@ class KerasOptimizer(Optimizer):
     def step(self, evaluate: Evaluate, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Apply the optimizer to the gradient; see `Optimizer.step`."""
         _, gradient = evaluate(x)
-        # Keras's `stateless_apply` refuses TensorFlow: the state passes through its variables.
+        # Keras's `stateless_apply` does not support TensorFlow, so the state is put into variables.
         variables = [self._variable, *self._optimizer.variables]
         for variable, value in zip(variables, (x, *state), strict=True):
             variable.assign(value)
@@ -94,19 +92,19 @@ class KerasOptimizer(Optimizer):
 def as_optimizer(
     optimizer: OptimizerLike | None, bounds: tuple[float, float] | None = (0.0, 1.0)
 ) -> Optimizer:
-    """Return an `Optimizer` for one level: a new adaptor for a Keras one, `LBFGS` for None.
+    """Return an `Optimizer` for one level: a new adaptor for a Keras optimizer, `LBFGS` for None.
 
     Raises
     ------
     InputTypeError
-        If it is neither an `Optimizer` nor one of Keras.
+        If it is neither an `Optimizer` nor a Keras optimizer.
     """
     optimizer = LBFGS() if optimizer is None else optimizer
     if isinstance(optimizer, LBFGS) and optimizer.takes_bounds:
         optimizer = copy.copy(optimizer)
         optimizer.bounds = bounds
         return optimizer
-    if isinstance(optimizer, KerasOptimizer):  # its variables are of one level
+    if isinstance(optimizer, KerasOptimizer):  # its variables belong to one level
         optimizer = optimizer._optimizer
     return optimizer if isinstance(optimizer, Optimizer) else KerasOptimizer(optimizer)
 
@@ -114,7 +112,7 @@ def as_optimizer(
 def _unusable(optimizer) -> InputTypeError:
     return InputTypeError(
         explain(
-            "the optimizer cannot be used",
+            "`optimizer` must be an optimizer",
             expected="LBFGS(), a keras.optimizers.Optimizer, or an object of a class derived from "
             "stylekit.transfer.Optimizer, with init and step",
             received=described(optimizer),

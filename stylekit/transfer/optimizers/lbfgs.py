@@ -1,4 +1,4 @@
-"""L-BFGS within bounds."""
+"""L-BFGS with bounds."""
 
 from __future__ import annotations
 
@@ -17,37 +17,36 @@ TINY = 1e-30
 """Keeps quotients by a zero gradient finite."""
 
 HISTORIES = (10, 5, 3)
-"""Pairs that are kept where it is left open: the first, or what fits."""
+"""Default numbers of pairs: the first, or with `FitMemory` the first that fits."""
 
 HISTORY_DTYPES = (None, "float32", "bfloat16")
 
 
 class LBFGS(Optimizer):
-    """Limited-memory BFGS within bounds, one evaluation a step, each picture of a batch its own.
+    """Limited-memory BFGS with bounds, one evaluation in each step.
 
-    A step accepts the point it evaluates if it satisfies the Armijo condition, else goes back to
-    the last accepted one and tries a shorter way; the pair of differences is learnt from in both
-    cases. Bounds are kept by projection: pixels at a bound whose gradient points outwards are left
-    out of the direction, and differences are taken between the points that were evaluated, so that
-    the curvature is true.
+    Each picture of a batch is optimised independently. A step evaluates one point. It accepts the
+    point if it satisfies the Armijo condition, and otherwise returns to the last accepted point and
+    tries half the length. The pair of differences is kept in both cases. Bounds are kept by
+    projection: the direction is 0 for values at a bound whose gradient points outwards. Differences
+    are taken between the evaluated points, so that the curvature is correct.
 
     Parameters
     ----------
     history : int, optional
-        Pairs of differences, at least 1; each holds twice the image's memory. Default: 10, or as
-        many of 5 and 3 as fit, at last in bfloat16, where `FitMemory` finds that 10 do not. The
-        run's manifest tells how many were used.
+        Number of pairs of differences, at least 1. Each holds twice the memory of the image.
+        Default: 10. If 10 do not fit, `FitMemory` reduces them to 5 or 3, and finally to bfloat16;
+        the manifest of the run has the number.
     first_step : float
-        Mean change of the values that have a gradient in the first step, which has no curvature
-        to go by.
+        Mean change, in the first step, of the values that have a gradient, above 0. Later steps are
+        scaled by the curvature.
     max_step : float
-        Largest mean change of the values that have a gradient in a step.
+        Largest mean change, in a step, of the values that have a gradient, above 0.
     bounds : (float, float) or None
-        Limits of the values. Default: those of the parameters that are optimised.
-    history_dtype : str, optional
-        ``"float32"`` or ``"bfloat16"``: of the pairs kept. Default: that of the values. bfloat16
-        halves their memory; the products are those of the rounded pairs, so that the model they
-        make is one.
+        Limits of the values. Default: those of the parametrisation.
+    history_dtype : {"float32", "bfloat16"}, optional
+        Type of the pairs. Default: that of the values. bfloat16 halves their memory. The products
+        are those of the rounded pairs, so that they remain consistent.
 
     References
     ----------
@@ -56,8 +55,9 @@ class LBFGS(Optimizer):
 
     Notes
     -----
-    Gradients are divided by a power of two near their first largest entry, so that a loss scaled
-    by 1e-12 or 1e12 takes the same steps. There is no tolerance at which it stops.
+    Gradients are divided by a power of two near the largest entry of the first gradient that is not
+    zero. A loss scaled by 1e-12 or 1e12 therefore takes the same steps. There is no tolerance at
+    which the optimizer stops.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class LBFGS(Optimizer):
         return f"LBFGS(history={self.history}, {steps}{kept})"
 
     def get_config(self) -> dict[str, Any]:
-        """Return all settings, by which a resumed run knows its own."""
+        """Return all settings; a resumed run must have the same."""
         bounds = "parameters" if self.takes_bounds else self.bounds
         steps = {"first_step": self.first_step, "max_step": self.max_step}
         kept = {"history_dtype": self.history_dtype} if self.history_dtype else {}
@@ -93,17 +93,18 @@ class LBFGS(Optimizer):
         return {"history": history, **steps, "bounds": bounds, **kept}
 
     def memory(self) -> float:
-        """Return how many float32 copies of the values are held at a step's peak.
+        """Return how many float32 copies of the values a step holds at its peak.
 
-        The state before, what of the next is new, the values after, and temporaries; not the values
-        given. The most measured on a CPU, where threads that take turns make up to 1.5 less of it.
-        While the gradient is evaluated it is the state alone: 2 history, in bfloat16 history + 1.
+        They are the state before, the new part of the next state, the new values, and temporaries.
+        The numbers are the largest measured on a CPU; the order of its threads can reduce them by
+        up to 1.5. While the gradient is evaluated only the state is held: 2 history copies, or
+        history + 1 in bfloat16.
         """
         rounded = self.history_dtype == "bfloat16"
         return self.history + 8.0 if rounded else 2 * self.history + 6.5
 
     def less(self) -> LBFGS | None:
-        """Return the next shorter history, if it was left open; see `Optimizer.less`."""
+        """Return a copy with fewer pairs, if `history` was not given; see `Optimizer.less`."""
         shorter = copy.copy(self)
         if self._open and self.history != HISTORIES[-1]:
             shorter.history = HISTORIES[HISTORIES.index(self.history) + 1]
@@ -116,7 +117,7 @@ class LBFGS(Optimizer):
     def init(self, x: Tensor) -> Any:
         """Return the state before the first step; see `Optimizer.init`."""
         batch, size, pairs = x.shape[0], x.shape[1:].num_elements(), self.history
-        # Nearly square: sums over rows are short, and float32 loses little in each.
+        # Nearly square: sums over rows are short, so that float32 loses little precision in each.
         rows = next(n for n in range(math.isqrt(size), 0, -1) if size % n == 0)
         x = tf.reshape(x, (batch, rows, size // rows))
         ones = tf.ones((batch,), x.dtype)
@@ -124,14 +125,14 @@ class LBFGS(Optimizer):
         none = tf.zeros(x.shape, self.history_dtype or x.dtype)
         square = tf.zeros((batch, pairs, pairs), tf.float64)
         return {
-            # The accepted point, its total and its gradient: none yet, while the unit is 0.
+            # The accepted point, its total and its gradient. There is none while the unit is 0.
             "x": x,
             "total": 0 * ones,
             "gradient": zeros,
             "unit": 0 * ones,
             "length": ones,
             "gamma": 0 * ones,
-            # s and y in turn, oldest first; the next step brings the last pair.
+            # s and y alternate, oldest first. The next step adds the last pair.
             "pairs": (none,) * (2 * pairs - 2),
             "products": {"ss": square[:, 0], "sy": square, "yy": square},
         }
@@ -146,13 +147,13 @@ class LBFGS(Optimizer):
         gradient = tf.reshape(gradient, x.shape) / _wide(divisor)
         total = total / divisor
 
-        with tf.control_dependencies([gradient]):  # no earlier: the evaluation needs the memory
+        with tf.control_dependencies([gradient]):  # after the evaluation, which needs the memory
             difference = x - state["x"]
-        # Before the first gradient that is not zero there is no point to compare with.
+        # Until the first gradient that is not zero there is no point to compare with.
         s = _wide(tf.cast(known, x.dtype)) * difference
         y = gradient - state["gradient"]
         slope = tf.cast(_dot(state["gradient"], s), x.dtype)
-        # 1e-6: what rounding does to a float32 total.
+        # 1e-6 is the rounding error of a float32 total.
         ceiling = state["total"] + 1e-4 * slope + 1e-6 * tf.abs(state["total"])
         accept = (total <= ceiling) | ~known
         length = tf.where(accept, tf.ones_like(total), 0.5 * state["length"])
@@ -167,14 +168,14 @@ class LBFGS(Optimizer):
         newest = tf.math.divide_no_nan(products["sy"][:, -1, -1], products["yy"][:, -1, -1])
         newest = tf.cast(newest, x.dtype)
         gamma = tf.where(_curved(products)[:, -1], newest, state["gamma"])
-        # Where an update mask is 0 there is no gradient: such values do not count.
+        # Values whose update mask is 0 have no gradient, and are not counted.
         with tf.control_dependencies([slopes]):  # one temporary after the other
             count = tf.maximum(_sum(tf.cast(steepest != 0, x.dtype)), 1.0)
         with tf.control_dependencies([count]):
             first = self.first_step / tf.maximum(_sum(tf.abs(steepest)) / count, TINY)
         scale = tf.where(gamma > 0, gamma, first)
         factors = _correction(products, slopes, scale)
-        # Rounding may turn a direction uphill; the steepest descent never is.
+        # With rounding errors a direction may point uphill; then use the steepest descent.
         descent = tf.cast(scale, tf.float64) * _dot(steepest, steepest)
         uphill = descent + tf.reduce_sum(factors * slopes, axis=1) <= 0
         factors = tf.where(uphill[:, None], tf.zeros_like(factors), factors)
@@ -187,7 +188,7 @@ class LBFGS(Optimizer):
         return tf.reshape(following, shape), accepted | learnt
 
     def reset(self, state: Any) -> Any:
-        """Return the state without what it has learnt; see `Optimizer.reset`."""
+        """Return the state without its accepted point and curvature; see `Optimizer.reset`."""
         return state | {
             "unit": tf.zeros_like(state["unit"]),
             "length": tf.ones_like(state["length"]),
@@ -197,7 +198,7 @@ class LBFGS(Optimizer):
         }
 
     def _free(self, direction, x, gradient):
-        """Return a direction with 0 where a value is at a bound and descent would leave it."""
+        """Return a direction with 0 for values at a bound that descent would leave."""
         if self.bounds is None:
             return direction
         low, high = self.bounds
@@ -215,17 +216,17 @@ def _sum(values):
 
 
 def _dot(a, b):
-    """Return the products ``[B]`` of ``[B, R, C]``, float64 but for those within a row.
+    """Return the products ``[B]`` of ``[B, R, C]``, summed over rows in float64.
 
-    One long float32 sum is wrong by 2e-3 at 4096 x 4096 pixels.
+    A single float32 sum has an error of 2e-3 at 4096 x 4096 pixels.
     """
-    # An index such as a[:, :, None] takes several times as long to trace, and there are hundreds.
+    # An index such as a[:, :, None] takes several times as long to trace, with hundreds of them.
     rows = tf.matmul(tf.expand_dims(a, 2), tf.expand_dims(b, 2), transpose_b=True)
     return tf.reduce_sum(tf.cast(rows, tf.float64), axis=(1, 2, 3))
 
 
 def _power_of_two(gradient):
-    """Return a power of two near the largest entry of each picture's gradient; 0 for zero."""
+    """Return a power of two near the largest entry of each picture's gradient, or 0 for zeros."""
     axes = list(range(1, len(gradient.shape)))
     largest = tf.maximum(tf.reduce_max(gradient, axes), -tf.reduce_min(gradient, axes))
     two = tf.constant(2, gradient.dtype)
@@ -234,16 +235,17 @@ def _power_of_two(gradient):
 
 
 def _products(pairs, steepest, ss, old):
-    """Return the products of the pairs, and with the gradient ``[B, 2m]`` (s and y in turn).
+    """Return the products of the pairs with one another, and with the gradient, ``[B, 2m]``.
 
-    All but the newest pair's are known: the old ones move up by one. Of those of s with y
-    ``[B, m, m]`` only the upper triangle is true, which is all that is used.
+    In ``[B, 2m]`` those of s and y alternate. Only the products of the newest pair are computed;
+    the older ones move up by one. Of the products of s with y, ``[B, m, m]``, only the upper
+    triangle is correct, and only this is used.
     """
     y = tf.cast(pairs[-1], steepest.dtype)
     with_y: list[Any] = []
     slopes: list[Any] = []
     for kept in pairs:
-        # In turn, so that of pairs kept at another precision one at a time is a float32 copy.
+        # One after the other, so that only one pair of another precision has a float32 copy.
         with tf.control_dependencies([*with_y[-1:], *slopes[-1:]]):
             value = tf.cast(tf.identity(kept), steepest.dtype)
         with_y.append(_dot(value, y))
@@ -257,21 +259,21 @@ def _products(pairs, steepest, ss, old):
 
 
 def _appended(matrix, newest):
-    """Return a symmetric matrix less its first row and column, with a last one ``[B, m]``."""
+    """Return a symmetric matrix without its first row and column, with a new last ``[B, m]``."""
     above = tf.concat([matrix[:, 1:, 1:], tf.expand_dims(newest[:, :-1], 2)], axis=2)
     return tf.concat([above, tf.expand_dims(newest, 1)], axis=1)
 
 
 def _curved(products):
-    """Return which pairs ``[B, m]`` have a curvature that is safely positive."""
+    """Return which pairs, ``[B, m]``, have a positive curvature, with a margin."""
     ss, sy, yy = products["ss"], *map(tf.linalg.diag_part, (products["sy"], products["yy"]))
     return sy > 1e-4 * tf.sqrt(ss * yy)
 
 
 def _correction(products, slopes, scale):
-    """Return the factors of the pairs in ``H g - scale g``, ``[B, 2m]`` (s and y in turn).
+    """Return the factors of the pairs in ``H g - scale g``, ``[B, 2m]``, s and y alternating.
 
-    Nocedal and Wright, eq. 7.24, with the rows and columns of pairs without curvature taken out.
+    Nocedal and Wright, eq. 7.24, without the rows and columns of pairs that have no curvature.
     """
     valid = tf.cast(_curved(products), tf.float64)
     both = valid[:, :, None] * valid[:, None, :]
@@ -287,10 +289,10 @@ def _correction(products, slopes, scale):
 
 
 def _sum_of(pairs, factors, start):
-    """Return `start` and the pairs times their factors, added one after the other."""
+    """Return `start` plus the pairs times their factors, added one after the other."""
     total = start
     for kept, factor in zip(pairs, tf.unstack(factors, axis=1), strict=True):
-        # In turn: together they would be as many pictures as there are pairs.
+        # Added in parallel, they would need as many temporary images as there are pairs.
         with tf.control_dependencies([total]):
             value = tf.cast(tf.identity(kept), total.dtype)
         total = total + _wide(tf.cast(factor, total.dtype)) * value

@@ -253,6 +253,6 @@ def test_text():
 def test_bad_arguments(compact_terms, compact):
     with pytest.raises(InputError, match="the height is out of range"):
         sk.estimate_memory(0, compact, compact_terms)
-    with pytest.raises(InputError, match="there are no terms"):
+    with pytest.raises(InputError, match="at least one loss"):
         sk.estimate_memory(64, compact, [])
     assert isinstance(sk.estimate_memory(np.int64(64), compact, compact_terms).total, int)
