@@ -804,7 +804,7 @@ class TestThePlan:
             assert json.loads(picture.text["stylekit"])["plan"] == "Plan()"  # the one that fitted
         done = given("1MB")
         assert done.exit_code == 2
-        assert "does not fit in the memory: expected" in " ".join(done.stderr.split())
+        assert "does not fit into the memory limit: expected" in " ".join(done.stderr.split())
 
     @pytest.mark.parametrize(
         "options", [("--max-memory", "much"), ("--max-memory", "4GB", "--plan", "tiles")]

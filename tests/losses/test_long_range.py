@@ -142,7 +142,7 @@ def test_unfit_shifts_are_an_error(shifts, style):
 
 
 def test_pairs_cannot_be_taken_in_tiles(style, extractor):
-    with pytest.raises(InputError, match="cannot be taken tile by tile"):
+    with pytest.raises(InputError, match="cannot be evaluated in tiles"):
         sk.transfer.TiledObjective([LongRangeGramStyleLoss(style)], extractor, SHAPE, tile=16)
 
 

@@ -210,7 +210,7 @@ def test_it_is_a_style_loss_of_the_recipes(photo, style):
 def test_tiles_are_an_error_that_names_it(photo, style):
     term = RelaxedTransportLoss(style, layers="conv1_1")
     transfer = sk.StyleTransfer([term], extractor=sk.CompactVGG(), plan=sk.Tiles(32))
-    with pytest.raises(InputError, match="'relaxed_transport' cannot be taken tile by tile"):
+    with pytest.raises(InputError, match="'relaxed_transport' cannot be evaluated in tiles"):
         transfer.run(photo, steps=1)
 
 

@@ -145,7 +145,7 @@ def test_the_gradient_is_numeric(photo, image, canvas_of, assert_gradient_is_num
 def test_tiles_are_an_error_that_names_it(photo):
     term = SelfSimilarityLoss(photo, layers="conv1_1")
     transfer = sk.StyleTransfer([term], extractor=sk.VGG19(weights=None), plan=sk.Tiles(32))
-    with pytest.raises(InputError, match="'self_similarity' cannot be taken tile by tile"):
+    with pytest.raises(InputError, match="'self_similarity' cannot be evaluated in tiles"):
         transfer.run(photo, steps=1)
 
 

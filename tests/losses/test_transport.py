@@ -261,7 +261,7 @@ def test_tiles_have_value_and_gradient_of_the_whole(photo, style, extractor):
 
 def test_sorted_values_cannot_be_taken_in_tiles(style, histograms, extractor):
     for term in (SlicedWassersteinLoss(style), histograms(style)):
-        with pytest.raises(InputError, match="cannot be taken tile by tile"):
+        with pytest.raises(InputError, match="cannot be evaluated in tiles"):
             sk.transfer.TiledObjective([term], extractor, SHAPE, tile=16)
 
 

@@ -1,1 +1,1 @@
-"""Memory for time: plans, tiles, gradient checkpointing, estimates."""
+"""Memory in exchange for time: plans, tiles, gradient checkpointing and estimates."""

@@ -1,9 +1,10 @@
-"""The geometry of bands: rows of a picture, for terms that read pixels and no network.
+"""The geometry of bands: rows of a picture, for losses that read pixels and no network.
 
-Of such a term let F(A) be the sum over the pixels of some rows A of what lies within r pixels of
-each, where A ends as a picture does. If the end of A and the beginning of B are 2 r rows C, then
-``F(A and B together) = F(A) + F(B) - F(C)``: what the cut changes in A, up to r rows from its end,
-it changes in C alike, and so at the beginning of B. A term needs nothing but its own `compute`.
+For such a loss, let F(A) be the sum over the pixels of some rows A, where the value at a pixel
+depends on pixels at most r away, and rows beyond A do not exist. If the last 2 r rows C of A are
+the first of B, then ``F(A and B together) = F(A) + F(B) - F(C)``. The reason: at the end of A, the
+missing rows change the values of up to r rows, and they change those of C in the same way. The same
+is true of the beginning of B. The loss therefore needs only its own `compute`.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from stylekit.transfer.memory.tiles import add, cut
 
 @dataclasses.dataclass(frozen=True)
 class Band:
-    """Rows of a picture.
+    """Some rows of a picture.
 
     Attributes
     ----------
     start : int or tensor
         The first row.
     rows : int
+        Number of rows.
     sign : int
-        1, or -1 if they are what two bands share.
+        1, or -1 for rows that two bands share.
     """
 
     start: Any
@@ -39,7 +41,7 @@ class Band:
         return cut(values, (self.start, 0), (self.rows, values.shape[2]))
 
     def add(self, whole, rows):
-        """Return `whole` with the rows added in their place, or taken away: as the sign is."""
+        """Return `whole` with the rows added in their place, times the sign."""
         return add(whole, (self.start, 0), self.sign * rows)
 
 
@@ -51,21 +53,22 @@ class Bands:
     shape : (int, int)
         (H, W) of the picture.
     pixels : int
-        About how many are in a band, beside those that it shares with the next.
+        About the number of pixels in a band, without those that it shares with the next.
     reach : int
-        How many pixels away a term sees.
+        Distance, in pixels, up to which pixels affect the loss at a pixel.
     """
 
     def __init__(self, shape: tuple[int, int], pixels: int, reach: int) -> None:
         self.height, width = shape
         self.shared = 2 * reach
         self.rows = max(1, self.shared, pixels // width)
-        self.count = max(0, self.height - self.shared - 1) // self.rows  # but for the last one
+        self.count = max(0, self.height - self.shared - 1) // self.rows  # without the last band
 
     def fold(self, body: Callable, state):
-        """Return the last of ``state = body(state, band)``, one band after the other.
+        """Return the last of ``state = body(state, band)``, for one band after the other.
 
-        In a graph the bands but for the last one are a loop; `body` is given a `Band` for them all.
+        In a graph, all bands except the last are one loop, for which `body` is called with a `Band`
+        of tensors.
         """
 
         def step(index, state):

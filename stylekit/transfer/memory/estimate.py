@@ -1,4 +1,4 @@
-"""What a run will need of memory, before it starts."""
+"""An estimate of the memory that a run needs."""
 
 from __future__ import annotations
 
@@ -34,46 +34,46 @@ from stylekit.transfer.plugin import named
 from stylekit.transfer.pyramid import Pyramid
 
 BASE = 72e6
-"""Bytes for tracing, threads and kernels, whatever the picture and the terms."""
+"""Bytes for tracing, threads and kernels, independent of the picture and the losses."""
 
 TERM = 3e6
-"""Bytes for the trace of each term."""
+"""Bytes for the trace of each loss."""
 
 COPIES = 1.2
-"""Of the network's weights: its own, and those of a layer turned for its gradient."""
+"""Copies of the network's weights: its own, and transposed ones for the gradient of a layer."""
 
 SPREAD = 1.6
-"""Bytes taken from the system for each of the feature maps kept: gradients and gaps are beside."""
+"""Bytes taken from the system per byte of feature maps, because of gradients and gaps."""
 
 WORKING = 1.5
-"""Of what one convolution takes for itself, which leaves gaps between what others hold."""
+"""Bytes taken from the system per byte that one convolution needs temporarily, with gaps."""
 
 MIXED = 1.35
-"""Where windows are of several kinds: what one owns fits badly into the room another has left."""
+"""Factor if there are several kinds of windows, which fit badly into memory freed by others."""
 
 PICTURES = 6.5
-"""Copies of the picture beside the optimizer's: start, reference, best, last, gradient."""
+"""Copies of the picture besides those of the optimizer: start, reference, best, last, gradient."""
 
 BLOCKS = 3
-"""Blocks of `SCORES` distances that are held while neighbours are searched: two of this block, and
-one of the last."""
+"""Blocks of `SCORES` distances that are held in a search of neighbours: two of the current block,
+and one of the last."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """What a run needs at its peak beside the imported libraries, in bytes.
+    """The memory that a run needs at its peak, in bytes, in addition to the imported libraries.
 
     Attributes
     ----------
     base : int
-        Whatever the picture: the network's weights, tracing, threads.
+        Independent of the picture: the network's weights, tracing, threads.
     features : int
-        The network's feature maps, and their gradients; or, where it is more, what the terms take
-        to prepare their targets.
+        Feature maps of the network and their gradients, or, if it is more, what the losses need to
+        prepare their targets.
     targets : int
-        What the terms hold: references, masks, a content's feature maps, matched ones.
+        What the losses hold: references, masks, feature maps of a content, matched features.
     pictures : int
-        The picture, its gradient, and the optimizer's state.
+        The image, its gradient, and the state of the optimizer.
     """
 
     base: int
@@ -83,7 +83,7 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """The sum."""
+        """The sum of all attributes."""
         return self.base + self.features + self.targets + self.pictures
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ def estimate_memory(
     pyramid: Pyramid | None = None,
     parameters: Parameters | None = None,
 ) -> Memory:
-    """Estimate the peak of a run's memory at its final size. Nothing of that size is computed.
+    """Estimate the peak memory of a run at its final size, without computing anything of that size.
 
     Parameters
     ----------
@@ -114,11 +114,11 @@ def estimate_memory(
     plan, optimizer, precision
         See `StyleTransfer`.
     batch : int
-        Pictures.
+        Number of pictures, at least 1.
     pyramid : Pyramid, optional
-        Of the run; TensorFlow's allocator may keep what the pictures of coarser levels took.
+        Pyramid of the run. TensorFlow's allocator may keep the memory of coarser levels.
     parameters : Parameters, optional
-        What is optimised; see `StyleTransfer`.
+        See `StyleTransfer`.
 
     Returns
     -------
@@ -127,14 +127,14 @@ def estimate_memory(
     Raises
     ------
     InputError
-        If an argument is unfit, or the picture is too small for a layer.
+        If an argument is invalid, or the picture is too small for a layer.
 
     Notes
     -----
-    Feature maps that are kept for the gradient are counted from the network's graph, of a plan's
-    largest piece, and one more for each further term that reads a layer: its gradient waits to be
-    added. What a term makes of its features is what it declares; see `Loss.needs`. The constants
-    were fitted to runs on a CPU.
+    The feature maps that are kept for the gradient are counted in the graph of the network, for the
+    largest part that a plan evaluates at once. Each further loss that reads a layer adds one map
+    for its gradient. A loss declares what it computes from features; see `Loss.needs`. The
+    constants were fitted to runs on a CPU.
     """
     height, width = (size, size) if isinstance(size, (int, np.integer)) else size
     with caused_by("shape"):
@@ -143,10 +143,10 @@ def estimate_memory(
     terms = list(named_terms(losses).values())
     plan = Plan() if plan is None else plan
     picture = batch * math.prod(shape) * 3 * 4
-    mover = as_optimizer(optimizer)
+    optimizer = as_optimizer(optimizer)
     parameters = as_parameters(parameters)
-    with naming(f"in {named(mover)}, method memory"):
-        copies = number(mover.memory(), "what `memory` returned", low=0)
+    with naming(f"in {named(optimizer)}, method memory"):
+        copies = number(optimizer.memory(), "what `memory` returned", low=0)
     with naming(f"in {named(parameters)}, method pictures"):
         size_of_values = number(parameters.pictures(shape), "what `pictures` returned", low=0)
     working = number(parameters.working, f"`working` of {named(parameters)}", low=0)
@@ -177,7 +177,7 @@ def estimate_memory(
         for term in terms:
             if isinstance(term, NeighborStyleLoss):
                 block = counted.block(term, shape)
-                # One that is larger than any feature map finds no room among what maps have left.
+                # A block that is larger than all feature maps does not fit into gaps between them.
                 features += BLOCKS * block if block > batch * largest else 0
     features = max(features, *(counted.most(term, shape, batch) for term in terms))
     targets = sum(counted.held(term, shape, batch) for term in terms)
@@ -200,32 +200,32 @@ def estimate_memory(
 
 
 class _Preparing:
-    """What terms take, and hold, of memory when their targets are prepared, in bytes.
+    """The memory that losses need, and hold, when their targets are prepared, in bytes.
 
     Parameters
     ----------
     extractor, plan, precision
-        Of the run.
+        Those of the run.
     """
 
     def __init__(self, extractor: FeatureExtractor, plan: Plan, precision: str) -> None:
         self._extractor, self._plan, self._precision = extractor, plan, precision
 
     def most(self, term: Loss, shape: tuple[int, int], batch: int) -> float:
-        """Return the most that is taken at a time, beside what is held."""
+        """Return the peak while a loss is prepared, without what it holds afterwards."""
         if isinstance(term, NeighborStyleLoss):
             return self._matching(term, shape, batch)
         looks = [0.0]
         for part in _parts(term):
             layers = part.layers_of(self._extractor)
-            # In tiles a statistic is a sum over them.
+            # In tiles, a statistic is a sum over the tiles.
             kept = not (isinstance(part, StatisticLoss) and isinstance(self._plan, Tiles))
             looked = max((self._look(layers, one, kept) for one in _references(part)), default=0.0)
             looks.append(looked + self.needs(part, shape, batch).prepare)
         return max(looks)
 
     def needs(self, part: Loss, shape: tuple[int, int], batch: int) -> Needs:
-        """Return what a loss declares, for a batch of pictures; in tiles it may take bands."""
+        """Return what a loss declares, for a batch of pictures. In tiles it may use bands."""
         names, maps = part.layers_of(self._extractor), {}
         if names:
             found = Piece(self._extractor.network(names, self._precision), shape).shapes()
@@ -238,7 +238,7 @@ class _Preparing:
         return dataclasses.replace(needs, compute=batch * share * needs.compute)
 
     def held(self, term: Loss, shape: tuple[int, int], batch: int) -> float:
-        """Return what the targets of a term take as long as a size is painted."""
+        """Return what the targets of a loss hold during a level."""
         if isinstance(term, NeighborStyleLoss):
             return batch * self._grids(term, shape)[0]
         if isinstance(term, ContentLoss):
@@ -246,13 +246,13 @@ class _Preparing:
         return 0.0
 
     def block(self, term: NeighborStyleLoss, shape: tuple[int, int]) -> float:
-        """Return the bytes of a block of distances."""
+        """Return the size of a block of distances."""
         rows = math.isqrt(SCORES)
         offers = self._offers(term, shape)
         return 4 * min(rows, _cells(shape)) * min(rows, max(map(_cells, offers)))
 
     def _matching(self, term: NeighborStyleLoss, shape: tuple[int, int], batch: int) -> float:
-        """Return the most that is taken while neighbours are matched; see `NeighborStyleLoss`."""
+        """Return the peak while neighbours are matched; see `NeighborStyleLoss`."""
         layers = term.layers_of(self._extractor)
         offers = self._offers(term, shape)
         maps, columns = (batch * size for size in self._grids(term, shape))
@@ -264,17 +264,17 @@ class _Preparing:
         looked = max(self._look(layers, one, True) for one in offers)
         looked = max(looked, batch * self._look(layers, shape, True))
         alone = len(offers) == 1 and all(region.mask is None for region in term.regions)
-        # Where several styles offer candidates, theirs and the picture's are put together.
+        # The candidates of several styles, and the picture's features, are concatenated.
         joined = 0.0 if alone else columns / batch + keys
         return max(
-            looked + maps + sum(maps_of),  # of the network
-            maps + sum(maps_of) + 2 * max(columns_of),  # each layer enlarged, and put together
+            looked + maps + sum(maps_of),  # while the network is evaluated
+            maps + sum(maps_of) + 2 * max(columns_of),  # each layer enlarged, then concatenated
             keys + columns + BLOCKS * self.block(term, shape),
-            keys + columns + max(joined + columns, 2 * columns),  # what was found, and as a batch
+            keys + columns + max(joined + columns, 2 * columns),  # the matches, alone and as batch
         )
 
     def _offers(self, term: NeighborStyleLoss, shape: tuple[int, int]) -> list[tuple[int, int]]:
-        """Return (H, W) of each style, and of each of its copies."""
+        """Return the shape (H, W) of each style, and of each of its copies."""
         copies = (4 if term.turned else 1) * (2 if term.mirrored else 1)
         return [_scaled(style, term.style_scale) for style in term.styles for _ in range(copies)]
 
@@ -290,9 +290,9 @@ class _Preparing:
         return maps, columns
 
     def _look(self, layers: Sequence[str], shape: tuple[int, int], kept: bool) -> float:
-        """Return what the network takes to look at a picture, of which it keeps nothing else.
+        """Return what the network needs to evaluate a picture without keeping its activations.
 
-        In parts, the whole feature maps of the layers are beside them, if they are kept.
+        In tiles, the whole feature maps of the layers are added if they are kept.
         """
         pieces = self._plan.pieces(self._extractor, layers, shape, self._precision)
         taken = max(sum(one.maps().values()) + WORKING * one.working() for one in pieces)
@@ -305,7 +305,7 @@ class _Preparing:
 
 
 def _references(part: Loss) -> list[tuple[int, int]]:
-    """Return (H, W) at which the network looks at each style or other reference of its own size."""
+    """Return the shape (H, W) at which the network sees each reference that has its own size."""
     if isinstance(part, ReferenceLoss):
         return [_scaled(part.reference, part.reference_scale)]
     if isinstance(part, RelaxedTransportLoss):
@@ -318,31 +318,32 @@ def _parts(term: Loss) -> Sequence[Loss]:
 
 
 def _regions(part: Loss) -> list[Region]:
-    """Return the regions of a term, and of its references."""
+    """Return the regions of a loss, and those of its references."""
     flat = (one if isinstance(one, tuple) else (one,) for one in vars(part).values())
     return [one for several in flat for one in several if isinstance(one, Region)]
 
 
 def _scaled(picture: np.ndarray, scale: float) -> tuple[int, int]:
-    """Return (H, W) at which a reference is looked at; see `Canvas.beside`."""
+    """Return the shape (H, W) at which the network sees a reference; see `Canvas.beside`."""
     height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
     return height, width
 
 
 def _cells(shape: tuple[int, int]) -> float:
-    """Return how many hypercolumns a picture has."""
+    """Return the number of hypercolumns of a picture."""
     return math.prod(shape) / CELL**2
 
 
 def _held(piece: Piece, readers: Mapping[str, int], masked: Collection[str]) -> float:
-    """Return the bytes that are held of one picture while a piece is evaluated.
+    """Return the bytes that are held for one picture while a part of the network is evaluated.
 
     Parameters
     ----------
+    piece : Piece
     readers : mapping of str to int
-        How many terms read a layer.
+        Number of losses that read each layer.
     masked : collection of str
-        The layers of which a statistic is taken under a mask: they are multiplied with it.
+        Layers whose features are multiplied by a mask.
     """
     held = SPREAD * (sum(piece.maps().values()) + WORKING * piece.working())
     outputs = piece.outputs()

@@ -1,4 +1,4 @@
-"""The fastest plan that fits in the memory there is."""
+"""`FitMemory`: the fastest plan that fits into memory."""
 
 from __future__ import annotations
 
@@ -18,36 +18,38 @@ from stylekit.transfer.optimizers import Optimizer, OptimizerLike, as_optimizer
 from stylekit.transfer.plugin import named
 
 PLANS = (Plan(), Recompute(), Tiles(1024), Tiles(512), Tiles(256))
-"""From the fastest to the one that needs least."""
+"""From the fastest plan to the one that needs the least memory."""
 
 MARGIN = 1.15
-"""By how much an estimate may be too low."""
+"""Factor by which an estimate may be too low."""
 
 SHARE = 0.9
-"""Of the free memory, which other programs use as well."""
+"""Share of the free memory that is used; other programs use it as well."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FitMemory(Plan):
-    """The fastest plan that is estimated to fit in some memory, chosen once for a run.
+    """Uses the fastest plan that is estimated to fit into memory, chosen once for each run.
 
-    The optimizer stays as it was given. Where no plan fits, one that leaves its memory open, such
-    as `LBFGS` without a `history`, settles on less before the first step; see `Optimizer.less`.
+    The optimizer is kept as it was given. Only if no plan fits, an optimizer whose settings are
+    left open, such as `LBFGS` without a `history`, is replaced before the first step by one that
+    needs less memory; see `Optimizer.less`.
 
     Parameters
     ----------
     limit : int, str or None
-        Bytes beside the imported libraries, such as ``4_000_000_000`` or ``"4GB"``, of which the
-        estimate leaves a margin free. None: nine tenths of what is free when the run begins, for
-        the machine, its container or service, and the process's own limits; where that is not
-        known, as on a GPU, all is taken at once.
+        Memory in bytes, in addition to the imported libraries, such as ``4_000_000_000`` or
+        ``"4GB"``. The estimate leaves a margin. None uses nine tenths of the memory that is free
+        when the run begins, considering the machine, its container or service, and the limits of
+        the process. If that is unknown, as on a GPU, everything is evaluated at once.
     say : callable, optional
-        Told in a sentence what was chosen, before the first step, unless it is the fastest plan.
+        Called before the first step with a sentence about the choice, unless it is the fastest
+        plan.
 
     Raises
     ------
     InputError
-        If the limit cannot be read.
+        If `limit` cannot be read.
 
     See Also
     --------
@@ -78,19 +80,19 @@ class FitMemory(Plan):
         Parameters
         ----------
         known : (str, str), optional
-            The `repr` of the plan and of the optimizer that a checkpoint names: these are returned,
+            The `repr` of the plan and of the optimizer in a checkpoint. They are returned,
             whatever memory is free.
 
         Raises
         ------
         SetupError
-            If nothing fits in a limit that was given.
+            If no plan fits into the given limit.
         """
-        movers = [optimizer, *_frugal(as_optimizer(optimizer))]
-        for mover in movers:
+        candidates = [optimizer, *_frugal(as_optimizer(optimizer))]
+        for candidate in candidates:
             for plan in (*PLANS, *downwards(PLANS[-1])):
-                if known == (repr(plan), repr(as_optimizer(mover))):
-                    return plan, mover
+                if known == (repr(plan), repr(as_optimizer(candidate))):
+                    return plan, candidate
         if self.limit is not None:
             limit: float = in_bytes(self.limit)
         elif (free := free_memory()) is not None:
@@ -99,7 +101,7 @@ class FitMemory(Plan):
             return Plan(), optimizer
         found: list[tuple[Memory, Plan, Any]] = []
         refused = ""
-        for mover in movers:
+        for candidate in candidates:
             for plan in PLANS:
                 try:
                     plan.check(losses, extractor, precision)
@@ -111,47 +113,47 @@ class FitMemory(Plan):
                     extractor,
                     losses,
                     plan=plan,
-                    optimizer=mover,
+                    optimizer=candidate,
                     precision=precision,
                     **options,
                 )
-                found.append((need, plan, mover))
+                found.append((need, plan, candidate))
                 if MARGIN * need.total <= limit:
                     if tell:
-                        self._tell(need, plan, mover, optimizer)
-                    return plan, mover
-        need, plan, mover = min(found, key=lambda one: one[0].total)
+                        self._tell(need, plan, candidate, optimizer)
+                    return plan, candidate
+        need, plan, candidate = min(found, key=lambda one: one[0].total)
         if self.limit is not None:
             height, width = shape
             raise SetupError(
                 explain(
-                    "the run does not fit in the memory",
+                    "the run does not fit into the memory limit",
                     expected=f"{in_units(MARGIN * need.total)} or more for {width}x{height} pixels",
                     received=in_units(limit),
-                    hint="give it more, take a smaller size, or an `optimizer` with less memory, "
-                    f"such as LBFGS(history=3) or Adam{refused}",
+                    hint="raise the limit, use a smaller size, or an `optimizer` that needs less "
+                    f"memory, such as LBFGS(history=3) or Adam{refused}",
                 ),
                 argument="limit",
             )
         if tell:
-            self._tell(need, plan, mover, optimizer, ", more than is free")
-        return plan, mover
+            self._tell(need, plan, candidate, optimizer, ", more than is free")
+        return plan, candidate
 
-    def _tell(self, need, plan: Plan, mover, given, but: str = "") -> None:
-        if self.say is None or (plan == Plan() and mover is given and not but):
+    def _tell(self, need, plan: Plan, candidate, given, but: str = "") -> None:
+        if self.say is None or (plan == Plan() and candidate is given and not but):
             return
-        changed = "" if mover is given else f" and {as_optimizer(mover)}"
+        changed = "" if candidate is given else f" and {as_optimizer(candidate)}"
         self.say(f"Memory: about {in_units(need.total)}{but}, with {plan}{changed}")
 
 
 def _frugal(optimizer: Optimizer) -> Iterator[Optimizer]:
-    """Yield the optimizers to take where the memory does not suffice, by `less`, checked."""
+    """Yield optimizers that need less and less memory, by `less`, after checking them."""
     with naming(f"in {named(optimizer)}, method less"):
         while (other := optimizer.less()) is not None:
-            # Else it could go on without end.
+            # Otherwise the loop might not end.
             if not isinstance(other, Optimizer) or not other.memory() < optimizer.memory():
                 fail(
-                    "`less` returned something else than an optimizer that needs less",
+                    "`less` must return an optimizer that needs less memory",
                     expected=f"None, or an Optimizer whose `memory` is below {optimizer.memory()}",
                     received=f"{other.memory()}" if isinstance(other, Optimizer) else repr(other),
                     argument="optimizer",
@@ -161,8 +163,8 @@ def _frugal(optimizer: Optimizer) -> Iterator[Optimizer]:
 
 
 def free_memory() -> int | None:
-    """Return the bytes that this process can take; None where unknown, as on a GPU."""
+    """Return the bytes that this process can still take, or None if unknown, as on a GPU."""
     if tf.config.list_physical_devices("GPU"):
         return None
-    tf.zeros(())  # starts TensorFlow's threads, which count against a limit of the address space
+    tf.zeros(())  # start TensorFlow's threads, which count against a limit of the address space
     return free_on_host()

@@ -10,24 +10,25 @@ GROUP_FILES = {
     "cgroup": (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file"),
     "cgroup2": (("memory.max", "memory.high"), "memory.current", "inactive_file"),
 }
-"""By type of file system: the limits of a control group, what it uses, and in its ``memory.stat``
-what it can drop. Beyond ``memory.high`` a group is slowed down so much that it is a limit, too."""
+"""For each type of file system: the files with limits of a control group, the file with its usage,
+and the entry of its ``memory.stat`` that can be freed. Above ``memory.high`` a group is slowed down
+so much that this is also a limit."""
 
 OWN_LIMITS = {"Max address space": "VmSize", "Max data size": "VmData"}
-"""Limits of a process in ``/proc/self/limits``, and what counts against them in its status."""
+"""Limits of a process in ``/proc/self/limits``, and the entries of its status they apply to."""
 
 
 def free_on_host(root: Path = Path("/")) -> int | None:
-    """Return the bytes that this process can still take, or None where that is unknown.
+    """Return the bytes that this process can still take, or None if that is unknown.
 
-    The least of what the machine has free, what the control groups of the process leave, and what
-    its own limits (``ulimit -v`` and ``-d``) leave. A container or a service is a control group;
-    a limit may be set on any group above.
+    This is the least of what the machine has free, what the control groups of the process allow,
+    and what its own limits (``ulimit -v`` and ``-d``) allow. A container or a service is a control
+    group. All groups above it can have limits, too.
 
     Parameters
     ----------
     root : Path
-        The folder in which ``/proc`` and the mounts of control groups are found.
+        The folder that contains ``/proc`` and the mounts of control groups.
     """
     known = _match(r"^MemAvailable: +(\d+) kB", _read(root / "proc/meminfo"))
     free = [] if known is None else [1024 * known]
@@ -42,10 +43,10 @@ def free_on_host(root: Path = Path("/")) -> int | None:
 
 
 def memory_groups(root: Path = Path("/")) -> Iterator[tuple[Path, str]]:
-    """Yield the folders of the process's control groups, from its own upwards.
+    """Yield the folders of the control groups of this process, from its own group upwards.
 
-    Each with the type of its file system, a key of `GROUP_FILES`. Some may not exist: of a
-    container that sees its own group at the mount's root, the path may be the one outside.
+    Each comes with the type of its file system, a key of `GROUP_FILES`. A folder may not exist: a
+    container may see its own group at the root of the mount, but the path from outside.
     """
     mounts = re.findall(
         r"^\S+ \S+ \S+ (\S+) (\S+) .* - (cgroup2?) \S+ (\S+)$",
@@ -64,10 +65,10 @@ def memory_groups(root: Path = Path("/")) -> Iterator[tuple[Path, str]]:
 
 
 def _below(path: str, top: str) -> list[str]:
-    """Return a group's path relative to the group that is mounted, then those above it."""
+    """Return the path of a group relative to the mounted group, then those of the groups above."""
     group = PurePosixPath(path)
     if ".." in group.parts or not group.is_relative_to(top):
-        return ["."]  # it lies outside of what is mounted
+        return ["."]  # outside of the mounted group
     relative = group.relative_to(top)
     return [str(relative), *map(str, relative.parents)]
 
@@ -82,10 +83,10 @@ def _left_in_group(folder: Path, kind: str) -> list[int]:
 
 
 def _read(path: Path) -> str:
-    """Return a file's text, or none where the file cannot be read."""
+    """Return the text of a file, or an empty string if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:  # another system, or a group of another kind
+    except OSError:  # another operating system, or another kind of group
         return ""
 
 
@@ -95,5 +96,5 @@ def _match(pattern: str, text: str) -> int | None:
 
 
 def _unescaped(path: str) -> str:
-    """Return a path of ``mountinfo``, which writes spaces and the like as octal codes."""
+    """Return a path from ``mountinfo``, which has spaces and other characters as octal codes."""
     return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), path)

@@ -1,4 +1,4 @@
-"""The objective of terms that are means over cells, which tiles of a picture combine by mass."""
+"""Objectives of losses that are means over cells, which are combined from tiles by mass."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from stylekit.transfer.objective import Objective
 
 
 class PartedObjective(Objective):
-    """`Objective` whose terms that are means (`TileableLoss.is_mean`) can be taken tile by tile.
+    """`Objective` that evaluates losses that are means (`TileableLoss.is_mean`) tile by tile.
 
-    Their targets are a tuple of those of the term's parts.
+    The targets of such a loss are a tuple, one for each of its parts.
     """
 
-    keeps_trace = False  # the masses of masks are its constants
-    can_compile = False  # XLA wants to know beforehand which slice a loop takes
+    keeps_trace = False  # the masses of masks are constants of the trace
+    can_compile = False  # XLA requires that the slice which a loop takes is known beforehand
 
     def _prepare(self, term):
         if not is_mean(term):
@@ -30,7 +30,7 @@ class PartedObjective(Objective):
         return tuple(part.prepare(self.canvas) for part in term.parts)
 
     def _prepared(self) -> None:
-        """Sum each part's masks over all their cells."""
+        """Sum the masks of each part over all cells."""
         self._masses = {
             name: [{k: mass(target.get("mask")) for k, target in part.items()} for part in targets]
             for name, targets in self.targets.items()
@@ -38,25 +38,26 @@ class PartedObjective(Objective):
         }
 
     def _tileable(self, name: str) -> TileableLoss:
-        """Return a term that tiles can take."""
+        """Return a loss that can be evaluated in tiles."""
         term = self.terms[name]
         assert isinstance(term, TileableLoss)
         return term
 
     def _means(self, tile: Tile, features: Mapping[str, Any], names: Iterable[str]):
-        """Return a tile's share of the means of some terms.
+        """Return the share of a tile in the means of some losses.
 
         Parameters
         ----------
         tile : Tile
         features : mapping of str to tensor
-            The tile's own cells of the layers that it is to see; parts see what they read of them.
+            The tile's own cells of some layers. Each part of a loss is given the layers it reads.
         names : iterable of str
+            Names of the losses.
 
         Returns
         -------
         dict of str to list of dict
-            By term, for each of its parts: the means by layer.
+            For each loss, the means of each of its parts by layer.
         """
         result: dict[str, list[dict]] = {}
         extractor = self.canvas.extractor
@@ -81,14 +82,14 @@ class PartedObjective(Objective):
         return result
 
     def _value(self, name: str, means, batch: int):
-        """Return a term's value from the means of its parts."""
+        """Return the value of a loss from the means of its parts."""
         parts = zip(self._tileable(name).parts, means, self.targets[name], strict=True)
         value = sum(tf.cast(part.value(*rest), self.dtype) for part, *rest in parts)
         return self._checked_value(name, per_picture(value, batch), batch)
 
 
 def is_mean(term: Loss) -> TypeGuard[TileableLoss]:
-    """Return whether tiles can take a term."""
+    """Return whether a loss can be evaluated in tiles."""
     return (
         isinstance(term, TileableLoss)
         and term.layers != ()
@@ -97,20 +98,20 @@ def is_mean(term: Loss) -> TypeGuard[TileableLoss]:
 
 
 def mass(mask) -> float | None:
-    """Return the sum of a mask over all its cells."""
+    """Return the sum of a mask over all cells, or None without a mask."""
     return None if mask is None else max(float(np.sum(mask, dtype="float64")), EPSILON)
 
 
 def pulled_back(see: Callable, window, slopes):
-    """Return the gradient with respect to a window of what is seen of it, given the slopes.
+    """Return the gradient with respect to a window, from that with respect to `see(window)`.
 
     Parameters
     ----------
     see : callable
-        From the window to nested tensors.
+        Takes the window and returns nested tensors.
     window : tensor [B, h, w, 3]
     slopes : nested tensors
-        Of the objective with respect to what `see` returns.
+        Gradient of the objective with respect to what `see` returns.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(window)

@@ -1,4 +1,4 @@
-"""What of a network is evaluated at once, counted before it is."""
+"""The part of a network that is evaluated in one call, used to estimate memory."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from stylekit.features.graph import calls
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """A part of a network at one size.
+    """A network, or a part of it, at one size.
 
     Attributes
     ----------
     network : keras.Model
     shape : (int, int)
-        (H, W) of the picture, or window, that it is given.
+        (H, W) of the picture or window on which it is evaluated.
     without : frozenset of str
         Layers whose feature maps are not held.
     kinds : int
-        Of windows: those of a kind own as many cells.
+        Number of kinds of windows. Windows of one kind own equally many cells.
     """
 
     network: keras.Model
@@ -35,14 +35,14 @@ class Piece:
     kinds: int = 1
 
     def maps(self) -> dict[str, int]:
-        """Return the bytes of each feature map of one picture, by operation."""
+        """Return the bytes of the feature maps for one picture, by operation."""
         sizes: collections.Counter[str] = collections.Counter()
         for operation, outputs in self._operations():
             sizes[operation.name] += sum(map(_bytes, outputs))
         return dict(sizes)
 
     def outputs(self) -> dict[str, int]:
-        """Return the bytes of the feature map of each layer that is read, of one picture."""
+        """Return the bytes of the feature map of each layer that is read, for one picture."""
         specs = self.network.compute_output_spec(self._image())
         return {name: _bytes(one) for name, one in specs.items() if name not in self.without}
 
@@ -52,7 +52,7 @@ class Piece:
         return {name: tuple(one.shape[1:]) for name, one in specs.items()}
 
     def working(self) -> int:
-        """Return the bytes that the neediest convolution of one picture takes while it is taken."""
+        """Return the most bytes that one convolution needs temporarily, for one picture."""
         needs = [
             winograd.working(outputs[0], operation.kernel)
             for operation, outputs in self._operations()
@@ -65,11 +65,11 @@ class Piece:
         return keras.KerasTensor((1, *self.shape, given.shape[-1]), dtype=given.dtype)
 
     def _operations(self):
-        """Yield the operations that are evaluated, each with descriptions of its outputs."""
+        """Yield the operations that are evaluated, with descriptions of their outputs."""
         image = self._image()
         left_out = {id(image)} if self.without else set()
         for operation, inputs, outputs in calls(self.network, [image]):
-            # What a function, such as a slice, makes of what is not held is not held, either.
+            # The output of a function, such as a slice, is not held if its inputs are not.
             layer = isinstance(operation, keras.layers.Layer)
             part = not layer and all(id(one) in left_out for one in inputs)
             if part or operation.name in self.without:

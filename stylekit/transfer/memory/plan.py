@@ -1,4 +1,4 @@
-"""How an objective is evaluated: in one go, or with less memory for more time."""
+"""Plans: how an objective is evaluated, at once or with less memory in more time."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from stylekit.transfer.objective import Objective, named_terms, read_by
 from stylekit.transfer.optimizers import OptimizerLike
 
 SMALLEST_TILE = 128
-"""Side in pixels below which halos cost more than they save."""
+"""Side in pixels below which the halos of tiles cost more memory than smaller tiles save."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How an objective is evaluated; this one keeps all activations, and is the fastest.
+    """Evaluates an objective at once. This keeps all activations, and is the fastest plan.
 
-    The others compute the same value and gradient, but for rounding.
+    All plans compute the same value and gradient, up to rounding errors.
     """
 
     def objective(
@@ -36,15 +36,15 @@ class Plan:
         shape: tuple[int, int],
         **options: Any,
     ) -> Objective:
-        """Return the objective of some terms at one size; see `Objective` for `options`."""
+        """Return the objective of some losses at one size; see `Objective` for `options`."""
         return Objective(losses, extractor, shape, **options)
 
     def less(self) -> Plan | None:
-        """Return the next plan that needs less memory, or None if this one needs least."""
+        """Return the next plan, which needs less memory, or None if no plan needs less."""
         return Recompute()
 
     def drop(self, objective: Objective | None) -> bool:
-        """Let go of what is kept beyond a run; return whether more than `objective` was kept."""
+        """Free what is kept for other runs; return whether anything but `objective` was kept."""
         return False
 
     def settle(
@@ -56,20 +56,20 @@ class Plan:
         optimizer: OptimizerLike | None = None,
         **options: Any,
     ) -> tuple[Plan, Any]:
-        """Return the plan of a run, here itself, and its optimizer with the memory settled.
+        """Return the plan and the optimizer that a run uses. Here both are unchanged.
 
-        A plan changes the optimizer only as that allows by its `less`; this one does not.
+        A plan only changes an optimizer by the optimizer's own `less`.
 
         Parameters
         ----------
         losses, extractor
-            Of the run.
+            Those of the run.
         shape : (int, int)
             (H, W) at its final size.
         optimizer
             As it was given to `StyleTransfer`.
         tell : bool
-            Whether to say what was chosen, where something is said.
+            Whether to report the choice, if the plan reports one.
         **options
             Precision, batch, pyramid and parameters; see `stylekit.estimate_memory`.
         """
@@ -78,7 +78,7 @@ class Plan:
     def check(
         self, losses: Sequence[Loss], extractor: FeatureExtractor, precision: str = "float32"
     ) -> None:
-        """Raise `InputError` if the plan cannot take some terms, or the network."""
+        """Raise `InputError` if the plan does not support some losses or the network."""
 
     def pieces(
         self,
@@ -87,26 +87,26 @@ class Plan:
         shape: tuple[int, int],
         precision: str = "float32",
     ) -> tuple[Piece, ...]:
-        """Return what is evaluated at once, one piece after the other: for an estimate."""
+        """Return the parts of the network that are evaluated one after the other, to estimate."""
         return (Piece(extractor.network(layers, precision), (shape[0], shape[1])),)
 
 
 @dataclasses.dataclass(frozen=True)
 class Recompute(Plan):
-    """The network's first layers, the largest, are taken in tiles and again for their gradient.
+    """Gradient checkpointing: computes the first layers in tiles, and again for their gradient.
 
-    A picture that is no larger than a tile, of 256 pixels, is taken as a whole: there is nothing to
-    be saved.
+    The first layers are the largest. A picture that is not larger than a tile, of 256 pixels, is
+    evaluated at once, as nothing can be saved.
 
     Parameters
     ----------
     layer : True or str
-        Up to which nothing is kept; see `RecomputedObjective`.
+        The layer up to which activations are not kept; see `RecomputedObjective`.
 
     Raises
     ------
     InputTypeError
-        If the layer is neither True nor a name.
+        If `layer` is neither True nor a name.
     """
 
     layer: Literal[True] | str = True
@@ -115,7 +115,7 @@ class Recompute(Plan):
         if self.layer is not True and not isinstance(self.layer, str):
             raise InputTypeError(
                 explain(
-                    "the layer to recompute to is wrong",
+                    "`layer` must be True or the name of a layer",
                     expected="True, or a name such as block2_pool",
                     received=self.layer,
                 ),
@@ -143,7 +143,7 @@ class Recompute(Plan):
     def check(
         self, losses: Sequence[Loss], extractor: FeatureExtractor, precision: str = "float32"
     ) -> None:
-        """Raise `InputError` if the network cannot be cut, or tiled up to there."""
+        """Raise `InputError` if the network cannot be split at the layer, or tiled up to it."""
         cut = cut_of(extractor, self.layer)
         first, behind = split(extractor, read_by(losses, extractor), cut)
         for layer in (*first, *((cut,) if behind else ())):
@@ -158,7 +158,7 @@ class Recompute(Plan):
         shape: tuple[int, int],
         precision: str = "float32",
     ) -> tuple[Piece, ...]:
-        """Return a tile's window of the first layers, and all that follows; see `Plan.pieces`."""
+        """Return the window of a tile for the first layers, and all that follows them."""
         if max(shape) <= TILE:
             return super().pieces(extractor, layers, shape, precision)
         cut = cut_of(extractor, self.layer)
@@ -175,19 +175,19 @@ class Recompute(Plan):
 
 @dataclasses.dataclass(frozen=True)
 class Tiles(Plan):
-    """The picture is taken in windows, one after the other: memory does not grow with it.
+    """Evaluates the picture in tiles, one after the other, so that memory hardly grows with it.
 
-    A picture, such as a coarse level's, that is no larger than a tile is taken as a whole.
+    A picture that is not larger than a tile, such as that of a coarse level, is evaluated at once.
 
     Parameters
     ----------
     size : int
-        Most pixels of a tile's side; see `TiledObjective`.
+        Largest side of a tile in pixels, at least 1; see `TiledObjective`.
 
     Raises
     ------
     InputError
-        If the size is below 1.
+        If `size` is below 1.
     """
 
     size: int = 512
@@ -210,7 +210,7 @@ class Tiles(Plan):
     def check(
         self, losses: Sequence[Loss], extractor: FeatureExtractor, precision: str = "float32"
     ) -> None:
-        """Raise `InputError` if a term is no mean, or a layer sees the whole picture."""
+        """Raise `InputError` if a loss is not a mean, or a layer depends on the whole picture."""
         for name, term in named_terms(losses).items():
             check_term(name, term)
         for layer in read_by(losses, extractor):
@@ -223,7 +223,7 @@ class Tiles(Plan):
         shape: tuple[int, int],
         precision: str = "float32",
     ) -> tuple[Piece, ...]:
-        """Return a tile's window; see `Plan.pieces`."""
+        """Return the window of a tile; see `Plan.pieces`."""
         if max(shape) <= self.size:
             return super().pieces(extractor, layers, shape, precision)
         tiling = Tiling(extractor, layers, shape, self.size)
@@ -235,28 +235,28 @@ class Tiles(Plan):
 
 
 def _windows(tiling: Tiling, network) -> Piece:
-    """Return what a network makes of the largest window of some tiles."""
+    """Return the part of the work that evaluates a network on the largest window of some tiles."""
     down, along = ([span.length for span in spans] for spans in tiling.spans)
     return Piece(network, (max(down), max(along)), kinds=len(down) * len(along))
 
 
 def downwards(plan: Plan | None) -> Iterator[Plan]:
-    """Yield a plan, and those that a run takes where its memory does not suffice."""
+    """Yield a plan, and those that a run uses in turn if memory runs out."""
     while plan is not None:
         yield plan
         plan = plan.less()
 
 
 class Planned:
-    """An objective under a plan, or under the first one below it for which the memory suffices.
+    """An objective under a plan, or under the first one below it that fits into memory.
 
     Parameters
     ----------
     plan : Plan
     make : callable
-        From a plan to the objective.
+        Takes a plan and returns the objective.
     note : callable
-        Told, in a sentence, of every plan that is taken instead.
+        Called with a sentence for each change of plan.
     """
 
     def __init__(
@@ -272,30 +272,30 @@ class Planned:
 
     @property
     def plan(self) -> Plan:
-        """The plan that is in use."""
+        """The plan that is used."""
         return self._plan
 
     @property
     def objective(self) -> Objective:
-        """The objective under the plan that is in use."""
+        """The objective under the plan that is used."""
         assert self._objective is not None
         return self._objective
 
     def step_down(self, shortage: Exception) -> None:
-        """Take the next plan that suffices, or raise what was raised if there is none.
+        """Change to the next plan that fits, or raise `shortage` again if there is none.
 
-        Where the plan has kept something for other runs, that goes first, and the plan is tried
+        If the plan has kept something for other runs, that is freed first, and the plan is tried
         again.
 
         Raises
         ------
         SetupError
-            If a plan that needs less memory cannot take the terms or the network; it names them.
+            If the plans that need less memory do not support a loss or the network. It says which.
         """
         dropped = self._plan.drop(self._objective)
-        self._objective = None  # it would be in the way
+        self._objective = None  # free its memory
         if dropped:
-            gc.collect()  # a trace refers to itself
+            gc.collect()  # a trace is part of a reference cycle
         refused = ""
         for plan in downwards(self._plan if dropped else self._plan.less()):
             try:
@@ -306,11 +306,12 @@ class Planned:
             except Exception as error:
                 release(error)
                 continue
-            went_on = "what it kept, which was dropped" if plan is self._plan else f"{self._plan}"
-            self._note(f"the memory did not suffice for {went_on}: went on with {plan}")
+            kept = " and the objectives of earlier runs, which were freed"
+            used = f"{self._plan}{kept if plan is self._plan else ''}"
+            self._note(f"out of memory with {used}; continuing with {plan}")
             self._plan = plan
             return
         if refused:
-            problem = f"the memory does not hold the run with {self._plan}, and {refused}"
+            problem = f"the run does not fit into memory with {self._plan}, and {refused}"
             raise SetupError(problem) from shortage
         raise shortage

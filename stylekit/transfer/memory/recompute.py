@@ -1,10 +1,10 @@
-"""The objective in less memory: its first layers are taken in tiles, and not kept.
+"""Gradient checkpointing: the first layers are computed in tiles, and their activations not kept.
 
-The first layers of a network are the largest: in VGG19 those before the second pooling hold two
-thirds of all activations, and see no more than eight pixels beyond a cell. So they are taken tile
-by tile, up to a layer that is called the cut. Of each tile its share of the cut's feature map is
-kept, and the means that terms take of its layers. What follows the cut is taken of the whole
-picture. When its gradient has come back to the cut, each tile is run again.
+The first layers of a network are the largest. In VGG19, those before the second pooling have two
+thirds of all activations, and depend on at most eight pixels beyond a cell. They are computed tile
+by tile, up to a layer that is called the cut. Each tile keeps its share of the feature map of the
+cut, and the means of its layers that losses use. The layers behind the cut are computed for the
+whole picture. When their gradient is known at the cut, each tile is computed again.
 """
 
 from __future__ import annotations
@@ -29,30 +29,31 @@ TILE = 256
 
 
 class RecomputedObjective(PartedObjective):
-    """`Objective` that takes a network's first layers in tiles, and again for their gradient.
+    """`Objective` that computes a network's first layers in tiles, and again for their gradient.
 
-    Values and gradients are those of `Objective`, but for rounding.
+    Values and gradients are those of `Objective`, up to rounding errors.
 
     Parameters
     ----------
     losses, extractor, shape, **options
         See `Objective`.
     recompute : True or str
-        The cut: the layer up to which nothing is kept. True: the first one with at most a
-        sixteenth of the picture's cells, which in VGG19 is ``"block2_pool"``. A term that is no
-        mean (`TileableLoss.is_mean`) is shown the whole feature maps that it reads: they are kept.
+        The cut: the layer up to which activations are not kept. True: the first layer with at most
+        a sixteenth as many cells as the picture has pixels, which in VGG19 is ``"block2_pool"``. A
+        loss that is not a mean (`TileableLoss.is_mean`) needs the whole feature maps that it reads;
+        these are kept.
     tile : int
-        Most pixels of a tile's side.
+        Largest side of a tile in pixels, at least 1.
 
     Raises
     ------
     InputError
-        If the network goes around the cut; and as `Objective`.
+        If the network has connections around the cut, or for the reasons of `Objective`.
 
     References
     ----------
-    Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory Cost, 2016: of the whole
-    feature maps. There the peak is that of the first stage while it is run again.
+    Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory Cost, 2016. They recompute
+    whole feature maps, so that the peak is that of the first stage when it is computed again.
     """
 
     canvas: StagedCanvas
@@ -82,7 +83,7 @@ class RecomputedObjective(PartedObjective):
         self._maps += [self._cut] if self._rest else []
         self._first = tuple(dict.fromkeys((*first, *self._maps)))
         self._tiling = self.canvas.tiling(self._first, shape) if self._first else None
-        # Built here: inside a traced function, setting weights would become part of the trace.
+        # Build the networks here. Inside a traced function, setting weights would be in the trace.
         if self._rest:
             self.canvas.stage(self._rest)
         if self._first:
@@ -107,7 +108,7 @@ class RecomputedObjective(PartedObjective):
         return values
 
     def _means_behind(self, name: str, features) -> list[dict]:
-        """Return the means that a term's parts take behind the cut."""
+        """Return the means that the parts of a loss take of layers behind the cut."""
         behind = {layer: features[layer] for layer in self._rest}
         pairs = zip(self._tileable(name).parts, self.targets[name], strict=True)
         extractor = self.canvas.extractor
@@ -117,7 +118,7 @@ class RecomputedObjective(PartedObjective):
         ]
 
     def _seen(self, image):
-        """Return what is kept of the tiles: feature maps by layer, means by term and part."""
+        """Return what is kept of the tiles: feature maps by layer, means by loss and part."""
         if self._tiling is None:
             return {"maps": {}, "means": {}}
         names = [name for name, term in self.terms.items() if is_mean(term)]
@@ -125,14 +126,14 @@ class RecomputedObjective(PartedObjective):
 
     def _pulled(self, image, seen, gradient, slopes):
         if gradient is None:
-            # What is added to in place; zeros would be a constant, kept beside their copy.
+            # Gradients are added in place. tf.zeros would be a constant, kept besides its copy.
             gradient = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
         if self._tiling is None:
             return gradient
         slopes = tf.nest.map_structure(
             lambda slope, of: tf.zeros_like(of) if slope is None else slope, slopes, seen
         )
-        with tf.control_dependencies(tf.nest.flatten(slopes)):  # not before its turn
+        with tf.control_dependencies(tf.nest.flatten(slopes)):  # after the gradient is known
             shown = tf.identity(image)
         return self._tiling.fold(
             lambda whole, tile: self._add_gradient(whole, tile, shown, slopes), gradient
@@ -165,12 +166,14 @@ class RecomputedObjective(PartedObjective):
 
 
 class StagedCanvas(TiledCanvas):
-    """A canvas that extracts features tile by tile up to a cut, and as a whole behind it.
+    """A canvas that extracts features in tiles up to a cut, and as a whole behind it.
 
     Parameters
     ----------
+    *args, **options
+        See `TiledCanvas`.
     cut : str
-        A layer; the others are those of `TiledCanvas`.
+        A layer.
     """
 
     def __init__(self, *args: Any, cut: str, **options: Any) -> None:
@@ -179,7 +182,7 @@ class StagedCanvas(TiledCanvas):
         self._stages: dict[tuple[str, ...], keras.Model] = {}
 
     def following(self, feature: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Return the features behind the cut, from the cut's feature map."""
+        """Return the features of layers behind the cut, from the feature map of the cut."""
         features = self.stage(layers)(feature)
         return {layer: features[self.extractor.resolve(layer)] for layer in layers}
 
@@ -200,15 +203,15 @@ class StagedCanvas(TiledCanvas):
         return {layer: features[layer] for layer in (*first, *rest)}
 
     def statistics(self, statistic: Callable, masks: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a statistic of the picture's features; see `Canvas.statistics`."""
+        """Return a statistic of the features of a picture; see `Canvas.statistics`."""
         return Canvas.statistics(self, statistic, masks)
 
 
 def cut_of(extractor: FeatureExtractor, recompute: Literal[True] | str) -> str:
-    """Return the name of the layer up to which nothing is kept.
+    """Return the name of the layer up to which activations are not kept.
 
-    For True the first one with at most a sixteenth as many cells as the picture has pixels, or the
-    smallest one, in a network that reduces less.
+    For True it is the first layer with at most a sixteenth as many cells as the picture has pixels,
+    or the smallest layer of a network that has no such layer.
     """
     if recompute is not True:
         return extractor.resolve(recompute)
@@ -221,7 +224,7 @@ def cut_of(extractor: FeatureExtractor, recompute: Literal[True] | str) -> str:
             break
     if smallest is None:
         problem = "no layer of the network is smaller than the picture"
-        fail(problem, hint="name a layer to recompute to", argument="recompute")
+        fail(problem, hint="give the layer as `recompute`", argument="recompute")
     return smallest
 
 

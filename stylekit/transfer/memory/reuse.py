@@ -1,4 +1,4 @@
-"""Many runs of terms of one kind: what was traced for one serves the next."""
+"""`Reuse`: a plan for many similar runs, which traces their objective only once."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from stylekit.transfer.objective import Objective, assign, form, named_terms
 
 @dataclasses.dataclass(frozen=True)
 class Reuse(Plan):
-    """`Plan` for many runs: a run whose terms are like an earlier one's needs no new trace.
+    """A plan for many runs: a run with the same kind of losses as an earlier one is not traced.
 
-    Terms are alike if they have the same names and classes in the same order, and differ in their
-    weights and in what `TileableLoss.only_prepared` names (pictures, masks, layer weights). The
-    network, the precision and the picture's size must be the same, too. Given to one run after
-    another, never to two at once.
+    Losses are of the same kind if they have the same names and classes in the same order, and
+    differ only in their weights and in what `TileableLoss.only_prepared` names (pictures, masks,
+    layer weights). The network, the precision and the size of the picture must also be the same.
+    Use one object for runs that follow one another, never for two at the same time.
 
     Parameters
     ----------
     plan : Plan
-        What chooses for each run, such as `FitMemory`. Where it chooses another plan than `Plan()`,
-        the run is traced anew; before that, what is kept is let go, and it chooses once more.
+        The plan that chooses for each run, such as `FitMemory`. If it chooses another plan than
+        `Plan()`, the objectives that are kept are freed, and it chooses again. If it still chooses
+        another plan, the run is traced anew.
     most : int, optional
-        Objectives to keep, at least 1: those that were used last. A run needs one for each size of
-        its pyramid. Default: all.
+        Number of objectives to keep, at least 1; those that were used last are kept. A run needs
+        one for each size of its pyramid. Default: all.
 
     Raises
     ------
@@ -41,8 +42,8 @@ class Reuse(Plan):
 
     Notes
     -----
-    With each objective it keeps the features of a content. Runs with an update mask, or with
-    another optimizer than `LBFGS`, are traced anew.
+    Each objective also keeps the features of a content. Runs with an update mask, or with another
+    optimizer than `LBFGS`, are traced anew.
 
     Examples
     --------
@@ -52,7 +53,7 @@ class Reuse(Plan):
     ...     sk.StyleTransfer(terms, plan=plan).run(photo, 50).save(f"{weight}.png")
     """
 
-    # Not in the repr, by which a checkpoint compares runs: they change neither value nor gradient.
+    # Not in the repr, by which checkpoints compare runs: they change neither value nor gradient.
     plan: Plan = dataclasses.field(default=Plan(), repr=False)
     most: int | None = dataclasses.field(default=None, repr=False)
     _kept: list[_ReusedObjective] = dataclasses.field(
@@ -84,7 +85,7 @@ class Reuse(Plan):
         known: tuple[str, str] | None = None,
         **options: Any,
     ) -> tuple[Plan, Any]:
-        """Return itself where `plan` chooses `Plan()`, else its choice; see `Plan.settle`.
+        """Return itself if `plan` chooses `Plan()`, or else that choice; see `Plan.settle`.
 
         Parameters
         ----------
@@ -97,12 +98,12 @@ class Reuse(Plan):
         plan, optimizer = self.plan.settle(losses, extractor, shape, **how)
         if plan != Plan() and self._kept:
             self._kept.clear()
-            gc.collect()  # a trace refers to itself
+            gc.collect()  # a trace is part of a reference cycle
             plan, optimizer = self.plan.settle(losses, extractor, shape, **how)
         return (self if plan == Plan() else plan), optimizer
 
     def drop(self, objective: Objective | None) -> bool:
-        """Let go of all objectives; see `Plan.drop`."""
+        """Free all objectives; see `Plan.drop`."""
         others = any(kept is not objective for kept in self._kept)
         self._kept.clear()
         return others
@@ -114,7 +115,7 @@ class Reuse(Plan):
         shape: tuple[int, int],
         **options: Any,
     ) -> Objective:
-        """Return an earlier objective with these terms, or a new one; see `Plan.objective`."""
+        """Return an earlier objective for these losses, or a new one; see `Plan.objective`."""
         for kept in self._kept:
             if kept.take(losses, extractor, shape, **options):
                 self._kept.remove(kept)
@@ -128,7 +129,7 @@ class Reuse(Plan):
 
 
 class _ReusedObjective(Objective):
-    """`Objective` whose targets are variables, so that what was traced can serve other ones."""
+    """`Objective` whose targets are variables, so that its trace can serve other targets."""
 
     serves_others = True
 
@@ -143,7 +144,7 @@ class _ReusedObjective(Objective):
         precision: str = "float32",
         round: int = 0,
     ) -> bool:
-        """Take other terms, and return true, if what was traced serves for them."""
+        """Take other losses and return True, or return False if the trace does not fit them."""
         terms = named_terms(losses)
         canvas = self.canvas
         same = (
@@ -162,9 +163,9 @@ class _ReusedObjective(Objective):
         targets, following = self._known(terms)
         if following != self._following:
             return False
-        # The others are compared, and assigned, when the level begins.
+        # The targets of the others are compared and assigned when the level begins.
         targets = {name: new for name, new in targets.items() if name not in following}
-        # A small region may be left out at a layer: that is another computation.
+        # A small region may be skipped at a layer, which is another computation.
         if not all(form(self.targets[name]) == form(new) for name, new in targets.items()):
             return False
         for name, new in targets.items():
@@ -175,7 +176,7 @@ class _ReusedObjective(Objective):
 
 
 def _alike(one: Loss, other: Loss) -> bool:
-    """Return whether two terms compute the same from their targets."""
+    """Return whether two losses compute the same from their targets."""
     free = one.only_prepared if isinstance(one, TileableLoss) else ()
     settings = [
         {k: v for k, v in vars(term).items() if k not in ("_weight", *free)}
@@ -189,7 +190,7 @@ def _alike(one: Loss, other: Loss) -> bool:
 
 
 def _same(one, other) -> bool:
-    """Return whether two settings are equal; what is no plain value equals itself alone."""
+    """Return whether two settings are equal; objects other than plain values must be identical."""
     if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
         return all(map(_same, one, other))
     plain = isinstance(one, str | int | float) and isinstance(other, str | int | float)

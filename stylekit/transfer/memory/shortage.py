@@ -1,4 +1,4 @@
-"""Errors that say that the memory did not suffice, and the memory that they hold."""
+"""Detection of out-of-memory errors, and release of the memory that they hold."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import traceback
 import tensorflow as tf
 
 SIGNS = re.compile(r"out of memory|RESOURCE_EXHAUSTED|_ALLOC_FAILED", re.IGNORECASE)
-"""In what a GPU's libraries say."""
+"""Error messages by which CUDA libraries report that memory ran out."""
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that the memory, the device's or Python's, did not suffice.
+    """Return whether an error says that memory ran out, on the device or in Python.
 
-    On a GPU it may come under another name: a convolution for which each of cuDNN's algorithms
-    lacked memory raises `NotFoundError`, "No algorithm worked!".
+    On a GPU the error can have another type: if no algorithm of cuDNN has enough memory for a
+    convolution, TensorFlow raises `NotFoundError`, "No algorithm worked!".
     """
     if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
         return True
@@ -23,21 +23,21 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def release(error: Exception) -> None:
-    """Let go of what the functions held that a shortage of memory has ended.
+    """Free the local variables of the functions that an out-of-memory error has ended.
 
-    An error that is being handled keeps their variables: of a network that did not fit, all the
-    feature maps so far, which would be in the way of the next attempt. One that says anything else
-    is raised again.
+    While an error is handled, its traceback keeps them alive. They hold all feature maps so far of
+    a network that did not fit, which the next attempt needs the memory of. Any other error is
+    raised again.
     """
     if not out_of_memory(error):
         raise error
     link: BaseException | None = error
     while link is not None:
-        # From where it was raised outwards: Keras leaves its own functions out of a traceback.
+        # From the innermost frame outwards. Keras removes its own functions from tracebacks.
         *_, innermost = (None, *(frame for frame, _ in traceback.walk_tb(link.__traceback__)))
         for frame, _ in list(traceback.walk_stack(innermost)) if innermost else ():
             try:
                 frame.clear()
-            except RuntimeError:  # it is running still, as are those that called it
+            except RuntimeError:  # the frame, and those that called it, are still running
                 break
         link = link.__cause__ or link.__context__

@@ -1,13 +1,13 @@
 """The geometry of exact tiles: windows of a picture, and the cells of each layer that they own.
 
-A picture is cut into tiles at multiples of S, the least multiple of all strides, so that each cell
-of each layer lies in one tile. A tile's window is the tile and, where the picture goes on, a halo:
-what its cells see beyond it, rounded up to S. The zero padding at a window's own edge then reaches
-no cell that the tile owns. A window is as long as the picture modulo S: layers that stride then
-round, and pad, as they do in the whole picture.
+A picture is divided into tiles at multiples of S, the least common multiple of all strides, so that
+each cell of each layer lies in one tile. The window of a tile is the tile and, except at the border
+of the picture, a halo: the receptive field of its cells beyond the tile, rounded up to S. The zero
+padding at the edge of a window then affects no cell that the tile owns. The length of a window is
+that of the picture modulo S, so that layers with strides round and pad as in the whole picture.
 
-A window that would reach over the border is moved inwards, not cut: windows have few shapes, and
-a loop in the graph for each.
+A window that would extend over the border is moved inwards, not cropped. There are therefore few
+shapes of windows, and one loop in the graph for each.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from stylekit.losses.hypercolumns import CELL, block_size
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """Tiles along one axis that own as many cells each, and whose windows have one length.
+    """Tiles along one axis that own equally many cells, and whose windows have the same length.
 
     Attributes
     ----------
     starts : tuple of int
-        The pixel at which each tile begins; it owns the cells from ``start / stride`` on.
+        First pixel of each tile. It owns the cells from ``start / stride`` on.
     windows : tuple of int
-        The pixel at which each tile's window begins.
+        First pixel of the window of each tile.
     length : int
-        Of a window, in pixels.
+        Length of a window in pixels.
     cells : dict of str to int
-        How many cells of a layer a tile owns.
+        Number of cells of each layer that a tile owns.
     """
 
     starts: tuple[int, ...]
@@ -47,25 +47,25 @@ class Span:
 
 
 def spans(grids: Mapping[str, Grid], length: int, tile: int, smallest: int = 1) -> tuple[Span, ...]:
-    """Return the tiles along one axis, in order: those alike, and the last one if it differs.
+    """Return the tiles along one axis, in order, in groups of equal size.
 
     Parameters
     ----------
     grids : mapping of str to Grid
-        Of each layer that is read.
+        The grids of the layers that are read.
     length : int
-        Of the picture, in pixels.
+        Length of the picture in pixels.
     tile : int
-        Most pixels of a tile, rounded down to S, but at least S. The last one has those, too, that
-        are left over at the border.
+        Largest length of a tile in pixels, rounded down to a multiple of S, but at least S. The
+        last tile also has the pixels that are left over at the border.
     smallest : int
-        Fewest pixels of a window, such as the smallest picture that the network takes.
+        Smallest length of a window in pixels, such as the smallest that the network accepts.
     """
-    # Targets may have cells of CELL pixels, where a layer's own are finer.
+    # The cells of targets have CELL pixels if those of a layer are smaller.
     step = math.lcm(CELL, *(g.stride for g in grids.values()))
     before = -(-max(g.before for g in grids.values()) // step) * step
     after = max(0, *(g.after for g in grids.values()))
-    # Each tile has a cell of each layer.
+    # Each tile must have a cell of each layer.
     units = min(-(-length // step), *(g.cells * g.stride // step for g in grids.values()))
     count = -(-max(1, units) // max(1, tile // step))
     starts = range(0, max(1, units) * step, -(-max(1, units) // count) * step)
@@ -97,7 +97,7 @@ class Tiling:
     shape : (int, int)
         (H, W) of the picture.
     tile : int
-        Most pixels of a tile's side.
+        Largest side of a tile in pixels.
     """
 
     def __init__(self, extractor: FeatureExtractor, layers, shape, tile: int) -> None:
@@ -123,10 +123,10 @@ class Tiling:
             ]
 
     def fold(self, body: Callable, state=None):
-        """Return the last of ``state = body(state, tile)``, one tile after the other.
+        """Return the last of ``state = body(state, tile)``, for one tile after the other.
 
-        In a graph the tiles of a kind are one loop; `body` is given a `Tile` for them all. The
-        first one is outside if `state` is None.
+        In a graph, tiles of one kind are one loop, for which `body` is called with a `Tile` of
+        tensors. If `state` is None the first tile is not part of a loop.
         """
         for rows, columns in itertools.product(*self.spans):
             state = self._fold(rows, columns, body, state)
@@ -140,7 +140,7 @@ class Tiling:
             return index + 1, body(state, tile)
 
         def after(state, index):
-            # Also a loop begins with what it needs not the state for, such as the first window.
+            # Otherwise a loop could compute early what does not depend on the state, as a window.
             with tf.control_dependencies(tf.nest.flatten(state)):
                 return tf.identity(index)
 
@@ -156,15 +156,15 @@ class Tiling:
 
 
 class Tile:
-    """What one tile cuts out of a picture, and of the layers.
+    """The slices of a picture and of layers that belong to one tile.
 
     Parameters
     ----------
     grids : (dict, dict)
-        Of the layers, along both axes.
+        Grids of the layers along both axes.
     rows, columns : Span
     row, column : int or tensor
-        Which tile of each.
+        Index of the tile in each span.
     """
 
     def __init__(self, grids, rows: Span, columns: Span, row, column) -> None:
@@ -178,27 +178,27 @@ class Tile:
         return cut(image, self._corner, [span.length for span in self._spans])
 
     def add(self, whole, window):
-        """Return `whole`, a picture, with a window added in its place."""
+        """Return a picture, `whole`, with a window added in its place."""
         return add(whole, self._corner, window)
 
     def own(self, feature, layer: str):
-        """Return the tile's own cells of the feature map of its window."""
+        """Return the tile's own cells from the feature map of its window."""
         return self._cells(feature, layer, self._start, self._corner)
 
     def cells(self, layer: str) -> list[int]:
-        """Return how many cells the whole layer has along each axis."""
+        """Return the number of cells of the whole layer along each axis."""
         return [grids[layer].cells for grids in self._grids]
 
     def put(self, whole, own, layer: str):
-        """Return a layer's `whole` feature map, which is 0 there, with the tile's own cells."""
+        """Return a layer's feature map, `whole`, with a tile's own cells, which must be 0 in it."""
         strides = [grids[layer].stride for grids in self._grids]
         corner = [start // stride for start, stride in zip(self._start, strides, strict=True)]
         return add(whole, corner, own)
 
     def part(self, whole, layer: str):
-        """Return the entries of the tile's own cells, of all of a layer; None for None.
+        """Return the entries for the tile's own cells from those of a whole layer; None for None.
 
-        There may be one for each block of cells, as `CellGrid` averages them.
+        There may be one entry for each block of cells, as in the averages of `CellGrid`.
         """
         if whole is None:
             return None
@@ -206,16 +206,16 @@ class Tile:
         return self._cells(whole, layer, self._start, (0, 0), block)
 
     def weigh(self, means, layer: str, mask, mass: float | None):
-        """Return means over the tile's own cells times its share of all cells, or of a mass.
+        """Return means over the tile's own cells, times the tile's share of all cells or of a mass.
 
         Parameters
         ----------
         means : nested dicts of tensors [B, ...]
         layer : str
         mask : tensor [1, h, w, 1] or None
-            Of the tile's own cells.
+            Mask of the tile's own cells.
         mass : float or None
-            The sum of the mask over all cells of the layer.
+            Sum of the mask over all cells of the layer.
         """
         if mask is None:
             share = math.prod(self._size(layer)) / math.prod(self.cells(layer))
@@ -235,13 +235,13 @@ class Tile:
 
 
 def cut(values, corner, size):
-    """Return the part of ``[B, H, W, C]`` that begins at a corner (row, column)."""
+    """Return the part of ``[B, H, W, C]`` of some size that begins at a corner (row, column)."""
     batch, *_, channels = (-1 if n is None else n for n in values.shape)
     return tf.slice(values, tf.stack([0, *corner, 0]), [batch, *size, channels])
 
 
 def add(whole, corner, part):
-    """Return `whole` with a part added in its place; a loop's own state is not copied."""
+    """Return `whole` with a part added in its place. The state of a loop is not copied."""
     begin = tf.stack([0, *corner, 0])
     return tf.raw_ops.TensorStridedSliceUpdate(
         input=whole,

@@ -1,10 +1,10 @@
-"""The objective of a picture larger than memory: the same value and gradient, tile by tile.
+"""The objective for pictures that are larger than memory: the same value and gradient, in tiles.
 
-Of a layer, let S be the means over its cells that the terms are made of, and S_t those over the
-cells which tile t owns, with the share m_t of the mass: ``S = sum_t m_t S_t``. The terms are
-functions of S, so that with ``D = dL/dS`` the gradient is ``dL/dx = sum_t m_t d<D, S_t>/dx``. One
-pass over the tiles sums S; a second one, with D known, adds each window's gradient to the whole. A
-term without layers that is itself a mean over pixels takes one pass, over bands of rows.
+For a layer, let S be the means over its cells that the losses use, and S_t the means over the cells
+that tile t owns, with a share m_t of the mass. Then ``S = sum_t m_t S_t``. The losses are functions
+of S. With ``D = dL/dS``, the gradient is ``dL/dx = sum_t m_t d<D, S_t>/dx``. A first pass over the
+tiles computes S. A second pass, with D known, adds the gradient of each window to the whole. A loss
+without layers that is a mean over pixels needs one pass over bands of rows.
 """
 
 from __future__ import annotations
@@ -25,30 +25,31 @@ from stylekit.transfer.objective import named_terms
 
 
 class TiledObjective(PartedObjective):
-    """`Objective` in windows of bounded size, so that memory does not grow with activations.
+    """`Objective` in windows of limited size, so that memory does not grow with activations.
 
-    Value and gradient are those of `Objective` at every size, but for rounding. Each evaluation
-    takes the network forward twice and backward once over every window: a tile of T pixels and a
-    halo h on either side, 80 for VGG19 to conv5_1, cost ``c ((T + 2 h) / T)^2`` of the untiled
-    time, where c is 3 / 2 by count of the passes.
+    Value and gradient are those of `Objective` at every size, up to rounding errors. Each
+    evaluation computes the network twice forward and once backward in every window. With tiles of T
+    pixels and a halo of h on either side, which is 80 for VGG19 up to conv5_1, it takes
+    ``c ((T + 2 h) / T)^2`` of the untiled time, where c is 3 / 2 by the number of passes.
 
     Parameters
     ----------
     losses, extractor, shape, **options
         See `Objective`.
     tile : int
-        Most pixels of a tile's side. It is rounded down to the total stride of the deepest layer.
+        Largest side of a tile in pixels, at least 1. It is rounded down to a multiple of the total
+        stride of the deepest layer.
 
     Raises
     ------
     InputError
-        If a term's value does not follow from means over positions; and as `Objective`.
+        If a loss is not a function of means over positions, or for the reasons of `Objective`.
 
     Notes
     -----
-    A term without layers is taken in bands of as many pixels as a tile if it says how far it sees
-    (`TileableLoss.reach`), else of the whole image at once. The feature maps of a content are held
-    whole; of a style, however large, the statistics alone.
+    A loss without layers is computed in bands of as many pixels as a tile if it declares its reach
+    (`TileableLoss.reach`), and otherwise for the whole image at once. The feature maps of a content
+    are held whole. Of a style of any size only the statistics are held.
     """
 
     canvas: TiledCanvas
@@ -85,7 +86,7 @@ class TiledObjective(PartedObjective):
     def _term_gradients(self, image, weights):
         gradients: dict[str, Any] = {}
         for name in self.terms:
-            # One after the other: side by side they would fill the memory.
+            # One after the other, as their memory adds up if they are computed in parallel.
             with tf.control_dependencies(list(gradients.values())):
                 shown = tf.identity(image)
             gradients[name] = self._evaluate(shown, weights, only=name)[2]
@@ -111,7 +112,7 @@ class TiledObjective(PartedObjective):
             scaled = total * self._scale
         gradient = tape.gradient(scaled, image)
         if gradient is None:
-            # What is added to in place; zeros would be a constant, kept beside their copy.
+            # Gradients are added in place. tf.zeros would be a constant, kept besides its copy.
             gradient = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
 
         if banded:
@@ -122,7 +123,7 @@ class TiledObjective(PartedObjective):
             terms |= sums
             total += weighed(sums)
         if self._tiling is not None and tiled:
-            # Not beside the terms of the whole image, whose memory would add to that of a tile.
+            # After the losses of the whole image, whose memory would add to that of a tile.
             with tf.control_dependencies([gradient]):
                 shown = tf.identity(image)
             means = self._tiling.fold(lambda sums, tile: self._add_means(sums, tile, shown, tiled))
@@ -132,7 +133,7 @@ class TiledObjective(PartedObjective):
                 part = weighed(values_of)
                 scaled = part * self._scale
             slopes = tape_of_means.gradient(scaled, means, unconnected_gradients="zero")
-            with tf.control_dependencies(tf.nest.flatten(slopes)):  # not beside the first pass
+            with tf.control_dependencies(tf.nest.flatten(slopes)):  # after the first pass
                 again = tf.identity(image)
             gradient = self._tiling.fold(
                 lambda whole, tile: self._add_gradient(whole, tile, again, slopes), gradient
@@ -155,7 +156,7 @@ class TiledObjective(PartedObjective):
         return sums, band.add(whole, gradient)
 
     def _band_value(self, name: str, band: Band, rows):
-        """Return a term's mean over some rows times their share of the picture, or of a mask."""
+        """Return the mean of a loss over some rows, times their share of the picture or mask."""
         term, whole = self._tileable(name), self._banded[name]
         targets = self.targets[name] and {
             key: band.cut(value) if key in term.per_cell and value is not None else value
@@ -179,17 +180,19 @@ class TiledObjective(PartedObjective):
 
 
 class TiledCanvas(Canvas):
-    """A canvas that extracts features tile by tile.
+    """A canvas that extracts features in tiles.
 
     Parameters
     ----------
+    *args, **options
+        See `Canvas`.
     tile : int
-        See `TiledObjective`; the others are those of `Canvas`.
+        See `TiledObjective`.
     """
 
     def __init__(self, *args: Any, tile: int, **options: Any) -> None:
         super().__init__(*args, **options)
-        if self.extractor.tile:  # also where no loss reads a layer
+        if self.extractor.tile:  # raise also if no loss reads a layer
             self.extractor.check_windows(self.extractor.layer_names[0])
         self.tile = tile
 
@@ -200,7 +203,7 @@ class TiledCanvas(Canvas):
         return Tiling(self.extractor, layers, shape, self.tile)
 
     def own(self, tile: Tile, window: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Return the features of a tile's window, of its own cells alone; see `Canvas.extract`."""
+        """Return the features of a tile's own cells, from its window; see `Canvas.extract`."""
         features = Canvas.extract(self, window, layers)
         shape = window.shape[1:3]
         for layer, feature in features.items():
@@ -209,7 +212,7 @@ class TiledCanvas(Canvas):
         return {layer: tile.own(feature, layer) for layer, feature in features.items()}
 
     def extract(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Return the features of an image, put together from its tiles; see `Canvas.extract`."""
+        """Return the features of an image, assembled from its tiles; see `Canvas.extract`."""
         layers = tuple(layers)
         if not layers:
             return {}
@@ -225,7 +228,7 @@ class TiledCanvas(Canvas):
         return {layer: tf.concat(rows.pop(layer), axis=1) for layer in layers}
 
     def statistics(self, statistic: Callable, masks: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the mean of a statistic over the tiles by mass; see `Canvas.statistics`."""
+        """Return the mean of a statistic over the tiles, by mass; see `Canvas.statistics`."""
         image = self.image
         self.check_size(masks, image.shape[1:3])
         masses = {layer: mass(mask) for layer, mask in masks.items()}
@@ -245,19 +248,19 @@ def _in_bands(term: Loss) -> TypeGuard[TileableLoss]:
 
 
 def check_term(name: str, term: Loss) -> None:
-    """Raise `InputError` if tiles cannot take a term."""
+    """Raise `InputError` if a loss cannot be evaluated in tiles."""
     if _in_bands(term):
-        integer(term.reach, f"the reach of the term {name!r}", low=0)
+        integer(term.reach, f"the reach of the loss {name!r}", low=0)
     if term.layers == () or is_mean(term):
         return
-    hint = "take the picture as a whole, at a smaller size"
+    hint = "use a plan without tiles, at a smaller size"
     if isinstance(term, StatisticLoss):
         hint += ", or set is_mean = True if the statistic is a mask-weighted mean"
     elif not isinstance(term, TileableLoss):
         hint += ", or derive the class from stylekit.losses.TileableLoss"
     fail(
-        f"the term {name!r} cannot be taken tile by tile",
-        expected="a term that is made of means over positions, as ContentLoss and GramStyleLoss",
+        f"the loss {name!r} cannot be evaluated in tiles",
+        expected="a loss that is a function of means over positions, such as GramStyleLoss",
         received=type(term).__name__,
         hint=hint,
     )

@@ -46,7 +46,7 @@ def test_a_history_that_is_left_open_gets_shorter_where_no_plan_fits(compact_ter
         need(halved), compact_terms, compact, optimizer=sk.LBFGS(first_step=0.01)
     )
     assert (optimizer.history, optimizer.first_step, optimizer.takes_bounds) == (3, 0.01, True)
-    words = r"does not fit in the memory: .* GB or more.*LBFGS\(history=3\) or Adam"
+    words = r"does not fit into the memory limit: .* GB or more.*LBFGS\(history=3\) or Adam"
     with pytest.raises(SetupError, match=words):
         settled(need(halved) - 2, compact_terms, compact)
 
@@ -55,7 +55,7 @@ def test_an_optimizer_that_was_given_stays(compact_terms, compact, need):
     adam, lbfgs = keras.optimizers.Adam(0.02), sk.LBFGS(10)
     for given in (adam, lbfgs):
         assert settled("20GB", compact_terms, compact, optimizer=given) == (sk.Plan(), given)
-        with pytest.raises(SetupError, match="does not fit in the memory"):
+        with pytest.raises(SetupError, match="does not fit into the memory limit"):
             settled(need(given) - 2, compact_terms, compact, optimizer=given)
 
 

@@ -111,7 +111,7 @@ def test_out_of_memory_goes_on_from_the_last_image_in_less(terms, vgg, photo, pl
     result = transfer.run(photo, steps=5, callbacks=[lambda step: seen.append(step.index)])
     assert seen == [0, 1, 2, 3, 4, 5]
     np.testing.assert_allclose(result.image, plain(5), atol=1e-3)
-    assert "went on with Recompute" in " ".join(result.manifest["notes"])
+    assert "continuing with Recompute" in " ".join(result.manifest["notes"])
 
 
 def test_a_gpus_way_to_say_so_is_heard_and_what_it_had_made_is_let_go(vgg, photo):
@@ -128,7 +128,7 @@ def test_a_gpus_way_to_say_so_is_heard_and_what_it_had_made_is_let_go(vgg, photo
 
     result = Transfer([Large(photo)], extractor=vgg).run(photo, steps=1)
     assert made[1:] == [None]  # before the next attempt
-    assert "went on with Recompute" in " ".join(result.manifest["notes"])
+    assert "continuing with Recompute" in " ".join(result.manifest["notes"])
 
 
 @pytest.mark.parametrize("rows", [0, 1])
@@ -201,7 +201,7 @@ def test_what_is_kept_for_other_runs_goes_before_a_plan_with_less(vgg, shortages
     assert all(map(str.startswith, [name for name, _ in tried], plans))
     assert (planned.plan is plan) == (shortages == 1)
     (note,) = notes
-    assert ("what it kept, which was dropped" in note) == (shortages == 1)
+    assert ("and the objectives of earlier runs, which were freed" in note) == (shortages == 1)
     # The objective in use is no other run's: there is nothing to be dropped for its sake.
     assert not planned.plan.drop(planned.objective)
 
@@ -218,7 +218,7 @@ def test_bad_plans(terms, vgg):
         sk.StyleTransfer(terms, extractor=vgg, plan="tiles")
     with pytest.raises(InputError, match="a tile's size"):
         sk.Tiles(0)
-    with pytest.raises(InputTypeError, match="the layer to recompute to is wrong"):
+    with pytest.raises(InputTypeError, match="`layer` must be True or the name"):
         sk.Recompute([])
 
 

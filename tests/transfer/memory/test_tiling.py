@@ -432,7 +432,7 @@ def test_mean_colours_are_those_of_the_whole_picture(double, style, masks, image
 def test_a_reach_that_is_none(small):
     term = Smooth()
     term.reach = -1
-    with pytest.raises(InputError, match="the reach of the term 'smooth' is out of range"):
+    with pytest.raises(InputError, match="the reach of the loss 'smooth' is out of range"):
         TiledObjective([term], small, SHAPE, tile=TILE)
 
 
