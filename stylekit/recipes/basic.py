@@ -220,7 +220,7 @@ def stylize(
     >>> result = sk.stylize(data.astronaut(), data.coffee(), size=96, steps=10, extractor=network)
     >>> result.image.shape
     (96, 96, 3)
-    >>> result.save("astronaut.png")
+    >>> path = result.save("astronaut.png")
     """
     expected = "an option of recipes.basic or of Recipe.run"
     check_options("stylize", options, SIGNATURE.parameters, expected=expected)

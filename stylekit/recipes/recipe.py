@@ -149,7 +149,6 @@ class Recipe:
             fail(
                 "a recipe needs a start and a size",
                 expected="`content`, or both `start` and `shape`",
-                argument="content",
             )
         self.shape: tuple[int, int] = shape
         self.steps = integer(steps, "steps", low=0)

@@ -335,9 +335,21 @@ class TestRefusals:
             (None, InputTypeError, r"style_loss.*'neighbors', 'gram', or a class.*None"),
             (3, InputTypeError, r"style_loss.*'neighbors', 'gram', or a class.*3"),
             (sk.TotalVariationLoss(), InputTypeError, r"style_loss.*TotalVariationLoss\("),
-            (lambda style, **options: None, InputTypeError, r"style_loss.*no loss.*NoneType"),
-            (lambda style, **options: style, InputTypeError, r"style_loss.*no loss.*ndarray"),
-            (lambda style, **options: sk.PixelLoss, InputTypeError, r"style_loss.*no loss"),
+            (
+                lambda style, **options: None,
+                InputTypeError,
+                r"style_loss.*must return a Loss.*NoneType",
+            ),
+            (
+                lambda style, **options: style,
+                InputTypeError,
+                r"style_loss.*must return a Loss.*ndarray",
+            ),
+            (
+                lambda style, **options: sk.PixelLoss,
+                InputTypeError,
+                r"style_loss.*must return a Loss",
+            ),
         ],
     )
     def test_what_is_no_style_loss(self, ask, photo, coffee, left, maps, given, error, words):

@@ -340,7 +340,7 @@ class TestRefusals:
             quick(photo, coffee, **options)
 
     def test_no_style(self, quick, photo):
-        with pytest.raises(InputError, match="no style"):
+        with pytest.raises(InputError, match="got an empty list"):
             quick(photo, [])
 
     def test_missing_files(self, quick, photo, coffee, tmp_path):
