@@ -1,4 +1,4 @@
-"""Named compositions of losses: functions from pictures to a `Recipe`, and what runs many."""
+"""Recipes: functions that return a `Recipe` for given pictures, and sweeps over their options."""
 
 from stylekit._checks import suggest_names
 from stylekit.recipes import presets

@@ -68,25 +68,25 @@ def run_mixed(
         # The image after the last step of the first is step 0 of the second, with its losses.
         parts = [_Part(one, steps, ends=before) for one in callbacks]
         options = {"update_mask": update_mask, "callbacks": parts, "checkpoint": files[0]}
-        laid = first.run(start, before, pyramid=pyramid, **options)
-        if laid.stopped_by != "steps":
-            return laid
+        earlier = first.run(start, before, pyramid=pyramid, **options)
+        if earlier.stopped_by != "steps":
+            return earlier
         # A first level of no steps makes the second transfer start as another round at full size.
         again = pyramid is not None and pyramid.sizes[-2:] == pyramid.sizes[-1:] * 2
         pyramid = Pyramid(pyramid.sizes[-2:], [0, 1]) if again else None
-        level = len(laid.manifest["levels"]) - again
-        parts = [_Part(one, steps, before, level, laid.seconds) for one in callbacks]
+        level = len(earlier.manifest["levels"]) - again
+        parts = [_Part(one, steps, before, level, earlier.seconds) for one in callbacks]
         options |= {"callbacks": parts, "checkpoint": files[1], "pyramid": pyramid}
         try:
-            done = transfer.run(laid.image, taken, **options)
+            later = transfer.run(earlier.image, taken, **options)
         except KeyboardInterrupt:  # before the first step of the second
-            return dataclasses.replace(laid, stopped_by="interrupted")
+            return dataclasses.replace(earlier, stopped_by="interrupted")
         except TransferError as error:
-            error.result = _joined(laid, error.result, level)
+            error.result = _joined(earlier, error.result, level)
             raise
-        if whole is not None and not whole.keep and done.stopped_by == "steps":
+        if whole is not None and not whole.keep and later.stopped_by == "steps":
             whole.remove()
-        return _joined(laid, done, level)
+        return _joined(earlier, later, level)
 
 
 class _Part(Callback):
@@ -120,13 +120,13 @@ class _Part(Callback):
         return dataclasses.replace(step, **whole)
 
 
-def _joined(laid: Result, done: Result, level: int) -> Result:
+def _joined(earlier: Result, later: Result, level: int) -> Result:
     return dataclasses.replace(
-        done,
-        losses=laid.losses[:-1] + done.losses,
-        levels=laid.levels[:-1] + [level + one for one in done.levels],
-        times=laid.times[:-1] + [laid.seconds + seconds for seconds in done.times],
-        steps=laid.steps + done.steps,
-        seconds=laid.seconds + done.seconds,
-        manifest=done.manifest | {"before": laid.manifest},
+        later,
+        losses=earlier.losses[:-1] + later.losses,
+        levels=earlier.levels[:-1] + [level + one for one in later.levels],
+        times=earlier.times[:-1] + [earlier.seconds + seconds for seconds in later.times],
+        steps=earlier.steps + later.steps,
+        seconds=earlier.seconds + later.seconds,
+        manifest=later.manifest | {"before": earlier.manifest},
     )

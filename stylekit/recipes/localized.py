@@ -60,8 +60,8 @@ def localized(
         `masks.guided` or `masks.matte`. Default: `masks.crf` on the segmenter's scores for a class;
         a mask that is given is not changed.
     feather_radius : float
-        Width of the soft edge in pixels of the result, at least 0. With ``method="update"`` the
-        mask is feathered by `masks.feather`; otherwise the blend is.
+        Width of the soft edge, of the mask (by `masks.feather`) and of the blend, in pixels of the
+        result, at least 0.
     style_subject : str, list of str, or mask, optional
         A subject in the style picture, as `subject`. With ``keep="subject"`` the style is taken
         from around it, otherwise from it. Default: the whole style picture.

@@ -299,9 +299,9 @@ class Recipe:
             picture.
         tile : {"x", "y", "both"}, optional
             Make a picture that tiles without a seam: side by side ("x"), one above the other ("y"),
-            or both. Its sides along these axes must be multiples of the strides of all layers that
-            are read, at most 16 pixels for the default layers. `image.periodic` changes a content
-            or a start whose opposite edges do not match. See `CircularPadding`.
+            or both. Its sides along these axes must be multiples of the stride of the deepest layer
+            that is read, 16 pixels for the default layers. `image.periodic` changes a content or a
+            start whose opposite edges do not match. See `CircularPadding`.
         optimizer, parameters, precision, plan, jit_compile, seed
             See `StyleTransfer`. The first two default to the recipe's own.
         callbacks : iterable of Callback or callable

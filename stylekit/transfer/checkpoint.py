@@ -254,14 +254,14 @@ def _loaded(path: Path, run: dict[str, Any]) -> tuple[Any, tuple[str, str] | Non
     the run differs, only its description is read.
     """
     if not path.is_file():
-        raise ValueError("it is no file")
+        raise ValueError("it is not a file")
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         names = [entry.filename.removesuffix(".npy") for entry in entries]
         if {entry.compress_type for entry in entries} - {zipfile.ZIP_STORED}:
             raise ValueError("it is compressed")
         if sum(entry.file_size for entry in entries) > path.stat().st_size:
-            raise ValueError("it claims to hold more than it does")
+            raise ValueError("its entries claim more than their size")
         for name in names:
             array_header(archive, name)
         about = json.loads(str(read_array(archive, "about")))

@@ -474,9 +474,9 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
     given = [loss.name for loss in losses if loss.name is not None]
     for name in given:
         if name == "total" or given.count(name) > 1:
-            problem = "is that of the sum" if name == "total" else "is given twice"
+            problem = "is reserved for the sum" if name == "total" else "is given twice"
             fail(
-                f"the name {name!r} of a loss {problem}",
+                f"the loss name {name!r} {problem}",
                 hint="give each loss its own name",
                 argument="losses",
             )

@@ -136,7 +136,7 @@ class TestWhatIsGiven:
         [
             (print, "a list of functions or Callback objects, received builtin"),
             ([None], "received NoneType"),
-            ([3], "a function from a Step"),
+            ([3], "a function that takes a Step"),
             ([sk.ProgressBar], r"the class ProgressBar itself; write ProgressBar\(\.\.\.\)"),
         ],
         ids=["function", "none", "number", "class"],

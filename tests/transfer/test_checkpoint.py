@@ -353,7 +353,7 @@ def array_bytes(array, most=None):
 class TestTogether:
     """Two runs on one folder."""
 
-    IN_USE = r"folder .*one is in use by another run\. Wait until that has ended"
+    IN_USE = r"folder .*one is in use by another run\. Wait until that run has ended"
 
     def test_the_second_is_refused_and_the_first_goes_on(self, make, photo, folder):
         kept = Checkpoint(folder, every=1)

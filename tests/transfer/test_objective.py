@@ -230,7 +230,7 @@ class TestTerms:
         [
             ([], "at least one loss, got none"),
             ([Mean(name="a"), Mean(name="a")], "'a' is given twice"),
-            ([Mean(name="total")], "'total' is that of the sum"),
+            ([Mean(name="total")], "'total' is reserved for the sum"),
         ],
     )
     def test_terms_that_cannot_be_told_apart(self, losses, words, vgg):
@@ -277,7 +277,7 @@ class TestRefusals:
         objective = sk.Objective([Mean()], vgg, SHAPE)
         with pytest.raises(InputError, match=r"\[B, 24, 32, 3\], received " + f"\\{[*shape]}"):
             objective(kind(shape))
-        with pytest.raises(InputError, match="another shape"):
+        with pytest.raises(InputError, match="`image` must have the shape"):
             objective.term_gradients(kind(shape))
 
     def test_a_picture_too_small_for_a_layer(self, vgg, photo):

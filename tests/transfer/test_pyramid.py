@@ -75,7 +75,7 @@ def test_more_levels_than_pixels():
 
 
 def test_the_last_size_is_the_pictures():
-    with pytest.raises(InputError, match=r"last size of 50.*received 40"):
+    with pytest.raises(InputError, match=r"last size of a pyramid.*expected 50, received 40"):
         Pyramid([20, 40]).levels((30, 50), 10)
 
 

@@ -234,7 +234,7 @@ class TestObjective:
         objective = sk.Objective([sk.TotalVariationLoss(), Follower()], vgg, SHAPE)
         for evaluate in (objective, objective.term_gradients):
             with pytest.raises(
-                InputError, match=r"'follower'.*starts from.*begin\(image\).*start="
+                InputError, match=r"'follower'.*level starts.*begin\(image\).*start="
             ):
                 evaluate(photo[None])
 

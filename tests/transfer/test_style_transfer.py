@@ -511,9 +511,11 @@ class TestStarts:
 
     def test_no_shape(self, vgg):
         transfer = sk.StyleTransfer([Mean()], extractor=vgg)
-        with pytest.raises(InputError, match=r"no shape.*shape=\(H, W\), or a ContentLoss"):
+        with pytest.raises(
+            InputError, match=r"must have a shape.*shape=\(H, W\), or a ContentLoss"
+        ):
             transfer.run(sk.Noise(), 1)
-        with pytest.raises(InputError, match="no shape"):
+        with pytest.raises(InputError, match="must have a shape"):
             transfer.objective(sk.Noise())
 
     def test_a_batch_of_contents_has_starts_of_their_own(self, vgg, photo):
@@ -605,7 +607,7 @@ class TestPyramid:
         assert_same(transfer.run(photo, 4, pyramid=sk.Pyramid([32])), transfer.run(photo, 4))
 
     def test_another_last_size(self, transfer, photo):
-        with pytest.raises(InputError, match=r"last size of 32.*received 64"):
+        with pytest.raises(InputError, match=r"last size of a pyramid.*expected 32, received 64"):
             transfer.run(photo, 4, pyramid=sk.Pyramid([32, 64]))
 
     def test_what_is_unfit_at_the_last_size_is_told_before_the_first_step(self, photo, style, vgg):

@@ -233,7 +233,7 @@ def test_pictures_of_coarser_levels_are_kept(compact_terms, compact):
     assert need(1024) == alone
     assert need(1024, 256, 512).pictures == pytest.approx(alone.pictures * (1 + 1 / 4 + 1 / 16))
     assert need(1024, 256, 512).features == alone.features
-    with pytest.raises(InputError, match="end at the picture's size"):
+    with pytest.raises(InputError, match="must be the longer side of the picture"):
         sk.estimate_memory(512, compact, compact_terms, pyramid=sk.Pyramid([256]))
 
 
