@@ -208,7 +208,7 @@ class TestRuns:
         assert error < 1e-5
 
     def test_the_cosine_takes_no_tiles(self, network, photo, painting):
-        with pytest.raises(InputError, match="tile by tile"):
+        with pytest.raises(InputError, match="in tiles"):
             sk.Tiles(32).check([NeighborStyleLoss(painting, distance="cosine")], network)
 
     def test_a_run_comes_nearer_to_the_style(self, network, photo, painting):

@@ -82,7 +82,7 @@ def test_an_unknown_name(recipe, change):
 @pytest.mark.parametrize("wrong", [3, sk.PixelLoss, "gram"])
 def test_what_is_no_loss_changes_nothing(recipe, wrong):
     for change in (recipe.add, lambda loss: recipe.replace("content", loss)):
-        with pytest.raises(InputTypeError, match="is no loss"):
+        with pytest.raises(InputTypeError, match="must be a Loss"):
             change(wrong)
     assert list(recipe.losses) == ["content", "gram_style"]
 
@@ -269,7 +269,7 @@ class TestMistakes:
         ("extractor", "words"),
         [
             (sk.CompactVGG, r"the class CompactVGG itself; write CompactVGG\(\.\.\.\)"),
-            ("vgg19", "FeatureExtractor, such as VGG19"),
+            ("vgg19", "must be a FeatureExtractor: expected a network such as VGG19"),
         ],
     )
     def test_what_is_no_extractor(self, recipe, how, extractor, words):
