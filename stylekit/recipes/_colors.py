@@ -24,7 +24,7 @@ WAYS = ("luminance", "palette", *BEFORE)
 
 
 class Source(NamedTuple):
-    """A style whose colours a result is to have: picture, mask of the pixels used, and weight."""
+    """A style picture that gives a result its colours, a mask of the pixels used, and a weight."""
 
     picture: np.ndarray
     mask: np.ndarray | None = None

@@ -58,7 +58,7 @@ def coarse_to_fine(longer: int, levels: int | None = None) -> Pyramid:
 
 
 def levels_of(longer: int) -> int:
-    """Return the number of halvings, plus 1, that bring a side to 64 to 127 pixels."""
+    """Return the number of levels with which the coarsest has 64 to 127 pixels."""
     return max(1, (longer // COARSEST).bit_length())
 
 
@@ -223,7 +223,7 @@ class Recipe:
         return self
 
     def remove(self, name: str) -> Recipe:
-        """Remove the loss of a name; raise `InputError` if there is none."""
+        """Remove a loss by its name; raise `InputError` if there is none of that name."""
         del self._entries[self._index(name)]
         return self
 
@@ -492,7 +492,7 @@ def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str
 def divided(
     recipe: Callable[..., Recipe], options: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options of a recipe function and those of `Recipe.run`, from both together.
+    """Split options into those of a recipe function and those of `Recipe.run`.
 
     An option of both, such as `seed`, is in both dicts.
     """

@@ -237,7 +237,7 @@ class Level:
 
 
 def _no_total(images):
-    """Return totals ``[B]`` that are larger than any real one."""
+    """Return totals ``[B]`` that are larger than those of any image."""
     # Not infinity, which `tf.debugging.enable_check_numerics` would report as an error.
     return tf.fill(images.shape[:1], images.dtype.max)
 

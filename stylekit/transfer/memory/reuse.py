@@ -64,7 +64,7 @@ class Reuse(Plan):
         if not isinstance(self.plan, Plan):
             raise InputTypeError(
                 explain(
-                    "`plan` is not a plan",
+                    "`plan` must be a plan",
                     expected="Plan(), Recompute(), Tiles() or FitMemory()",
                     received=repr(self.plan),
                 ),

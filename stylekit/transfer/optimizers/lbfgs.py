@@ -198,7 +198,7 @@ class LBFGS(Optimizer):
         }
 
     def _free(self, direction, x, gradient):
-        """Return a direction with 0 for values at a bound that descent would leave."""
+        """Return a direction with 0 for values at a bound that a descent would cross."""
         if self.bounds is None:
             return direction
         low, high = self.bounds

@@ -327,6 +327,6 @@ def test_a_copy_has_its_settings_and_no_traces(sizes):
 
 @pytest.mark.parametrize(("options", "argument"), [({"plan": 3}, "plan"), ({"most": 0}, "most")])
 def test_what_is_unfit(options, argument):
-    with pytest.raises(sk.StylekitError, match=r"`plan` is not|most is out") as raised:
+    with pytest.raises(sk.StylekitError, match=r"`plan` must be|most is out") as raised:
         sk.Reuse(**options)
     assert raised.value.argument == argument
