@@ -1,8 +1,8 @@
-"""Argument checks with one error voice.
+"""Argument checks and the error classes.
 
-Every message says what is wrong, what was expected, what was received and what to do next. The
-classes let a face (the command line, a web page) tell bad input, which deserves one plain sentence,
-from a defect of the library, which deserves a traceback.
+Every message says what is wrong, what was expected, what was received and what to do. Front ends
+(the command line, the web page) show the errors of these classes as one sentence. Other exceptions
+are defects of the library and keep their traceback.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 FOREIGN_WEIGHTS = (".pth", ".pt", ".safetensors", ".npy", ".mat")
-"""Suffixes of files with VGG19's weights by other programs."""
+"""Suffixes of VGG19 weights files of other programs."""
 
 
 class StylekitError(Exception):
-    """Base of every error that stylekit raises on purpose.
+    """Base class of the errors that stylekit raises on purpose.
 
     Attributes
     ----------
     argument : str or None
-        Name of the argument that caused it; None if no single argument did. It may be given as a
-        message calls it: the argument of ``"masks[3]"`` is ``"masks"``, and text that names no
-        parameter, such as ``"a blend's picture"``, is None.
+        Name of the argument that caused the error, or None if no single argument did. The
+        constructor also accepts a name as used in messages: ``"masks[3]"`` becomes ``"masks"``, and
+        text that is not a parameter name, such as ``"a blend's picture"``, becomes None.
     """
 
     def __init__(self, message: str, *, argument: str | None = None) -> None:
@@ -53,12 +53,12 @@ class FileError(StylekitError, OSError):
 
 
 class SetupError(StylekitError, RuntimeError):
-    """An installation or process set-up that cannot do what was asked (a backend, an extra)."""
+    """An installation or process that lacks what is needed, such as a package or a backend."""
 
 
 @contextmanager
 def caused_by(argument: str) -> Iterator[None]:
-    """Let the errors of a block be caused by an argument, whatever they were caused by in it."""
+    """Set the argument that caused the errors of a block."""
     try:
         yield
     except StylekitError as error:
@@ -68,7 +68,7 @@ def caused_by(argument: str) -> Iterator[None]:
 
 @contextmanager
 def renamed(**names: str) -> Iterator[None]:
-    """Let errors of a block that an argument caused be caused by another: ``old="new"``."""
+    """Rename the arguments that caused the errors of a block: ``old="new"``."""
     try:
         yield
     except StylekitError as error:
@@ -78,7 +78,7 @@ def renamed(**names: str) -> Iterator[None]:
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
-    """Add a note to any error: in whose code it was raised, such as ``"in loss 'mean', ..."``."""
+    """Add a note to the errors of a block that says where it failed: ``"in loss 'mean', ..."``."""
     try:
         yield
     except Exception as error:
@@ -87,24 +87,28 @@ def naming(where: str) -> Iterator[None]:
 
 
 def name_of(function: Any) -> str:
-    """Return the name of a function, or the class of another object that can be called."""
+    """Return the name of a function, or the class name of another callable."""
     return getattr(function, "__name__", type(function).__name__)
 
 
 def settings_of(owner: Any, where: str) -> dict[str, Any]:
-    """Return what an object's `get_config` returns; an error names it.
+    """Return the settings that an object's `get_config` returns, as a dict.
 
     Parameters
     ----------
     owner : object
         A loss, an optimizer or a parametrisation.
     where : str
-        How errors name it, such as ``"optimizer Adam"``.
+        Name of the object in errors, such as ``"optimizer Adam"``.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
     InputTypeError
-        If it is no mapping from names.
+        If `get_config` does not return a mapping from strings.
     """
     with naming(f"in {where}, method get_config"):
         config = owner.get_config()
@@ -120,19 +124,19 @@ def settings_of(owner: Any, where: str) -> dict[str, Any]:
 
 
 def explain(problem: str, *, expected: str = "", received: Any = "", hint: str = "") -> str:
-    """Compose a message in the library's one voice.
+    """Return an error message in the format of the library.
 
-    A message names an argument in backticks, as "lower `min_share`". A front end replaces such a
-    name by what its user knows the argument as.
+    Messages put arguments in backticks, as in "lower `min_share`". Front ends replace such a name
+    by their own name of the argument.
 
     Parameters
     ----------
     problem : str
         What is wrong, as a clause without a final full stop.
     expected, received : optional
-        What would have been right, and what came instead.
+        What was expected, and what was received.
     hint : str, optional
-        What to do next, as a clause without a final full stop, or a question.
+        What to do, as a clause without a final full stop, or as a question.
 
     Returns
     -------
@@ -156,7 +160,7 @@ def fail(
     hint: str = "",
     argument: str | None = None,
 ) -> NoReturn:
-    """Raise `InputError` with the message of `explain`, caused by an argument."""
+    """Raise `InputError` with a message of `explain`, and with the argument that caused it."""
     message = explain(problem, expected=expected, received=received, hint=hint)
     raise InputError(message, argument=argument)
 
@@ -170,17 +174,17 @@ def number(
     open_low: bool = False,
     argument: str | None = None,
 ) -> float:
-    """Return `value` as a finite float within [low, high] (or (low, high] with `open_low`).
+    """Return `value` as a finite float in [low, high], or in (low, high] with `open_low`.
 
-    An error begins with `name`. It is caused by `argument`, by default `name` if that is an
-    identifier.
+    Messages begin with `name`. `argument` is the argument of the error; by default it is `name`, if
+    that is an identifier.
 
     Raises
     ------
     InputTypeError
         If `value` is not a real number.
     InputError
-        If it is not finite or out of range.
+        If `value` is not finite or out of range.
     """
     limits = _limits("number", low, high, open_low)
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -190,7 +194,7 @@ def number(
         )
     try:
         result = float(value)
-    except OverflowError:  # an int beyond every float
+    except OverflowError:  # an int beyond the range of floats
         result = math.inf
     below = result <= low if open_low else result < low
     if not math.isfinite(result) or below or result > high:
@@ -201,7 +205,7 @@ def number(
 def integer(
     value: Any, name: str, *, low: int, high: float = math.inf, argument: str | None = None
 ) -> int:
-    """Return `value` as an int within [low, high]; integral floats are refused.
+    """Return `value` as an int in [low, high]. Floats are refused, also integral ones.
 
     `name` and `argument` are as in `number`.
 
@@ -210,12 +214,12 @@ def integer(
     InputTypeError
         If `value` is not an integer.
     InputError
-        If it is out of range.
+        If `value` is out of range.
     """
     limits = _limits("whole number", low, high, False)
     try:
         result = None if isinstance(value, bool) else value.__index__()
-    except (AttributeError, TypeError):  # an array has the method and refuses
+    except (AttributeError, TypeError):  # TypeError: an array has the method, but raises
         result = None
     if result is None:
         raise InputTypeError(
@@ -228,7 +232,7 @@ def integer(
 
 
 def choice(value: Any, name: str, options: Iterable[Any], *, argument: str | None = None) -> Any:
-    """Return `value` if it is one of `options`, else raise `InputError` naming them.
+    """Return `value` if it is one of `options`, else raise `InputError`.
 
     `name` and `argument` are as in `number`.
     """
@@ -247,7 +251,7 @@ def choice(value: Any, name: str, options: Iterable[Any], *, argument: str | Non
 def check_options(
     function: str, given: Iterable[str], known: Iterable[str], *, expected: str = ""
 ) -> None:
-    """Raise `InputTypeError` if what a function was given by keyword has an unknown name."""
+    """Raise `InputTypeError` if a function was called with an unknown keyword."""
     known = list(known)
     for name in given:
         if name not in known:
@@ -257,7 +261,7 @@ def check_options(
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``"did you mean ...?"`` with the nearest of `known`, or an empty string."""
+    """Return ``"did you mean ...?"`` with the nearest names of `known`, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return "did you mean " + " or ".join(near) + "?" if near else ""
 
@@ -284,17 +288,21 @@ def suggest_names(module: str) -> None:
 
 
 def manifest_beside(path: Path) -> Path:
-    """Return where the manifest of a picture goes, unless a file that is no manifest is there.
+    """Return the path of the manifest of a picture: the same name with the suffix .json.
 
     Parameters
     ----------
     path : pathlib.Path
-        Of the picture, which need not exist.
+        Path of the picture, which need not exist.
+
+    Returns
+    -------
+    pathlib.Path
 
     Raises
     ------
     FileError
-        If there is such a file, a folder or a link that leads nowhere.
+        If another file than a manifest, a folder or a broken link is at that path.
     """
     beside = path.with_suffix(".json")
     if os.path.lexists(beside) and not _is_manifest(beside):
@@ -303,8 +311,8 @@ def manifest_beside(path: Path) -> Path:
                 f"{beside} would be overwritten by the manifest of {path}",
                 expected="no such file, or an earlier manifest",
                 received="another file",
-                hint="move it, or write the picture under another name or as a .png, which holds "
-                "its manifest",
+                hint="move it, or write the picture under another name or as a .png, which "
+                "contains its manifest",
             ),
             argument="path",
         )
@@ -312,44 +320,48 @@ def manifest_beside(path: Path) -> Path:
 
 
 def _is_manifest(path: Path, most: int = 2**24) -> bool:
-    """Return whether a file has what the manifest of every run has; a larger one is none."""
+    """Return whether a file of at most `most` bytes is the manifest of a run."""
     try:
         if not path.is_file() or path.stat().st_size > most:
             return False
         held = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):  # unreadable, not JSON, or nested without end
+    except (OSError, ValueError, RecursionError):  # unreadable, not JSON, or nested too deeply
         return False
     return isinstance(held, dict) and isinstance(held.get("stopped_by"), str)
 
 
 def span(low: float, high: float = math.inf, *, open_low: bool = False) -> str:
-    """Return a range in words: ``"at least 1"``, ``"above 0"``, ``"from 0 to 1"``."""
+    """Return a description of a range: ``"at least 1"``, ``"above 0"``, ``"from 0 to 1"``."""
     if high == math.inf:
         return f"above {low:g}" if open_low else f"at least {low:g}"
     return f"above {low:g} and up to {high:g}" if open_low else f"from {low:g} to {high:g}"
 
 
 def is_address(path: Path) -> bool:
-    """Return whether a path is an address on the web."""
+    """Return whether a path is a URL."""
     return not {"http:", "https:", "ftp:"}.isdisjoint(path.parts)
 
 
 def absent(path: Path, name: str, kind: str, argument: str | None = None) -> FileError:
-    """Return the error of a file that is not there; it tells the nearest names in its folder.
+    """Return the error of a file that does not exist, with similar names in its folder.
 
     Parameters
     ----------
     path : pathlib.Path
-        Where it was sought.
+        Path of the missing file.
     name : str
-        What the message calls it.
+        Name of the file in the message.
     kind : str
-        What it was to be, such as "a picture file".
+        The expected kind of file, such as "a picture file".
     argument : str, optional
-        What it was given as.
+        Argument that gave the path.
+
+    Returns
+    -------
+    FileError
     """
     if is_address(path):
-        problem, hint = f"{name} is an address on the web", "download it first, and give its path"
+        problem, hint = f"{name} is a web address", "download it first, and give its path"
         return FileError(explain(problem, expected=kind, hint=hint), argument=argument)
     problem, folder = f"{name} does not exist", path.parent
     if not is_folder(folder, argument=argument or "path"):
@@ -357,11 +369,11 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
         message = explain(problem, expected=kind, received=beyond, hint="check the path")
         return FileError(message, argument=argument)
     stems: dict[str, list[str]] = {}
-    with suppress(OSError):  # a folder that may not be listed
+    with suppress(OSError):  # no permission to list the folder
         for entry in folder.iterdir():
             if entry.is_file():
                 stems.setdefault(entry.stem.lower(), []).append(entry.name)
-    # By stems: in whole names an ending in common makes strangers alike.
+    # Stems are compared, because a common suffix makes all names similar.
     near = difflib.get_close_matches(path.stem.lower(), stems, n=2)
     names = sorted(name for stem in near for name in stems[stem])[:3]
     hint = "did you mean " + " or ".join(names) + "?" if names else "check the name"
@@ -370,7 +382,7 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
 
 
 def as_path(path: Any, argument: str = "path", hint: str = "") -> Path:
-    """Return a path, or raise `InputTypeError` for what is none, such as a picture or bytes."""
+    """Return a path, or raise `InputTypeError` for other types, such as bytes and arrays."""
     if not isinstance(path, str | os.PathLike):
         raise InputTypeError(
             explain(
@@ -396,54 +408,55 @@ def absolute_paths(value: Any) -> Any:
 
 
 def status(path: Path, use: str = "read", argument: str = "path") -> os.stat_result | None:
-    """Return what the system says of a path, through links; None if nothing is there.
+    """Return the status of a path, following links, or None if it does not exist.
 
     Raises
     ------
     FileError
-        If it does not say, as of a name that is too long; `use` is what the message denies.
+        If the system cannot return it, for example because the name is too long. The message says
+        that the path cannot be `use` ("read" or "written").
     """
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         raise unusable(str(path), use, error, argument) from error
 
 
 def is_folder(path: Path, use: str = "read", argument: str = "path") -> bool:
-    """Return whether a folder is at `path`; errors are those of `status`."""
+    """Return whether `path` is a folder. Raises the errors of `status`."""
     there = status(path, use, argument)
     return there is not None and stat.S_ISDIR(there.st_mode)
 
 
 def unusable(name: str, use: str, error: Exception, argument: str = "path") -> FileError:
-    """Return the error of a file that the system refuses to have read or written."""
+    """Return the error of a file that the system refuses to read or write."""
     return FileError(
         explain(
             f"{name} cannot be {use}",
             received=getattr(error, "strerror", None) or str(error),
-            hint="check its name and its permissions",
+            hint="check the name and the permissions",
         ),
         argument=argument,
     )
 
 
 def unwritable(name: str, path: Path, error: Exception, argument: str = "path") -> FileError:
-    """Return the error of a file or folder, at `path`, that the system refuses to write."""
+    """Return the error of a file or folder at `path` that the system refuses to write."""
     return FileError(
         explain(
             f"{name} cannot be written",
-            expected=f"room and permission to write in {path.parent}",
+            expected=f"free space and permission to write in {path.parent}",
             received=getattr(error, "strerror", None) or str(error),
-            hint="choose another folder or format, or free some space",
+            hint="choose another folder or format, or free some space on the disk",
         ),
         argument=argument,
     )
 
 
 def vgg19_file(path: str | os.PathLike, told_by: str, argument: str = "weights") -> Path:
-    """Return `path` if it is a file with VGG19's weights by its name; see `weights_file`."""
+    """Return `path` if it exists and has a suffix of VGG19 weights files; see `weights_file`."""
     return weights_file(path, told_by, argument, (".h5", ".npz", *FOREIGN_WEIGHTS))
 
 
@@ -453,14 +466,37 @@ def weights_file(
     argument: str = "weights",
     endings: Sequence[str] = (".h5", ".npz"),
 ) -> Path:
-    """Return `path` if it is a weights file by its name and exists, else raise `FileError`."""
+    """Return `path` as an absolute path if it exists and has a suffix of weights files.
+
+    Parameters
+    ----------
+    path : path
+        Path of the file.
+    told_by : str
+        Origin of the path for messages, such as ``"weights="``.
+    argument : str
+        Argument of the errors.
+    endings : sequence of str
+        Accepted suffixes; .hdf5 is accepted, too.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    FileError
+        If the file does not exist, is a folder or has another suffix.
+    InputTypeError
+        If `path` is not a path.
+    """
     path = as_path(path, argument)
     if path.suffix.lower() not in (*endings, ".hdf5"):
         raise FileError(
             explain(
-                f"{path}, named by {told_by}, is no weights file",
+                f"{path}, named by {told_by}, is not a weights file",
                 expected=f"a file ending in {', '.join(endings[:-1])} or {endings[-1]}",
-                received=path.suffix or "no ending",
+                received=path.suffix or "no suffix",
                 hint="give the path of such a file",
             ),
             argument=argument,
@@ -477,11 +513,11 @@ def weights_file(
     if status(path, argument=argument) is None:
         name = f"the weights file {path}, named by {told_by},"
         raise absent(path, name, "a weights file", argument)
-    return path.absolute()  # a network may be sent to another process
+    return path.absolute()  # a network may be sent to a process with another working directory
 
 
 def check_place(path: Path, argument: str = "path") -> None:
-    """Raise `FileError` if no file can be at `path`: a folder is there, or its folder is not."""
+    """Raise `FileError` if `path` is a folder, or its parent folder does not exist."""
     if is_folder(path, "written", argument):
         raise FileError(
             explain(
@@ -491,21 +527,21 @@ def check_place(path: Path, argument: str = "path") -> None:
             ),
             argument=argument,
         )
-    folder = Path(os.path.realpath(path)).parent  # of what a link leads to
+    folder = Path(os.path.realpath(path)).parent  # of the target, if it is a link
     if not is_folder(folder, "written", argument):
         raise FileError(
             explain(
                 f"{path} cannot be written",
                 expected="a folder that exists",
                 received=str(folder),
-                hint="make the folder first, or correct the path",
+                hint="create the folder first, or correct the path",
             ),
             argument=argument,
         )
 
 
 def _parameter(name: str | None) -> str | None:
-    """Return the parameter that a message calls `name`: ``masks`` for ``masks[3]``, or None."""
+    """Return the parameter of a name in a message: ``masks`` for ``masks[3]``; else None."""
     name = (name or "").partition("[")[0]
     return name if name.isidentifier() else None
 
@@ -527,18 +563,18 @@ def _brief(value: Any) -> str:
 
 
 def in_bytes(limit: int | str) -> int:
-    """Return bytes from a number of them, or from text such as ``"4GB"`` or ``"800 MB"``.
+    """Return a memory limit in bytes, from a number or a text such as ``"4GB"`` or ``"800 MB"``.
 
     Raises
     ------
     InputError
-        If they cannot be read.
+        If `limit` is not such a number or text.
     """
     text = str(limit).strip().lower()
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text)
     if match is None or not float(match[1]):
         fail(
-            "the memory's limit cannot be read",
+            "the memory limit cannot be read",
             expected="bytes, or a number with a unit such as 4GB or 800MB",
             received=limit,
             argument="limit",
@@ -552,7 +588,7 @@ def grid_size(counts: Mapping[str, int], limit: int, name: str = "max_cells") ->
     Raises
     ------
     InputError
-        If there are more than `limit`, the argument of that name.
+        If the grid has more cells than `limit`, which is the argument `name`.
     """
     size = math.prod(counts.values())
     if size > integer(limit, name, low=1):
@@ -561,8 +597,8 @@ def grid_size(counts: Mapping[str, int], limit: int, name: str = "max_cells") ->
             f"the grid has {size} cells",
             expected=f"at most {limit}",
             received=" times ".join(varied),
-            hint="take fewer values, go through one parameter after the other at the best of the "
-            f"last, or raise {name}",
+            hint="use fewer values, vary one parameter at a time and keep its best value, "
+            f"or raise {name}",
             argument=name,
         )
     return size

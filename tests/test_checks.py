@@ -184,8 +184,8 @@ def test_the_size_of_a_grid():
         grid_size({"strength": 4, "seed": 1, "variation": 3}, 11, "--max-cells")
     assert str(caught.value) == (
         "the grid has 12 cells: expected at most 11, received 4 of strength times 3 of variation. "
-        "Take fewer values, go through one parameter after the other at the best of the last, or "
-        "raise --max-cells."
+        "Use fewer values, vary one parameter at a time and keep its best value, or raise "
+        "--max-cells."
     )
     with pytest.raises(InputError):
         grid_size({}, 0)

@@ -265,7 +265,7 @@ class TestBadInput:
         ("arguments", "words"),
         [
             (["nope.jpg", "style.png"], "nope.jpg does not exist"),
-            (["https://a.org/b.jpg", "style.png"], "is an address on the web"),
+            (["https://a.org/b.jpg", "style.png"], "is a web address"),
             (["photo.jpg", "text.jpg"], "text.jpg is not a picture"),
             (["cut.jpg", "style.png"], "cut.jpg is damaged or truncated"),
             (["one.png", "style.png"], "at least 2 pixels a side"),

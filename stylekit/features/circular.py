@@ -1,4 +1,4 @@
-"""A network whose picture goes on with its opposite edge, so that what is painted tiles."""
+"""Circular padding: a wrapper of extractors for painting pictures that tile."""
 
 from __future__ import annotations
 
@@ -17,40 +17,41 @@ from stylekit.functional import Tensor, extended
 from stylekit.image.arrays import tiled_axes
 
 RING = 2
-"""Cells that are added beyond each edge: for two convolutions of VGG, in half the copies of one."""
+"""Cells that are padded at each edge. They last for two 3 x 3 convolutions, so that half as many
+copies are needed."""
 
 
 class CircularPadding(WrappingExtractor):
-    """Another extractor, whose pictures go on beyond an edge with the opposite one.
+    """A wrapper that replaces the zero padding of an extractor by circular padding.
 
-    Each operation is given its input with cells of the opposite edge beyond this one, instead of
-    zeros, and the cells that this adds to the output are cut off. The features are those of the
-    picture in an endless row of its copies. Along an axis that does not tile, the input goes
-    on as its own mirror image.
+    The inputs of each operation are padded with cells of the opposite edge. The features are those
+    of the picture in an infinite grid of its copies. Along axes that do not tile, the padding is
+    the mirror image.
 
-    A run with this extractor paints a picture that tiles: total variation compares opposite edges,
-    pictures are resized around them, the content and the start are made to tile
-    (`image.periodic`), and coarse levels have whole cells. Styles and other references are seen
-    mirrored at their edges. Such a run cannot be taken in tiles of memory.
+    A run with this extractor paints a picture that tiles. Total variation also compares opposite
+    edges, resizing is periodic, the content and the start are made periodic by `image.periodic`,
+    and the sides of coarse levels are multiples of the stride. Styles and other references are
+    padded by their mirror image. `Recompute` and `Tiles` are not supported.
 
     Parameters
     ----------
     extractor : FeatureExtractor
-        Its padding is ``"same"``, or made by `keras.layers.ZeroPadding2D`. Where a convolution has
-        ``"valid"`` padding and no such layer before it, edges are seen less than the inside.
+        The extractor to wrap. Its padding should be ``"same"``, or `keras.layers.ZeroPadding2D`. In
+        a convolution with ``"valid"`` padding only, pixels at edges have less influence.
     tile : {"x", "y", "both"} or None
-        "x": the left and the right edge fit. "y": the upper and the lower. None: neither, and all
-        edges are mirrored.
+        "x": the left edge matches the right edge. "y": the upper edge matches the lower edge. None:
+        all edges are mirrored.
 
     Raises
     ------
     InputError, InputTypeError
-        If an argument cannot be used; by `model`, if it is not known what an operation sees.
+        If an argument cannot be used. `model` raises `InputError` if the window of an operation is
+        unknown.
 
     Notes
     -----
-    A picture whose sides are multiples of a layer's stride along the axes that tile, which runs
-    require, gives features that roll with it: rolled by n strides, they are rolled by n cells.
+    Runs require that the sides along the tiled axes are multiples of the stride of each layer. The
+    features are then equivariant: rolling the picture by n strides rolls them by n cells.
 
     Examples
     --------
@@ -82,19 +83,19 @@ class CircularPadding(WrappingExtractor):
 
     @property
     def beside(self) -> FeatureExtractor:
-        """The extractor of references: the same one with all edges mirrored."""
+        """Extractor for references: the same network with all edges mirrored."""
         return self._beside
 
     def resolve(self, layer: str) -> str:
-        """Return the network's own name of a layer; see `FeatureExtractor.resolve`."""
+        """Return the network's name of a layer; see `FeatureExtractor.resolve`."""
         return self.extractor.resolve(layer)
 
     def available_layers(self) -> tuple[str, ...]:
-        """Return the layers whose weights are there; see `FeatureExtractor.available_layers`."""
+        """Return the available layers; see `FeatureExtractor.available_layers`."""
         return self.extractor.available_layers()
 
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
-        """Return the network with the padding; see `FeatureExtractor.model`."""
+        """Return the network with circular padding; see `FeatureExtractor.model`."""
         names = ordered(self, layers)
         if (names, dtype) not in self._models:
             network = self.extractor.network(names, dtype)
@@ -110,24 +111,24 @@ class CircularPadding(WrappingExtractor):
         return self.extractor.windows(layer)
 
     def pool_mask(self, mask: Tensor, layer: str) -> Tensor:
-        """Take a mask to a layer; see `FeatureExtractor.pool_mask`."""
+        """Return a mask pooled to a layer; see `FeatureExtractor.pool_mask`."""
         return self.extractor.pool_mask(mask, layer)
 
     def grid(self, layer: str, length: int, axis: int) -> Grid:
-        """Return the cells along an axis; see `FeatureExtractor.grid`."""
+        """Return the geometry of the cells along an axis; see `FeatureExtractor.grid`."""
         return self.extractor.grid(layer, length, axis)
 
     def check_windows(self, layer: str) -> None:
-        """Raise `InputError`: a tile of memory does not hold the opposite edge."""
+        """Raise `InputError`, because a part of the picture lacks the opposite edge."""
         fail(
-            "what a circular network sees cannot be computed in tiles of memory",
-            expected="Plan(), which takes the picture as a whole",
-            hint="take a smaller picture where the memory does not suffice",
+            "a network with circular padding cannot be computed in tiles, or with Recompute",
+            expected="Plan(), which computes the picture as a whole",
+            hint="use a smaller picture if the memory is not sufficient",
             argument="plan",
         )
 
     def smallest_size(self, layer: str) -> int:
-        """Return the smallest side of a picture: no operation adds more cells than there are."""
+        """Return the smallest side of a picture whose padding is not larger than the input."""
 
         def fits(side: int) -> bool:
             for axis in (0, 1):
@@ -142,11 +143,11 @@ class CircularPadding(WrappingExtractor):
 
 
 class _Around:
-    """Calls operations on inputs that go on beyond their edges; see `rerun`.
+    """A function for `rerun` that calls operations on padded inputs.
 
-    An input gets a ring of cells, which serves one operation after the other: each spoils the
-    outermost cells of the ring, and what is spoilt is renewed before an operation would see it. It
-    is cheaper to renew it behind a pooling.
+    An input is padded by a ring of cells, which is kept for the following operations. Each
+    operation makes the outermost cells of the ring invalid. The ring is padded again when an
+    operation would read invalid cells. After pooling this is cheaper than before it.
 
     Parameters
     ----------
@@ -156,13 +157,13 @@ class _Around:
 
     def __init__(self, tile: str | None) -> None:
         self._tile = tile
-        # By a tensor's id: the width of its ring, how much of it is right, and the tensor.
+        # For each tensor, by id: the width of its ring, the width that is valid, and the tensor.
         self._rings: dict[int, tuple[int, int, Any]] = {}
 
     def __call__(self, operation: keras.Operation, args, kwargs):
         window = _window(operation, args, kwargs)
         rows, columns = window.border
-        if min(*rows, *columns) >= 0 < max(*rows, *columns):  # zeros
+        if min(*rows, *columns) >= 0 < max(*rows, *columns):  # zero padding
             (x,) = tensors_of((args, kwargs))
             return extended(self.inside(x), rows, columns, self._tile)
         step, needed = window.along(0)[1], _reach(window)  # one stride for both axes
@@ -195,13 +196,13 @@ class _Around:
 
 
 def _window(operation: keras.Operation, args, kwargs) -> Window:
-    """Return what an operation sees, or raise `InputError` if that is not known."""
+    """Return the window of an operation, or raise `InputError` if it is unknown."""
     plain = operation.within(*args) if isinstance(operation, Call) else (operation, args, kwargs)
     window = window_of(*plain)
     if window is None or not isinstance(window.stride, int):
         fail(
-            f"a network with the operation {operation.name!r} cannot see pictures that tile",
-            expected="operations that see a bounded part of the picture, with one stride",
+            f"a network with the operation {operation.name!r} does not support circular padding",
+            expected="operations with a known, bounded receptive field and equal strides",
             received=type(plain[0]).__name__,
             hint="choose layers before it, or another network",
             argument="extractor",
@@ -210,12 +211,12 @@ def _window(operation: keras.Operation, args, kwargs) -> Window:
 
 
 def _reach(window: Window) -> int:
-    """Return how many cells an operation sees beyond an edge."""
+    """Return how many cells beyond an edge an operation reads."""
     sizes = [window.along(axis)[0] for axis in (0, 1)]
     return max(sizes) // 2 if window.padding == "same" else 0
 
 
 def _wide(window: Window) -> int:
-    """Return how wide a ring an input gets for an operation: a multiple of the stride."""
+    """Return the width of the ring for an operation's input, a multiple of the stride."""
     reach, step = _reach(window), max(window.along(axis)[1] for axis in (0, 1))
     return -(-max(RING, reach) // step) * step if reach else 0

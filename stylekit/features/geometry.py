@@ -15,20 +15,21 @@ class Window:
     Parameters
     ----------
     size : int or (int, int)
-        Height and width of the window in cells of the operation's input, dilation included. One
-        number stands for both. An operation on each cell alone, such as a ReLU, has 1.
+        Height and width of the window in cells of the operation's input, including dilation. A
+        single number is used for both. Pointwise operations, such as a ReLU, have 1.
     stride : int or (int, int)
         Step between windows, down and to the right.
     padding : str
-        ``"same"``: zeros are added, so that the number of cells is divided by the stride and
-        rounded up. ``"valid"``: nothing is added.
+        ``"same"`` pads with zeros, so that the number of output cells is the number of input cells
+        divided by the stride and rounded up. ``"valid"`` does not pad.
     border : ((int, int), (int, int))
-        Cells that are added before that: above and below, left and right. Negative numbers crop.
+        Cells that are added before the padding: above and below, left and right. Negative numbers
+        crop.
 
     Attributes
     ----------
     size, stride : int or (int, int)
-        One number where height and width are alike.
+        A single number if height and width are equal.
 
     Raises
     ------
@@ -52,7 +53,7 @@ class Window:
         choice(self.padding, "a window's padding", ("same", "valid"), argument="padding")
 
     def along(self, axis: int) -> tuple[int, int, tuple[int, int]]:
-        """Return size, stride and border along axis 0, the height, or 1, the width."""
+        """Return size, stride and border along axis 0 (height) or 1 (width)."""
         return _pair(self.size)[axis], _pair(self.stride)[axis], self.border[axis]
 
 
@@ -63,13 +64,13 @@ class Grid:
     Attributes
     ----------
     cells : int
-        Their number; 0 if the picture is too small.
+        Number of cells. 0 if the picture is too small.
     stride : int
-        Pixels from one cell to the next.
+        Distance of neighbouring cells in pixels.
     before, after : int
-        Cell i is the same in each part of the picture that holds the pixels from ``i * stride -
-        before`` up to, but without, ``(i + 1) * stride + after``: those that it depends on, and
-        those that are cropped. The latter may be negative, where an operation skips pixels.
+        Cell i needs the pixels from ``i * stride - before`` up to, but not including,
+        ``(i + 1) * stride + after``. They include the pixels that it depends on, and those that are
+        cropped before it. ``after`` is negative if an operation skips pixels.
     """
 
     cells: int
@@ -79,11 +80,11 @@ class Grid:
 
     @property
     def field(self) -> int:
-        """The number of pixels that are needed for a cell."""
+        """Number of pixels that a cell needs: the size of its receptive field."""
         return self.before + self.stride + self.after
 
     def through(self, window: Window, axis: int) -> Grid:
-        """Return the grid behind one more operation."""
+        """Return the grid after one more operation."""
         size, stride, border = window.along(axis)
         cells, before = self.cells + sum(border), max(0, border[0])
         if window.padding == "same":
@@ -105,7 +106,7 @@ def _pair(value: int | Sequence[int]) -> Sequence[int]:
 
 
 def union(grids: Iterable[Grid]) -> Grid:
-    """Return the grid of a combination of feature maps, whose cells see what any of them sees."""
+    """Return the grid of feature maps that are combined, with the union of their pixels."""
     grids = list(grids)
     return Grid(
         min(grid.cells for grid in grids),

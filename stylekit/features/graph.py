@@ -1,4 +1,4 @@
-"""The graph of a Keras model: its operations one by one, what they see, and its stages."""
+"""The graph of a Keras model: its operations, their receptive fields, and its stages."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ class Node:
     Attributes
     ----------
     tensor : keras.KerasTensor
+        The symbolic tensor.
     operation : keras.Operation
-        What computes it.
+        The operation that computes it. None for the picture.
     inputs : tuple of Node
-        What it is computed from.
+        The nodes that it is computed from.
     window : Window
-        What the operation sees of its inputs; if that is not known, at least.
+        The window of the operation. If it is unknown, `nominal_window`.
     path : tuple of Window
-        The spatial operations from the picture, along the branch that sees most.
+        The spatial operations from the picture, along the branch with the largest receptive field.
     unknown : str
-        The first operation on the way whose reach is not known, or an empty string.
+        The first operation from the picture whose window is unknown, or an empty string.
     """
 
     tensor: keras.KerasTensor
@@ -44,24 +45,25 @@ class Node:
 
 
 class Graph:
-    """A model that begins at a picture, nested models taken apart into their layers.
+    """The operations of models that are applied to a picture.
 
-    Layers are shared with the model, not copied, and its own graph is left as it is.
+    Nested models are flattened. The layers are shared with the models and not copied, and the
+    models are not changed.
 
     Parameters
     ----------
     image : keras.KerasTensor
-        An input, ``[B, H, W, 3]``.
+        The symbolic picture, ``[B, H, W, 3]``.
     windows : mapping of str or type to Window
-        By a layer's name or class; these come before what `window_of` knows.
+        Windows by the name or class of a layer. They have precedence over `window_of`.
 
     Attributes
     ----------
     nodes : dict of str to Node
-        By name, from the picture down: each layer and each function of `keras.ops`. Layer ``b`` of
-        the nested model ``a`` is ``"a.b"``; further calls of layer ``c`` are ``"c-2"``, ``"c-3"``.
+        All layers and functions of `keras.ops` by name, from the picture down. Layer ``b`` of the
+        nested model ``a`` is ``"a.b"``. Further calls of layer ``c`` are ``"c-2"``, ``"c-3"``.
     declared : set of str and type
-        The keys of `windows` that apply to a layer.
+        The keys of `windows` that match a layer.
     """
 
     def __init__(
@@ -77,15 +79,16 @@ class Graph:
     def extend(self, model: keras.Model, inputs: Sequence, prefix: str = ""):
         """Call a functional model on tensors of the graph, and return its outputs.
 
-        The names of its layers begin with the prefix.
+        The names of its layers get the prefix.
         """
-        # The one private function of Keras in use, also in `rerun`; setup.cfg has a version above.
+        # The only private function of Keras in use, here and in `rerun`; setup.cfg therefore has an
+        # upper bound for the version of Keras.
         return model._run_through_graph(
             list(inputs), operation_fn=lambda one: functools.partial(self._call, one, prefix)
         )
 
     def way(self, name: str) -> list[Node]:
-        """Return a node and all those that it is computed from, from the picture down."""
+        """Return a node and all nodes that it depends on, from the picture down."""
         found: dict[int, Node] = {}
         new = [self.nodes[name]]
         while new:
@@ -96,7 +99,7 @@ class Graph:
         return [node for key, node in self._made.items() if key in found]
 
     def grids(self, length: int, axis: int) -> dict[str, Grid]:
-        """Return the grid of each node for a picture's length; see `FeatureExtractor.grid`."""
+        """Return the grid of each node along an axis; see `FeatureExtractor.grid`."""
         grids: dict[int, Grid] = {}
         for key, node in self._made.items():
             before = [grids[id(one.tensor)] for one in node.inputs]
@@ -148,14 +151,16 @@ class Graph:
 
 
 class Call(keras.layers.Layer):
-    """One call of an operation of another graph.
+    """A layer that repeats a call of an operation in another graph.
 
     Parameters
     ----------
     operation : keras.Operation
+        The operation to call.
     arguments : (args, kwargs)
-        Of the call, with tensors of that graph.
+        Arguments of the original call. Their tensors are replaced.
     name : str
+        Name of the layer.
     """
 
     def __init__(self, operation: keras.Operation, arguments, name: str) -> None:
@@ -172,28 +177,29 @@ class Call(keras.layers.Layer):
         self._filled = filled
 
     def within(self, tensors) -> tuple[keras.Operation, Sequence, Mapping]:
-        """Return the operation and the arguments that it is called with."""
+        """Return the operation and its arguments with `tensors` in place of the original ones."""
         return self.operation, *self._filled(tensors)
 
     def call(self, tensors):
-        """Return what the operation makes of some tensors in the place of those of its call."""
+        """Call the operation on `tensors` instead of the tensors of the original call."""
         operation, args, kwargs = self.within(tensors)
         return operation(*args, **kwargs)
 
     def compute_output_spec(self, tensors):
-        """Return shapes and dtypes as `call` would."""
+        """Return the shapes and dtypes of the outputs of `call`."""
         operation, args, kwargs = self.within(tensors)
         return operation.compute_output_spec(*args, **kwargs)
 
 
 def functional(operation, inputs: Sequence | None = None) -> keras.Model | None:
-    """Return a model as a plain functional one, or None if it is none, or computes otherwise.
+    """Return an operation as a plain functional model, if it is equivalent to one, else None.
 
     Parameters
     ----------
     operation : keras.Operation
+        A model or any other operation.
     inputs : sequence of keras.KerasTensor, optional
-        What it is called with: None if it would not take them as they are.
+        The tensors that it is called with. None is returned if the model would convert them first.
     """
     if not isinstance(operation, keras.Model) or not getattr(operation, "inputs", None):
         return None
@@ -211,15 +217,20 @@ def functional(operation, inputs: Sequence | None = None) -> keras.Model | None:
 
 
 def calls(model: keras.Model, inputs: Sequence) -> list[tuple[keras.Operation, list, list]]:
-    """Return each operation of a functional model with the tensors that it is given and makes.
+    """Return the operations of a functional model, each with its input and output tensors.
 
-    Nothing is computed: the tensors are descriptions. Nested models are taken apart.
+    The tensors are symbolic, and nothing is computed. Nested models are flattened.
 
     Parameters
     ----------
     model : keras.Model
+        A functional model.
     inputs : sequence of keras.KerasTensor
-        What the model is called with, at a size of its own.
+        Symbolic inputs. Their size may differ from that of the model's inputs.
+
+    Returns
+    -------
+    list of (operation, input tensors, output tensors)
     """
     found: list[tuple[keras.Operation, list, list]] = []
 
@@ -233,15 +244,16 @@ def calls(model: keras.Model, inputs: Sequence) -> list[tuple[keras.Operation, l
 
 
 def rerun(model: keras.Model, inputs: Sequence, call: Callable):
-    """Return what a functional model makes of some tensors where its operations are called anew.
+    """Return the outputs of a functional model when a function calls each of its operations.
 
     Parameters
     ----------
     model : keras.Model
-        Nested models are taken apart.
+        A functional model. Nested models are flattened.
     inputs : sequence of tensor
+        Inputs of the model.
     call : callable
-        From an operation and its arguments, a tuple and a dict, to what it makes of them.
+        Function ``(operation, args, kwargs)`` that returns the outputs of the operation.
     """
 
     def each(operation: keras.Operation):
@@ -261,12 +273,12 @@ def is_float(tensor) -> bool:
 
 
 def tensors_of(structure) -> list:
-    """Return the descriptions of tensors in nested tuples, lists and dicts."""
+    """Return the symbolic tensors in nested tuples, lists and dicts."""
     return [x for x in keras.tree.flatten(structure) if isinstance(x, keras.KerasTensor)]
 
 
 def _area(path: tuple[Window, ...]) -> int:
-    """Return how many pixels a cell sees along a path."""
+    """Return the area of the receptive field of a path in pixels."""
     field = [Grid(2**20), Grid(2**20)]
     for window in path:
         field = [grid.through(window, axis) for axis, grid in enumerate(field)]
@@ -276,16 +288,16 @@ def _area(path: tuple[Window, ...]) -> int:
 def staged(
     network: keras.Model, names: Sequence[str], cuts: Iterable[str]
 ) -> tuple[keras.Model, ...]:
-    """Return a network in stages; see `FeatureExtractor.stages`.
+    """Return a network split into stages; see `FeatureExtractor.stages`.
 
     Parameters
     ----------
     network : keras.Model
-        From one input to ``{name: tensor}``.
+        A model from one input to ``{name: tensor}``.
     names : sequence of str
-        All its outputs, from the picture down.
+        Names of all its outputs, from the picture down.
     cuts : iterable of str
-        Those at which a stage ends.
+        Names of the outputs at which a stage ends.
     """
     edges = sorted({*(names.index(cut) + 1 for cut in cuts), len(names)})
     stages, x = [], network.inputs[0]
@@ -295,7 +307,7 @@ def staged(
             stages.append(keras.Model(x, outputs))
         except ValueError as error:
             problem = f"the network cannot be cut at layer {names[first - 1]!r}"
-            hint = "choose a layer through which all that follows passes"
+            hint = "choose a layer that all later layers depend on alone"
             raise InputError(explain(problem, hint=hint), argument="cuts") from error
         x = outputs[names[last - 1]]
     return tuple(stages)

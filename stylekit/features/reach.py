@@ -1,4 +1,4 @@
-"""How far Keras's operations see. What is not known here is not assumed to be local."""
+"""Windows of Keras's operations. Operations that are not listed here count as unknown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from stylekit.features.geometry import Window
 
-# Names of classes, of layers and of `keras.ops`. Those with an axis work along channels alone.
+# Class names of pointwise layers and functions of `keras.ops`. Those with an axis are pointwise if
+# it is the axis of the channels.
 _LAYERS = """
     Activation ActivityRegularization Add AlphaDropout Average BatchNormalization Concatenate Dense
     Dropout ELU GaussianDropout GaussianNoise Identity LayerNormalization LayerScale LeakyReLU
@@ -39,23 +40,24 @@ _WINDOWED = {
 }
 
 _SETTINGS = ("scale", "offset", "mean", "variance", "x_min", "x_max")
-"""What an operation keeps of the values that it combines a picture with."""
+"""Attributes in which operations keep values that they combine with the picture."""
 
 _CHANNELS = {-1, 3}
 """The axis of channels in ``[B, H, W, C]``."""
 
 
 def window_of(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Window | None:
-    """Return the window of an operation of a network, or None if it is not known.
+    """Return the window of an operation of a network, or None if it is unknown.
 
     Parameters
     ----------
     operation : keras.Operation
-        A layer, or a function of `keras.ops`. Only Keras's own are known: a class derived from one
-        of them may do anything.
+        A layer, or a function of `keras.ops`. Only Keras's classes are known, because a subclass
+        may compute anything.
     args : sequence
+        Positional arguments of the call. Tensors are ``[B, H, W, C]``.
     kwargs : mapping
-        What it is called with. Its tensors are ``[B, H, W, C]``.
+        Keyword arguments of the call.
 
     Returns
     -------
@@ -78,10 +80,11 @@ def window_of(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Wi
 
 
 def nominal_window(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Window:
-    """Return what an operation that `window_of` does not know sees at least.
+    """Return the smallest possible window of an operation that `window_of` does not know.
 
-    It is that of the class of Keras from which its own is derived, such as a convolution with an
-    activation of one's own; else one cell. Masks follow it, and tiles do not rely on it.
+    It is the window of the Keras class that the operation's class is derived from, for example of a
+    convolution with a custom activation. For other operations it is one cell. Masks are pooled by
+    this window. Tiles do not use it.
     """
     names = (kind.__name__ for kind in type(operation).__mro__ if _is_keras_own(kind))
     windows = (_spatial(name, operation, args, kwargs) for name in names)
@@ -93,7 +96,7 @@ def _is_keras_own(kind: type) -> bool:
 
 
 def _spatial(name: str, operation, args, kwargs) -> Window | None:
-    """Return the window of an operation of a class that combines cells, or None for another."""
+    """Return the window of a convolution, pooling, padding or cropping, else None."""
     if name == "Pad":
         return _padding_of(operation)
     data_format = getattr(operation, "data_format", None) or keras.config.image_data_format()
@@ -109,7 +112,7 @@ def _spatial(name: str, operation, args, kwargs) -> Window | None:
 
 def _windowed(operation, args, kwargs) -> Window | None:
     size = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None)
-    if size is None:  # a function, which is given the kernel
+    if size is None:  # a function of keras.ops, whose second argument is the kernel
         kernel = [*args, *kwargs.values()][1]
         if isinstance(kernel, keras.KerasTensor):
             return None
@@ -144,10 +147,10 @@ def _is_pointwise(activation) -> bool:
 
 
 def _works_on_cells(operation, args, kwargs) -> bool:
-    """Return whether an operation of a pointwise class, as it is set, keeps cells apart."""
+    """Return whether an operation of a pointwise class is pointwise with its settings."""
     axes = getattr(operation, "axis", -1)
     axes = axes if isinstance(axes, (tuple, list)) else (axes,)
-    shared = getattr(operation, "shared_axes", (1, 2)) or ()  # PReLU's own numbers for each cell
+    shared = getattr(operation, "shared_axes", (1, 2)) or ()  # PReLU can have weights per cell
     given = [*keras.tree.flatten((args, dict(kwargs)))]
     given += [getattr(operation, key, None) for key in _SETTINGS]
     return (
@@ -159,7 +162,7 @@ def _works_on_cells(operation, args, kwargs) -> bool:
 
 
 def _is_the_same_everywhere(value) -> bool:
-    """Return whether a value that a picture is combined with has one cell."""
+    """Return whether a value that is combined with a feature map does not depend on the cell."""
     if isinstance(value, keras.KerasTensor):
         return len(value.shape) == 4
     shape = value.shape if hasattr(value, "shape") else np.shape(value)
@@ -167,7 +170,7 @@ def _is_the_same_everywhere(value) -> bool:
 
 
 def _cuts_channels(key) -> bool:
-    """Return whether an index ``x[key]`` selects channels alone."""
+    """Return whether the index ``x[key]`` selects channels only."""
     key = list(key) if isinstance(key, (tuple, list)) else [key]
     if not all(isinstance(one, (slice, int, type(...))) for one in key):
         return False

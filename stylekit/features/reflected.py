@@ -1,4 +1,4 @@
-"""A network that sees its picture go on beyond the border, instead of zeros."""
+"""Reflection padding: a wrapper of extractors that avoids artifacts of zero padding."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ _MARGIN = ":margin"
 
 
 class ReflectPadding(WrappingExtractor):
-    """Another extractor, whose pictures are reflected at their borders.
+    """A wrapper that pads pictures by their mirror image before an extractor reads them.
 
-    The zero padding of convolutions marks what lies at a border. A style loss takes the mark for a
-    part of the style, and the picture grows a frame. Here the picture is extended by its own mirror
-    image before the network sees it, and the feature maps are cut to the cells of the picture.
+    The zero padding of convolutions changes the features at the border. A style loss treats this as
+    a part of the style and paints a frame. Here the picture is extended by its mirror image, and
+    the feature maps are cropped to the cells of the picture.
 
     Parameters
     ----------
     extractor : FeatureExtractor
+        The extractor to wrap.
     pixels : int
-        Width of the reflection, a multiple of the stride of every layer that is read. It takes
-        ``(1 + 2 pixels / side)^2`` of the time. Of a receptive field it hides what lies within it:
-        16 pixels hide all of the frame that one sees with VGG19 to conv4_1.
+        Width of the reflection in pixels, at least 1. Must be a multiple of the stride of every
+        layer that is read. The time is multiplied by ``(1 + 2 pixels / side)^2``. 16 pixels are
+        enough to remove the visible frame with VGG19 up to conv4_1, although its receptive field is
+        larger.
 
     Notes
     -----
-    Layers have the extractor's names. ``"NAME:margin"`` is the same layer before it is cut, as the
-    layers behind it see it; `Recompute` begins from there.
+    Layers have the names of the extractor. ``"NAME:margin"`` is the same layer before it is
+    cropped, which the following layers read. `Recompute` starts from such layers.
     """
 
     def __init__(self, extractor: FeatureExtractor, pixels: int = 16) -> None:
@@ -61,13 +63,13 @@ class ReflectPadding(WrappingExtractor):
         return hash((id(self.extractor), self.pixels))
 
     def resolve(self, layer: str) -> str:
-        """Return the network's own name of a layer; see `FeatureExtractor.resolve`."""
+        """Return the network's name of a layer; see `FeatureExtractor.resolve`."""
         if isinstance(layer, str) and layer.endswith(_MARGIN):
             return self.extractor.resolve(layer.removesuffix(_MARGIN)) + _MARGIN
         return self.extractor.resolve(layer)
 
     def model(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
-        """Return the network with the padding; see `FeatureExtractor.model`."""
+        """Return the network with reflection padding; see `FeatureExtractor.model`."""
         names = self._ordered(layers)
         if (names, dtype) not in self._models:
             network = self.extractor.network(_inner(names), dtype)
@@ -87,7 +89,7 @@ class ReflectPadding(WrappingExtractor):
         Raises
         ------
         InputError
-            If a cut is no ``":margin"``: the layers behind it see more than the picture's cells.
+            If the name of a cut does not end in ``":margin"``. Later layers also read the margin.
         """
         names, cuts = self._ordered((*layers, *cuts)), self._ordered(cuts)
         for cut in cuts:
@@ -114,14 +116,14 @@ class ReflectPadding(WrappingExtractor):
         return (self._border, *inner) if name.endswith(_MARGIN) else inner
 
     def pool_mask(self, mask: Tensor, layer: str) -> Tensor:
-        """Take a mask to a layer; see `FeatureExtractor.pool_mask`."""
+        """Return a mask pooled to a layer; see `FeatureExtractor.pool_mask`."""
         name = self.resolve(layer)
         if name.endswith(_MARGIN):
             return super().pool_mask(mask, name)
         return self.extractor.pool_mask(mask, name)
 
     def grid(self, layer: str, length: int, axis: int) -> Grid:
-        """Return the cells along an axis; see `FeatureExtractor.grid`."""
+        """Return the geometry of the cells along an axis; see `FeatureExtractor.grid`."""
         name = self.resolve(layer)
         inner = name.removesuffix(_MARGIN)
         if name == inner:
@@ -132,11 +134,11 @@ class ReflectPadding(WrappingExtractor):
         )
 
     def check_windows(self, layer: str) -> None:
-        """Raise `InputError` unless `grid` holds; see `FeatureExtractor.check_windows`."""
+        """Raise `InputError` if tiles would be wrong; see `FeatureExtractor.check_windows`."""
         self.extractor.check_windows(self.resolve(layer).removesuffix(_MARGIN))
 
     def smallest_size(self, layer: str) -> int:
-        """Return the smallest side of a picture; a reflection is no longer than what it shows."""
+        """Return the smallest side of a picture that can be reflected."""
         return max(self.pixels + 1, self.extractor.smallest_size(_inner([layer])[0]))
 
     def _ordered(self, layers: Iterable[str]) -> tuple[str, ...]:
@@ -144,10 +146,10 @@ class ReflectPadding(WrappingExtractor):
         return tuple(sorted(names, key=self.layer_names.index))
 
     def _cut(self, names: Iterable[str], features, network: keras.Model):
-        """Return the features under the names, without the margin but for those that have it.
+        """Return the features by name, cropped unless the name ends in ``":margin"``.
 
-        How many cells the margin has is asked of the network, from the picture on: windows do not
-        tell of an operation that enlarges.
+        The number of cells of the margin is computed from the output shapes of the network, because
+        windows do not describe operations that enlarge feature maps.
         """
         inner_names = _inner(names)
         step = math.lcm(*(side for name in inner_names for side in self.extractor.stride(name)))
@@ -177,7 +179,7 @@ class ReflectPadding(WrappingExtractor):
 
 
 def _inner(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that another extractor gives the layers, each once."""
+    """Return the wrapped extractor's names of the layers, without duplicates."""
     return tuple(dict.fromkeys(name.removesuffix(_MARGIN) for name in names))
 
 

@@ -87,7 +87,7 @@ ROW = "photos/cat.jpg,styles/rocket.png"
     [
         (("nowhere", "styles"), "contents", "nowhere does not exist.*a picture, a folder or a pat"),
         (("photos/dog.jpg", "styles"), "contents", "dog.jpg does not exist"),
-        (("photos", "https://a.org/b?c=*"), "styles", "is an address on the web.*Download it firs"),
+        (("photos", "https://a.org/b?c=*"), "styles", "is a web address.*Download it firs"),
         (("photos", "styles/offee.png"), "styles", "does not exist.* Did you mean coffee.png"),
         (("photos", ["styles", "gone.png"]), "styles", "gone.png does not exist"),
         (("empty", "styles"), "contents", r"empty has no pictures.*received no files\. Check"),

@@ -35,7 +35,7 @@ def test_a_convention_is_given(convert):
     ("arguments", "message"),
     [
         (("gone.pth", "-o", "a.npz"), "the weights file gone.pth, named by FILE, does not exist"),
-        (("photo.jpg", "-o", "a.npz"), "photo.jpg, named by FILE, is no weights file"),
+        (("photo.jpg", "-o", "a.npz"), "photo.jpg, named by FILE, is not a weights file"),
         (("vgg19.npy", "-o", "no/a.npz"), "--out: no/a.npz"),
     ],
 )

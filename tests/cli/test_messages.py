@@ -121,7 +121,7 @@ WRONG = [
     ((*TRANSFER, "--weights-file", "gone.h5"), "stylekit: the weights file gone.h5, named by"),
     ((*TRANSFER, "--weights-file", "weights.txt"), "stylekit: weights.txt, named by --weights-"),
     ((*TRANSFER, "--plan", "tile"), "--plan cannot be read"),
-    ((*TRANSFER, "--max-memory", "lots"), "--max-memory: the memory's limit cannot be"),
+    ((*TRANSFER, "--max-memory", "lots"), "--max-memory: the memory limit cannot be"),
     ((*TRANSFER, "--finish", "vgg16:5"), "such as vgg19:50"),
     # Where the subject is
     (LOCALIZED, "The quickest is --box left,top,right,bottom"),

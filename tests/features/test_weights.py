@@ -354,7 +354,7 @@ def test_an_existing_file_is_taken(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["weights.pth", "weights", "weights.npy"])
 def test_another_ending_is_an_error_that_says_which_are_right(name, tmp_path):
     (tmp_path / name).touch()
-    received = Path(name).suffix or "no ending"
+    received = Path(name).suffix or "no suffix"
     with pytest.raises(
         FileError, match=rf"named by it, is no.* \.h5 or \.npz, received {received}"
     ):

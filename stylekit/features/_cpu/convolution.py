@@ -1,4 +1,4 @@
-"""Convolution and pooling of a network that is not trained, with quicker gradients."""
+"""Convolution and pooling layers with faster gradients, for networks that are not trained."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from stylekit.features._cpu.order import after
 
 
 class FrozenConv2D(keras.layers.Conv2D):
-    """A convolution whose gradient is taken with respect to its input alone.
+    """A convolution that computes the gradient with respect to its input only.
 
-    Strides and dilation are 1, the padding is ``"same"`` and the kernel's sides are odd. Then the
-    gradient is a convolution of what comes from above, with the kernel turned by 180 degrees and
-    its channels exchanged. Without oneDNN, TensorFlow's convolution is faster than its own gradient
-    of a convolution, which computes the same sums; with oneDNN the two take the same time. Wide
-    layers use the Winograd algorithm; see `stylekit.features._cpu.winograd`.
+    Strides and dilation must be 1, the padding ``"same"``, and the sides of the kernel odd. Then
+    the gradient is the convolution of the upstream gradient with the kernel rotated by 180 degrees
+    and with its channel axes swapped. Without oneDNN, TensorFlow computes this convolution faster
+    than the gradient of a convolution, which has the same sums. With oneDNN the times are equal.
+    Wide layers use the Winograd algorithm; see `stylekit.features._cpu.winograd`.
     """
 
     def convolution_op(self, inputs, kernel):
         """Return the convolution, without bias and activation."""
-        # A variable would ask for its own gradient; this one has none.
+        # The custom gradient has none for the kernel, which a variable would require.
         return _convolve(inputs, ops.stop_gradient(kernel))
 
 
@@ -44,9 +44,10 @@ def _same(x, kernel):
 
 
 class FrozenMaxPooling2D(keras.layers.MaxPooling2D):
-    """Maximum pooling over 2 x 2 cells whose gradient is elementwise: three times faster on CPUs.
+    """Max pooling over 2 x 2 cells with an elementwise gradient, three times faster on CPUs.
 
-    Where several cells hold the maximum, as in flat areas, each has an equal share of the gradient.
+    If several cells of a window have the maximum, as in constant areas, they share the gradient
+    equally.
     """
 
     def __init__(self, **options) -> None:
@@ -60,7 +61,7 @@ class FrozenMaxPooling2D(keras.layers.MaxPooling2D):
 def _slope_of_pooling(upstream, value, x):
     batch, height, width, channels = ops.shape(value)
     odd = [n - 2 * m for n, m in zip(ops.shape(x)[1:3], (height, width), strict=True)]
-    # Slices and paddings of nothing would be copies.
+    # For even sides slicing and padding are skipped: they would copy the tensors.
     even = all(isinstance(n, int) and n == 0 for n in odd)
     whole = x if even else x[:, : 2 * height, : 2 * width]
     fours = ops.reshape(whole, (batch, height, 2, width, 2, channels))

@@ -1,4 +1,4 @@
-"""The order in which a graph computes, where memory depends on it."""
+"""Control the order of computation in a graph, to limit memory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import keras
 
 
 def after(tensor):
-    """Return a context whose operations wait for a tensor.
+    """Return a context whose operations run after a tensor has been computed.
 
-    A graph begins with all that it has the inputs for: with what is made of a network's weights,
-    for all layers, and holds it until it is used.
+    A graph runs operations as soon as their inputs are available. Operations on weights would
+    therefore run first, for all layers, and their results would be kept until they are used.
     """
     if keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext()

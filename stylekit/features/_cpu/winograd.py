@@ -1,4 +1,7 @@
-"""A 3 x 3 convolution in a quarter of the multiplications (Winograd 1980; Lavin and Gray 2016)."""
+"""The Winograd algorithm for 3 x 3 convolutions, with a quarter of the multiplications.
+
+References: Winograd 1980; Lavin and Gray 2016.
+"""
 
 from __future__ import annotations
 
@@ -11,44 +14,47 @@ from keras import ops
 from stylekit.features._cpu.order import after
 
 TILE = 4
-"""Side of what is computed at once, of the outputs; F(4 x 4, 3 x 3) in Lavin and Gray's terms."""
+"""Side of an output tile: the algorithm is F(4 x 4, 3 x 3) of Lavin and Gray."""
 
 WINDOW = TILE + 2
-"""Side of what it is computed from."""
+"""Side of the input window of a tile."""
 
 POINT = 1.5
-"""Polynomials are taken at 0, this, its reciprocal, their negatives and infinity.
+"""The interpolation points are 0, this number, its reciprocal, their negatives, and infinity.
 
-With a point and its reciprocal in the place of the usual 1 and 2 the rounding error is less than
-half (Alam et al. 2022): the transforms amplify the errors of the sums over channels by 4.8, and
-with the usual points by 10.8.
+These points have less than half the rounding error of the usual points 1 and 2 (Alam et al. 2022).
+The transforms amplify the errors of the sums over channels by 4.8, and with the usual points by
+10.8.
 """
 
 CHANNELS, TILES = 128 * 256, 256
-"""The fewest for which the sums that are saved outweigh the transforms, as measured on CPUs.
+"""Lower limits from which the algorithm is faster, measured on CPUs.
 
-Channels that come in times those that go out, and tiles of the whole batch. With oneDNN, whose
-allocator keeps what is freed, less would do.
+`CHANNELS` is the number of input channels times the number of output channels, and `TILES` the
+number of tiles of the whole batch. With oneDNN, whose allocator keeps freed memory, the limits
+could be lower.
 """
 
 BAND, BANDS = 256, 8
-"""About so many tiles are taken at once, or more, so that the bands are at most so many.
+"""Number of tiles that are computed at a time, approximately, and the largest number of such bands.
 
-Smaller ones would be slower, and larger ones need more memory: 512 x 512 cells of 256 channels take
-a third in eight bands of what they take in one.
+Smaller bands are slower, and larger bands need more memory. 512 x 512 cells of 256 channels take a
+third of the memory in eight bands.
 """
 
 
 def pays(x, kernel) -> bool:
-    """Return whether `convolve` is the faster way, and as exact as the direct one.
+    """Return whether `convolve` is faster than the direct convolution, and as accurate.
 
-    So it is for layers of many channels on CPUs. GPUs' libraries choose such ways by themselves,
-    and half precisions would lose too much in the transforms.
+    It is for layers with many channels on CPUs. GPU libraries choose such algorithms themselves,
+    and half precision loses too much accuracy in the transforms.
 
     Parameters
     ----------
     x : tensor, shape [B, H, W, C]
+        The input.
     kernel : tensor, shape [h, w, C, K]
+        The kernel.
 
     Returns
     -------
@@ -64,13 +70,14 @@ def pays(x, kernel) -> bool:
 
 
 def convolve(x, kernel):
-    """Return the convolution with padding ``"same"``, of strides 1.
+    """Return the convolution with padding ``"same"`` and stride 1.
 
     Parameters
     ----------
     x : tensor, shape [B, H, W, C], float
-        Of a shape that is known.
+        The input. Its shape must be known when the function is traced.
     kernel : tensor, shape [3, 3, C, K]
+        The kernel.
 
     Returns
     -------
@@ -78,11 +85,11 @@ def convolve(x, kernel):
 
     Notes
     -----
-    Of each window d of 6 x 6 pixels with a kernel g, the 4 x 4 outputs are
+    For each window d of 6 x 6 pixels and a kernel g, the 4 x 4 outputs are
     ``A [(G g Gᵀ) * (Bᵀ d B)] Aᵀ`` (Lavin and Gray 2016, equation 8). The sum over channels is
-    taken between the brackets, as 36 products of matrices; the transforms before and after are
-    products with Kronecker squares of the three matrices. The kernels' is taken at each call: kept,
-    they would take four times the memory of a network's weights.
+    computed inside the brackets, as 36 matrix products. The transforms are products with Kronecker
+    squares of the three matrices. The kernels are transformed in each call, because the transformed
+    kernels need four times the memory of the weights.
     """
     batch, height, width, channels = x.shape
     maps = kernel.shape[-1]
@@ -99,7 +106,7 @@ def convolve(x, kernel):
     step = _rows(batch, rows, columns)
     for top in range(0, rows, step):
         count = min(rows - top, step)
-        with after(done):  # one band's memory after the other
+        with after(done):  # so that only one band needs memory at a time
             windows = _windows(x, top, count, columns)
         products = ops.reshape(ops.matmul(to_products, windows), (WINDOW**2, -1, channels))
         products = ops.reshape(ops.matmul(products, kernels), (WINDOW**2, -1))
@@ -112,18 +119,19 @@ def convolve(x, kernel):
 
 
 def working(y, kernel) -> int:
-    """Return the bytes that a layer takes beside its input and output, here or for its gradient.
+    """Return the bytes of temporary memory that `convolve` needs for a layer or its gradient.
 
     Parameters
     ----------
-    y : tensor, or its description, shape [B, H, W, K]
+    y : tensor or symbolic tensor, shape [B, H, W, K]
         The output.
     kernel : tensor, shape [h, w, C, K]
+        The kernel.
 
     Returns
     -------
     int
-        0 where it does not pay.
+        0 if `pays` is False.
     """
     if not pays(y, kernel):
         return 0
@@ -136,7 +144,7 @@ def working(y, kernel) -> int:
 
 
 def _windows(x, top, rows, columns):
-    """Return, in each row, one pixel of some rows of windows, as `_ORDER` has them."""
+    """Return the windows of some rows of tiles as ``[36, N]``, with pixels ordered as `_ORDER`."""
     batch, height, width, channels = x.shape
     first = TILE * top - 1
     last = first + TILE * (rows + 1)
@@ -151,7 +159,7 @@ def _windows(x, top, rows, columns):
     )
     x = ops.reshape(x, (batch, rows + 1, TILE, columns + 1, TILE, channels))
     phases = ops.transpose(x, (2, 4, 0, 1, 3, 5))
-    # A window's last two rows are the first two of the next tile; so with columns.
+    # The last two rows of a window are the first two of the next tile. The same holds for columns.
     parts = []
     for down, right in _SHIFTS:
         one = phases[: TILE - 2 * down, : TILE - 2 * right]
@@ -161,7 +169,7 @@ def _windows(x, top, rows, columns):
 
 
 def _rows(batch: int, rows: int, columns: int) -> int:
-    """Return how many rows of tiles are taken at once."""
+    """Return how many rows of tiles are computed at a time."""
     return max(1, BAND // (batch * columns), math.ceil(rows / BANDS))
 
 
@@ -181,15 +189,15 @@ _ORDER = [
     for row in range(TILE - 2 * down)
     for column in range(TILE - 2 * right)
 ]
-"""Of a window's pixels, by their index in it."""
+"""Order of the pixels of a window in the transforms, as indices into the flattened window."""
 
 
 def _transforms():
-    """Return the matrices to products, to kernels and to outputs, [36, 36], [36, 9] and [16, 36].
+    """Return the transforms of inputs [36, 36], of kernels [36, 9] and of outputs [16, 36].
 
-    A product of polynomials is known from its values at as many points as it has coefficients:
-    with Vandermonde matrices V, its coefficients are ``V⁻¹ [(V g) * (V h)]``. A convolution as
-    networks have it is that map transposed: ``Vᵀ [(V g) * (V⁻ᵀ d)]``.
+    The product of two polynomials is determined by its values at as many points as it has
+    coefficients. With Vandermonde matrices V its coefficients are ``V⁻¹ [(V g) * (V h)]``. The
+    convolution of neural networks is the transposed map, ``Vᵀ [(V g) * (V⁻ᵀ d)]``.
     """
 
     def powers(count):
@@ -198,7 +206,7 @@ def _transforms():
         return np.concatenate([points[:, None] ** np.arange(count), infinity])
 
     outputs, kernels, products = powers(TILE).T, powers(3), np.linalg.inv(powers(WINDOW)).T
-    # A row's factor may be moved from one to the other: with rows of one size sums round least.
+    # A factor of a row can be moved between the two matrices. Rows of equal norm round least.
     scale = np.abs(products).sum(axis=1, keepdims=True)
     products, kernels = products / scale, kernels * scale
     return (

@@ -1,1 +1,1 @@
-"""Weights files of other programs."""
+"""Read weights files of other programs."""

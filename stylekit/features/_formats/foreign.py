@@ -1,13 +1,13 @@
-"""VGG19's weights by other programs: their layouts, their names, and what their network sees.
+"""VGG19 weights of other programs: file layouts, layer names and preprocessing.
 
-stylekit's network sees ``255 * picture - MEAN`` in the order blue, green, red, as that of the
-authors and of Keras does. A file of a network that sees pictures otherwise is made one of ours in
-the first convolution: with the input ``a * y + b`` in terms of ours, y, its kernel K becomes a * K,
-and its bias grows by the sum of b * K. Beyond the picture both networks see zeros. In terms of ours
-a zero of the other is ``-b / a``, so that this is exact but for the outermost row and column of
-conv1_1 where b is not zero: in torchvision's convention, whose mean is another one. There the
-difference is at most the sum of ``|b * K|`` over the cells beyond, with b below 0.009 where the
-input's deviation is 1.
+The input y of stylekit's network is ``255 * picture - MEAN`` in the order blue, green, red, as in
+the authors' and Keras's networks. If another network has the input ``a * y + b``, its first
+convolution is converted: the kernel K becomes a * K, and the sum of b * K is added to the bias.
+Both networks pad with zeros. A zero of the other network is ``-b / a`` in terms of y. The
+conversion is therefore exact, except in the outermost row and column of conv1_1 if b is not zero.
+This is the case for torchvision, which has another mean. The difference is at most the sum of
+``|b * K|`` over the padded cells, where b is below 0.009 and the input has a standard deviation of
+1.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from stylekit.features._formats.unpickle import (
 )
 
 Pair = tuple[Stored, Stored]
-"""A kernel and a bias."""
+"""Kernel and bias of a convolution."""
 
 CONVENTIONS = ("auto", "torchvision", "caffe", "matconvnet")
-"""What a network sees, by the program that trained or wrote it; see `opened`."""
+"""Preprocessing of the network, named after the program that trained it; see `opened`."""
 
 _CONVOLUTIONS = [
     (block, k) for block, (_, count) in enumerate(VGG19_BLOCKS, 1) for k in range(1, count + 1)
 ]
 
 LAYERS = tuple(f"block{block}_conv{k}" for block, k in _CONVOLUTIONS)
-"""The convolutions by our names."""
+"""Names of the convolutions in stylekit."""
 
-# torchvision counts the activations behind the convolutions, and the poolings behind the blocks.
+# torchvision also counts the activations after the convolutions, and the pooling after the blocks.
 _NAMES = {
     "torchvision": [f"features.{2 * n + block - 1}" for n, (block, _) in enumerate(_CONVOLUTIONS)],
     "caffe": [f"conv{block}_{k}" for block, k in _CONVOLUTIONS],
@@ -55,11 +55,11 @@ _NAME = re.compile(r"(?:.*\.)?(features\.\d+|conv\d+_\d+)")
 
 _TORCH_MEAN, _TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-_LONGEST_HEADER = 10**8  # bytes, by the format safetensors
+_LONGEST_HEADER = 10**8  # bytes: the limit of the safetensors format
 
 
 class _Seen(NamedTuple):
-    """What the first convolution sees, in terms of ours: ``a * y + b``, in a channel order."""
+    """Input of the first convolution in terms of stylekit's input y: ``a * y + b``."""
 
     rgb: bool
     a: np.ndarray  # [3], red first
@@ -78,25 +78,30 @@ def _seen(convention: str, mean: np.ndarray | None) -> _Seen:
 
 @contextmanager
 def opened(path: Path, convention: str = "auto") -> Iterator[dict[str, Pair]]:
-    """Give the convolutions of a file by our names, as our network needs them.
+    """Open a file, and give its convolutions with stylekit's names and preprocessing.
 
     Parameters
     ----------
     path : Path
-        ``.pth`` or ``.pt``: a state_dict of PyTorch. ``.safetensors``. ``.npy``: a dict of layers
-        to kernels and biases, as converters of Caffe's models write it. ``.mat``: of MatConvNet.
-        Its convolutions are named ``features.0``, as torchvision names them, or ``conv1_1``.
+        ``.pth`` or ``.pt``: a state dict of PyTorch. ``.safetensors``: the same. ``.npy``: a dict
+        from layers to kernels and biases, as converters of Caffe models write it. ``.mat``: a file
+        of MatConvNet. The convolutions are named ``features.0``, as in torchvision, or ``conv1_1``.
     convention : str
-        "torchvision": RGB in [0, 1] less a mean, by a deviation. "caffe": BGR in 0 to 255 less the
-        mean colour of ImageNet. "matconvnet": the same as RGB, less the mean in the file. "auto":
-        that of the file's kind, and else by its names.
+        Preprocessing of the network. "torchvision": RGB in [0, 1] minus a mean, divided by a
+        standard deviation. "caffe": BGR in [0, 255] minus the mean colour of ImageNet.
+        "matconvnet": RGB in [0, 255] minus the mean in the file. "auto": chosen by the suffix of
+        the file, or else by the names of its layers.
+
+    Yields
+    ------
+    dict of str to (kernel, bias)
 
     Raises
     ------
     FileError
-        If it is of another network, or holds objects that are not arrays.
+        If the file is of another network, or holds objects that are not arrays.
     Exception
-        Whatever reading a damaged file raises.
+        Any exception that reading a damaged file raises.
     """
     with path.open("rb") as file:
         try:
@@ -105,9 +110,9 @@ def opened(path: Path, convention: str = "auto") -> Iterator[dict[str, Pair]]:
             raise FileError(
                 explain(
                     f"the weights file {path} holds more than arrays",
-                    expected="arrays by their names, such as a state_dict",
+                    expected="named arrays, such as a state_dict",
                     received=f"an object {error}, which would run code",
-                    hint="write them with torch.save(model.state_dict(), path) or numpy.save",
+                    hint="write the arrays with torch.save(model.state_dict(), path) or numpy.save",
                 ),
                 argument="weights",
             ) from error
@@ -131,20 +136,20 @@ def _check_names(path: Path, names: list[str], known: list[str]) -> None:
     else:
         if len(names) <= len(known):
             return
-        name, problem, expected = names[len(known)], "it goes on", f"{len(known)} convolutions"
+        name, problem, expected = names[len(known)], "too deep", f"{len(known)} convolutions"
     raise FileError(
         explain(
             f"the weights file {path} is of another network than VGG19: {problem}",
             expected=expected,
             received=name,
-            hint="give a file of VGG19 without batch normalization",
+            hint="use a file of VGG19 without batch normalization",
         ),
         argument="weights",
     )
 
 
 def _first(kernel: Stored, bias: Stored, seen: _Seen) -> Pair:
-    """Return the first convolution for what our network sees."""
+    """Return the first convolution, converted to stylekit's preprocessing."""
     a, b = (values if seen.rgb else values[::-1] for values in (seen.a, seen.b))
 
     def read_kernel() -> np.ndarray:
@@ -174,10 +179,10 @@ def _safetensors(file: BinaryIO) -> tuple[dict[str, Pair], None]:
 
         def read() -> np.ndarray:
             if told["dtype"] not in types:
-                raise ValueError(f"{name} is of the type {told['dtype']}, not of floats")
+                raise ValueError(f"{name} has the dtype {told['dtype']}, not float")
             dtype = np.dtype(types[told["dtype"]])
             if begin < 0 or end - begin != math.prod(shape) * dtype.itemsize:
-                raise ValueError(f"{name} is of another size than its place")
+                raise ValueError(f"{name} has another size than the header declares")
             file.seek(8 + length + begin)
             return np.frombuffer(file.read(end - begin), dtype).reshape(shape)
 
@@ -187,7 +192,7 @@ def _safetensors(file: BinaryIO) -> tuple[dict[str, Pair], None]:
 
 
 def _grouped(arrays: Mapping[str, Stored]) -> dict[str, Pair]:
-    """Return kernels ``[height, width, in, out]`` and biases by layer, from PyTorch's arrays."""
+    """Return the kernels ``[height, width, in, out]`` and biases of PyTorch's arrays, by layer."""
     pairs = {}
     for full, kernel in arrays.items():
         layer, _, part = full.rpartition(".")
@@ -228,7 +233,7 @@ def _add(found: dict[str, Pair], name: Any, by_rank: Mapping[int, np.ndarray]) -
         return
     kernel, bias = by_rank[4], by_rank[1]
     if {kernel.dtype.kind, bias.dtype.kind} != {"f"}:
-        raise ValueError(f"{name} is of the type {kernel.dtype}, not of floats")
+        raise ValueError(f"{name} has the dtype {kernel.dtype}, not float")
     found[str(name)] = Stored(kernel.shape, lambda: kernel), Stored(bias.shape, lambda: bias)
 
 

@@ -1,6 +1,6 @@
-"""Variables of MATLAB's files of level 5: arrays, texts, cells and structs.
+"""Read variables of MATLAB files of level 5: arrays, texts, cells and structs.
 
-SciPy's reader ends the whole process at some damaged files.
+SciPy's reader is not used, because some damaged files crash it together with the process.
 """
 
 from __future__ import annotations
@@ -13,44 +13,45 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-# Types of elements, by "MAT-File Format", table 1-1.
+# Types of elements ("MAT-File Format", table 1-1).
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8"}
 _NUMBERS |= {12: "i8", 13: "u8"}
 _TEXTS = {1: "latin1", 2: "latin1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED = 14, 15
 
-# Classes of arrays, by table 1-3.
+# Classes of arrays (table 1-3).
 _CELL, _STRUCT, _CHAR = 1, 2, 4
 _CLASSES = dict(enumerate(("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"), 6))
 
 _LEAST, _MOST = 10**7, 20
-"""Bytes that a variable may become, and times its own: weights become hardly more."""
+"""Limits of a decompressed variable: bytes, and a multiple of its compressed size. Weights hardly
+compress."""
 
 
 def variables(file: BinaryIO, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return some variables of a file by their names. It is read whole.
+    """Return some variables of a file by name. The whole file is read.
 
-    A cell is a list, a struct a dict, several structs a list of dicts, a text a str, and what else
-    a numpy.ndarray.
+    Cells are returned as lists, structs as dicts, arrays of structs as lists of dicts, texts as
+    str, and numbers as numpy.ndarray.
 
     Raises
     ------
     ValueError
-        If it is of another level, damaged, or one of them is of another kind.
+        If the file has another level or is damaged, or a variable has an unsupported type.
     Exception
-        Whatever the modules for archives and structs raise for a file that is damaged.
+        Any exception of the modules struct and zlib for a damaged file.
     """
     content = file.read()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
-        raise ValueError("it is not a MATLAB file of a level before 7.3")
+        raise ValueError("it is not a MATLAB file of a version before 7.3")
     found = {}
     for kind, inside in _elements(memoryview(content)[128:], order):
         if kind == _COMPRESSED:
             unpacked = zlib.decompressobj().decompress(inside, _LEAST + _MOST * len(inside))
             kind, inside = next(_elements(memoryview(unpacked), order))
         if kind != _MATRIX:
-            raise ValueError(f"it holds an element of the type {kind}")
+            raise ValueError(f"it holds an element of the unsupported type {kind}")
         name, value = _matrix(inside, order, names)
         if name in names:
             found[name] = value
@@ -58,11 +59,11 @@ def variables(file: BinaryIO, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """Yield types of elements and what is in them."""
+    """Yield the type and the content of each element."""
     place = 0
     while place < len(content):
         (word,) = struct.unpack_from(f"{order}I", content, place)
-        if word >> 16:  # a short one
+        if word >> 16:  # the short format
             kind, size, start, after = word & 0xFFFF, word >> 16, place + 4, place + 8
         else:
             kind, size = struct.unpack_from(f"{order}II", content, place)
@@ -77,7 +78,7 @@ def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview
 def _matrix(
     content: memoryview, order: str, names: tuple[str, ...] | None = None
 ) -> tuple[str, Any]:
-    """Return the name and the value of an array; the name alone of one that is not in `names`."""
+    """Return the name and the value of an array. The value is None if `names` lacks the name."""
     if not content:
         return "", np.zeros((0, 0))
     parts = _elements(content, order)

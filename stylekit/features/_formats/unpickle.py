@@ -1,8 +1,7 @@
-"""Arrays from pickles of PyTorch and NumPy, of which no code runs.
+"""Read arrays from pickles of PyTorch and NumPy without running code of the file.
 
-A pickle names the functions that put its objects together, and whoever reads it calls them. Here
-only the names that are listed are known. What they stand for is this module's own, and does nothing
-but hold what it is given.
+A pickle names the functions that build its objects, and a reader calls them. Here only listed names
+are accepted. They stand for functions and classes of this module, which only store their arguments.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ import numpy as np
 
 
 class Stored(NamedTuple):
-    """An array in a file, of which nothing but its shape has been read."""
+    """An array in a file. Only its shape has been read."""
 
     shape: tuple[int, ...]
     read: Callable[[], np.ndarray]
 
 
 Order = Literal["<", ">"]
-"""Of the bytes of a number: the least or the greatest first."""
+"""Byte order: little-endian or big-endian."""
 
 
 class _Storage(NamedTuple):
-    """A row of numbers in a file of PyTorch."""
+    """A one-dimensional array in a file of PyTorch."""
 
     dtype: str
     key: str
@@ -38,12 +37,12 @@ class _Storage(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return self.length * np.dtype(self.dtype).itemsize
 
 
 class _Tensor(NamedTuple):
-    """A part of a storage."""
+    """A tensor in a file of PyTorch, a view of a storage."""
 
     storage: _Storage
     offset: int
@@ -53,7 +52,7 @@ class _Tensor(NamedTuple):
     def of(self, content: bytes, order: Order) -> np.ndarray:
         """Return the array from the bytes of its storage."""
         if not self.storage.dtype.startswith("f"):
-            raise ValueError(f"a tensor is of the type {self.storage.dtype}, not of floats")
+            raise ValueError(f"a tensor has the dtype {self.storage.dtype}, not float")
         count, strides = 1, []
         for side in reversed(self.shape):
             strides.append(count)
@@ -67,15 +66,15 @@ class _Tensor(NamedTuple):
 
 _STORAGES = {"Half": "f2", "Float": "f4", "Double": "f8", "Long": "i8", "Int": "i4"}
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-_LONGEST = 10**7  # bytes of the pickle in a zip of PyTorch: those of VGG19 have 3000
+_LONGEST = 10**7  # bytes of the pickle in a zip file of PyTorch; that of VGG19 has 3000
 
 
 class UnknownObjectError(ValueError):
-    """A pickle holds an object that only the program that wrote it may build."""
+    """A pickle holds an object whose function is not listed."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads a pickle that names nothing but what is listed."""
+    """An unpickler that accepts listed names only."""
 
     def __init__(self, file: BinaryIO, known: Mapping[str, Any]) -> None:
         super().__init__(file, encoding="latin1")
@@ -83,25 +82,25 @@ class _Unpickler(pickle.Unpickler):
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a name; raise `UnknownObjectError` if nothing does."""
+        """Return the replacement of a name, or raise `UnknownObjectError`."""
         if f"{module}.{name}" not in self._known:
             raise UnknownObjectError(f"{module}.{name}")
         return self._known[f"{module}.{name}"]
 
     def persistent_load(self, told: Any) -> _Storage:
-        """Return what a pickle of PyTorch has beside it."""
+        """Return the storage that a pickle of PyTorch refers to."""
         kind, dtype, key, _, count, *_ = told
         if kind != "storage" or dtype not in _STORAGES.values() or count < 0:
-            raise ValueError(f"it holds a {kind} of another kind")
+            raise ValueError(f"it holds an unsupported {kind}")
         storage = _Storage(dtype, str(key), int(count))
         return self.storages.setdefault(storage.key, storage)
 
 
 def _load(file: BinaryIO, known: Mapping[str, Any]) -> tuple[Any, dict[str, _Storage]]:
-    """Return what the next pickle of a file holds, and its storages."""
+    """Return the object in the next pickle of a file, and its storages."""
     start = file.tell()
     for code, value, place in pickletools.genops(file):
-        # The table of what is remembered grows to the largest number in it.
+        # The memo table of the unpickler grows to its largest index.
         if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(value or 0) > (place or 0):
             raise ValueError("its table of objects is larger than the file")
     file.seek(start)
@@ -116,7 +115,7 @@ def _torch_names() -> dict[str, Any]:
         return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
     class Named(dict):
-        """Has attributes, too, in which PyTorch keeps versions."""
+        """A dict with attributes, in which PyTorch stores versions."""
 
     return {
         "collections.OrderedDict": Named,
@@ -131,22 +130,26 @@ def torch_arrays(file: BinaryIO) -> dict[str, Stored]:
 
     Parameters
     ----------
-    file
-        Open; the arrays are read from it later. A zip, or of the layout before PyTorch 1.6, which
-        torchvision's published weights have.
+    file : binary file
+        A zip file, or a file with the layout before PyTorch 1.6, as torchvision's published
+        weights. It must stay open, because the arrays are read later.
+
+    Returns
+    -------
+    dict of str to Stored
 
     Raises
     ------
     UnknownObjectError
-        If it holds anything but tensors.
+        If the file holds other objects than tensors.
     ValueError
-        If it is neither.
+        If the file has another format.
     Exception
-        Whatever the modules for archives and pickles raise for a file that is damaged.
+        Any exception of the modules pickle and zipfile for a damaged file.
     """
     tensors, content = _of_zip(file) if zipfile.is_zipfile(file) else _of_stream(file)
     if not isinstance(tensors, dict):
-        raise ValueError("it holds no tensors by their names")
+        raise ValueError("it does not hold a dict of tensors")
 
     def stored(tensor: _Tensor) -> Stored:
         return Stored(tensor.shape, lambda: tensor.of(*content(tensor.storage)))
@@ -169,7 +172,7 @@ def _of_zip(file: BinaryIO) -> tuple[Any, Callable[[_Storage], tuple[bytes, Orde
     def content(storage: _Storage) -> tuple[bytes, Order]:
         entry = archive.getinfo(f"{root}data/{storage.key}")
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != storage.size:
-            raise ValueError(f"{entry.filename} is compressed, or of another size than its tensor")
+            raise ValueError(f"{entry.filename} is compressed, or has another size than its tensor")
         return archive.read(entry), order
 
     return tensors, content
@@ -188,7 +191,7 @@ def _of_stream(file: BinaryIO) -> tuple[Any, Callable[[_Storage], tuple[bytes, O
     for key in keys:
         count = int.from_bytes(file.read(8), "little" if order == "<" else "big", signed=True)
         if count != storages[str(key)].length:
-            raise ValueError("a storage is of another size than its tensor")
+            raise ValueError("a storage has another size than its tensor")
         places[str(key)] = file.tell()
         file.seek(storages[str(key)].size, io.SEEK_CUR)
 
@@ -200,7 +203,7 @@ def _of_stream(file: BinaryIO) -> tuple[Any, Callable[[_Storage], tuple[bytes, O
 
 
 class _Kind:
-    """The type of an array in a pickle of NumPy."""
+    """The dtype of an array in a pickle of NumPy."""
 
     def __init__(self, code: str, *_: Any) -> None:
         self.code, self.order = code, "<"
@@ -210,7 +213,7 @@ class _Kind:
 
 
 class _Array:
-    """An array in a pickle of NumPy: of floats, or of one object."""
+    """An array in a pickle of NumPy, with floats or a single object."""
 
     value: Any = None
 
@@ -225,22 +228,22 @@ class _Array:
                 raise ValueError("an array is damaged")
             self.value = values.reshape(shape, order="F" if by_columns else "C")
         else:
-            raise ValueError(f"it holds an array of the type {kind.order}{kind.code}")
+            raise ValueError(f"it holds an array of the dtype {kind.order}{kind.code}")
 
 
 def numpy_layers(file: BinaryIO) -> dict[str, list[np.ndarray]]:
-    """Return the arrays of a dict that ``numpy.save`` wrote, by its keys. The file is read whole.
+    """Return the arrays of a dict that ``numpy.save`` wrote, by key. The whole file is read.
 
-    Its values are lists or dicts of arrays of floats.
+    The values of the dict must be lists or dicts of float arrays.
 
     Raises
     ------
     UnknownObjectError
-        If it holds anything else.
+        If the file holds other objects.
     ValueError
-        If the file is something else.
+        If the file has another format.
     Exception
-        Whatever the modules for pickles raise for a file that is damaged.
+        Any exception of the module pickle for a damaged file.
     """
     versions = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -248,7 +251,7 @@ def numpy_layers(file: BinaryIO) -> dict[str, list[np.ndarray]]:
     }
     shape, _, dtype = versions[np.lib.format.read_magic(file)](file)
     if shape or not dtype.hasobject:
-        raise ValueError("it is an array, and not a dict of layers")
+        raise ValueError("it is an array, not a dict of layers")
     names: dict[str, Any] = {
         f"{module}._reconstruct": lambda *_: _Array()
         for module in ("numpy.core.multiarray", "numpy._core.multiarray")
@@ -264,4 +267,4 @@ def numpy_layers(file: BinaryIO) -> dict[str, list[np.ndarray]]:
 
 
 def _encoded(text: str, _: str) -> bytes:
-    return text.encode("latin1")  # as Python 3 writes bytes for Python 2
+    return text.encode("latin1")  # Python 3 writes bytes for Python 2 in this way

@@ -1,1 +1,1 @@
-"""Training of the bundled networks: ``python -m stylekit.features.distillation``."""
+"""Train the bundled networks with ``python -m stylekit.features.distillation``."""

@@ -1,16 +1,16 @@
 """Distill a compact network from VGG19: ``python -m stylekit.features.distillation --help``.
 
-The student begins as VGG19 itself, pruned to a fraction of its channels; see `teacher.inherit`.
-What style transfer uses is what it has to keep: at each tap the teacher's features, which a linear
-projection P predicts from the student's, their Gram matrices, and the changes of both that a
-transfer makes. The pictures are random crops, and images that the student itself has painted so
-far: an optimizer finds what a network does not see, and there the student has to be corrected (as
-in Ross, Gordon, Bagnell: A Reduction of Imitation Learning to No-Regret Online Learning, AISTATS
-2011).
+The student is initialised with VGG19's weights, pruned to a fraction of the channels; see
+`teacher.inherit`. It is trained on what style transfer uses: at each tap (a layer that is read) the
+features of the teacher, which a linear projection P predicts from the student's features, their
+Gram matrices, and the changes of both during a transfer. The training pictures are random crops,
+and images that the student paints during the training. An optimizer exploits what a network does
+not represent, and the student is corrected there (compare Ross, Gordon, Bagnell: A Reduction of
+Imitation Learning to No-Regret Online Learning, AISTATS 2011).
 
-The idea of a narrow VGG19 with linear projections beside it is of Wang, Li, Wang, Hu, Yang:
-Collaborative Distillation for Ultra-Resolution Universal Style Transfer, CVPR 2020; the start,
-Gram matrices, changes, own paintings and folding are ours.
+A narrow VGG19 with linear projections was proposed by Wang, Li, Wang, Hu, Yang: Collaborative
+Distillation for Ultra-Resolution Universal Style Transfer, CVPR 2020. The initialisation, the Gram
+matrices, the changes, the painted images and the folding are new here.
 """
 
 from __future__ import annotations
@@ -36,17 +36,21 @@ from stylekit.features.distillation.teacher import Features, Teacher, begin, tea
 
 
 class Painter:
-    """Images that the student paints, a few steps of Adam at a time.
+    """Images that are painted with the student, a few steps of Adam at a time.
 
-    They are painted until the student sees little left to do: what it does not see is then plain.
+    They are painted until the student's loss is small. The remaining errors then show what the
+    student does not represent.
 
     Parameters
     ----------
     student : Student
+        The network that is trained.
     teacher : Teacher
+        The network that provides the targets.
     crops : Crops
+        Source of the photographs and styles.
     count : int
-        Images in progress.
+        Number of images in progress.
     """
 
     def __init__(self, student: Student, teacher: Teacher, crops: Crops, count: int = 8) -> None:
@@ -55,13 +59,14 @@ class Painter:
         self.gradient = gradient_of(student.painting_loss)
 
     def step(self, rng: np.random.Generator, times: int = 2) -> Features:
-        """Move every image some steps on, and return one of them.
+        """Take some steps with every image, and return one of the images.
 
         Returns
         -------
         dict
-            Under "image" float32 ``[1, 3, size, size, 3]``, the painted image, its style and its
-            photograph, and the teacher's features of them, float16 ``[1, 3, h, w, C]``, by layer.
+            "image" is float32 ``[1, 3, size, size, 3]``: the painted image, its style and its
+            photograph. The other keys are layers, with the teacher's features of the three
+            pictures, float16 ``[1, 3, h, w, C]``.
         """
         for k, one in enumerate(self.images):
             if not one or one["age"] >= one["life"]:
@@ -110,14 +115,14 @@ class Painter:
 
 
 class Ring:
-    """The last pictures, with what the teacher says of them, to be drawn again and again."""
+    """A ring buffer of the latest pictures and the teacher's features of them."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity, self.count = capacity, 0
         self.store: Features = {}
 
     def add(self, arrays: Features) -> None:
-        """Put pictures in, in the place of the oldest."""
+        """Add pictures. They replace the oldest ones when the buffer is full."""
         for name, values in arrays.items():
             if name not in self.store:
                 self.store[name] = np.empty((self.capacity, *values.shape[1:]), values.dtype)
@@ -126,13 +131,13 @@ class Ring:
         self.count += len(values)
 
     def draw(self, rng: np.random.Generator, count: int) -> Features:
-        """Return some at random; one may come twice."""
+        """Return random pictures, drawn with replacement."""
         at = rng.integers(min(self.count, self.capacity), size=count)
         return {name: values[at] for name, values in self.store.items()}
 
 
 def distill(options: argparse.Namespace) -> Path:
-    """Train, and write the weights; see `arguments` for the options."""
+    """Train a network, write its weights and return their path; see `arguments`."""
     keras.utils.set_random_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     crops = Crops(options.pictures, options.size, options.exclude)
@@ -145,7 +150,7 @@ def distill(options: argparse.Namespace) -> Path:
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, options.steps, alpha=0.01, warmup_target=options.rate, warmup_steps=100
     )
-    # On JAX what is not compiled runs operation by operation; TensorFlow traces either way.
+    # Without compilation JAX runs operation by operation. TensorFlow traces in any case.
     compiled = keras.backend.backend() == "jax"
     student.compile(keras.optimizers.Adam(rate, clipnorm=1.0), jit_compile=compiled)
     student.optimizer.build(student.trainable_variables)
@@ -153,7 +158,7 @@ def distill(options: argparse.Namespace) -> Path:
     begun = restore(student, checkpoint)
     if not begun:
         begin(student, teacher, first, options.start)
-    rng = np.random.default_rng([options.seed, begun])  # a run taken up again sees new crops
+    rng = np.random.default_rng([options.seed, begun])  # a resumed run draws new crops
     ring, painter = Ring(options.ring), Painter(student, teacher, crops)
     bar = tqdm(range(begun, options.steps), initial=begun, total=options.steps, unit="step")
     began = time.monotonic()
@@ -179,7 +184,7 @@ def distill(options: argparse.Namespace) -> Path:
                 log.writerow([step + 1, f"{time.monotonic() - began:.0f}", *row])
                 file.flush()
                 save(student, checkpoint, step + 1)
-    arrays: dict[str, Any] = folded(student, held)  # for NumPy's types, `allow_pickle` may be one
+    arrays: dict[str, Any] = folded(student, held)  # Any, because of NumPy's annotations
     path = options.out / "compact_vgg.npz"
     with replacing(path) as file:
         np.savez_compressed(file, **arrays)
@@ -187,12 +192,12 @@ def distill(options: argparse.Namespace) -> Path:
 
 
 def by_kind(triples: Features) -> Features:
-    """Return ``[n, 3, ...]`` as ``[3 n, ...]``: the images, their styles, their photographs."""
+    """Return ``[n, 3, ...]`` as ``[3 n, ...]``: all images, all styles, then all photographs."""
     return {name: np.concatenate(np.swapaxes(x, 0, 1)) for name, x in triples.items()}
 
 
 def save(student: Student, path: Path, step: int) -> None:
-    """Write all variables, so that a kill at any moment leaves a whole file."""
+    """Write all variables atomically, so that an interruption leaves a complete file."""
     variables = [*student.variables, *student.optimizer.variables]
     arrays = [ops.convert_to_numpy(variable) for variable in variables]
     with replacing(path) as file:
@@ -200,12 +205,12 @@ def save(student: Student, path: Path, step: int) -> None:
 
 
 def restore(student: Student, path: Path) -> int:
-    """Read what `save` wrote, if anything; return the step to go on from.
+    """Read a checkpoint of `save` if it exists, and return the step to continue from.
 
     Raises
     ------
     FileError
-        If it is damaged, or of another student.
+        If the file is damaged, or of another student.
     """
     if not path.exists():
         return 0
@@ -216,15 +221,15 @@ def restore(student: Student, path: Path) -> int:
                 if array_header(archive, str(k))[0] != tuple(variable.shape):
                     raise ValueError(f"array {k} is of another student")
             if array_header(archive, "step")[0] != ():
-                raise ValueError("the step is no number")
+                raise ValueError("the step is not a number")
             for k, variable in enumerate(variables):
                 variable.assign(read_array(archive, str(k)))
             return int(read_array(archive, "step"))
-    except Exception as error:  # zip and NumPy's header each fail in many ways
+    except Exception as error:  # zipfile and NumPy raise errors of many types
         raise FileError(
             explain(
-                f"the checkpoint {path} is damaged or another network's ({error})",
-                hint="delete it to begin anew, or name another folder",
+                f"the checkpoint {path} is damaged or of another network ({error})",
+                hint="delete it to start again, or name another folder",
             ),
             argument="path",
         ) from error
@@ -234,25 +239,25 @@ def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m stylekit.features.distillation",
-        description="Distill a compact network from VGG19; run again, it goes on where it was.",
+        description="Distill a compact network from VGG19. The same command resumes a run.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("out", type=Path, help="folder of the checkpoint, the log and compact_vgg.npz")
-    add("--pictures", type=Path, nargs="+", required=True, help="folders with an equal share each")
+    add("--pictures", type=Path, nargs="+", required=True, help="folders, each used equally often")
     add("--exclude", nargs="*", default=(), help="patterns of file names, such as '*_mask.png'")
-    add("--teacher", default="imagenet", help="VGG19's weights, as far as the file holds them")
-    add("--deep-teacher", help="a published student's .npz, for conv5_1 where the file has none")
-    add("--start", type=Path, help="an earlier compact_vgg.npz to begin with; default: VGG19's")
+    add("--teacher", default="imagenet", help="VGG19's weights; the file may lack deep layers")
+    add("--deep-teacher", help=".npz of a published student, for conv5_1 if --teacher lacks it")
+    add("--start", type=Path, help="an earlier compact_vgg.npz to start from; default: VGG19")
     add("--steps", type=int, default=8000)
     add("--batch", type=int, default=2, help="triples: an image, its style, its photograph")
     add("--size", type=int, default=128, help="side of a crop in pixels")
-    add("--rate", type=float, default=1e-3, help="Adam's, at most; it falls along a cosine")
+    add("--rate", type=float, default=1e-3, help="largest learning rate of Adam, with cosine decay")
     add("--feature-weight", type=float, default=1.0)
     add("--gram-weight", type=float, default=1.0)
     add("--change-weight", type=float, default=1.0)
-    add("--ring", type=int, default=300, help="triples that are kept, 3 MB each")
-    add("--paint-every", type=int, default=2, help="steps of training to two of painting")
+    add("--ring", type=int, default=300, help="triples in the buffer, 3 MB each")
+    add("--paint-every", type=int, default=2, help="training steps for every two painting steps")
     add("--every", type=int, default=250, help="steps between checkpoints")
     add("--seed", type=int, default=0)
     return parser

@@ -1,4 +1,4 @@
-"""A published student of VGG19, to measure ours by and to learn conv5_1 from."""
+"""A published student of VGG19, for comparison and as the teacher of conv5_1."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROJECTED = (64, 128, 256, 512, 512)
 
 
 class ReflectPadding(keras.layers.ZeroPadding2D):
-    """Adds a cell at each side, not of zeros, but the mirror image of what is beside the border."""
+    """Padding by one cell of the mirror image at each side."""
 
     def call(self, x):
         """Return ``[B, h + 2, w + 2, C]``."""
@@ -27,15 +27,20 @@ class ReflectPadding(keras.layers.ZeroPadding2D):
 
 
 def collaborative_student(path: str | os.PathLike, *, projected: bool = False) -> KerasExtractor:
-    """Return the 16 times smaller VGG19 of Collaborative Distillation, to conv5_1.
+    """Return the VGG19 of Collaborative Distillation, 16 times smaller, up to conv5_1.
 
     Parameters
     ----------
     path : path
-        An ``.npz`` of ``conv0/kernel``, ``block1_conv1/kernel``, ``block1_conv1_aux/kernel`` and so
-        on, with biases.
+        An ``.npz`` file with arrays ``conv0/kernel``, ``block1_conv1/kernel``,
+        ``block1_conv1_aux/kernel`` and so on, and the biases.
     projected : bool
-        Whether the layers ``block1_conv1_aux`` and so on, its prediction of VGG19's, are there too.
+        If True, also return the layers ``block1_conv1_aux`` and so on, which predict VGG19's
+        features.
+
+    Returns
+    -------
+    KerasExtractor
 
     Raises
     ------

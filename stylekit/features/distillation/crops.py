@@ -1,4 +1,4 @@
-"""Pictures to distill a network on: random crops of pictures, and textures made by code."""
+"""Training pictures: random crops of pictures, and textures made by code."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from stylekit._checks import FileError, fail
 from stylekit.image import read_image
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""What is taken for a picture in a folder."""
+"""Suffixes of the picture files in a folder."""
 
 TEXTURES = 0.1
-"""Share of the crops that are textures made by code."""
+"""Fraction of the crops that are textures made by code."""
 
 
 class Crops:
-    """Endless random crops, squares of one size.
+    """A source of random square crops.
 
-    Each is taken from a picture at a random place, scale (0.5 to 2.5 source pixels a pixel) and
-    orientation, with random colours; some are mixed with another, or with noise, as an image is
-    that an optimizer has not finished; some are textures made by code.
+    Each crop has a random position, scale (0.5 to 2.5 source pixels per pixel), orientation and
+    colour change. Some crops are mixed with another crop, or with noise, like the intermediate
+    images of an optimisation. Some are textures made by code.
 
     Parameters
     ----------
     folders : sequence of path
-        Each has an equal share of the crops, however many pictures it holds.
+        Folders with pictures. Each is used equally often, whatever the number of its pictures.
     size : int
-        Side in pixels.
+        Side of the crops in pixels.
     exclude : iterable of str
-        Patterns of file names that are left out, such as ``"*_mask.png"``.
+        Patterns of file names to exclude, such as ``"*_mask.png"``.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class Crops:
             )
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Return a crop: float32 ``[size, size, 3]`` in [0, 1]."""
+        """Return a random crop, float32 ``[size, size, 3]`` in [0, 1]."""
         if rng.random() < TEXTURES:
             return texture(rng, self.size)
         crop = self._crop(rng)
@@ -76,7 +76,7 @@ class Crops:
         small = picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box=box)
         crop = np.rot90(np.asarray(small, "float32") / 255, k=rng.choice([0, 0, 0, 1, 2, 3]))
         crop = crop[:, ::-1] if rng.random() < 0.5 else crop
-        # Gamma and gains change light and its colour, as paintings do; one in ten turns channels.
+        # Gamma and gains change brightness and colour. One crop in ten has permuted channels.
         crop = crop ** rng.uniform(0.7, 1.4) * rng.uniform(0.8, 1.15, 3)
         return crop[..., rng.permutation(3)] if rng.random() < 0.1 else crop
 
@@ -97,7 +97,7 @@ def texture(rng: np.random.Generator, size: int) -> np.ndarray:
     noise = noise[start : start + size, start : start + size]
     noise = (noise - noise.mean((0, 1))) / (noise.std((0, 1)) + 1e-6)
     noise = noise @ rng.normal(0, rng.uniform(0.03, 0.25), (3, 3))
-    if rng.random() < 0.4:  # hard edges, as of tiles and strokes
+    if rng.random() < 0.4:  # hard edges, like those of tiles and strokes
         noise = np.tanh(noise * rng.uniform(5, 50)) * rng.uniform(0.05, 0.4, 3)
     return np.clip(rng.uniform(0.1, 0.9, 3) + noise, 0, 1).astype("float32")
 
@@ -105,7 +105,7 @@ def texture(rng: np.random.Generator, size: int) -> np.ndarray:
 def _pictures(folder: Path, exclude: tuple[str, ...]) -> list[Image.Image]:
     if not folder.is_dir():
         raise FileError(
-            f"{folder} is no folder: expected a folder of pictures.", argument="folders"
+            f"{folder} is not a folder: expected a folder of pictures.", argument="folders"
         )
     paths = [
         path

@@ -1,8 +1,9 @@
-"""The compact network while it is trained, and how it is made ready for use.
+"""The compact network during training, and its conversion for use.
 
-At the end P is folded. With R the symmetric root of ``P P^T``, ``|R D R| = |P^T D P|`` for every D:
-distances of Gram matrices, and of features, after the tap's 1 x 1 convolution R are those of the
-predicted teacher features, at the student's width.
+After training the projection P is folded. With R the symmetric square root of ``P P^T``,
+``|R D R| = |P^T D P|`` for every D. A tap's 1 x 1 convolution with R therefore gives features whose
+distances, and whose Gram matrices' distances, are those of the predicted teacher features. It has
+only as many channels as the student.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from stylekit import functional
 from stylekit.features.compact import PLAIN, TAPS, CompactVGG, build, trunk_name
 
 USED = {*CompactVGG.style_layers, *CompactVGG.content_layers}
-"""Taps that a transfer compares unless it is told otherwise."""
+"""Taps that a transfer reads by default."""
 
 ASIDE = 0.25
-"""Weight of the other taps: they are to learn from the trunk, and hardly to bend it."""
+"""Weight of the other taps, low so that they hardly influence the trunk."""
 
 
 def gradient_of(function: Callable) -> Callable:
-    """Return the gradient, a function too, of a scalar function with respect to its first argument.
+    """Return a function that computes the gradient of a scalar function by its first argument.
 
-    On TensorFlow and JAX it is compiled, and made once for many calls with the same shapes.
+    On TensorFlow and JAX it is compiled once for each combination of shapes.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -54,17 +55,18 @@ def gradient_of(function: Callable) -> Callable:
 
 
 class Student(keras.Model):
-    """The compact network's trunk, and at each tap a projection to the teacher's features.
+    """The trunk of the compact network, with a projection to the teacher's features at each tap.
 
-    A tap of `PLAIN` has none: it is some of the teacher's own filters, and stays as it is.
+    The taps of `PLAIN` have no projection: they consist of filters of the teacher and are not
+    trained.
 
     Parameters
     ----------
     channels : mapping of str to int
-        The teacher's channels at the taps that it has.
+        Number of the teacher's channels by tap.
     feature_weight, gram_weight, change_weight : float
-        Of the errors of features and of Gram matrices, the same for every tap, and of those of the
-        changes that style transfer makes; see `changes`.
+        Weights of the errors of features, of Gram matrices, and of the changes that style transfer
+        makes; see `changes`. They are the same for every tap.
     """
 
     def __init__(
@@ -93,16 +95,16 @@ class Student(keras.Model):
         self.built = True
 
     def call(self, image):
-        """Return the trunk's features by tap."""
+        """Return the features of the trunk by tap."""
         return self.trunk(image)
 
     def predicted(self, features) -> dict:
-        """Return the teacher's features as far as the trunk's tell them, by tap."""
-        # Not `matmul`, which multiplies the projection for every row of cells.
+        """Return the predictions of the teacher's features by tap."""
+        # `matmul` would multiply the projection for every row of cells.
         return {n: ops.tensordot(features[n], p, 1) for n, p in self.projections.items()}
 
     def errors(self, predicted, targets) -> dict[str, tuple]:
-        """Return by tap the relative errors of features and of Gram matrices, scalars."""
+        """Return the relative errors of features and of Gram matrices by tap, as scalars."""
         result = {}
         for name, own in predicted.items():
             target = ops.cast(targets[name], "float32")
@@ -114,32 +116,32 @@ class Student(keras.Model):
         return result
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return what is minimised; see the module."""
+        """Return the training loss; see the docstring of `__main__`."""
         total, predicted = 0.0, self.predicted(y_pred)
         errors, changes = self.errors(predicted, y), self.changes(predicted, y)
         for name, (seen, gram) in errors.items():
-            # The root keeps a tap that is nearly right from being forgotten beside the others.
+            # The square root keeps the gradient of taps with a small error from vanishing.
             here = self.feature_weight * seen + self.gram_weight * ops.sqrt(gram + 1e-4)
             here = here + self.change_weight * sum(changes[name])
             total = total + (here if name in USED else ASIDE * here)
         return total
 
     def changes(self, predicted, targets) -> dict[str, tuple]:
-        """Return by tap the errors of what a style loss and a content loss compare, scalars.
+        """Return the errors of the differences that style and content losses compute, by tap.
 
-        A loss is made of a difference: of two Gram matrices, or of two feature maps. What the
-        student gets wrong in both cancels, and where both are near each other, as late in a run,
-        an error small beside either is large beside their difference.
+        A loss is computed from the difference of two Gram matrices or two feature maps. Errors that
+        both have in common cancel. If the two are similar, as at the end of a run, an error that is
+        small relative to each can be large relative to their difference.
 
         Parameters
         ----------
         predicted, targets : dict of str to tensor [3 n, h, w, C]
-            Of n painted images, then of their styles, then of their photographs.
+            Features of n painted images, then of their styles, then of their photographs.
 
         Returns
         -------
         dict of str to (style, content)
-            Squared errors of the differences, relative to the teacher's.
+            Squared errors of the differences, relative to the teacher's differences. Scalars.
         """
         result = {}
         for name, feature in predicted.items():
@@ -152,7 +154,7 @@ class Student(keras.Model):
         return result
 
     def painting(self, image) -> tuple[dict, dict]:
-        """Return the Gram matrices, and the features of content, that a transfer compares."""
+        """Return the Gram matrices and the content features that a transfer compares, by tap."""
         features = self(image)
         seen = {name: features[name] for name in PLAIN} | self.predicted(features)
         styles, contents = (
@@ -162,7 +164,7 @@ class Student(keras.Model):
         return {name: functional.gram_matrix(x) for name, x in styles.items()}, contents
 
     def painting_loss(self, image, goals, kept, strength):
-        """Return what a transfer with `CompactVGG` minimises, summed over images."""
+        """Return the loss of a transfer with `CompactVGG`, summed over the images."""
         error = functional.relative_error
         grams, seen = self.painting(image)
         style = sum(error(grams[name], goals[name]) for name in goals) / len(goals)
@@ -171,7 +173,7 @@ class Student(keras.Model):
 
 
 def _relative(change, target, whole):
-    """Return the squared error of a change relative to its target, or to 1 % of the whole."""
+    """Return the squared error of a change, relative to its target plus 1 % of the whole."""
     axes = tuple(range(1, len(target.shape)))
     error, size, most = (
         ops.sum(ops.square(x), axis=axes) for x in (change - target, target, whole)
@@ -180,7 +182,7 @@ def _relative(change, target, whole):
 
 
 def folded(student: Student, pictures: np.ndarray) -> dict[str, np.ndarray]:
-    """Return float16 weights of `CompactVGG`: the trunk, and what is left of the projections.
+    """Return the weights of `CompactVGG`: the trunk, and the folded projections, in float16.
 
     Every tap is scaled to a mean square of 1 on `pictures`.
     """
@@ -190,14 +192,14 @@ def folded(student: Student, pictures: np.ndarray) -> dict[str, np.ndarray]:
     for tap, place in TAPS.items():
         flat = features[tap].reshape(-1, features[tap].shape[-1])
         root = np.eye(flat.shape[1])
-        # An untaught tap takes what was learned for another at the same place, if anything was.
+        # A tap without a projection uses that of another tap at the same place, if there is one.
         taught = [t for t in (tap, *TAPS) if t in student.projections and TAPS[t] == place]
         if taught:
             projection = ops.convert_to_numpy(student.projections[taught[0]]).astype("float64")
             values, vectors = np.linalg.eigh(projection @ projection.T)
             root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         scale = np.mean((flat @ root) ** 2) ** -0.5
-        if tap in PLAIN:  # ReLU commutes with a positive factor: the next kernel takes it back
+        if tap in PLAIN:  # ReLU commutes with positive factors: the next kernel is divided
             name, after = trunk_name(*place), layers[[x.name for x in layers].index(tap) + 1].name
             weights[name] = [w * scale for w in weights[name]]
             weights[after][0] = weights[after][0] / scale

@@ -1,4 +1,4 @@
-"""What a compact network is taught, and what it is given before it learns."""
+"""The targets of a compact network's training, and its initialisation."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Features = dict[str, np.ndarray]
 
 
 class Teacher:
-    """The features to be learned.
+    """The features that the student learns.
 
-    Each layer is scaled to a mean square of 1, and seen in the half of its dimensions that holds
-    most of it: the first eigenvectors of its Gram matrix.
+    The features of each layer are scaled to a mean square of 1. They are projected onto the half of
+    the eigenvectors of their Gram matrix with the largest eigenvalues.
 
     Parameters
     ----------
     extractors : list of (FeatureExtractor, layer names)
-        Several, where one has not all layers.
+        The networks. Several are used if one lacks some layers.
     example : ndarray [B, H, W, 3]
-        Pictures from which scales and eigenvectors are taken.
+        Pictures from which the scales and the eigenvectors are computed.
     """
 
     def __init__(self, extractors: list[tuple[FeatureExtractor, tuple[str, ...]]], example) -> None:
@@ -48,7 +48,7 @@ class Teacher:
         self.channels = {name: basis.shape[1] for name, basis in self.bases.items()}
 
     def __call__(self, images) -> Features:
-        """Return float16 features by layer."""
+        """Return the features of pictures by layer, in float16."""
         return {n: (f @ self.bases[n]).astype("float16") for n, f in self._features(images)}
 
     def _features(self, images):
@@ -58,7 +58,7 @@ class Teacher:
 
 
 def teachers(path: str, deep: str | None) -> list[tuple[FeatureExtractor, tuple[str, ...]]]:
-    """Return VGG19 with the taps that its file holds, and for the rest a published student."""
+    """Return VGG19 with the taps that its file holds, and a published student for the others."""
     vgg, taps = VGG19(path), [tap for tap in TAPS if tap not in PLAIN]
     while True:
         try:
@@ -77,16 +77,16 @@ def teachers(path: str, deep: str | None) -> list[tuple[FeatureExtractor, tuple[
 def begin(
     student: Student, teacher: Teacher, pictures: np.ndarray, path: Path | None = None
 ) -> None:
-    """Give the trunk what is known before it learns, and the projections their least squares.
+    """Initialise the trunk, and the projections by least squares.
 
-    Where `path` names an earlier network, that are its convolutions, as far as they are of the same
-    shape; else see `inherit`.
+    If `path` names the weights of an earlier network, the convolutions of the same shape are copied
+    from it. Otherwise see `inherit`.
     """
     if path is None:
         inherit(student.trunk, teacher.extractors[0], pictures)
     else:
         weights_file(path, "--start")
-        for layer in _convolutions(student.trunk):  # one that is not there is learned anew
+        for layer in _convolutions(student.trunk):  # missing ones keep their initial values
             with contextlib.suppress(FileError):
                 found = read_convolutions(path, {layer.name: tuple(layer.kernel.shape)})
                 layer.set_weights(found[layer.name])
@@ -97,17 +97,18 @@ def begin(
 
 
 def inherit(trunk: keras.Model, vgg: FeatureExtractor, pictures: np.ndarray) -> None:
-    """Make of each convolution a part of its counterpart in VGG19, as far as VGG19's file goes.
+    """Initialise the convolutions of the trunk by pruning VGG19.
 
-    From the picture down: of the counterpart's channels those are taken of which the rest can best
-    be predicted (the pivots of a QR decomposition), and what goes into their ReLU is fitted to what
-    the trunk has so far, by least squares. The first convolution sees the picture itself, and is
-    exact. Every convolution is scaled to a mean square of 1.
+    The convolutions are processed from the picture down, as far as VGG19's file holds them. Of each
+    VGG19 layer the channels are chosen that predict the others best: the pivots of a QR
+    decomposition. Their inputs of the ReLU are fitted to the features of the trunk by least
+    squares. The first convolution reads the picture, and its channels are copied exactly. Each
+    convolution is scaled to a mean square of 1.
 
     References
     ----------
-    He, Zhang, Sun: Channel Pruning for Accelerating Very Deep Neural Networks, ICCV 2017, choose
-    channels by the lasso, and fit their consumers in the same way.
+    He, Zhang, Sun: Channel Pruning for Accelerating Very Deep Neural Networks, ICCV 2017. The paper
+    chooses channels by the lasso, and fits the following layers in the same way.
     """
     rng = np.random.default_rng(0)
     names = [name for block in COUNTERPARTS for name in block]
@@ -118,7 +119,7 @@ def inherit(trunk: keras.Model, vgg: FeatureExtractor, pictures: np.ndarray) -> 
             return
         theirs = whole.get_layer(name)
         if name in PLAIN:
-            # VGG19 sees BGR in 0-255, the trunk RGB times 4, both less the mean.
+            # VGG19's input is BGR in [0, 255], the trunk's RGB times 4, both minus the mean.
             kernel, bias = theirs.get_weights()
             feature = ops.convert_to_numpy(whole(pictures)[name])
             values = feature[_cells(feature.shape, rng)]
@@ -135,7 +136,7 @@ def inherit(trunk: keras.Model, vgg: FeatureExtractor, pictures: np.ndarray) -> 
             values, rows = sums[at], _patches(given, at)
             chosen = _pivots(np.maximum(values, 0), layer.filters)
             goal = values[:, chosen]
-            # How far below zero a sum lies, the ReLU does not tell.
+            # The ReLU removes negative values, so that large ones need not be fitted.
             goal = np.maximum(goal, -np.sqrt(np.mean(np.maximum(goal, 0) ** 2, axis=0)))
             rows = np.concatenate([rows, np.ones_like(rows[:, :1])], axis=1)
             fitted = _least_squares(rows, goal, 1e-4)
@@ -153,7 +154,7 @@ def _outputs(model: keras.Model, tensor, pictures: np.ndarray) -> np.ndarray:
 
 
 def _pivots(values: np.ndarray, count: int) -> np.ndarray:
-    triangle = np.linalg.qr(values, mode="r")  # of the same lengths and angles as the values
+    triangle = np.linalg.qr(values, mode="r")  # its columns have the same lengths and angles
     _, order = scipy.linalg.qr(triangle, mode="r", pivoting=True)
     return order[:count]
 
@@ -164,7 +165,7 @@ def _cells(shape, rng: np.random.Generator, count: int = 20000) -> tuple:
 
 
 def _patches(feature: np.ndarray, at: tuple) -> np.ndarray:
-    """Return what a 3 x 3 convolution sees at cells: ``[n, 9 C]``."""
+    """Return the 3 x 3 neighbourhoods of cells, ``[n, 9 C]``."""
     padded = np.pad(feature, ((0, 0), (1, 1), (1, 1), (0, 0)))
     picture, row, column = at
     return np.concatenate(
@@ -178,6 +179,6 @@ def _least_squares(own: np.ndarray, target: np.ndarray, ridge: float = 1e-3) -> 
 
 
 def _rows(feature: np.ndarray, most: int = 30000) -> np.ndarray:
-    """Return a feature map's cells as rows, float32; of very many an even sample."""
+    """Return the cells of a feature map as rows, float32. Large maps are subsampled evenly."""
     flat = feature.reshape(-1, feature.shape[-1])
     return flat[:: math.ceil(len(flat) / most)].astype("float32")

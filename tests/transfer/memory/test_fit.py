@@ -219,5 +219,5 @@ def test_limits(given, expected):
 
 @pytest.mark.parametrize("given", ["", "much", "4XB", "-3GB", "0", 0])
 def test_limits_that_cannot_be_read(given):
-    with pytest.raises(InputError, match="memory's limit cannot be read"):
+    with pytest.raises(InputError, match="memory limit cannot be read"):
         sk.FitMemory(given)

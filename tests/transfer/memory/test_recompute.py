@@ -136,7 +136,7 @@ def test_a_network_that_goes_around_a_cut(photo):
     second = layers.Conv2D(4, 3, padding="same", name="second")(first)
     model = keras.Model(image, layers.Add(name="sum")([first, second]))
     term = sk.ContentLoss(photo, layers="sum")
-    with pytest.raises(InputError, match=r"cannot be cut at layer 'second'.*all that follows"):
+    with pytest.raises(InputError, match=r"cannot be cut at layer 'second'.*all later layers"):
         RecomputedObjective([term], sk.KerasExtractor(model), SHAPE, recompute="second")
     with pytest.raises(InputError, match=r"no layer of the network is smaller"):
         RecomputedObjective([term], sk.KerasExtractor(model), SHAPE)  # all layers are as large
