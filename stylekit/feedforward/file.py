@@ -1,4 +1,4 @@
-"""The file of a trained network: Keras's own format, looked at before Keras loads it."""
+"""Checks the .keras file of a trained network before Keras loads it."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from stylekit._checks import FileError, absent, as_path, explain, is_folder, sta
 from stylekit._write import check_room
 
 REGISTERED = "stylekit>StyleNetwork"
-"""What Keras calls the network's class."""
+"""Name under which Keras registers the class of the network."""
 
 SUFFIX = ".keras"
 
 LARGEST = 2**20
-"""Bytes of a configuration; that of a network has two thousand."""
+"""Largest size of a configuration in bytes. That of a network has about two thousand."""
 
 
 def about(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a network was trained on and how, without loading it.
+    """Return how a network was trained, without loading it.
 
     Parameters
     ----------
     path : path
-        What `stylekit.feedforward.train` wrote.
+        A file that `stylekit.feedforward.train` wrote.
 
     Returns
     -------
     dict of str
-        ``stylekit``, the version; ``style``, the hash of the style picture; ``photographs``, their
-        number and a hash of their names and sizes; ``settings``; ``steps`` and ``seconds`` of
-        training so far.
+        ``stylekit`` is the version, ``style`` the hash of the style picture, and ``photographs``
+        their number and a hash of their names and sizes. ``settings`` are those of the training,
+        and ``steps`` and ``seconds`` its length so far.
 
     Raises
     ------
     FileError
-        If there is no file, or it is of another kind.
+        If the file does not exist, or is not that of a network.
     """
     path = as_path(path)
     if status(path) is None:
@@ -53,25 +53,25 @@ def about(path: str | os.PathLike[str]) -> dict[str, Any]:
         if config["registered_name"] != REGISTERED:
             raise ValueError(f"it holds a {config['class_name']}")
         return dict(config["config"]["about"])
-    except Exception as error:  # the disk, zip and JSON each fail in many ways
+    except Exception as error:  # reading, zip and JSON raise many kinds
         raise FileError(
             explain(
                 f"{path} is not a style network",
                 expected="a .keras file that stylekit train-style wrote",
                 received=str(error),
-                hint="train one, or check the path",
+                hint="check the path, or train a network with train-style",
             ),
             argument="path",
         ) from error
 
 
 def new_file(path: str | os.PathLike[str]) -> Path:
-    """Return a path to write a network to; raise `FileError` if none can be written to it."""
+    """Return a path to write a network to, or raise `FileError` if it cannot be written."""
     path = as_path(path)
     if path.suffix.lower() != SUFFIX:
         raise FileError(
             explain(
-                f"{path} has a suffix that is not that of a network",
+                f"{path} must have the suffix {SUFFIX}",
                 expected=f"a path such as {path.with_suffix(SUFFIX)}",
                 received=repr(path.suffix) if path.suffix else "none",
             ),

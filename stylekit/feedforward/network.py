@@ -1,4 +1,4 @@
-"""The network that paints a photograph in one pass."""
+"""The network that paints a photograph in one pass, and its layers."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from stylekit._checks import fail, integer
 from stylekit.functional import Tensor
 
 WIDTHS = (16, 32, 64)
-"""Channels at full, half and quarter size: half of the paper's, so that two cores paint a picture
-of 512 pixels in under half a second."""
+"""Channels at full, half and quarter size. They are half of those in the paper, so that two cores
+paint a picture of 512 pixels in less than half a second."""
 
 BLOCKS = 5
-"""Residual blocks at quarter size, as in the paper."""
+"""Number of residual blocks at quarter size, as in the paper."""
 
 EDGE = 9
-"""Side of the first and the last kernel, as in the paper."""
+"""Side of the first and the last convolution kernel, as in the paper."""
 
 registered = keras.saving.register_keras_serializable(package="stylekit")
 
 
 @registered
 class ReflectedConvolution(keras.layers.Layer):
-    """A convolution that sees its feature map reflected at the borders.
+    """A convolution with reflection padding.
 
     Parameters
     ----------
     filters, size : int
-        Channels of the output, and side of the kernel, which is odd.
+        Number of output channels, and side of the kernel, which must be odd.
     strides : int
     **options
         See `keras.layers.Layer`.
@@ -45,7 +45,7 @@ class ReflectedConvolution(keras.layers.Layer):
         )
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the weights."""
+        """Create the weights."""
         self.convolution.build(shape)
 
     def call(self, x: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class ReflectedConvolution(keras.layers.Layer):
 
 @registered
 class InstanceNormalization(keras.layers.Layer):
-    """Brings each channel of each picture to a learned mean and deviation.
+    """Normalizes each channel of each picture, and applies a learned scale and shift.
 
     References
     ----------
@@ -70,12 +70,12 @@ class InstanceNormalization(keras.layers.Layer):
     """
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the weights."""
+        """Create the weights."""
         self.scale = self.add_weight((shape[-1],), "ones", name="scale")
         self.shift = self.add_weight((shape[-1],), "zeros", name="shift")
 
     def call(self, x: Tensor) -> Tensor:
-        """Return a tensor of the shape of `x`."""
+        """Return the normalized tensor, of the shape of `x`."""
         mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)
         scale = self.scale * ops.rsqrt(variance + 1e-5)
         return x * scale + (self.shift - mean * scale)
@@ -83,9 +83,9 @@ class InstanceNormalization(keras.layers.Layer):
 
 @registered
 class Enlargement(keras.layers.Layer):
-    """Doubles a feature map by repeating its cells, and cuts it to the size of another.
+    """Doubles a feature map by nearest-neighbor upsampling, and crops it to the size of another.
 
-    A convolution behind it has no checkerboard, which a transposed convolution has.
+    Followed by a convolution, it avoids the checkerboard artifacts of a transposed convolution.
 
     References
     ----------
@@ -100,26 +100,28 @@ class Enlargement(keras.layers.Layer):
 
 @registered
 class StyleNetwork(keras.Model):
-    """A network from photographs to paintings, ``[B, H, W, 3]`` in [0, 1], of equal size.
+    """A network that maps photographs to paintings, ``[B, H, W, 3]`` in [0, 1], of the same size.
 
-    A side has at least 5 pixels; `Painter` takes any.
+    Sides must have at least 5 pixels. `Painter` accepts any size.
 
     Parameters
     ----------
     about : mapping of str
-        What it was trained on and how, as JSON has it; saved with it.
-    widths, blocks
-        See `WIDTHS` and `BLOCKS`.
+        Description of the training, as JSON. It is saved with the network.
+    widths : (int, int, int)
+        Channels at full, half and quarter size.
+    blocks : int
+        Number of residual blocks at quarter size.
     **options
         See `keras.Model`.
 
     Notes
     -----
-    Johnson et al.'s network with these departures: half the channels; instance normalisation in
-    the place of batch normalisation; enlargement by repetition before a convolution, in the place
-    of a transposed convolution; reflection at the borders of every convolution (`Painter` adds one
-    at the picture's, of 24 pixels), in the place of one of 40 pixels; and a sigmoid for the scaled
-    hyperbolic tangent.
+    This is the network of Johnson et al. with the following changes: It has half the channels. It
+    uses instance normalization instead of batch normalization. Upsampling and a convolution replace
+    the transposed convolution. Every convolution has reflection padding, and `Painter` pads the
+    picture by 24 pixels; in the paper, the picture is padded by 40 pixels. A sigmoid replaces the
+    scaled hyperbolic tangent.
 
     References
     ----------
@@ -136,7 +138,7 @@ class StyleNetwork(keras.Model):
     ) -> None:
         if not isinstance(widths, list | tuple) or len(widths) != 3:
             fail(
-                "`widths` are wrong",
+                "`widths` must be three integers",
                 expected="three numbers of channels",
                 received=repr(widths),
                 argument="widths",
@@ -163,7 +165,7 @@ class StyleNetwork(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> StyleNetwork:
-        """Return a network from what `get_config` returned."""
+        """Return a network with the configuration that `get_config` returned."""
         return cls(**config)
 
 

@@ -1,4 +1,4 @@
-"""A trained network in use."""
+"""Paints photographs with a trained network."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from stylekit.feedforward.network import StyleNetwork
 from stylekit.image import PictureLike, as_image
 
 MARGIN = 24
-"""Pixels by which a picture is reflected at its borders, and which are cut off when it is painted.
-Strokes are mirrored where each convolution reflects. Without a margin `stylekit.metrics.frame` of
-three pictures rose by 0.011 to 0.030, with 16 pixels by 0.004 to 0.018, and with 24 by 0.001 to
-0.004."""
+"""Reflection padding of a picture in pixels, which is cropped from the result. Near a border, the
+padding of the convolutions mirrors strokes. Without a margin, `stylekit.metrics.frame` of three
+pictures rose by 0.011 to 0.030; with 16 pixels by 0.004 to 0.018; and with 24 by 0.001 to 0.004."""
 
 
 class Painter:
-    """Paints photographs of any size, each in one pass through a trained network.
+    """Paints photographs of any size in one pass through a trained network.
 
     Parameters
     ----------
@@ -50,23 +49,23 @@ class Painter:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What the network was trained on and how; see `stylekit.feedforward.about`."""
+        """Description of the training; see `stylekit.feedforward.about`."""
         return self.network.about
 
     def __call__(self, picture: PictureLike, size: int | None = None) -> np.ndarray:
-        """Paint a picture.
+        """Return a picture, painted in the style of the network.
 
         Parameters
         ----------
         picture : path, PIL image or array
         size : int, optional
-            Longer side in pixels. Strokes keep their size in pixels, whatever this is. Default:
-            the picture's own.
+            Longer side in pixels. The size of the strokes in pixels does not depend on it. Default:
+            the size of the picture.
 
         Returns
         -------
         ndarray, float32 [H, W, 3]
-            Of the picture's shape, in [0, 1].
+            The result in [0, 1], of the shape of the resized picture.
 
         Raises
         ------
@@ -82,12 +81,12 @@ class Painter:
 
 
 def load(path: str | os.PathLike[str]) -> Painter:
-    """Return the painter of a network that `train` wrote.
+    """Load a network that `train` wrote, and return its painter.
 
     Parameters
     ----------
     path : path
-        A .keras file. It is loaded in Keras's safe mode, which runs no code from the file.
+        A .keras file. It is loaded in the safe mode of Keras, which runs no code from the file.
 
     Returns
     -------
@@ -96,17 +95,17 @@ def load(path: str | os.PathLike[str]) -> Painter:
     Raises
     ------
     FileError
-        If there is no file, or it is of another kind or damaged.
+        If the file does not exist, is not that of a network, or is damaged.
     """
     about(path)
     try:
         return Painter(keras.saving.load_model(path, compile=False, safe_mode=True))
-    except Exception as error:  # Keras, HDF5 and zip each fail in many ways
+    except Exception as error:  # Keras, HDF5 and zip raise many kinds
         raise FileError(
             explain(
                 f"the network {os.fspath(path)} is damaged",
                 received=str(error).partition("\n")[0],
-                hint="train it again, or copy it anew",
+                hint="copy it again from its source, or train it again",
             ),
             argument="path",
         ) from error

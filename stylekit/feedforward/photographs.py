@@ -1,4 +1,4 @@
-"""Random crops of photographs, which are read when they are needed."""
+"""Random crops of photographs, which are read when they are needed, for training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stylekit._checks import FileError, fail
 from stylekit.image import read_image, resize
 
 WIDEST = 3.0
-"""Shorter side of a photograph, relative to the narrowest crop of it that is wide enough."""
+"""Shorter side of a photograph, divided by the smallest side of a crop before resizing."""
 
 
 def identity(paths: Sequence[Path]) -> str:
@@ -30,15 +30,16 @@ def identity(paths: Sequence[Path]) -> str:
 
 
 class Photographs:
-    """Squares of photographs, the same ones for the same seed and step.
+    """Square crops of photographs, which are determined by the seed and the step.
 
-    Each is a random square of a random photograph, resized, and mirrored every second time. Its
-    side is between the photograph's shorter side and a third of that, or the crop's own size.
+    Each is a random square of a random photograph, resized, and mirrored with probability 1/2. The
+    side of the square is between a third of the photograph's shorter side, or the size of the crop
+    if that is larger, and the shorter side.
 
     Parameters
     ----------
     paths : sequence of pathlib.Path
-        Files that cannot be read, or are smaller than a crop, are skipped with a warning.
+        Files that cannot be read or are smaller than a crop are skipped with a warning.
     size : int
         Side of a crop in pixels.
     seed : int
@@ -49,12 +50,12 @@ class Photographs:
         self._unfit: set[int] = set()
 
     def batch(self, step: int, count: int) -> np.ndarray:
-        """Return the crops of a step: float32 ``[count, size, size, 3]`` in [0, 1].
+        """Return the crops of a step, float32 ``[count, size, size, 3]`` in [0, 1].
 
         Raises
         ------
         InputError
-            If no photograph is left.
+            If no photograph can be used.
         """
         rng = np.random.default_rng([self.seed, step])
         return np.stack([self._crop(rng) for _ in range(count)])
@@ -70,7 +71,11 @@ class Photographs:
         return crop[:, ::-1] if rng.random() < 0.5 else crop
 
     def _photograph(self, rng: np.random.Generator) -> np.ndarray:
-        """Return a random photograph; what is known to be unfit takes as many random numbers."""
+        """Return a random photograph that can be used.
+
+        Files that were skipped before consume random numbers, too, so that a resumed training draws
+        the same crops.
+        """
         while len(self._unfit) < len(self.paths):
             index = int(rng.integers(len(self.paths)))
             if index in self._unfit:
@@ -90,6 +95,6 @@ class Photographs:
             "no photograph can be used",
             expected=f"pictures of at least {self.size}x{self.size} pixels",
             received=f"{len(self.paths)} that are smaller or cannot be read",
-            hint="lower `size`, or give larger photographs",
+            hint="lower `size`, or use larger photographs",
             argument="photographs",
         )

@@ -1,4 +1,4 @@
-"""The training of a network that paints one style."""
+"""Trains a network to paint one style."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from stylekit.transfer.objective import layers_read
 from stylekit.transfer.style_transfer import as_extractor
 
 RUNNING = ("steps", "seconds", "stylekit")
-"""What is said of a network that differs between parts of one training."""
+"""Entries of `about` that change during a training."""
 
 
 def train(
@@ -62,75 +62,79 @@ def train(
     on_checkpoint: Callable[[Painter], Any] | None = None,
     progress: bool = True,
 ) -> Painter:
-    """Train a network to paint photographs in one style, each in one pass.
+    """Train a network that paints photographs in one style, each in one pass.
 
-    The network and the optimizer's state are written to `path` every few steps, so that the same
-    call goes on from there, also after the process was killed. With the same photographs the
-    network is then the same as without the interruption.
+    The network and the state of the optimizer are written to `path` at regular intervals. The same
+    call continues from there, also if the process was killed, and the final network is the same as
+    without the interruption.
 
     Parameters
     ----------
     style : path, PIL image or array
     photographs : path or iterable of path
         Picture files, folders, and patterns such as ``photos/**/*.jpg``. They are read when they
-        are needed. Those that cannot be read, or are smaller than `size`, are skipped.
+        are needed. Files that cannot be read or are smaller than `size` are skipped.
     path : path
-        The .keras file to write. One of the same training is gone on from.
+        The .keras file to write. If it exists, its training is continued.
     steps : int
-        Steps in all, at least 1. More than before goes on with a network that was finished.
+        Total number of steps, at least 1. A larger number continues a finished training.
     size : int
-        Side of the squares that are taken from the photographs, in pixels, at least 32.
+        Side of the square crops of the photographs in pixels, at least 32.
     batch : int
-        Squares a step, at least 1.
+        Crops per step, at least 1.
     learning_rate : float
-        Of Adam, above 0.
+        Learning rate of Adam, above 0.
     strength : float
-        In [0, 1]: as of `stylekit.stylize` by ``"gram"``. The content's weight is 1 - strength,
-        the style's a constant times strength. It is part of the network that is trained.
+        Strength of the style in [0, 1], as in `stylekit.stylize` with ``"gram"``. The weight of the
+        content is 1 - strength, and that of the style is a constant times strength. It cannot be
+        changed after the training.
     style_size : int
-        Longer side of the style picture in pixels. Strokes are as large as in a picture of this
-        size, in pixels, whatever the size of a photograph.
+        Longer side of the style picture in pixels, at least 32. It determines the size of the
+        strokes in pixels, for photographs of any size.
     style_loss : str or callable
         ``"gram"``, or a class or function ``(style, *, mask, style_mask, layers, weight) -> Loss``
         whose targets are known before the first step.
     variation : float, optional
-        Weight of the total variation, times strength, at least 0; the chroma's is twice as much.
-        Default: the extractor's own.
+        Weight of the total variation, at least 0, which is multiplied by strength. The weight for
+        the chroma is twice as large. Default: that of the extractor.
     extractor : FeatureExtractor, optional
         The network of the losses. Default: `CompactVGG`.
     seed : int
-        Of the weights and the crops.
+        Seed of the initial weights and the crops.
     checkpoint_every : int
-        Steps between writings, at least 1.
+        Steps between writes, at least 1.
     losses_csv : path, optional
-        A table with a row a step: ``step``, ``seconds``, ``total``, ``content``, and the other
-        losses, all unweighted means over the batch but the total.
+        A table to write, with one row per step: ``step``, ``seconds``, ``total``, ``content``, and
+        the other losses. They are unweighted means over the batch, except for the total.
     on_checkpoint : callable, optional
-        Given the painter so far whenever it is written.
+        Called with the painter each time it is written.
     progress : bool
-        Whether a bar is shown.
+        Whether a progress bar is shown.
 
     Returns
     -------
     Painter
-        Also when the training is interrupted (Ctrl-C, the notebook's stop button): its
-        ``about["steps"]`` tells.
+        Also if the training is interrupted (Ctrl-C, the notebook's stop button). Its number of
+        steps is ``about["steps"]``.
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument or a file cannot be used, or no photograph can. If a loss or a gradient is
-        not finite: the file then holds the network before that step.
+        If an argument, a file or all photographs cannot be used. If the file at `path` is of a
+        training with another style, other photographs or other settings, or is in use by another
+        training. If a loss or a gradient is not finite; the file then holds the network before that
+        step.
 
     Notes
     -----
-    The losses are those of `recipes.basic` by ``"gram"``, on squares of photographs. The content
-    is compared at the extractor's content layers by `functional.relative_error`.
+    The losses are those of `recipes.basic` with ``"gram"``, on crops of photographs. The content is
+    compared at the content layers of the extractor by `functional.relative_error`. Photographs are
+    compared by their names and sizes when a training is continued, not by their contents.
 
     References
     ----------
     Johnson, Alahi, Fei-Fei: Perceptual Losses for Real-Time Style Transfer and Super-Resolution,
-    ECCV 2016. They train at 256 pixels in batches of 4 by Adam at 1e-3, for 40,000 steps.
+    ECCV 2016. They train for 40,000 steps at 256 pixels, in batches of 4, with Adam at 1e-3.
 
     Examples
     --------
@@ -200,7 +204,7 @@ def train(
                         kept = f"; {path} holds the network of {index} steps" if index else ""
                         fail(
                             f"the loss or its gradient is not finite in step {index + 1}",
-                            hint=f"train anew with a lower `learning_rate`{kept}",
+                            hint=f"train again with a lower `learning_rate`{kept}",
                             argument="learning_rate",
                         )
                     state["steps"] = index + 1
@@ -226,11 +230,11 @@ class _Step:
     network : StyleNetwork
         Compiled with its optimizer.
     terms : sequence of Loss
-        All but the content's.
+        All losses except that of the content.
     content_weight : float
     extractor : FeatureExtractor
     shape : (batch, size, size, 3)
-        Of the crops.
+        Shape of a batch of crops.
     """
 
     def __init__(self, network, terms, content_weight, extractor, shape) -> None:
@@ -254,7 +258,7 @@ class _Step:
         for name, term in objective.terms.items():
             if name not in objective.targets:
                 fail(
-                    f"`style_loss` cannot train a network: {name} looks at the picture so far",
+                    f"`style_loss` cannot train a network: targets of {name} depend on the image",
                     expected="a loss whose targets are known before the first step",
                     hint="use gram, or a loss such as stylekit.losses.WassersteinStyleLoss",
                     argument="style_loss",
@@ -262,7 +266,7 @@ class _Step:
             yield name, term
 
     def __call__(self, photographs: np.ndarray) -> list[float] | None:
-        """Take a step, and return the total and the losses; None, and no step, if not finite."""
+        """Take a step and return the total and the losses; if they are not finite, only None."""
         values, gradients, finite = self._evaluated(photographs)
         if not finite:
             return None
@@ -291,13 +295,13 @@ class _Step:
 
 
 def _terms(style, strength, style_loss, variation, extractor) -> list[Loss]:
-    """Return the losses of `recipes.basic` but the content's, weighed for an extractor."""
+    """Return the losses of `recipes.basic` except that of the content, with their weights."""
     if style_loss == "neighbors":
         fail(
             "`style_loss` cannot train a network",
             expected="'gram', or a loss whose targets are known before the first step",
             received=repr(style_loss),
-            hint="leave it out for gram",
+            hint="leave it out to use gram",
             argument="style_loss",
         )
     how = method(
@@ -321,7 +325,7 @@ def _terms(style, strength, style_loss, variation, extractor) -> list[Loss]:
 
 
 def _begun(path: Path, trained: dict[str, Any], learning_rate: float, seed: int) -> StyleNetwork:
-    """Return the network to train, with its optimizer: a new one, or that of a file."""
+    """Return the network to train, new or from a file, compiled with its optimizer."""
     found = None
     if status(path) is not None:
         found = about(path)
@@ -334,7 +338,7 @@ def _begun(path: Path, trained: dict[str, Any], learning_rate: float, seed: int)
                 f"{path} is the network of another training",
                 expected=expected,
                 received=received,
-                hint="name another file, or delete this one to begin anew",
+                hint="name another file, or delete this one to start a new training",
                 argument="path",
             )
         network = load(path).network
@@ -347,12 +351,12 @@ def _begun(path: Path, trained: dict[str, Any], learning_rate: float, seed: int)
     network.compile(keras.optimizers.Adam(learning_rate))
     network.optimizer.build(network.trainable_variables)
     if found:
-        network.load_weights(path)  # with the optimizer's state, now that there is one
+        network.load_weights(path)  # once more, now with the state of the optimizer
     return network
 
 
 def _save(network: StyleNetwork, path: Path) -> None:
-    """Write a network in place of the last one, all or nothing."""
+    """Write a network, which replaces the last one only when it is complete."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder) / "network.keras"
         network.save(scratch)
@@ -363,7 +367,7 @@ def _save(network: StyleNetwork, path: Path) -> None:
 def _ahead(
     crops: Photographs, count: int, first: int, end: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the steps and their crops; the next ones are read meanwhile."""
+    """Yield the steps and their crops, and read the next ones in a thread."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(crops.batch, first, count)
         for step in range(first, end):
@@ -374,16 +378,16 @@ def _ahead(
 
 
 class _Log:
-    """A table of the losses, with a row a step.
+    """A table of the losses, with one row per step.
 
     Parameters
     ----------
     path : path or None
-        None writes nothing.
+        None writes no table.
     names : list of str
-        Of the losses.
+        Names of the losses.
     steps : int
-        Steps before this part of the training: their rows are kept, and later ones dropped.
+        Number of steps that were taken before. Their rows are kept, and later ones dropped.
     """
 
     def __init__(self, path: Path | None, names: list[str], steps: int) -> None:
@@ -406,7 +410,7 @@ class _Log:
             self._writer.writerow([step, f"{seconds:.2f}", *(f"{value:.6g}" for value in values)])
 
     def flush(self) -> None:
-        """Bring the rows so far to the disk."""
+        """Write the rows so far to the disk."""
         if self._path is not None:
             self._file.flush()
 

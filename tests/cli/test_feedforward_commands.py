@@ -79,7 +79,7 @@ def test_ctrl_c_says_how_to_go_on(run, folder, monkeypatch):
     [
         (("train-style", "starry.jpg", "empty", "-o", "a.keras"), "PHOTOS: empty has no pictures"),
         (("train-style", "gone.jpg", "photos", "-o", "a.keras"), "STYLE: gone.jpg does not exist"),
-        (("train-style", "starry.jpg", "photos", "-o", "a.h5"), "--out: a.h5 has a suffix"),
+        (("train-style", "starry.jpg", "photos", "-o", "a.h5"), "--out: a.h5 must have the suffix"),
         (("train-style", "starry.jpg", "photos", "-o", "no/a.keras"), "--out: no/a.keras cannot"),
         (("train-style", "starry.jpg", "photos", "-o", "text.keras"), "--out: text.keras is not a"),
         ((*TRAIN, "--style-loss", "neighbors"), "--style-loss is unknown"),

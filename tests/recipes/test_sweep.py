@@ -348,10 +348,10 @@ class TestGrid:
     @pytest.mark.parametrize(
         ("grid", "message"),
         [
-            ({}, "the grid is empty"),
-            ({"strenght": [1]}, "a grid has no strenght.*Did you mean strength"),
-            ({"size": [64, 128]}, "a grid has no size"),
-            ({"strength": []}, "the grid's strength has no values"),
+            ({}, "`grid` is empty"),
+            ({"strenght": [1]}, "the unknown parameter 'strenght'.*Did you mean strength"),
+            ({"size": [64, 128]}, "`size` cannot vary in a grid"),
+            ({"strength": []}, "'strength' in the grid has no values"),
             ({"seed": [1]}, "seed is given twice"),
             ({"style": ["a.png"]}, "style is given twice"),
             ({"style_layers": [("conv9_1",)]}, "has no layer 'conv9_1'"),
@@ -376,7 +376,7 @@ class TestGrid:
         assert quick(photo, coffee, {"strength": [0.1, 0.2]}, max_cells=2, steps=0).planned == 2
 
     def test_no_style(self, quick, photo):
-        with pytest.raises(InputError, match="there is no style"):
+        with pytest.raises(InputError, match="a style is required"):
             quick(photo, None, {"strength": [0.5]})
 
     def test_a_style_that_is_not_there(self, quick, photo):

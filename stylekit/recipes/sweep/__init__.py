@@ -1,1 +1,1 @@
-"""Many runs over a grid of parameters."""
+"""Runs a recipe with every combination of some parameters."""

@@ -1,4 +1,4 @@
-"""A grid of parameters: what a sweep goes through, and what its values are called."""
+"""A grid of parameters, and the labels of its values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stylekit.recipes.recipe import RUN
 from stylekit.transfer.plugin import SETTINGS
 
 KEPT = ("content", "size", "extractor", "finish", "plan", "callbacks", "checkpoint")
-"""What is the same for every cell, or the sweep's own."""
+"""Parameters that a grid cannot have: they are the same for all cells, or set by the sweep."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Axis:
     name : str
     values : tuple
     labels : tuple of str
-        What each value is called on sheets and in tables.
+        Short names of the values, for sheets and tables.
     """
 
     name: str
@@ -45,21 +45,22 @@ def axes_of(
     Parameters
     ----------
     grid : mapping of str to iterable, or to mapping of str to a value
-        A mapping's keys are the values' labels.
+        The keys of a mapping are the labels of its values.
     recipe : callable
-        Whose parameters they are.
+        The function that has the parameters.
     fixed : iterable of str
-        Parameters that are given beside the grid.
+        Parameters that are given outside the grid.
 
     Raises
     ------
     InputError, InputTypeError
-        If the grid is empty or no mapping, a parameter is unknown, given twice or without values.
+        If the grid is empty or not a mapping, or a parameter is unknown, given twice or has no
+        values.
     """
     if not isinstance(grid, Mapping):
         raise InputTypeError(
             explain(
-                "the grid is no mapping",
+                "`grid` must be a mapping",
                 expected="parameters and their values, such as {'strength': [0.3, 0.6]}",
                 received=type(grid).__name__,
             ),
@@ -67,8 +68,8 @@ def axes_of(
         )
     if not grid:
         fail(
-            "the grid is empty",
-            expected="a parameter and its values, such as 'strength'",
+            "`grid` is empty",
+            expected="at least one parameter and its values, such as {'strength': [0.3, 0.6]}",
             argument="grid",
         )
     for name in grid:
@@ -76,7 +77,7 @@ def axes_of(
         if name in fixed:
             fail(
                 f"{name} is given twice",
-                expected="it in the grid, or beside it",
+                expected="the parameter in the grid, or as an option of all cells",
                 received="both",
                 argument="grid",
             )
@@ -84,7 +85,7 @@ def axes_of(
 
 
 def points(axes: Iterable[Axis]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Yield each cell's parameters and their labels, the last axis varying fastest."""
+    """Yield the parameters of each cell and their labels. The last axis varies fastest."""
     axes = list(axes)
     names = [axis.name for axis in axes]
     values = itertools.product(*(axis.values for axis in axes))
@@ -94,7 +95,7 @@ def points(axes: Iterable[Axis]) -> Iterator[tuple[dict[str, Any], dict[str, str
 
 
 def label_of(value: Any, number: int = 1) -> str:
-    """Return a short name of a value; its number among the others if it has none."""
+    """Return a short name of a value, or its number among the others if it has no name."""
     if value is None:
         return "default"
     if isinstance(value, bool | str):
@@ -112,9 +113,9 @@ def label_of(value: Any, number: int = 1) -> str:
 
 
 def _with_settings(values: Sequence[Any]) -> dict[int, str]:
-    """Return the labels of objects that tell their settings, by their place among the values.
+    """Return the labels of objects that have `get_config`, by their index among the values.
 
-    A label is the class, with the settings that differ among the values of that class, as
+    A label is the class and the settings that differ among the values of that class, such as
     ``"LBFGS(history=5)"``.
     """
     kinds: dict[type, dict[int, dict[str, Any]]] = {}
@@ -131,7 +132,7 @@ def _with_settings(values: Sequence[Any]) -> dict[int, str]:
                 f"{name}={label_of(config[name])}"
                 for name in names
                 if name in config and not all((name, config[name]) in items for items in told)
-                # Keras counts the names of its optimizers.
+                # Keras numbers the names of its optimizers.
                 if name != "name" and isinstance(config[name], SETTINGS)
             ]
             labels[place] = kind.__name__ + (f"({', '.join(differing)})" if differing else "")
@@ -139,7 +140,7 @@ def _with_settings(values: Sequence[Any]) -> dict[int, str]:
 
 
 def _short(text: str) -> str:
-    """Return a layer's name by its numbers alone, and other text as it is."""
+    """Return only the numbers of a layer's name, and any other text unchanged."""
     return re.sub(r"^(?:block(\d+)_conv|conv(\d+)_|relu(\d+)_)(\d+)$", _numbers, text)
 
 
@@ -153,14 +154,14 @@ def _check_name(name: Any, recipe: Callable) -> None:
     anything = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     if name in KEPT:
         fail(
-            f"a grid has no {name}",
+            f"`{name}` cannot vary in a grid",
             expected="one of " + ", ".join(known),
-            hint="what the cells have in common is given beside the grid",
+            hint="pass it to the sweep, for all cells",
             argument="grid",
         )
     if name not in known and not anything:
         fail(
-            f"a grid has no {name}",
+            f"the grid has the unknown parameter {name!r}",
             expected="one of " + ", ".join(known),
             hint=did_you_mean(str(name), known),
             argument="grid",
@@ -173,7 +174,7 @@ def _axis(name: str, values: Any) -> Axis:
     if isinstance(values, str | bytes | os.PathLike) or not isinstance(values, Iterable):
         raise InputTypeError(
             explain(
-                f"the grid's {name} is no list",
+                f"the values of {name!r} in the grid must be a list",
                 expected="a list of values",
                 received=repr(values),
                 hint="put a single value into a list",
@@ -181,7 +182,7 @@ def _axis(name: str, values: Any) -> Axis:
             argument="grid",
         )
     values = tuple(values)
-    if name == "style":  # text is a path
+    if name == "style":  # strings are paths
         shown = [Path(value) if isinstance(value, str) else value for value in values]
     else:
         shown = list(values)
@@ -194,5 +195,5 @@ def _axis(name: str, values: Any) -> Axis:
 
 def _not_empty(axis: Axis) -> Axis:
     if not axis.values:
-        fail(f"the grid's {axis.name} has no values", expected="at least one", argument="grid")
+        fail(f"{axis.name!r} in the grid has no values", expected="at least one", argument="grid")
     return axis

@@ -1,4 +1,4 @@
-"""What a sweep gives: a cell a run, and all of them on a sheet, in a table and along a curve."""
+"""The result of a sweep: its cells, and their sheet, table and plot."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from stylekit.recipes.sweep.grid import Axis
 from stylekit.transfer import Result
 
 FILES = ("sheet.png", "curve.png", "sweep.csv")
-"""What `Sweep.save` writes beside a picture a cell."""
+"""Files that `Sweep.save` writes besides the pictures."""
 
 FRAME = (1.0, 0.55, 0.0)
-"""Around the pictures on the front: orange, which stands out from most of them."""
+"""Color of the frame of pictures on the Pareto front: orange, which few pictures have."""
 
 COLUMNS = 8
-"""Most pictures in a row of a sheet, unless one parameter has more values."""
+"""Largest number of pictures in a row of a sheet, unless one parameter has more values."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -41,21 +41,22 @@ class Cell:
     Attributes
     ----------
     number : int
-        From 1, in the grid's order: its name on the sheet, on the curve and among the files.
+        Number in the order of the grid, from 1. It identifies the cell on the sheet, in the plot
+        and among the files.
     parameters : dict of str
-        Of the grid.
+        Values of the parameters of the grid.
     labels : dict of str to str
-        What the parameters' values are called.
+        Labels of these values.
     result : Result or None
-        None where the run did not begin.
+        None if the run did not begin.
     style : float
-        Judged: how far the image is from the style, `stylekit.metrics.style_distance`, relative to
-        the photograph: 1 is as far as that, 0 the style itself. NaN where the run broke off.
+        Measure of style: `stylekit.metrics.style_distance` of the image from the style, divided by
+        that of the photograph. 0 is the style, 1 the photograph. NaN if the run did not end.
     content : float
-        Judged: how far the image is from the photograph's content,
-        `stylekit.metrics.content_distance`: 0 is the photograph. NaN where the run broke off.
+        Measure of content: `stylekit.metrics.content_distance` of the image from the photograph,
+        which is 0 for the photograph. NaN if the run did not end.
     problem : str
-        Why the run broke off; "" if it did not.
+        Why the run failed or was interrupted; "" otherwise.
     """
 
     number: int
@@ -68,28 +69,28 @@ class Cell:
 
     @property
     def image(self) -> np.ndarray | None:
-        """The image, or what a broken run has come to; None where it did not begin."""
+        """The image, or the last one of a run that failed; None if the run did not begin."""
         return None if self.result is None else self.result.image
 
 
 @dataclasses.dataclass(eq=False)
 class Sweep:
-    """Runs over a grid; see `stylekit.sweep`.
+    """The result of `stylekit.sweep`.
 
     Attributes
     ----------
     axes : list
-        The grid: each parameter's `name`, `values` and `labels`.
+        The parameters of the grid, each with its `name`, `values` and `labels`.
     photo : ndarray [H, W, 3]
         The content at the size of the runs.
     styles : dict of str to list of ndarray
-        The style pictures, by the labels of the axis "style"; under None without one.
+        The style pictures by the labels of the axis "style", or under None without that axis.
     planned : int
-        Cells of the whole grid.
+        Number of cells of the grid.
     cells : list of Cell
-        Those that have been run.
+        The cells that were run, in the order of the grid.
     interrupted : bool
-        Whether it was cut off.
+        Whether the sweep was interrupted.
     """
 
     axes: list[Axis]
@@ -101,18 +102,19 @@ class Sweep:
 
     @property
     def varied(self) -> list[Axis]:
-        """The axes that have more than one value."""
+        """The axes with more than one value."""
         return [axis for axis in self.axes if len(axis.values) > 1]
 
     def described(self, labels: Mapping[str, str]) -> list[str]:
-        """Return what sets a cell of some labels apart, such as ``["strength 0.3"]``."""
+        """Return the labels of the parameters that vary, such as ``["strength 0.3"]``."""
         return [f"{axis.name} {labels[axis.name]}" for axis in self.varied]
 
     @property
     def pareto(self) -> list[Cell]:
-        """The cells that no other beats in both style and content, from most content to least.
+        """The Pareto front: cells that no other cell beats in both style and content.
 
-        Among those of the same style: how near one comes to a style says nothing of another.
+        Cells are compared with others of the same style only, because distances to different styles
+        cannot be compared. The order is from most content to least.
         """
         front: list[Cell] = []
         for style in self.styles:
@@ -124,11 +126,11 @@ class Sweep:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The table, a dict a cell.
+        """The table, as one dict per cell.
 
-        The cell's number, the labels of its parameters, steps and seconds, each term's last value
-        (the total weighted, the terms not), the style and content that were judged, whether it is
-        on the front, and its problem.
+        Each has the number of the cell, the labels of its parameters, steps, seconds, the last
+        value of each term (the total is weighted, the terms are not), the measures of style and
+        content, whether the cell is on the Pareto front, and its problem.
         """
         front = [cell.number for cell in self.pareto]
         return [
@@ -145,20 +147,20 @@ class Sweep:
         ]
 
     def sheet(self, size: int = PREVIEW_SIZE, columns: int | None = None) -> np.ndarray:
-        """Return all pictures on one sheet, each with its parameters and what was judged.
+        """Return all pictures on one sheet, each with its parameters and measures.
 
         Parameters
         ----------
         size : int
             Longer side of a picture in pixels, at least 16.
         columns : int, optional
-            Default: as many as there are values of the last parameter, or of the last few.
+            Default: the number of values of the last parameter, or of the last few.
 
         Returns
         -------
         ndarray, float32 [H, W, 3]
-            In the first row the photograph and the styles; pictures on the front have an orange
-            frame, those of runs that broke off are pale.
+            The first row has the photograph and the styles. Pictures on the Pareto front have an
+            orange frame. Those of runs that failed are pale.
         """
         columns = self._columns() if columns is None else integer(columns, "columns", low=1)
         border = max(2, size // 48)
@@ -168,7 +170,7 @@ class Sweep:
         for label, styles in self.styles.items():
             pictures += styles
             texts += [["style" if label is None else f"style {label}"]] * len(styles)
-        while len(pictures) % columns:  # the cells begin a row
+        while len(pictures) % columns:  # cells begin in a new row
             pictures.append(np.ones_like(self.photo))
             texts.append([])
         pictures = [_framed(one, size, border, 1.0) for one in pictures]
@@ -181,7 +183,7 @@ class Sweep:
         return contact_sheet(pictures, texts, columns, size=size + 2 * border, gap=8)
 
     def plot(self):
-        """Draw style against content, with the front marked and its pictures below.
+        """Plot style against content, with the Pareto front and some of its pictures.
 
         Returns
         -------
@@ -190,23 +192,23 @@ class Sweep:
         return tradeoff.plot(self)
 
     def save(self, folder) -> Path:
-        """Write the sheet, the curve, the table and the pictures.
+        """Write the sheet, the plot, the table and the pictures.
 
         Parameters
         ----------
         folder : path
-            Made if it is not there. Gets ``sheet.png``, ``curve.png``, ``sweep.csv``, and a picture
-            a cell, ``cell-01.png``, which holds its manifest as `Result.save` has it.
+            Created if necessary. It receives ``sheet.png``, ``curve.png``, ``sweep.csv``, and one
+            picture per cell, such as ``cell-01.png``, with its manifest as in `Result.save`.
 
         Returns
         -------
-        Path
-            Of the folder.
+        pathlib.Path
+            The folder.
 
         Raises
         ------
         FileError
-            If something cannot be written.
+            If a file cannot be written.
         """
         folder = prepare_folder(folder)
         sheet, curve, table = (folder / name for name in FILES)
@@ -216,7 +218,7 @@ class Sweep:
         write_image(sheet, self.sheet())
         with caused_by("folder"), replacing(curve) as file:
             self.plot().savefig(file, format="png")
-        # A run that broke off may lack terms that others have.
+        # A run that failed may lack terms that others have.
         names = dict.fromkeys(name for row in self.rows for name in row)
         text = io.StringIO()
         writer = csv.DictWriter(text, [*_ordered(names)])
@@ -230,7 +232,7 @@ class Sweep:
     def _columns(self) -> int:
         counts = [len(axis.values) for axis in self.varied] or [1]
         columns = counts.pop()
-        # The first parameter goes down the sheet.
+        # The first parameter varies from row to row.
         while len(counts) > 1 and columns * counts[-1] <= COLUMNS:
             columns *= counts.pop()
         return columns
@@ -246,14 +248,14 @@ class Sweep:
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{axis.name}={list(axis.labels)}" for axis in self.axes)
-        broken = sum(bool(cell.problem) for cell in self.cells)
+        failed = sum(bool(cell.problem) for cell in self.cells)
         told = ", interrupted" if self.interrupted else ""
-        told += f", {broken} broke off" if broken else ""
+        told += f", {failed} failed" if failed else ""
         return f"Sweep({axes}: {len(self.cells)} of {self.planned} cells{told})"
 
 
 def _figures(result: Result | None) -> dict[str, Any]:
-    """Return a result's figures for the table."""
+    """Return the steps, seconds and losses of a result, for the table."""
     if result is None:
         return {}
     last = result.losses[-1] if result.losses else {}
@@ -261,18 +263,18 @@ def _figures(result: Result | None) -> dict[str, Any]:
 
 
 def _brief(value: Any) -> Any:
-    """Return a float with the digits that mean something."""
+    """Return a float as text with six significant digits, and any other value unchanged."""
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _ordered(names) -> list[str]:
-    """Return the columns' names with the judged ones last."""
+    """Return the names of the columns, with the measures last."""
     last = ("judged_style", "judged_content", "pareto", "problem")
     return [*(name for name in names if name not in last), *last]
 
 
 def _framed(image: np.ndarray, size: int, border: int, color) -> np.ndarray:
-    """Return a picture of a longer side in a frame."""
+    """Return a picture, resized to a longer side, in a frame."""
     image = as_image(image, size=size)
     height, width = image.shape[:2]
     framed = np.empty((height + 2 * border, width + 2 * border, 3), np.float32)

@@ -1,4 +1,4 @@
-"""Many runs over a grid of parameters, side by side, so that weights are tuned by looking."""
+"""Runs every combination of a grid of parameters, here or in other processes."""
 
 from __future__ import annotations
 
@@ -54,64 +54,66 @@ def sweep(
     executor: Executor | None = None,
     **options: Any,
 ) -> Sweep:
-    """Paint a picture with every combination of some parameters, small, and judge each alike.
+    """Paint small pictures with every combination of some parameters, and measure each alike.
 
     Parameters
     ----------
     content : path, PIL image or array
-    style : path, PIL image or array, or a list of them that are painted together
-        None where the grid has an axis ``"style"``.
+    style : path, PIL image or array, or a list of them
+        All styles of a list are used in each cell. None if the grid has an axis ``"style"``.
     grid : mapping of str to list
         Values of parameters of the recipe and of `Recipe.run`, such as
         ``{"strength": [0.3, 0.6], "style_layers": [("conv1_1", "conv2_1"), {"conv1_1": 1,
-        "conv3_1": 4}]}``; a mapping of layers holds their weights. The last parameter varies
-        fastest. A mapping in a list's place names the values:
+        "conv3_1": 4}]}``, where a mapping of layers holds their weights. The last parameter varies
+        fastest. A mapping in place of a list labels the values:
         ``{"style": {"night": starry, "sea": wave}}``.
     size : int, optional
-        Longer side of the pictures in pixels. Default: 192; None keeps the content's own.
+        Longer side of the pictures in pixels. None keeps the size of the content. If the pictures
+        tile, the sides are rounded to multiples of 16. Default: 192.
     steps : int
-        Of each run, at least 0; the grid may have them, too.
+        Steps of each run, at least 0. They may also be a parameter of the grid.
     extractor : FeatureExtractor, optional
         The network of all runs. Default: `VGG19` with ImageNet weights.
     judge : FeatureExtractor, optional
-        The network that measures style and content. Default: that of the runs.
+        The network that measures style and content. Default: `extractor`.
     recipe : callable
-        What is run: a function of a content, a style, `size` and parameters, to a `Recipe`.
-        Default: `recipes.basic`.
+        The function to run, ``(content, *, style, size, **parameters) -> Recipe``. Default:
+        `recipes.basic`.
     max_cells : int
-        More combinations than this are an error. Default: 64.
+        Largest number of combinations. Default: 64.
     callbacks : iterable of callables
-        They see every step of every run; see `StyleTransfer.run`.
+        Called at every step of every run; see `StyleTransfer.run`.
     on_cell : callable, optional
-        Given the sweep so far after every run; a true return value ends it.
+        Called with the sweep so far after every run. If it returns a true value, the sweep ends.
     progress : bool
-        Whether a bar is shown.
+        Whether a progress bar is shown.
     executor : concurrent.futures.Executor, optional
         Runs the cells in other processes, such as a `stylekit.batch.ClusterExecutor` on Dask. The
-        recipe, the network, the callbacks and the options are pickled. Callbacks see the steps
-        in these processes. Default: this process runs them.
+        recipe, the network, the callbacks and the options are pickled. Callbacks are called in
+        these processes. Default: the cells run in this process.
     **options
-        What all runs have in common, of the same parameters.
+        Further parameters of the recipe and of `Recipe.run`, which all runs share.
 
     Returns
     -------
     Sweep
-        Also when it is interrupted (Ctrl-C, the notebook's stop button): what has been run. A run
-        that breaks off, such as by a loss that becomes NaN, is told as such in its cell.
+        If it is interrupted (Ctrl-C, the notebook's stop button), it has the cells so far. If a run
+        fails, for example because a loss becomes NaN, its cell has the reason.
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If the grid is unfit or has too many cells, or a picture or layer cannot be used; before
-        the first run. If every run fails, the first one's error.
+        If the grid is invalid or has too many cells, or a picture or layer cannot be used. These
+        are raised before the first run. If every run fails, the error of the first one.
     SetupError
         If the executor fails.
 
     Notes
     -----
-    Style and content are those of `stylekit.metrics`, with the judge's own layers, the same for
-    every cell: they compare runs whose losses do not. `Cell` says in what unit. All runs are traced
-    once for each set of layers (`stylekit.Reuse`), unless a mask protects a part of the picture.
+    Style and content are measured by `stylekit.metrics` with the layers of `judge`, in the same way
+    for every cell, so that runs with different losses can be compared. The units are explained in
+    `Cell`. Runs are traced once for each set of layers (`stylekit.Reuse`), unless a mask protects
+    a part of the picture.
 
     Examples
     --------
@@ -203,7 +205,7 @@ class _Run:
         if not isinstance(made, Recipe):
             raise InputTypeError(
                 explain(
-                    "the recipe of a sweep returned something else",
+                    "the recipe of a sweep must return a Recipe",
                     expected="a Recipe, which the sweep runs",
                     received=type(made).__name__,
                     hint="return the recipe without calling its run",
@@ -269,7 +271,7 @@ def _check_executor(executor: Any) -> None:
 
 
 def _problem(error: StylekitError) -> str:
-    """Return in a few words what became of a run."""
+    """Return in a few words why a run failed."""
     if isinstance(error, NonFiniteLossError):
         return f"{error.term} became NaN or infinite at step {error.result.steps}"
     return str(error)
@@ -280,14 +282,14 @@ def _values(axes: Iterable[Axis], name: str) -> tuple[Any, ...]:
 
 
 def _styles(style, axes: Iterable[Axis]) -> dict[str | None, Any]:
-    """Return what is painted with, by the axis's labels; under None what all cells share."""
+    """Return the styles by their labels on the axis; under None a style that all cells share."""
     for axis in axes:
         if axis.name == "style":
             return dict(zip(axis.labels, axis.values, strict=True))
     if style is None:
         fail(
-            "there is no style",
-            expected="a style, or an axis 'style' in the grid",
+            "a style is required",
+            expected="`style`, or an axis 'style' in the grid",
             received="neither",
             argument="style",
         )
@@ -295,12 +297,12 @@ def _styles(style, axes: Iterable[Axis]) -> dict[str | None, Any]:
 
 
 class _Judge:
-    """What measures every cell alike.
+    """Measures the style and the content of every cell in the same way.
 
     Attributes
     ----------
     styles : dict of str to list of ndarray
-        The style pictures at the result's size, by their axis's labels, or under None.
+        The style pictures at the size of the result, by their labels on the axis, or under None.
     """
 
     def __init__(self, photo: np.ndarray, styles: dict[str | None, Any], network) -> None:
@@ -313,11 +315,11 @@ class _Judge:
             ]
             for label, style in styles.items()
         }
-        # A picture in its own style is at 0 from the start.
+        # A photograph that is its own style has distance 0, which cannot be the unit.
         self._of_photo = {label: self._style(label, photo) or 1.0 for label in self.styles}
 
     def __call__(self, label: str | None, image: np.ndarray) -> tuple[float, float]:
-        """Return the style and the content of an image; see `Cell`."""
+        """Return the measures of style and content of an image; see `Cell`."""
         content = content_distance(self._photo, image, extractor=self._network)
         return self._style(label, image) / self._of_photo[label], content
 
@@ -329,7 +331,7 @@ class _Judge:
 
 
 class _Progress:
-    """A callback that shows one bar for all runs."""
+    """A callback that shows one progress bar for all runs."""
 
     def __init__(self, swept: Sweep, steps: list[int], shown: bool) -> None:
         self._swept, self._steps = swept, steps
@@ -349,7 +351,7 @@ class _Progress:
         self._bar.update(self._steps[cell.number - 1])
 
     def __call__(self, step: Step) -> None:
-        """Advance to a step of this run."""
+        """Advance to a step of the current run."""
         self._advance(step.index)
 
     def _advance(self, steps: int) -> None:

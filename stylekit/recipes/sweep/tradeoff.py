@@ -1,4 +1,4 @@
-"""Style against content: where each run of a sweep lies, and which are the best trade-offs."""
+"""Plots the style and the content of each run of a sweep, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from stylekit.recipes.sweep.result import Cell, Sweep
 
 SHOWN = 6
-"""Pictures of the front below the curve."""
+"""Number of pictures of the Pareto front below the plot."""
 
 ORANGE = (2, 3)
-"""Of matplotlib's "tab20": the front's alone."""
+"""Indices of the orange colors of matplotlib's "tab20", which only the Pareto front has."""
 
 NUMBERED = 40
-"""Cells up to which each point has its number; of more, those on the front alone."""
+"""Largest number of cells that are all numbered. Of more, those on the front are."""
 
 
 def plot(sweep: Sweep):
-    """Draw a sweep's cells, judged style against judged content; see `Sweep.plot`."""
+    """Return the figure of `Sweep.plot`."""
     import matplotlib.pyplot as plt
 
     done = [cell for cell in sweep.cells if not cell.problem]
@@ -33,11 +33,11 @@ def plot(sweep: Sweep):
     lines = _lines(sweep, done)
     palette: Any = plt.get_cmap("tab20")
     colors = [one for k, one in enumerate(palette.colors) if k not in ORANGE]
-    colors = colors[::2] + colors[1::2]  # the strong ones first
+    colors = colors[::2] + colors[1::2]  # saturated colors first
     for index, (label, cells) in enumerate(lines.items()):
         color = colors[index % len(colors)]
         axes.plot(*_points(cells), "o-", color=color, lw=1.2, ms=5, label=label or None)
-        # Lines that hardly differ have their numbers on either side.
+        # Lines may lie close together: their numbers alternate between the two sides.
         beside = {"xytext": (-5, -11), "ha": "right"} if index % 2 else {"xytext": (5, 5)}
         for cell in cells:
             if len(done) <= NUMBERED or cell in front:
@@ -45,12 +45,12 @@ def plot(sweep: Sweep):
                 how = {"textcoords": "offset points", "fontsize": 8, "color": color, **beside}
                 axes.annotate(str(cell.number), at, **how)
     for style in sweep.styles:
-        # Whatever lies above and to the right of the steps is beaten.
+        # Cells above and to the right of the steps are dominated.
         best = [cell for cell in front if cell.labels.get("style") == style]
         axes.plot(*_points(best), color="0.5", ls=":", lw=1, zorder=1, drawstyle="steps-post")
     rings = {"facecolors": "none", "edgecolors": "darkorange", "linewidths": 2, "zorder": 3}
     axes.scatter(*_points(front), s=110, label="Pareto front", **rings)
-    axes.margins(0.08)  # for the numbers
+    axes.margins(0.08)  # room for the numbers
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.set(
@@ -60,12 +60,12 @@ def plot(sweep: Sweep):
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     _pictures(below, front, sweep)
-    plt.close(figure)  # a notebook would show it twice
+    plt.close(figure)  # otherwise a notebook shows it twice
     return figure
 
 
 def _lines(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-    """Return the cells that differ in one parameter alone, by the labels of the others."""
+    """Return groups of cells that differ in one parameter, by the labels of the others."""
     names = [axis.name for axis in sweep.varied]
     along = "strength" if "strength" in names else names[-1] if names else None
     lines: dict[str, list[Cell]] = {}
@@ -80,7 +80,7 @@ def _points(cells: Sequence[Cell]) -> tuple[list[float], list[float]]:
 
 
 def _pictures(figure, front: Sequence[Cell], sweep: Sweep) -> None:
-    """Show some pictures of the front, evenly chosen, from most content to least."""
+    """Draw evenly chosen pictures of the Pareto front, from most content to least."""
     if not front:
         return
     chosen = np.unique(np.linspace(0, len(front) - 1, min(SHOWN, len(front))).round().astype(int))
