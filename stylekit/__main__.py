@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C while it is still being loaded ends it without a traceback."""
+    """Run the command line. Ctrl-C while it loads exits without a traceback."""
     try:
         from stylekit.cli import main as run
 

@@ -15,6 +15,9 @@ NEIGHBOR_STEPS = 50
 """Evaluations in which nearest neighbours settle: 10 a coarse level of three, and 5 at the full
 size and in each of three rounds there."""
 
+DOODLE_STEPS = 200
+"""Steps of a doodle, over three levels."""
+
 NEIGHBOR_FACTOR = 36.0
 """Weight of the neighbours' style loss at strength 1, beside the content's of 1 at strength 0."""
 

@@ -147,7 +147,7 @@ class TestTransfer:
         ],
     )
     def test_steps_are_those_that_the_loss_needs(
-        self, folder, weights, monkeypatch, arguments, style_loss, steps
+        self, folder, monkeypatch, arguments, style_loss, steps
     ):
         given, made = {}, sk.recipes.basic
 
@@ -162,7 +162,7 @@ class TestTransfer:
         monkeypatch.setattr(sk.recipes, "basic", basic)
         monkeypatch.setattr(sk.Recipe, "run", run)
         line = ["transfer", "photo.jpg", "style.png", "-o", "out.png"]
-        line += ["--weights-file", str(weights), *map(str, arguments)]
+        line += ["--extractor", "compact", *map(str, arguments)]
         assert "That is enough." in CliRunner().invoke(cli.app, line).output
         assert (given["style_loss"], given["steps"]) == (style_loss, steps)
 
@@ -276,14 +276,17 @@ class TestBadInput:
             (["photo.jpg", "style.png", "-o", "out.gif"], ".png"),
             (["photo.jpg", "style.png", "--mask", "left.png:7"], ":LABEL is not in mask"),
             (["photo.jpg", "style.png", "--mask", ":7"], ":7 does not exist"),
-            (["photo.jpg", "style.png", "--mask", "left.png:255", "-o", "left.png"], "--out names"),
+            (
+                ["photo.jpg", "style.png", "--mask", "left.png:255", "-o", "left.png"],
+                "--out would overwrite",
+            ),
             (["photo.jpg", "style.png", "-o", f"{'a' * 300}.png"], "cannot be written"),
             (["photo.jpg", f"{'a' * 300}.png"], "cannot be read"),
             (["photo.jpg", "style.png", "--init", "a" * 300], "cannot be read"),
             (["photo.jpg", "style.png", "--checkpoint", "a" * 300], "cannot be read"),
             (["photo.jpg", "style.png", "--bits", 16], "TIFF"),
             (["photo.jpg", "style.png", "--init", "nope.png"], "--init"),
-            (["photo.jpg", "style.png", "--style-layers", "conv3_9"], "no layer 'conv3_9'"),
+            (["photo.jpg", "style.png", "--style-layers", "conv3_9"], "an unknown layer conv3_9"),
             (["photo.jpg", "style.png", "--size", 1], "at least 2 pixels a side"),
             (["photo.jpg", "style.png", "--content-layers", "conv3_1"], "no layer 'conv3_1'"),
             (["photo.jpg", "style.png", "--weights-file", "gone.h5"], "gone.h5"),
@@ -374,10 +377,10 @@ class TestCheckpoint:
         kept = ("--checkpoint", "kept", "--losses-csv", "losses.csv")
         done = transfer(*line, "--progress", *kept)
         assert done.exit_code == 130, done.output
-        assert "(interrupted); the same command goes on from kept" in done.output
+        assert "(interrupted); run the same command again to resume" in done.output
         assert os.listdir("kept")
         done = transfer(*line, *kept)
-        assert "Goes on after step 4 of 6" in done.output
+        assert "Resuming after step 4 of 6" in done.output
         assert "out.png: 6 steps" in done.output
         out, alone = sk.read_image("out.png"), sk.read_image("alone.png")
         np.testing.assert_array_equal(out, alone)
@@ -392,7 +395,7 @@ class TestCheckpoint:
             assert isinstance(transfer(*line).exception, ZeroDivisionError)
         assert sk.Result.save is save
         done = transfer(*line)
-        assert "Goes on after step 3 of 3" in done.output
+        assert "Resuming after step 3 of 3" in done.output
         assert "out.png: 3 steps" in done.output
         assert not os.listdir("kept")
 
@@ -577,11 +580,11 @@ class TestTechniques:
             ),
             (
                 ["regions", "photo.jpg", "photo_map.png", "style.png", "photo_map.png"],
-                "the style map has another size",
+                "STYLE_MAP has another size",
             ),
             (
                 ["regions", "photo.jpg", "style_map.png", "style.png", "style_map.png"],
-                "the content map has another size",
+                "CONTENT_MAP has another size",
             ),
             (["patches", "photo.jpg", "style.png", "--style-map", "style_map.png"], "both maps"),
             (
@@ -731,15 +734,25 @@ class TestTheNetwork:
 
     def test_auto_takes_weights_that_are_there(self, paint, weights, monkeypatch):
         done = paint("--weights-file", weights, *LAYERS)
-        assert "VGG19, for --weights-file names" in done.stderr
+        assert "Network: VGG19 (--weights-file " in done.stderr
         assert self.used()["extractor"].startswith("ReflectPadding(VGG19(")
         monkeypatch.setenv("STYLEKIT_WEIGHTS", str(weights))
-        assert "VGG19, for STYLEKIT_WEIGHTS names" in paint(*LAYERS).stderr
+        assert "VGG19 (STYLEKIT_WEIGHTS names" in paint(*LAYERS).stderr
 
     def test_auto_takes_what_keras_has_downloaded(self, paint, folder):
         (folder / "models").mkdir()
         (folder / "models" / "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5").touch()
-        assert "VGG19, for its weights are on this machine" in paint().stderr
+        assert "VGG19 (its weights are on this machine" in paint().stderr
+
+    def test_weights_that_end_early_name_the_layers_to_give(self, paint, weights):
+        done = paint("--weights-file", weights, "--progress")
+        assert done.exit_code == 2
+        assert errors(done) == [
+            "stylekit: --weights-file: the weights of VGG19 end at block2_conv1 and lack the "
+            "default layers block4_conv2, block3_conv1, block4_conv1, block5_conv1. Use other "
+            "weights, or give --style-layers block1_conv1,block2_conv1 --content-layers "
+            "block2_conv1."
+        ]
 
     def test_a_network_that_is_asked_for_is_not_explained(self, paint):
         done = paint("--extractor", "compact")

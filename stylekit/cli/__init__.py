@@ -1,7 +1,9 @@
-"""The command line: files and options in, a picture out.
+"""The command line. Options and files are checked before TensorFlow loads.
 
-Options and files are checked before TensorFlow loads; bad input is one plain sentence and status 2.
+An error is one message on the standard error and exit status 2.
 """
+
+from collections.abc import Callable
 
 from stylekit.cli._app import app, main
 from stylekit.cli._help import Chapter, examples
@@ -20,130 +22,107 @@ from stylekit.cli.commands.texture import texture
 from stylekit.cli.commands.transfer import transfer
 from stylekit.cli.commands.video import video
 
-app.command(rich_help_panel=Chapter.first, epilog=examples("demo", "demo -o pictures --size 480"))(
-    demo
-)
-app.command(rich_help_panel=Chapter.first, epilog=examples("info"))(info)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples(
-        "transfer photo.jpg starry.jpg -o out.png",
-        "transfer photo.jpg starry.jpg -o out.png --keep-colors match",
-        "transfer photo.jpg starry.jpg -o out.png --mask region.png",
-        "transfer photo.jpg starry.jpg wave.jpg -o out.png --size 1024",
-    ),
-)(transfer)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples(
-        "batch photos starry.jpg wave.jpg -o painted",
-        "batch 'photos/*.jpg' starry.jpg -o painted --name '{index:03d}.jpg'",
-        "batch jobs.csv -o painted",
-    ),
-)(batch)
-app.command(
-    "train-style",
-    rich_help_panel=Chapter.paint,
-    epilog=examples(
-        "train-style starry.jpg photos -o starry.keras",
-        "train-style starry.jpg photos -o starry.keras --preview photo.jpg",
-    ),
-)(train_style)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples(
-        "apply starry.keras photo.jpg -o out.png",
-        "apply starry.keras photos -o painted --size 1024",
-    ),
-)(apply)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples(
-        "video in.mp4 starry.jpg -o out.mp4",
-        "video in.mp4 starry.jpg -o out.mp4 --size 640 --earlier 1,4",
-    ),
-)(video)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples(
-        "localized photo.jpg starry.jpg -o out.png --box 40,10,300,400",
-        "localized photo.jpg starry.jpg -o out.png --class person",
-        "localized me.jpg wave.jpg -o out.png --mask me.png --keep background",
-    ),
-)(localized)
-app.command(
-    "gradient-mask",
-    rich_help_panel=Chapter.paint,
-    epilog=examples(
-        "gradient-mask photo.jpg starry.jpg wave.jpg -o out.png --angle 0",
-        "gradient-mask photo.jpg starry.jpg wave.jpg -o out.png --mask sky.png",
-    ),
-)(gradient_mask)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples("texture gravel.jpg -o more.png --size 1024 --aspect 1.5"),
-)(texture)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples("regions photo.jpg photo_map.png starry.jpg starry_map.png -o out.png"),
-)(regions)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples(
-        "patches photo.jpg starry.jpg -o out.png",
-        "patches photo.jpg starry.jpg -o out.png --patch 96",
-    ),
-)(patches)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples(
-        "photoreal photo.jpg dusk.jpg -o out.png",
-        "photoreal photo.jpg dusk.jpg -o out.png --restore",
-    ),
-)(photoreal)
-app.command(
-    rich_help_panel=Chapter.paint,
-    epilog=examples("doodle doodle.png starry.jpg starry_map.png -o out.png"),
-)(doodle)
-app.command(
-    rich_help_panel=Chapter.masks,
-    epilog=examples(
-        "segment photo.jpg",
-        "segment photo.jpg --class person -o person.png",
-        "segment photo.jpg --box 40,10,300,400 -o subject.png",
-    ),
-)(segment)
-app.command(
-    rich_help_panel=Chapter.masks,
-    epilog=examples("portrait photo.jpg -o out.jpg --box 40,10,300,400"),
-)(portrait)
 
-app.command(
-    rich_help_panel=Chapter.look,
-    epilog=examples(
-        "sweep photo.jpg starry.jpg -o tuning --strength 0.3,0.5,0.7",
-        "sweep photo.jpg starry.jpg wave.jpg --variation 0.5,4 --size 160",
-    ),
-)(sweep)
-app.command(
-    rich_help_panel=Chapter.look,
-    epilog=examples(
-        "evaluate out.png --content photo.jpg --style starry.jpg",
-        "evaluate out.png --content photo.jpg --style starry.jpg --csv out.csv",
-    ),
-)(evaluate)
-app.command(
-    "app",
-    rich_help_panel=Chapter.look,
-    epilog=examples("app", "app --port 8000 --model deeplab.tflite"),
-)(page)
-app.command(
-    "convert-weights",
-    rich_help_panel=Chapter.other,
-    epilog=examples(
-        "convert-weights vgg19-dcbb9e9d.pth -o vgg19.npz",
-        "convert-weights imagenet-vgg-verydeep-19.mat -o vgg19.npz",
-    ),
-)(convert_weights)
+def _add(
+    chapter: Chapter, command: Callable[..., None], *lines: str, name: str | None = None
+) -> None:
+    """Register a command with the examples of its help; the first page keeps the order."""
+    app.command(name, rich_help_panel=chapter, epilog=examples(*lines))(command)
+
+
+_add(
+    Chapter.first,
+    transfer,
+    "transfer photo.jpg starry.jpg",
+    "transfer photo.jpg starry.jpg -o out.png --strength 0.7 --size 1024",
+    "transfer photo.jpg starry.jpg --keep-colors match",
+    "transfer photo.jpg starry.jpg wave.jpg --mask sky.png --mask me.png",
+)
+_add(Chapter.first, demo, "demo", "demo -o pictures --size 480")
+_add(
+    Chapter.paint,
+    localized,
+    "localized photo.jpg starry.jpg --box 40,10,300,400",
+    "localized photo.jpg starry.jpg -o out.png --class person",
+    "localized me.jpg wave.jpg -o out.png --mask me.png --keep background",
+)
+_add(
+    Chapter.paint,
+    regions,
+    "regions photo.jpg photo_map.png starry.jpg starry_map.png -o out.png",
+)
+_add(
+    Chapter.paint,
+    gradient_mask,
+    "gradient-mask photo.jpg starry.jpg wave.jpg -o out.png --angle 0",
+    "gradient-mask photo.jpg starry.jpg wave.jpg -o out.png --mask sky.png",
+)
+_add(
+    Chapter.paint,
+    patches,
+    "patches photo.jpg starry.jpg -o out.png",
+    "patches photo.jpg starry.jpg -o out.png --patch 96",
+)
+_add(Chapter.make, texture, "texture gravel.jpg -o more.png --size 1024 --aspect 1.5")
+_add(Chapter.make, doodle, "doodle doodle.png starry.jpg starry_map.png -o out.png")
+_add(
+    Chapter.make,
+    photoreal,
+    "photoreal photo.jpg dusk.jpg -o out.png",
+    "photoreal photo.jpg dusk.jpg -o out.png --restore",
+)
+_add(
+    Chapter.many,
+    batch,
+    "batch photos starry.jpg wave.jpg -o painted",
+    "batch 'photos/*.jpg' starry.jpg -o painted --name '{index:03d}.jpg'",
+    "batch jobs.csv -o painted",
+)
+_add(
+    Chapter.many,
+    video,
+    "video in.mp4 starry.jpg -o out.mp4",
+    "video in.mp4 starry.jpg -o out.mp4 --size 640 --earlier 1,4",
+)
+_add(
+    Chapter.many,
+    sweep,
+    "sweep photo.jpg starry.jpg -o tuning --strength 0.3,0.5,0.7",
+    "sweep photo.jpg starry.jpg wave.jpg --variation 0.5,4 --size 160",
+)
+_add(
+    Chapter.fast,
+    train_style,
+    "train-style starry.jpg photos -o starry.keras",
+    "train-style starry.jpg photos -o starry.keras --preview photo.jpg",
+)
+_add(
+    Chapter.fast,
+    apply,
+    "apply starry.keras photo.jpg",
+    "apply starry.keras photos -o painted --size 1024",
+)
+_add(
+    Chapter.masks,
+    segment,
+    "segment photo.jpg",
+    "segment photo.jpg --class person -o person.png",
+    "segment photo.jpg --box 40,10,300,400 -o subject.png",
+)
+_add(Chapter.masks, portrait, "portrait photo.jpg -o out.jpg --box 40,10,300,400")
+_add(
+    Chapter.other,
+    evaluate,
+    "evaluate out.png --content photo.jpg --style starry.jpg",
+    "evaluate out.png --content photo.jpg --style starry.jpg --csv out.csv",
+)
+_add(Chapter.other, page, "app", "app --port 8000 --model deeplab.tflite", name="app")
+_add(Chapter.other, info, "info")
+_add(
+    Chapter.other,
+    convert_weights,
+    "convert-weights vgg19-dcbb9e9d.pth -o vgg19.npz",
+    "convert-weights imagenet-vgg-verydeep-19.mat -o vgg19.npz",
+)
 
 __all__ = ["app", "main"]

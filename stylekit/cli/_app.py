@@ -1,4 +1,4 @@
-"""The command line's frame: the program itself, its errors, and how TensorFlow is loaded."""
+"""The frame of the command line: the program, its errors, and the import of TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,22 +11,88 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from stylekit._checks import SetupError, StylekitError
+from stylekit._checks import SetupError, StylekitError, did_you_mean, fail
 from stylekit._version import __version__
-from stylekit.cli._help import NAMES, Program, Typer, examples
+from stylekit.cli._help import (
+    NAMES,
+    PARSER_ERROR,
+    Chapter,
+    Typer,
+    examples,
+    explain_usage,
+    write_groups,
+)
 from stylekit.cli._interrupt import INTERRUPTED, leave, on_interrupt
 from stylekit.cli._plugin import failure
+
+_PHRASES = {
+    "the content map": "content_map",
+    "the style map": "style_map",
+    "the content picture": "content",
+    "the style picture": "style",
+}
+"""What messages of the library call pictures, and the arguments that hold them."""
+
+
+class Program(TyperGroup):
+    """The program: its first page lists the commands in groups, each with its whole sentence."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands group by group, and then the options."""
+        groups: dict[str, list] = {chapter: [] for chapter in Chapter}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                chapter = getattr(command, "rich_help_panel", None) or Chapter.other
+                # What does not fit into the line is wrapped, and not cut off.
+                groups.setdefault(chapter, []).append((name, command.get_short_help_str(1000)))
+        records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
+        groups["Options"] = [record for record in records if record]
+        write_groups(formatter, groups)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options before the command; errors are those of `Command.parse_args`."""
+        NAMES.set({})
+        try:
+            return super().parse_args(ctx, args)
+        except PARSER_ERROR as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                raise
+            explain_usage(error, ctx)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that is named first; raise `InputError` if there is none."""
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            fail(
+                f"unknown command {args[0]}",
+                hint=did_you_mean(args[0], self.list_commands(ctx))
+                or f"run {ctx.command_path} -h for the list of commands",
+            )
+        return super().resolve_command(ctx, args)
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Read the options before the command, under `plain_errors`."""
+        with plain_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, under `plain_errors`."""
+        with plain_errors():
+            return super().invoke(ctx)
+
 
 app = Typer(
     name="stylekit",
     cls=Program,
-    help="Neural style transfer: paint a photograph in the style of a picture.",
+    help="Neural style transfer: paint a photograph in the style of another picture.",
     epilog=examples(
         "demo",
-        "transfer photo.jpg painting.jpg -o out.png",
-        "transfer --help",
+        "transfer photo.jpg painting.jpg",
+        "transfer -h",
     ),
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -36,40 +102,42 @@ app = Typer(
 
 @app.callback(invoke_without_command=True)
 def root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Print the version, if that is asked for."""
+    """Print the version if ``--version`` is given."""
     if version:
         typer.echo(f"stylekit {__version__}")
         raise typer.Exit
 
 
 def in_options(message: str, argument: str | None = None) -> str:
-    """Return a message of the library with its arguments as the command's options.
+    """Return a message of the library in terms of the command's arguments and options.
 
     Parameters
     ----------
     message : str
-        With arguments in backticks, as of `stylekit._checks.explain`.
+        A message with arguments in backticks, as from `stylekit._checks.explain`.
     argument : str, optional
-        The one that caused it. Where the message does not name it, its option is put before.
+        The argument that caused it. A message that does not name it is prefixed with its option.
     """
     names = NAMES.get({})
-    if argument in names and f"`{argument}`" not in message and names[argument] not in message:
+    message = re.sub(r"`(\w+)`", lambda found: names.get(found[1], found[0]), message)
+    for phrase, name in _PHRASES.items():
+        if name in names:
+            message = message.replace(phrase, names[name])
+    if argument in names and names[argument] not in message:
         named = re.match(rf"{argument}(?=[\s\[':])", message)
         rest = message[named.end() :] if named else f": {message}"
         message = names[argument] + rest
-    return re.sub(r"`(\w+)`", lambda found: names.get(found[1], found[0]), message)
+    return message
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn errors of stylekit and of the user's own code into one sentence and status 2.
+    """Print errors of stylekit and of the user's own code as one message, and exit with status 2.
 
-    Defects of stylekit keep their traceback. Ctrl-C, where nothing could be kept, is a sentence
-    and status 130.
+    Every error of the command line is printed here, in the form ``stylekit: message``. Other
+    exceptions are bugs of stylekit and keep their traceback. Ctrl-C exits with status 130.
     """
     try:
         yield
@@ -77,26 +145,26 @@ def plain_errors() -> Iterator[None]:
         message = in_options(str(error), error.argument)
         if notes := getattr(error, "__notes__", ()):  # in whose code it was raised
             message += f" Raised {', '.join(notes)}."
-        typer.echo(f"stylekit: {message}", err=True)
-        raise typer.Exit(2) from None
+        status = 2
+    except KeyboardInterrupt:
+        message, status = "interrupted before there was a picture to keep.", INTERRUPTED
     except Exception as error:
-        message = failure(error)
+        message, status = failure(error), 2
         if not message:
             raise
-        typer.echo(f"stylekit: {message}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("stylekit: interrupted before there was a picture to keep.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    else:
+        return
+    typer.echo(f"stylekit: {message}", err=True)
+    raise typer.Exit(status)
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow, and let it take GPU memory as it needs it."""
+    """Import TensorFlow, and let it allocate GPU memory as it needs it."""
     with on_interrupt(leave):
         try:
             import keras  # noqa: F401
             import tensorflow as tf
-        except (ImportError, ValueError) as error:  # a backend that is not there
+        except (ImportError, ValueError) as error:  # a backend that is not installed
             raise SetupError(
                 f"Keras cannot be loaded: {error}. Style transfer needs its TensorFlow backend: "
                 "unset KERAS_BACKEND, or set it to tensorflow."
@@ -104,25 +172,25 @@ def load_tensorflow() -> None:
 
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-        tf.get_logger().addFilter(_is_worth_saying)
+        tf.get_logger().addFilter(_is_relevant)
 
 
-def _is_worth_saying(record: logging.LogRecord) -> bool:
-    """Return whether a warning of TensorFlow is for the user: each picture size has its trace."""
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """Return whether a warning of TensorFlow concerns the user: each picture size has its trace."""
     return "triggered tf.function retracing" not in record.getMessage()
 
 
 def main() -> None:
     """Run the command line."""
-    # Paths in messages may hold what the terminal's encoding does not.
+    # A path in a message may have characters that the terminal's encoding lacks.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     warnings.showwarning = tell
-    app()
+    app(prog_name="stylekit")
 
 
 def tell(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Say a warning that is meant for who runs the program; the others are for programmers."""
+    """Print a warning that concerns the user; other categories are for programmers."""
     if category is UserWarning:
-        typer.echo(f"stylekit: {in_options(str(message))}", err=True)
+        typer.echo(f"stylekit: warning: {in_options(str(message))}", err=True)

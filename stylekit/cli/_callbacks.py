@@ -1,4 +1,4 @@
-"""What a command does at the steps of a run."""
+"""Callbacks of the runs of the command line."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import typer
 
 
 class Latest:
-    """A callback that holds the latest step."""
+    """A callback that keeps the latest step."""
 
     def __init__(self) -> None:
         self.step: Any = None
 
     def __call__(self, step: Any) -> None:
-        """Hold it; an earlier step's image is let go."""
+        """Keep the step; the image of the previous one is released."""
         self.step = step
 
     def result(self) -> Any:
-        """Return the picture of the step as an interrupted run's."""
+        """Return the picture of the step as the result of an interrupted run."""
         import stylekit as sk
 
         image = self.step.image
@@ -34,14 +34,14 @@ class Latest:
 
 
 def resumption() -> Any:
-    """Return a callback that says after which step a run goes on; this loads TensorFlow."""
+    """Return a callback that prints from which step a run resumes; this loads TensorFlow."""
     import stylekit as sk
 
     class Resumption(sk.transfer.Callback):
-        """Says which steps need not be taken again."""
+        """Prints the step from which a run resumes."""
 
         def resume(self, steps: list[Any]) -> None:
-            """Say it."""
-            typer.echo(f"Goes on after step {steps[-1].index} of {steps[-1].steps}", err=True)
+            """Print the step."""
+            typer.echo(f"Resuming after step {steps[-1].index} of {steps[-1].steps}", err=True)
 
     return Resumption()

@@ -1,4 +1,4 @@
-"""The workers of a command: processes on this machine, or those of a Dask cluster."""
+"""The workers of a batch: processes on this machine, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stylekit.cli._app import load_tensorflow, tell
 
 
 def check_cluster(address: str | None, workers: int | None) -> None:
-    """Refuse ``--dask`` and ``--workers`` together, and either without Dask."""
+    """Raise an error for both ``--dask`` and ``--workers``, or for either without Dask."""
     if address and workers:
         raise InputError(
             explain(
-                "--dask and --workers name two clusters",
+                "--dask and --workers exclude each other",
                 expected="one of them",
                 hint="start the workers of a scheduler with: dask worker",
             )
@@ -37,15 +37,15 @@ def check_cluster(address: str | None, workers: int | None) -> None:
 
 @contextmanager
 def connected(address: str | None, workers: int | None) -> Iterator[Any]:
-    """Give a client of a scheduler, or of workers that are started here; None without either.
+    """Yield a client of a scheduler, or of workers that are started here; None without either.
 
-    The workers here share the processors, and start without Dask's own limit of memory, by which it
-    would pause or kill a worker.
+    The workers here share the processors. They have no memory limit of Dask's, which would pause
+    or kill a worker.
 
     Raises
     ------
     InputError
-        If there is no scheduler at the address.
+        If the scheduler does not answer.
     """
     if not address and not workers:
         yield None
@@ -66,7 +66,7 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
             yield client
         return
     threads = str(max(1, processors() // (workers or 1)))
-    # TensorFlow reads them where it starts: each worker would take all processors.
+    # TensorFlow reads these when it starts. Without them, each worker would use all processors.
     env = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), threads)
     how: dict[str, Any] = {
         "n_workers": workers,
@@ -81,9 +81,9 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
 
 @contextmanager
 def executor(address: str | None, workers: int | None) -> Iterator[Any]:
-    """Give an executor on what `connected` gives; None without either.
+    """Yield an executor on the client of `connected`, or None without a client.
 
-    Tasks that have not ended when the block is left are cancelled.
+    Tasks that have not ended at the end of the block are cancelled.
     """
     with connected(address, workers) as client:
         if client is None:
@@ -99,10 +99,10 @@ def executor(address: str | None, workers: int | None) -> Iterator[Any]:
 
 
 def dask_setup(worker: Any) -> None:
-    """Begin in a worker of `connected`; Dask calls the function of this name.
+    """Set up a worker of `connected`; Dask calls the function of this name.
 
-    Ctrl-C reaches all processes of a terminal. The command itself ends the batch, so that each
-    worker ends its step.
+    Ctrl-C reaches all processes of a terminal. Workers ignore it: the command ends the batch after
+    their current step.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.showwarning = tell
@@ -110,14 +110,14 @@ def dask_setup(worker: Any) -> None:
 
 
 def processors() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def shared_memory(plan: Any, workers: int | None) -> Any:
-    """Return a plan with a worker's share of the free memory as its limit, where it has none."""
+    """Return a plan limited to a worker's share of the free memory, unless it has a limit."""
     from stylekit.transfer import FitMemory
     from stylekit.transfer.memory.fit import SHARE, free_memory
 

@@ -1,4 +1,4 @@
-"""The options of the painting commands as their help shows them; ``_options`` says what they do."""
+"""Declarations of the options that several commands share: names, limits and help texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylekit._defaults import NEIGHBOR_STEPS, STEPS
+from stylekit._defaults import DOODLE_STEPS, NEIGHBOR_STEPS, STEPS, VARIATION
 from stylekit.cli._help import Panel
 from stylekit.cli._network import ExtractorName
 from stylekit.cli._values import complete_layers, one_of, within
@@ -16,25 +16,47 @@ from stylekit.cli._values import complete_layers, one_of, within
 STYLE_LOSSES = ("neighbors", "gram")
 
 LARGEST = 16384
-"""Longer side in pixels, at most: a square of it is more than a picture file is read with."""
+"""Largest longer side in pixels: a square of this side exceeds the limit for picture files."""
+
+
+PRESETS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("content", "style"): (
+        "crowsonkb",
+        "gatys2016",
+        "gatys2017",
+        "johnson2016_loss",
+        "keras_example",
+        "kolkin2019",
+        "kolkin2022",
+        "li_wand2016",
+        "neural_style_pt",
+        "realtime_tutorial",
+        "tensorflow_tutorial",
+    ),
+    ("style",): ("heitz2021",),
+    ("content", "content_map", "style", "style_map"): ("luan2017", "region_scripts"),
+    ("content", "style", "subject"): ("masked_semantic",),
+}
+"""Names of the presets by the pictures that they take. `stylekit.recipes.presets` has the same
+names, but importing it loads TensorFlow."""
 
 
 class OptimizerName(enum.StrEnum):
-    """What moves the pixels."""
+    """Optimizers."""
 
     lbfgs = "lbfgs"
     adam = "adam"
 
 
 class PoolingName(enum.StrEnum):
-    """How the network reduces."""
+    """Pooling layers of VGG19."""
 
     max = "max"
     average = "average"
 
 
 class PrecisionName(enum.StrEnum):
-    """The network's precision."""
+    """Precisions of the network."""
 
     float32 = "float32"
     mixed_float16 = "mixed_float16"
@@ -42,7 +64,7 @@ class PrecisionName(enum.StrEnum):
 
 
 class KeepColorsName(enum.StrEnum):
-    """How the content's colours are kept."""
+    """Ways to keep the colours of the content."""
 
     luminance = "luminance"
     palette = "palette"
@@ -51,7 +73,7 @@ class KeepColorsName(enum.StrEnum):
 
 
 class TileName(enum.StrEnum):
-    """Along what a picture tiles."""
+    """Axes along which a picture tiles."""
 
     x = "x"
     y = "y"
@@ -59,13 +81,14 @@ class TileName(enum.StrEnum):
 
 
 Out = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--out",
         "-o",
         metavar="FILE",
         rich_help_panel=Panel.picture,
-        help="The picture to write: .png, .jpg, .webp, .avif or .tif.",
+        show_default="made of the input names, such as photo-starry.png",
+        help="Picture file to write: .png, .jpg, .webp, .avif or .tif.",
     ),
 ]
 OutFolder = Annotated[
@@ -75,7 +98,7 @@ OutFolder = Annotated[
         "-o",
         metavar="FOLDER",
         rich_help_panel=Panel.picture,
-        help="Where the pictures go; the folder is made if it is not there.",
+        help="Output folder; it is created if it does not exist.",
     ),
 ]
 Size = Annotated[
@@ -84,33 +107,39 @@ Size = Annotated[
         low=0,
         high=LARGEST,
         whole=True,
+        example="512",
         metavar="PIXELS",
         rich_help_panel=Panel.picture,
-        help="Its longer side; 0 is the first picture's own.",
+        help="Longer side of the result in pixels; 0 keeps the size of the first picture.",
     ),
 ]
 
 
-def _steps(**options: Any) -> Any:
+def steps(shown: str | bool = True) -> Any:
+    """Return the option ``--steps`` with a default as the help shows it."""
     return within(
         low=0,
         whole=True,
+        example="50",
+        metavar="STEPS",
         rich_help_panel=Panel.picture,
-        help="How often the picture is improved: more take longer, and gain less and less.",
-        **options,
+        show_default=shown,
+        help="Optimization steps.",
     )
 
 
-Steps = Annotated[int | None, _steps(show_default=f"{NEIGHBOR_STEPS}, or {STEPS} by gram")]
-SweepSteps = Annotated[int, _steps()]
+Steps = Annotated[int | None, steps(f"{NEIGHBOR_STEPS}; {STEPS} with --style-loss gram")]
+GramSteps = Annotated[int | None, steps(f"{STEPS}; {NEIGHBOR_STEPS} with --style-loss neighbors")]
+DoodleSteps = Annotated[int | None, steps(str(DOODLE_STEPS))]
+SweepSteps = Annotated[int, steps()]
 StyleLoss = Annotated[
     str,
     typer.Option(
         metavar="METHOD",
         rich_help_panel=Panel.picture,
         autocompletion=one_of(*STYLE_LOSSES),
-        help="The method: neighbors paints each place as the most similar place of STYLE; gram "
-        "takes over the textures of STYLE, and keeps more of CONTENT; MODULE:NAME is a loss of "
+        help="Style loss: neighbors matches each place with the most similar place of STYLE; gram "
+        "matches texture statistics and keeps more detail of CONTENT; or MODULE:NAME, a loss of "
         "your own.",
     ),
 ]
@@ -119,8 +148,9 @@ Preset = Annotated[
     typer.Option(
         metavar="NAME",
         rich_help_panel=Panel.picture,
-        help="Take the losses, weights, steps and optimizer of a paper or a program, such as "
-        "gatys2016; a wrong name lists all.",
+        autocompletion=one_of(*sorted({name for names in PRESETS.values() for name in names})),
+        help="Use the losses, weights, steps and optimizer of a paper or program, such as "
+        "gatys2016. An unknown name lists all presets.",
     ),
 ]
 AddLoss = Annotated[
@@ -128,8 +158,8 @@ AddLoss = Annotated[
     typer.Option(
         "--add-loss",
         metavar="MODULE:NAME",
-        rich_help_panel=Panel.picture,
-        help="A further loss of your own, such as my_losses.py:Warm; may be given again.",
+        rich_help_panel=Panel.look,
+        help="Add a loss of your own, such as my_losses.py:Warm. Repeat for several.",
     ),
 ]
 StyleScale = Annotated[
@@ -138,25 +168,32 @@ StyleScale = Annotated[
         low=0,
         high=10,
         open_low=True,
-        rich_help_panel=Panel.picture,
-        help="Size of the brush strokes: beyond 1 they grow.",
+        example="1.5",
+        rich_help_panel=Panel.look,
+        help="Scale of the brush strokes; larger values give larger strokes.",
     ),
 ]
-Variation = Annotated[
-    float | None,
-    within(
+
+
+def variation(shown: str) -> Any:
+    """Return the option ``--variation`` with a default as the help shows it."""
+    return within(
         low=0,
-        rich_help_panel=Panel.picture,
-        show_default="the method's own",
-        help="Weight of the total variation, which smooths: 0 keeps every grain.",
-    ),
-]
+        example="3",
+        rich_help_panel=Panel.look,
+        show_default=shown,
+        help="Total variation weight; larger values give a smoother picture.",
+    )
+
+
+Variation = Annotated[float | None, variation("depends on the style loss")]
+DoodleVariation = Annotated[float | None, variation(f"{VARIATION:g}")]
 Extractor = Annotated[
     ExtractorName,
     typer.Option(
         rich_help_panel=Panel.network,
-        help="The network that looks at the pictures; auto is vgg19 where its weights are on "
-        "this machine, and else compact, which is part of stylekit.",
+        help="Network for the features. auto uses vgg19 if its weights are on this machine, and "
+        "otherwise compact, which comes with stylekit.",
     ),
 ]
 WeightsFile = Annotated[
@@ -165,8 +202,8 @@ WeightsFile = Annotated[
         "--weights-file",
         metavar="FILE",
         rich_help_panel=Panel.network,
-        show_default="STYLEKIT_WEIGHTS, or a download",
-        help="VGG19's weights: .h5, .npz, .pth, .safetensors, .npy or .mat.",
+        show_default="the file that STYLEKIT_WEIGHTS names, or a download",
+        help="VGG19 weights: .h5, .npz, .pth, .safetensors, .npy or .mat.",
     ),
 ]
 StyleLayers = Annotated[
@@ -175,44 +212,50 @@ StyleLayers = Annotated[
         metavar="LAYERS",
         rich_help_panel=Panel.network,
         autocompletion=complete_layers,
-        show_default="the network's own",
-        help="Where the style is taken, such as conv1_1,conv2_1,conv3_1; with weights "
-        "conv1_1:2,conv2_1:1.",
+        show_default="depends on the network",
+        help="Style layers, such as conv1_1,conv2_1,conv3_1; with weights: conv1_1:2,conv2_1:1.",
     ),
 ]
 Pooling = Annotated[
     PoolingName,
     typer.Option(
         rich_help_panel=Panel.network,
-        help="How VGG19 makes its pictures smaller; average is softer.",
+        help="Pooling layers of VGG19. average gives softer results.",
     ),
 ]
 Optimizer = Annotated[
     OptimizerName,
     typer.Option(
         rich_help_panel=Panel.run,
-        help="What moves the pixels; adam needs less memory, and more steps.",
+        help="Optimizer. adam needs less memory and more steps.",
     ),
 ]
 LearningRate = Annotated[
     float,
-    within(low=0, open_low=True, rich_help_panel=Panel.run, help="How far adam goes in a step."),
+    within(
+        low=0,
+        open_low=True,
+        example="0.02",
+        rich_help_panel=Panel.run,
+        help="Learning rate, for --optimizer adam.",
+    ),
 ]
 Seed = Annotated[
     int,
     within(
         low=0,
         whole=True,
+        example="1",
         rich_help_panel=Panel.run,
-        help="Of all that is random: the same seed, the same picture.",
+        help="Random seed.",
     ),
 ]
 Tile = Annotated[
     TileName | None,
     typer.Option(
-        rich_help_panel=Panel.picture,
-        help="Paint a picture whose copies fit without a seam, side by side (x), one above the "
-        "other (y), or both. Its sides are multiples of 16 pixels.",
+        rich_help_panel=Panel.look,
+        help="Make a picture that tiles without seams, horizontally (x), vertically (y) or both. "
+        "The sides that tile are rounded to multiples of 16 pixels.",
     ),
 ]
 Plan = Annotated[
@@ -221,8 +264,8 @@ Plan = Annotated[
         metavar="PLAN",
         rich_help_panel=Panel.memory,
         autocompletion=one_of("auto", "plain", "recompute", "tiles", "tiles:512"),
-        help="plain; recompute, with less memory; tiles or tiles:512, for any size; or auto, "
-        "the fastest of them that fits.",
+        help="Memory plan: plain; recompute, which uses less memory; tiles or tiles:512, for any "
+        "size; or auto, the fastest plan that fits into memory.",
     ),
 ]
 MaxMemory = Annotated[
@@ -230,8 +273,8 @@ MaxMemory = Annotated[
     typer.Option(
         metavar="BYTES",
         rich_help_panel=Panel.memory,
-        show_default="what is free",
-        help="Such as 4GB, for auto to fit in, beside 0.6 GB for the libraries.",
+        show_default="the free memory",
+        help="Memory limit for --plan auto, such as 4GB. The libraries use about 0.6 GB more.",
     ),
 ]
 Precision = Annotated[
@@ -239,7 +282,7 @@ Precision = Annotated[
     typer.Option(
         rich_help_panel=Panel.memory,
         help="Precision of the network. mixed_bfloat16 saves time and memory on GPUs, and on "
-        "processors that multiply bfloat16 (see stylekit info).",
+        "CPUs with bfloat16 instructions (see stylekit info).",
     ),
 ]
 Bits = Annotated[
@@ -248,14 +291,15 @@ Bits = Annotated[
         metavar="8|16",
         rich_help_panel=Panel.files,
         autocompletion=one_of("8", "16"),
-        help="Bits a channel of the picture; 16 for .tif alone.",
+        help="Bits per channel; 16 is for .tif only.",
     ),
 ]
 Metadata = Annotated[
     bool,
     typer.Option(
         rich_help_panel=Panel.files,
-        help="Carry the first picture's transparency and EXIF data (the place, too) over.",
+        help="Copy the alpha channel and the EXIF data of the first picture, including its GPS "
+        "position.",
     ),
 ]
 LossesCsv = Annotated[
@@ -263,7 +307,7 @@ LossesCsv = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=Panel.files,
-        help="Write a table of the losses there, a row a step.",
+        help="Write the losses to a .csv table, one row per step.",
     ),
 ]
 SaveEvery = Annotated[
@@ -271,9 +315,10 @@ SaveEvery = Annotated[
     within(
         low=0,
         whole=True,
+        example="50",
         metavar="STEPS",
         rich_help_panel=Panel.files,
-        help="Write the picture so far that often, as OUT-00050.png; 0 is never.",
+        help="Save the current picture every so many steps, as OUT-00050.png; 0 is never.",
     ),
 ]
 Timelapse = Annotated[
@@ -281,7 +326,7 @@ Timelapse = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=Panel.files,
-        help="Write the run as an animation there: .gif, .webp or .mp4.",
+        help="Write the run as an animation: .gif, .webp or .mp4.",
     ),
 ]
 Checkpoint = Annotated[
@@ -289,36 +334,42 @@ Checkpoint = Annotated[
     typer.Option(
         metavar="FOLDER",
         rich_help_panel=Panel.files,
-        help="Keep the run's state there: started again, the command goes on from it.",
+        help="Save the state of the run in this folder. The same command resumes from it.",
     ),
 ]
-CheckpointEvery = Annotated[
-    int,
-    within(
+
+
+def every(what: str) -> Any:
+    """Return the option ``--checkpoint-every`` for something that is saved."""
+    return within(
         low=1,
         whole=True,
+        example="50",
         metavar="STEPS",
         rich_help_panel=Panel.files,
-        help="Steps between writings of it.",
-    ),
-]
-Progress = Annotated[bool, typer.Option(rich_help_panel=Panel.files, help="Show a progress bar.")]
+        help=f"Save {what} every so many steps.",
+    )
+
+
+CheckpointEvery = Annotated[int, every("the checkpoint")]
+Progress = Annotated[bool, typer.Option(rich_help_panel=Panel.files, help="Show the progress.")]
 Strength = Annotated[
     float,
     within(
         low=0,
         high=1,
+        example="0.5",
         rich_help_panel=Panel.picture,
-        help="How much style: 0 is CONTENT as it was, 1 is style alone.",
+        help="Amount of style: 0 returns CONTENT, 1 is style only.",
     ),
 ]
 KeepColors = Annotated[
     KeepColorsName | None,
     typer.Option(
         rich_help_panel=Panel.picture,
-        help="Keep CONTENT's colours: luminance recolours the result at the end (not "
-        "the pictures on the way), match and histogram recolour the styles before. palette "
-        "keeps where they are, in the colours of the styles, at the end.",
+        help="Keep the colours of CONTENT: luminance takes them back at the end; match and "
+        "histogram recolour STYLE first; palette arranges the colours of STYLE as in "
+        "CONTENT.",
     ),
 ]
 ContentLayers = Annotated[
@@ -327,8 +378,8 @@ ContentLayers = Annotated[
         metavar="LAYERS",
         rich_help_panel=Panel.network,
         autocompletion=complete_layers,
-        show_default="the network's own",
-        help="Where CONTENT is compared, such as conv4_2.",
+        show_default="depends on the network",
+        help="Content layers, such as conv4_2.",
     ),
 ]
 Finish = Annotated[
@@ -337,7 +388,7 @@ Finish = Annotated[
         metavar="NETWORK:STEPS",
         rich_help_panel=Panel.network,
         autocompletion=one_of("vgg19:50", "compact:50"),
-        help="Another network for the last steps, such as vgg19:50.",
+        help="Use another network for the last steps, such as vgg19:50.",
     ),
 ]
 Pyramid = Annotated[
@@ -346,10 +397,11 @@ Pyramid = Annotated[
         low=1,
         high=10,
         whole=True,
+        example="3",
         metavar="LEVELS",
         rich_help_panel=Panel.run,
-        show_default="down to 64 pixels or more",
-        help="Begin small: sizes to paint at in turn, each twice the one before.",
+        show_default="until the smallest has 64 to 127 pixels",
+        help="Number of sizes, coarse to fine; each is twice the one before.",
     ),
 ]
 Workers = Annotated[
@@ -357,18 +409,19 @@ Workers = Annotated[
     within(
         low=1,
         whole=True,
+        example="4",
         metavar="PROCESSES",
-        rich_help_panel=Panel.run,
-        show_default="this process alone",
-        help="Paint in this number of processes on this machine, which share its processors.",
+        rich_help_panel=Panel.memory,
+        show_default="this process only",
+        help="Number of processes on this machine, which share its processors.",
     ),
 ]
 Dask = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        rich_help_panel=Panel.run,
-        help="Paint on the Dask cluster of the scheduler at this address, such as "
-        "tcp://host:8786. Its workers need the files under the same paths.",
+        rich_help_panel=Panel.memory,
+        help="Address of a Dask scheduler, such as tcp://host:8786, on whose cluster to run. Its "
+        "workers need the files under the same paths.",
     ),
 ]

@@ -1,23 +1,28 @@
-"""The help: options in groups, commands in groups, and the first page, all within 80 columns."""
+"""Help pages: options and commands in groups, sorted by how often they are needed."""
 
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
+
+from stylekit._checks import did_you_mean, fail
 
 NAMES: ContextVar[dict[str, str]] = ContextVar("NAMES")
-"""What the command that runs calls each argument, such as ``--min-share`` for ``min_share``."""
+"""Arguments of the library by name, and the options of the running command that hold them, such as
+``--min-share`` for ``min_share``."""
 
 GIVEN: ContextVar[frozenset[str]] = ContextVar("GIVEN")
-"""The options that were written on the command line, by their long names."""
+"""Long names of the options that were typed on the command line."""
 
 _OTHERS = {
     "client": "dask",
+    "content_map": "doodle_map",
     "feather_radius": "feather",
     "folder": "out",
     "jobs": "contents",
@@ -33,25 +38,61 @@ _OTHERS = {
 
 
 class Panel(enum.StrEnum):
-    """The groups of options that several commands share, in the order of the help."""
+    """Groups of options, in the order of the help."""
 
-    picture = "The picture"
-    subject = "Where the subject is"
+    picture = "Main options"
+    subject = "Masks and regions"
     own = "Options"
-    network = "The network and its layers"
-    run = "How the run goes"
-    memory = "Memory and speed"
-    files = "Files"
+    look = "Appearance"
+    files = "Output files"
+    network = "Network"
+    run = "Optimization"
+    memory = "Memory and processes"
+    help = "Help"
+
+
+ORDER = (
+    "out",
+    "strength",
+    "size",
+    "style_loss",
+    "keep_colors",
+    "steps",
+    "preset",
+    "classes",
+    "box",
+    "mask",
+    "style_mask",
+    "style_scale",
+    "style_weights",
+    "init",
+    "tile",
+    "variation",
+    "add_loss",
+    "timelapse",
+    "save_every",
+    "checkpoint",
+    "checkpoint_every",
+    "host",
+    "port",
+    "extractor",
+    "weights",
+    "style_layers",
+    "content_layers",
+)
+"""Parameters in the order of their group. The others follow in the order of their declaration."""
 
 
 class Chapter(enum.StrEnum):
-    """The groups of commands, in the order of the first page."""
+    """Groups of commands, in the order of the first page."""
 
-    first = "To begin with"
-    paint = "Paint a photograph"
-    other = "More commands"
-    masks = "Masks, and what needs a mask alone"
-    look = "Try things out"
+    first = "Start here"
+    paint = "Parts of a picture"
+    make = "Textures, doodles and light"
+    many = "Many pictures, videos and settings"
+    fast = "Style networks"
+    masks = "Masks"
+    other = "Tools"
 
 
 class Command(TyperCommand):
@@ -60,58 +101,117 @@ class Command(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, and the options group by group."""
         groups: dict[str, list] = {"Arguments": [], **{panel: [] for panel in Panel}}
-        for parameter in self.get_params(ctx):
+        for parameter in sorted(self.get_params(ctx), key=_place):
             record = parameter.get_help_record(ctx)
             if record is None:
                 continue
             if parameter.param_type_name == "argument":  # all are files: no word about their type
-                groups["Arguments"].append((record[0].partition(" <")[0], record[1]))
+                text = record[1].replace("  [required]", "")
+                groups["Arguments"].append((record[0].partition(" <")[0], text))
             else:
                 name = getattr(parameter, "rich_help_panel", None) or Panel.own
-                groups.setdefault(name, []).append(record)
+                panel = Panel.help if parameter.name == "help" else name
+                text = re.sub(r"\[default: \((.*)\)\]", r"[default: \1]", record[1])
+                groups.setdefault(panel, []).append((record[0], text))
+        groups[Panel.help] = groups.pop(Panel.help)  # behind a command's own groups
         write_groups(formatter, groups)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words behind the command's name in the usage, such as ``CONTENT STYLE``."""
+        pieces = ["[OPTIONS]"]
+        for one in self.get_params(ctx):
+            if one.param_type_name == "argument":
+                rest = [f"[{one.metavar} ...]"] if one.nargs == -1 else []
+                pieces += [one.metavar, *rest] if one.required else rest or [f"[{one.metavar}]"]
+        return pieces
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line; what is said of a wrong value leaves out whose words it is in."""
+        """Read the command line.
+
+        Raises
+        ------
+        InputError
+            If an option or argument is unknown, missing or has a wrong value.
+        """
         NAMES.set(names_of(self.get_params(ctx)))
+        ctx.allow_extra_args = True  # or the error would not say how to quote them
         try:
             rest = super().parse_args(ctx, args)
-        except typer.BadParameter as error:
-            error.message = error.message.removeprefix("Value error, ")  # pydantic's
-            raise
+        except PARSER_ERROR as error:
+            explain_usage(error, ctx)
+        if rest and not ctx.resilient_parsing:
+            fail(
+                f"unexpected argument {rest[0]}",
+                expected=usage(ctx),
+                hint="put a name that has spaces in quotes",
+            )
         sources = ((one, ctx.get_parameter_source(one.name)) for one in self.get_params(ctx))
         written = (one for one, source in sources if source and source.name == "COMMANDLINE")
         GIVEN.set(frozenset(map(shown, written)))
         return rest
 
 
+PARSER_ERROR = next(one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError")
+"""Base class of the errors that the parser of the command line raises."""
+
+
+def explain_usage(error: Any, ctx: Any) -> NoReturn:
+    """Raise an error of the parser as one of stylekit.
+
+    Raises
+    ------
+    InputError
+        Always.
+    """
+    option = getattr(error, "option_name", "")
+    parameters = ctx.command.get_params(ctx)
+    names = [name for one in parameters for name in one.opts if name.startswith("--")]
+    see = f"run {ctx.command_path} -h for help"
+    match type(error).__name__:
+        case "NoSuchOption":
+            fail(f"unknown option {option}", hint=did_you_mean(option, names) or see)
+        case "MissingParameter":
+            fail(f"{shown(error.param)} is missing", expected=usage(ctx), hint=see)
+        case "BadOptionUsage":
+            metavar = next((one.metavar for one in parameters if option in one.opts), None)
+            fail(f"{option} has no value", expected=f"{option} {metavar}" if metavar else "")
+        case "BadParameter" if "is not one of" in error.message:
+            received, *known = re.findall("'([^']*)'", error.message)
+            fail(
+                f"{shown(error.param)} is unknown",
+                expected=f"one of {', '.join(known)}",
+                received=received,
+                hint=did_you_mean(received, known),
+            )
+    fail(error.format_message().rstrip("."), hint=see)
+
+
+def usage(ctx: Any) -> str:
+    """Return the usage of a command in one line, without the options that may be left out."""
+    needed = [
+        f"{shown(one)} {one.metavar}"
+        for one in ctx.command.get_params(ctx)
+        if one.required and one.param_type_name == "option"
+    ]
+    pieces = [piece for piece in ctx.command.collect_usage_pieces(ctx) if piece != "[OPTIONS]"]
+    return " ".join([ctx.command_path, *pieces, *needed])
+
+
+def _place(parameter: Any) -> tuple[bool, int]:
+    place = ORDER.index(parameter.name) if parameter.name in ORDER else len(ORDER)
+    return not parameter.required, place
+
+
 def names_of(parameters: Iterable[Any]) -> dict[str, str]:
-    """Return what a command with these parameters calls the library's arguments; see `NAMES`."""
+    """Return the options of a command by the library's names of their arguments; see `NAMES`."""
     own = {one.name: shown(one) for one in parameters}
     return {name: own[held] for name, held in _OTHERS.items() if held in own} | own
 
 
 def shown(parameter: Any) -> str:
-    """Return an option's long name, or a file's name in the usage."""
+    """Return the long name of an option, or the name of an argument in the usage."""
     options = [one for one in parameter.opts if one.startswith("--")]
     return options[0] if options else parameter.metavar
-
-
-class Program(TyperGroup):
-    """The program: its first page lists the commands in groups, each with its whole sentence."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands group by group, and then the options."""
-        groups: dict[str, list] = {chapter: [] for chapter in Chapter}
-        for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            if command is not None and not command.hidden:
-                chapter = getattr(command, "rich_help_panel", None) or Chapter.other
-                # What does not fit into the line is wrapped, and not cut off.
-                groups.setdefault(chapter, []).append((name, command.get_short_help_str(1000)))
-        records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
-        groups["Options"] = [record for record in records if record]
-        write_groups(formatter, groups)
 
 
 def write_groups(formatter: Any, groups: dict[str, list]) -> None:

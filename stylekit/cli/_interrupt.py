@@ -1,4 +1,4 @@
-"""Ctrl-C: nothing that was computed is lost, and no traceback is shown."""
+"""Ctrl-C: what was computed is kept, and no traceback is shown."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+import typer
+
 INTERRUPTED = 130
-"""The status of a command that was interrupted: 128 and the signal's number, as is the custom."""
+"""Exit status of an interrupted command: by convention 128 plus the number of the signal."""
 
 
 @contextmanager
 def on_interrupt(act: Callable[..., Any]) -> Iterator[None]:
     """Within the block, call `act` where Python would raise `KeyboardInterrupt`.
 
-    Where another program has its own way with the signal, it is left as it is.
+    A handler that another program installed is left in place.
     """
     own = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not own or threading.current_thread() is not threading.main_thread():
@@ -31,11 +33,29 @@ def on_interrupt(act: Callable[..., Any]) -> Iterator[None]:
 
 
 def leave(*_: Any) -> NoReturn:
-    """End the process: for what is not to be interrupted halfway, such as TensorFlow's import."""
+    """Exit the process, where an exception would do harm, such as in the import of TensorFlow."""
     os._exit(INTERRUPTED)
 
 
 def once(*_: Any) -> NoReturn:
-    """Raise `KeyboardInterrupt`, and hear of no other: what there is now gets written."""
+    """Raise `KeyboardInterrupt` and ignore further ones, so that the picture so far is written."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def finish(told: str, *, interrupted: bool, resumes: bool = False) -> None:
+    """Print the last line of a command, and exit with `INTERRUPTED` if it was interrupted.
+
+    Parameters
+    ----------
+    told : str
+        Output file or folder, and what it holds.
+    interrupted : bool
+    resumes : bool
+        Whether the same command continues where it was interrupted.
+    """
+    if not interrupted:
+        typer.echo(told)
+        return
+    typer.echo(f"{told} (interrupted)" + "; run the same command again to resume" * resumes)
+    raise typer.Exit(INTERRUPTED)

@@ -1,4 +1,4 @@
-"""Which network a command uses: VGG19, the bundled one, or what is there."""
+"""The network that a command uses: VGG19, or the compact one that comes with stylekit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stylekit._checks import InputError, explain, fail, integer, vgg19_file
 
 
 class ExtractorName(enum.StrEnum):
-    """The network."""
+    """Networks."""
 
     auto = "auto"
     vgg19 = "vgg19"
@@ -22,7 +22,7 @@ class ExtractorName(enum.StrEnum):
 
 
 def network(name: ExtractorName, weights_file: Path | None, pooling: str) -> Any:
-    """Return an extractor; for ``auto`` say which, and why. TensorFlow is loaded."""
+    """Return an extractor; for ``auto``, print which one and why. TensorFlow must be loaded."""
     import stylekit as sk
 
     if name is ExtractorName.auto:
@@ -30,34 +30,27 @@ def network(name: ExtractorName, weights_file: Path | None, pooling: str) -> Any
         typer.echo(why, err=True)
     if name is ExtractorName.vgg19:
         return sk.VGG19(weights_file or "imagenet", pooling=pooling)
-    if pooling != "max":
-        raise InputError(
-            explain(
-                "the compact network has a pooling of its own",
-                expected="--pooling with --extractor vgg19",
-                received=f"--pooling {pooling} for the compact network",
-            )
-        )
+    check_pooling(pooling, name)
     return sk.CompactVGG()
 
 
 def _best_there(weights_file: Path | None) -> tuple[ExtractorName, str]:
     reason = reason_for_vgg19(weights_file)
     if reason:
-        return ExtractorName.vgg19, f"Network: VGG19, for {reason}"
+        return ExtractorName.vgg19, f"Network: VGG19 ({reason})"
     return ExtractorName.compact, (
-        "Network: the bundled compact one, for VGG19's weights are not on this machine "
-        "(--extractor vgg19 downloads them, 80 MB)"
+        "Network: compact (the VGG19 weights are not on this machine; --extractor vgg19 downloads "
+        "them, 80 MB)"
     )
 
 
 def reason_for_vgg19(weights_file: Path | None) -> str | None:
-    """Return why VGG19 can be had without a download, or None."""
+    """Return why VGG19 is available without a download, or None if it is not."""
     from stylekit.features.vgg19 import IMAGENET
     from stylekit.features.weights import ENVIRONMENT_VARIABLE
 
     reasons = (
-        (weights_file, f"--weights-file names {weights_file}"),
+        (weights_file, f"--weights-file {weights_file}"),
         (os.environ.get(ENVIRONMENT_VARIABLE), f"{ENVIRONMENT_VARIABLE} names its weights"),
         (IMAGENET.cached.is_file(), "its weights are on this machine"),
     )
@@ -70,14 +63,14 @@ def parsed_finish(given: str, steps: int | None) -> tuple[ExtractorName, int]:
     Raises
     ------
     InputError
-        If it is written otherwise, or the steps are more than all, if that is known.
+        If it has another form, or more steps than the run, where that number is known.
     """
     name, colon, count = given.partition(":")
     if name not in ("vgg19", "compact") or not colon or not count.isdecimal():
         raise InputError(
             explain(
                 "--finish cannot be read",
-                expected="a network and its steps, such as vgg19:50",
+                expected="NETWORK:STEPS, such as vgg19:50",
                 received=given,
             )
         )
@@ -85,14 +78,25 @@ def parsed_finish(given: str, steps: int | None) -> tuple[ExtractorName, int]:
     return ExtractorName(name), int(count)
 
 
+def check_pooling(pooling: str, *names: ExtractorName) -> None:
+    """Raise `InputError` if ``--pooling`` is given for the compact network alone."""
+    if pooling != "max" and set(names) == {ExtractorName.compact}:
+        fail(
+            "--pooling is for VGG19; the pooling of the compact network is fixed",
+            expected="--extractor vgg19",
+            received=f"--pooling {pooling} for the compact network",
+            hint="leave --pooling out, or choose --extractor vgg19",
+        )
+
+
 def check_weights_file(path: Path | None, *names: ExtractorName) -> None:
-    """Raise an error if VGG19's weights are given, and are no file, or no network is VGG19."""
+    """Raise an error if a file of VGG19's weights does not exist, or no network is VGG19."""
     if path is None:
         return
     if set(names) == {ExtractorName.compact}:
         fail(
-            "--weights-file holds VGG19's weights, and VGG19 is not used",
-            expected="--extractor vgg19, or --finish vgg19:50",
+            "--weights-file is given, but VGG19 is not used",
+            expected="--extractor vgg19",
             received=f"--extractor {names[0].value}",
             hint="leave --weights-file out for the compact network",
         )

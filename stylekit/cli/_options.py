@@ -1,4 +1,4 @@
-"""The options that the painting commands share, and what is done with them, once."""
+"""Options that the painting commands share: their checks, and the run that they configure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import inspect
 import tempfile
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,27 @@ from stylekit._checks import (
 )
 from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
 from stylekit.cli import _declared as declared
-from stylekit.cli._app import load_tensorflow, plain_errors
+from stylekit.cli._app import in_options, load_tensorflow
 from stylekit.cli._callbacks import Latest, resumption
 from stylekit.cli._declared import OptimizerName, PoolingName, PrecisionName
-from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
-from stylekit.cli._network import ExtractorName, check_weights_file, network, parsed_finish
+from stylekit.cli._help import GIVEN
+from stylekit.cli._interrupt import finish, on_interrupt, once
+from stylekit.cli._network import (
+    ExtractorName,
+    check_pooling,
+    check_weights_file,
+    network,
+    parsed_finish,
+)
 from stylekit.cli._plan import parsed_plan, plan
-from stylekit.cli._plugin import checked, extended, resolved
-from stylekit.cli._values import keep_apart, layer_names
+from stylekit.cli._plugin import check_named, checked, extended, resolved
+from stylekit.cli._values import check_out, default_out, layer_names
 
 
 @dataclasses.dataclass(kw_only=True)
 class HowOptions:
-    """Options of how pictures are painted, however many."""
+    """Options of commands that paint one or more pictures."""
 
-    out: declared.Out
     size: declared.Size = SIZE
     steps: declared.Steps = None
     style_scale: declared.StyleScale = 1.0
@@ -58,8 +64,18 @@ class HowOptions:
     precision: declared.Precision = PrecisionName.float32
 
     def check(self) -> None:
-        """Refuse what can be refused before a picture is read."""
+        """Check the options, before pictures are read and TensorFlow loads."""
         check_weights_file(self.weights, *self.networks())
+        check_pooling(self.pooling.value, *self.networks())
+        if self.optimizer is not OptimizerName.adam and "--learning-rate" in GIVEN.get():
+            fail(
+                "--learning-rate is for adam",
+                expected="--optimizer adam",
+                received=f"--optimizer {self.optimizer.value}",
+                hint="give --optimizer adam, too, or leave --learning-rate out",
+            )
+        for name in self.add_loss or ():
+            check_named(name, "--add-loss")
         self.layers(style_layers=self.style_layers)
         parsed_plan(self.plan, self.max_memory)
 
@@ -68,7 +84,7 @@ class HowOptions:
         return (self.extractor,)
 
     def arguments(self) -> dict[str, Any]:
-        """Return the options as the recipes take them; this loads TensorFlow."""
+        """Load TensorFlow and return the options as arguments of the recipes."""
         load_tensorflow()
         import keras
 
@@ -89,12 +105,12 @@ class HowOptions:
         return given | self.layers(style_layers=self.style_layers)
 
     def network(self, name: ExtractorName) -> Any:
-        """Return the network of a name."""
+        """Return the network with a name."""
         return network(name, self.weights, self.pooling.value)
 
     @staticmethod
     def layers(**named: str | None) -> dict[str, Any]:
-        """Return the lists of layers that were given."""
+        """Return the lists of layers that are not None, parsed."""
         return {
             key: layer_names(value, f"--{key.replace('_', '-')}")
             for key, value in named.items()
@@ -104,8 +120,9 @@ class HowOptions:
 
 @dataclasses.dataclass(kw_only=True)
 class RunOptions(HowOptions):
-    """Options of every command that runs a transfer."""
+    """Options of every command that paints one picture."""
 
+    out: declared.Out = None
     tile: declared.Tile = None
     bits: declared.Bits = 8
     metadata: declared.Metadata = True
@@ -118,16 +135,35 @@ class RunOptions(HowOptions):
 
     def __post_init__(self) -> None:
         self._latest = Latest()
+        self._inputs: list[Any] = []
+
+    def settle(self, command: str, given: Mapping[str, Any]) -> None:
+        """Note the input files, and choose a name for the picture if ``--out`` is not given.
+
+        Parameters
+        ----------
+        command : str
+            Name of the command, for a picture that is made of a single file.
+        given : mapping
+            Arguments of the command.
+        """
+        self._inputs = list(given.values())
+        if self.out is None:
+            names = ("doodle_map", "content", "style")
+            files = [given[name] for name in names if name in given] + given.get("styles", [])
+            if len(files) == 1:
+                files.append(Path(command))
+            self.out = default_out(*files, suffix=".tif" if self.bits == 16 else ".png")
 
     def check(self) -> None:
-        """Refuse what can be refused before a picture is read."""
-        from stylekit.image import check_animation, check_writable
+        """Check the options, before pictures are read and TensorFlow loads."""
+        from stylekit.image import check_animation
 
         super().check()
-        with renamed(path="out"):
-            check_writable(self.out, bits=self.bits)
-            if self.out.suffix.lower() != ".png":
-                manifest_beside(self.out)
+        check_out(self.path, self._inputs, self.bits)
+        if self.path.suffix.lower() != ".png":
+            with renamed(path="out"):
+                manifest_beside(self.path)
         if self.timelapse:
             with caused_by("timelapse"):
                 check_animation(self.timelapse)
@@ -135,14 +171,20 @@ class RunOptions(HowOptions):
             check_place(self.losses_csv, "losses_csv")
         if self.checkpoint and status(self.checkpoint) and not is_folder(self.checkpoint):
             fail(
-                "--checkpoint names a file",
-                expected="a folder, or a place for one",
+                "--checkpoint is a file",
+                expected="a folder, or the path of a new one",
                 received=self.checkpoint,
-                hint="name a folder of its own for the run's state",
+                hint="name a folder for the state of this run alone",
             )
 
+    @property
+    def path(self) -> Path:
+        """The picture to write."""
+        assert self.out is not None, "settle was not called"
+        return self.out
+
     def arguments(self) -> dict[str, Any]:
-        """Return the options as the recipes take them; this loads TensorFlow."""
+        """Load TensorFlow and return the options as arguments of the recipes."""
         given = super().arguments() | {"tile": self.tile and self.tile.value}
         import stylekit as sk
 
@@ -152,7 +194,7 @@ class RunOptions(HowOptions):
         if self.losses_csv:
             callbacks.append(sk.CSVLogger(self.losses_csv))
         if self.save_every:
-            callbacks.append(sk.SaveEvery(self.out, self.save_every))
+            callbacks.append(sk.SaveEvery(self.path, self.save_every))
         if self.timelapse:
             callbacks.append(sk.Timelapse(self.timelapse))
         if self.checkpoint:
@@ -161,13 +203,13 @@ class RunOptions(HowOptions):
         return given | {"callbacks": callbacks}
 
     def tiled(self, shape: Sequence[int]) -> tuple[int, int]:
-        """Return a height and width, rounded so that the network's cells fit along what tiles."""
+        """Return a height and width, rounded to whole network cells along the axes that tile."""
         from stylekit.image.tiling import tileable_shape
 
         return tileable_shape(shape, self.tile and self.tile.value)
 
     def kept_state(self, folder: Path) -> Any:
-        """Return where the run's state is kept, until its picture is written; for `checkpoint`."""
+        """Return a checkpoint that keeps its state until the picture is written."""
         from stylekit.transfer.checkpoint import Checkpoint
 
         return Checkpoint(folder, self.checkpoint_every, keep=True)
@@ -175,18 +217,18 @@ class RunOptions(HowOptions):
     def complete(
         self, like: Path | None, recipe: Callable[..., Any], *pictures: Any, **options: Any
     ) -> None:
-        """Run a recipe, and write the result, or what a broken run has come to.
+        """Run a recipe and write the result; of a run that fails, the picture so far.
 
         Parameters
         ----------
         like : Path or None
-            The picture whose alpha channel and EXIF data the result carries over.
+            Picture whose alpha channel and EXIF data are copied.
         recipe : callable
-            A recipe function.
+            Recipe function.
         *pictures, **options
-            What it is given, and in the options also what `Recipe.run` is given.
+            Its arguments; the options also hold those of `Recipe.run`.
         """
-        from stylekit.recipes.recipe import divided
+        from stylekit.recipes.recipe import check_default_layers, divided
         from stylekit.transfer import device
 
         technique, how = divided(recipe, options)
@@ -194,6 +236,8 @@ class RunOptions(HowOptions):
 
         def run() -> Any:
             made = recipe(*pictures, **technique)
+            for own in (how.get("extractor") or made.extractor, *how.get("finish", ())[:1]):
+                check_default_layers(own, made.losses.values())
             if self.progress:
                 height, width = made.shape
                 steps = made.steps if self.steps is None else self.steps
@@ -220,55 +264,60 @@ class RunOptions(HowOptions):
         saved = self._save(result, like)
         for name, share in result.manifest.get("unmatched", {}).items():
             if share > 0.005:
-                of = "map" if name == "map" else f"{name}'s map"
                 typer.echo(
-                    f"{share:.1%} of the {of} had no region's colour and went to the region "
-                    "beside it",
+                    f"{share:.1%} of {_map_of(name)} has no region's colour and was added to the "
+                    "nearest region.",
                     err=True,
                 )
         _tell_colors("Merged", result.manifest.get("merged", {}))
         _tell_colors(
             "Too small for a region, and merged",
             result.manifest.get("small", {}),
-            ". To keep them, lower --min-share, or name all regions with --color.",
+            "To keep them, lower --min-share, or name all regions with --color.",
         )
         if problem:
-            raise InputError(f"{problem}. The image so far is in {saved}.")
-        stop = "" if result.stopped_by == "steps" else f" ({result.stopped_by})"
-        if self.checkpoint and stop:
-            stop += f"; the same command goes on from {self.checkpoint}"
-        elif self.checkpoint:
-            self.kept_state(self.checkpoint).remove()
+            raise InputError(f"{problem}. The picture so far is in {saved}.")
         steps = f"{result.steps} step{'s' * (result.steps != 1)}"
-        typer.echo(f"{saved}: {steps} in {result.seconds:.0f} s{stop}")
-        if result.stopped_by == "interrupted":
-            raise typer.Exit(INTERRUPTED)
+        told = f"{saved}: {steps} in {result.seconds:.0f} s"
+        interrupted = result.stopped_by == "interrupted"
+        if result.stopped_by == "steps":
+            if self.checkpoint:
+                self.kept_state(self.checkpoint).remove()
+        elif not interrupted:
+            told += f" ({result.stopped_by})"
+        finish(told, interrupted=interrupted, resumes=self.checkpoint is not None)
 
     def _save(self, result: Any, like: Path | None) -> Path:
-        """Write a result where it was asked for, or else in the temporary folder, and say so."""
+        """Write a result; if that fails, write it to the temporary folder and say so."""
         try:
-            return result.save(self.out, like=like, bits=self.bits)
+            return result.save(self.path, like=like, bits=self.bits)
         except FileError as error:
-            spare = Path(tempfile.mkdtemp(prefix="stylekit-")) / self.out.name
+            spare = Path(tempfile.mkdtemp(prefix="stylekit-")) / self.path.name
             saved = result.save(spare, bits=self.bits)
             message = f"{error} The picture was written to {saved} instead."
             raise FileError(message, argument="out") from error
 
 
+def _map_of(picture: str) -> str:
+    """Return the argument that holds the map of a picture; a doodle is its own map."""
+    return in_options(f"the {'content' if picture == 'map' else picture} map")
+
+
 def _tell_colors(what: str, colors: dict[str, dict[str, float]], hint: str = "") -> None:
-    """Say which colours of two maps were merged, and their shares of both."""
+    """List colours that were merged, with their shares of both maps, a colour a line."""
     if not colors:
         return
-    told = [
-        f"{name} ({', '.join(f'{share:.2%} of the {key}' for key, share in shares.items())})"
-        for name, shares in colors.items()
-    ]
-    typer.echo(f"{what} with the regions around them: {'; '.join(told)}{hint}", err=True)
+    typer.echo(f"{what} with the regions around them:", err=True)
+    for name, shares in colors.items():
+        told = ", ".join(f"{share:.2%} of {_map_of(picture)}" for picture, share in shares.items())
+        typer.echo(f"  {name}: {told}", err=True)
+    if hint:
+        typer.echo(hint, err=True)
 
 
 @dataclasses.dataclass(kw_only=True)
 class ContentOptions(HowOptions):
-    """Options of how content pictures are painted over."""
+    """Options of commands that paint over a content picture."""
 
     style_loss: declared.StyleLoss = STYLE_LOSS
     strength: declared.Strength = STRENGTH
@@ -278,7 +327,7 @@ class ContentOptions(HowOptions):
     pyramid: declared.Pyramid = None
 
     def check(self) -> None:
-        """Refuse what can be refused before a picture is read."""
+        """Check the options, before pictures are read and TensorFlow loads."""
         checked(self.style_loss, "--style-loss", declared.STYLE_LOSSES)
         if self.finish:
             parsed_finish(self.finish, self.steps)
@@ -291,7 +340,7 @@ class ContentOptions(HowOptions):
         return (*super().networks(), *last)
 
     def arguments(self) -> dict[str, Any]:
-        """Return the options as the recipes take them; this loads TensorFlow."""
+        """Load TensorFlow and return the options as arguments of the recipes."""
         given = super().arguments() | {
             "strength": self.strength,
             "style_loss": resolved(self.style_loss, "--style-loss"),
@@ -306,14 +355,13 @@ class ContentOptions(HowOptions):
 
 @dataclasses.dataclass(kw_only=True)
 class PaintOptions(ContentOptions, RunOptions):
-    """Options of the commands that paint over a content picture."""
+    """Options of commands that paint one picture over a content picture."""
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Spread a command's ``run`` parameter, a dataclass of options, over its command line.
+    """Turn the fields of a command's ``run`` parameter, a dataclass, into options of the command.
 
-    Each field becomes an option of the command; they are checked, and the command is called with
-    the dataclass, under `plain_errors`.
+    The options are checked before the command is called with the dataclass.
     """
     hints = typing.get_type_hints(command, include_extras=True)
     options = hints.pop("run")
@@ -339,12 +387,11 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def spread(**given: Any) -> None:
-        with plain_errors():
-            run = options(**{field.name: given.pop(field.name) for field in fields})
-            run.check()
-            if isinstance(run, RunOptions):  # which write one picture
-                keep_apart(run.out, given.values())
-            command(**given, run=run)
+        run = options(**{field.name: given.pop(field.name) for field in fields})
+        if isinstance(run, RunOptions):
+            run.settle(command.__name__, given)
+        run.check()
+        command(**given, run=run)
 
     spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     spread.__annotations__ = {p.name: p.annotation for p in parameters}

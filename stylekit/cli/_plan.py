@@ -1,4 +1,4 @@
-"""How a command fits its run into the memory."""
+"""The memory plan of a run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from stylekit._checks import InputError, explain, in_bytes, integer
 
 
 def plan(given: str, max_memory: str | None) -> Any:
-    """Return the plan of ``--plan`` and ``--max-memory``; TensorFlow is loaded.
+    """Return the plan of ``--plan`` and ``--max-memory``. TensorFlow must be loaded.
 
     Raises
     ------
     InputError
-        If the memory's limit cannot be read.
+        If the memory limit cannot be read.
     """
     import stylekit as sk
 
@@ -26,12 +26,12 @@ def plan(given: str, max_memory: str | None) -> Any:
 
 
 def parsed_plan(given: str, max_memory: str | None = None) -> tuple[str, tuple[int, ...]]:
-    """Return the kind of ``--plan KIND`` or ``--plan tiles:SIZE``, and the size if there is one.
+    """Return the kind of ``--plan KIND`` or ``--plan tiles:SIZE``, and the size if it is given.
 
     Raises
     ------
     InputError
-        If one of them is written otherwise, or a plan is given and a limit, too.
+        If a value has another form, or both a plan and a memory limit are given.
     """
     kind, colon, size = given.partition(":")
     known = kind in ("auto", "plain", "recompute", "tiles") and (not colon or kind == "tiles")
@@ -39,15 +39,15 @@ def parsed_plan(given: str, max_memory: str | None = None) -> tuple[str, tuple[i
         raise InputError(
             explain(
                 "--plan cannot be read",
-                expected="auto, plain, recompute, tiles or a tile's side in pixels, such as "
-                "tiles:512",
+                expected="auto, plain, recompute, tiles, or tiles with their side in pixels, such "
+                "as tiles:512",
                 received=given,
             )
         )
     if max_memory is not None and kind != "auto":
         raise InputError(
             explain(
-                "--max-memory chooses the plan itself",
+                "--max-memory is for --plan auto, which chooses the plan",
                 expected="--plan auto",
                 received=f"--plan {given}",
                 hint="leave one of the two out",
@@ -55,4 +55,4 @@ def parsed_plan(given: str, max_memory: str | None = None) -> tuple[str, tuple[i
         )
     if max_memory is not None:
         in_bytes(max_memory)
-    return kind, (integer(int(size), "the side of --plan", low=1),) if colon else ()
+    return kind, (integer(int(size), "the tile size of --plan", low=1),) if colon else ()

@@ -1,4 +1,4 @@
-"""Objects of the user's own, named on the command line as ``MODULE:NAME``."""
+"""The user's own losses, segmenters and functions, given as ``MODULE:NAME``."""
 
 from __future__ import annotations
 
@@ -11,34 +11,44 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-from stylekit._checks import InputError, caused_by, did_you_mean, explain, fail, naming
+from stylekit._checks import (
+    InputError,
+    absent,
+    caused_by,
+    did_you_mean,
+    explain,
+    fail,
+    naming,
+    status,
+)
 
 FORM = "MODULE:NAME, such as my_losses:ChannelMean or my_losses.py:ChannelMean"
 
+WHERE = "name an installed module, a module in the current folder, or a .py file"
+
 _LOADED: dict[str, tuple[str, str]] = {}
-"""Options with their values, and the names in these, by the package that each was loaded from."""
+"""Options with their values, and the names in them, by the package that each was loaded from."""
 
 
 def loaded(text: str, option: str) -> Any:
-    """Return what ``MODULE:NAME`` names, from the current folder or what is installed.
+    """Return the object ``MODULE:NAME`` of the current folder or an installed package.
 
     Parameters
     ----------
     text : str
-        The module, or the path of its file, which ends in ``.py``; a colon; and the name in it.
+        A module, or the path of a file that ends in ``.py``; a colon; and a name in it.
     option : str
-        What messages call it.
+        Option for messages.
 
     Raises
     ------
-    InputError
-        If it has another form, the module cannot be imported, or has no such name.
+    InputError, FileError
+        If the text has another form, or the module cannot be imported or lacks the name.
     """
-    module_name, colon, name = text.rpartition(":")
-    if not (module_name and colon and name.isidentifier()):
-        fail(f"{option} cannot be read", expected=FORM, received=text)
+    module_name, name = check_named(text, option)
     try:
         module = _module(module_name)
     except Exception as error:  # whatever the user's own module raises
@@ -46,7 +56,7 @@ def loaded(text: str, option: str) -> Any:
             explain(
                 f"{option} {text}: {module_name} cannot be imported",
                 received=f"{type(error).__name__}: {error}",
-                hint="name a module of the current folder or an installed one, or a .py file",
+                hint=WHERE,
             )
         ) from error
     if not hasattr(module, name):
@@ -60,11 +70,36 @@ def loaded(text: str, option: str) -> Any:
     return getattr(module, name)
 
 
-def failure(error: Exception) -> str:
-    """Return what to say of an error that was raised in, or by a call of, the user's own code.
+def check_named(text: str, option: str) -> tuple[str, str]:
+    """Return the module and the name of ``MODULE:NAME``, without importing the module.
 
-    It is empty for any other error.
+    Raises
+    ------
+    InputError, FileError
+        If the text has another form, or the module does not exist.
     """
+    module_name, _, name = text.rpartition(":")
+    if not (module_name and name.isidentifier()):
+        fail(f"{option} cannot be read", expected=FORM, received=text)
+    path = Path(module_name)
+    if path.suffix == ".py":
+        if status(path) is None:
+            raise absent(path, f"{option} {text}: {path}", "a Python file")
+        return module_name, name
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    package = module_name.partition(".")[0]
+    if not package or importlib.util.find_spec(package) is None:
+        fail(
+            f"{option} {text}: {module_name} cannot be imported",
+            received=f"No module named {package!r}",
+            hint=WHERE,
+        )
+    return module_name, name
+
+
+def failure(error: Exception) -> str:
+    """Return the message for an error in the user's own code, or "" for any other error."""
     notes = getattr(error, "__notes__", ())
     frames = list(traceback.walk_tb(error.__traceback__))
     for package, (told_by, name) in _LOADED.items():
@@ -84,8 +119,10 @@ def failure(error: Exception) -> str:
 
 
 def checked(text: str, option: str, names: Sequence[str]) -> str:
-    """Return one of some names, or ``MODULE:NAME``; raise `InputError` for anything else."""
-    if text not in names and ":" not in text:
+    """Return one of `names`, or ``MODULE:NAME``; raise an error for anything else."""
+    if ":" in text:
+        check_named(text, option)
+    elif text not in names:
         fail(
             f"{option} is unknown",
             expected=f"{', '.join(names)}, or {FORM}",
@@ -96,19 +133,19 @@ def checked(text: str, option: str, names: Sequence[str]) -> str:
 
 
 def resolved(text: str, option: str) -> Any:
-    """Return what ``MODULE:NAME`` names, and any other text as it is."""
+    """Return the object that ``MODULE:NAME`` names, and any other text unchanged."""
     return loaded(text, option) if ":" in text else text
 
 
 def extended(recipe: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
-    """Return a recipe function whose recipes have the losses, too, that ``--add-loss`` names.
+    """Return a recipe function that adds the losses of ``--add-loss`` to its recipes.
 
-    The names are the default of a parameter ``add_loss``, by which a batch knows them.
+    The names are the default of a parameter ``add_loss``, so that a batch records them.
 
     Raises
     ------
-    InputError
-        If one cannot be loaded.
+    InputError, FileError
+        If a loss cannot be loaded.
     """
     added = [(loaded(text, "--add-loss"), f"--add-loss {text}") for text in names]
     if not added:
@@ -137,17 +174,17 @@ def own_loss(value: Any, recipe: Any, told_by: str) -> Any:
     Parameters
     ----------
     value : Loss or callable
-        A class or function is called with those of ``content``, ``style`` and ``styles`` that it
-        has as parameters: the content, the first style and all styles of the recipe, as arrays. A
-        parameter ``reference`` is given the first style, too.
+        A class or function is called with the arguments ``content``, ``style``, ``styles`` and
+        ``reference``, as far as it has these parameters: the content, the first style, all styles
+        and again the first style of the recipe, as arrays.
     recipe : Recipe
     told_by : str
-        What messages call it.
+        Option and value for messages.
 
     Raises
     ------
     InputError
-        If it has other parameters without a default, or returns something else.
+        If the callable has other parameters without a default, or does not return a loss.
     """
     from stylekit.losses import Loss
 
@@ -166,9 +203,8 @@ def own_loss(value: Any, recipe: Any, told_by: str) -> Any:
             continue
         fail(
             f"{told_by} has a parameter {one.name!r} without a default",
-            expected="parameters of the names content, style, styles or reference, or with a "
-            "default",
-            hint="name a function that calls it, and returns the loss",
+            expected="parameters named content, style, styles or reference, or with a default",
+            hint="name a function that calls it and returns the loss",
         )
     with naming(f"in {told_by}"):
         loss = value(**arguments)
@@ -179,7 +215,7 @@ def own_loss(value: Any, recipe: Any, told_by: str) -> Any:
 
 def _refuse(told_by: str, received: str) -> NoReturn:
     fail(
-        f"{told_by} gives no loss",
+        f"{told_by} is not a loss",
         expected="an object of a class derived from stylekit.losses.Loss, or a class or function "
         "that returns one",
         received=received,
@@ -188,8 +224,6 @@ def _refuse(told_by: str, received: str) -> NoReturn:
 
 def _module(name: str) -> Any:
     if not name.endswith(".py"):
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
         return importlib.import_module(name)
     stem = os.path.splitext(os.path.basename(name))[0]
     spec = importlib.util.spec_from_file_location(stem, name)

@@ -1,4 +1,4 @@
-"""``--preset``: the recipe of a paper or a program in the place of the command's own."""
+"""``--preset``: the recipe of a paper or program in place of the command's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from stylekit._checks import did_you_mean, fail
 from stylekit.cli import _declared as declared
@@ -18,20 +18,29 @@ from stylekit.cli._options import HowOptions, PaintOptions, RunOptions
 
 @dataclasses.dataclass(kw_only=True)
 class PresetOption(HowOptions):
-    """The option of the commands that may take their settings from a paper or a program."""
+    """The option ``--preset``."""
 
     preset: declared.Preset = None
+
+    takes: ClassVar[tuple[str, ...]] = ("content", "style")
+    """Pictures of the command, by which its presets are chosen."""
+
+    def check(self) -> None:
+        """Check the options, before pictures are read and TensorFlow loads."""
+        if self.preset:
+            check_preset(self.preset, self.takes)
+        super().check()
 
     def settled(
         self, recipe: Callable[..., Any], options: dict[str, Any]
     ) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """Return the preset and, of the options, those that were given, for it and its run."""
+        """Return the preset, and the options that were typed, for it and its run."""
         import stylekit as sk
         from stylekit.recipes.recipe import RUN
 
-        preset = found(str(self.preset), recipe)
+        preset = getattr(sk.recipes.presets, str(self.preset))
         own, usual, basic = (_parameters(one) for one in (preset, recipe, sk.recipes.basic))
-        usual = basic | usual  # which takes further options of basic
+        usual = basic | usual  # a recipe passes its further options on to basic
         given = GIVEN.get()
         kept = {name: value for name, value in options.items() if name in RUN}
         for name in options.keys() - RUN:
@@ -41,14 +50,12 @@ class PresetOption(HowOptions):
             if name not in own:
                 fail(f"--preset {self.preset} takes no {option}", hint="leave one of the two out")
             kept[name] = options[name]
-        if self.optimizer is not OptimizerName.adam and "--learning-rate" in given:
-            fail("--learning-rate is that of adam", expected="--optimizer adam with it")
         if self.optimizer is OptimizerName.lbfgs and "--optimizer" in given:
             kept["optimizer"] = sk.LBFGS()
         return preset, kept
 
     def pooled(self, network: Any, own: Any) -> Any:
-        """Return the network of the command, with the preset's pooling unless one was given."""
+        """Return the network of the command, with the preset's pooling unless one was typed."""
         import stylekit as sk
 
         both = isinstance(network, sk.VGG19) and isinstance(own, sk.VGG19)
@@ -59,12 +66,12 @@ class PresetOption(HowOptions):
 
 @dataclasses.dataclass(kw_only=True)
 class RunPresetOptions(PresetOption, RunOptions):
-    """`PresetOption` of the commands that paint one picture."""
+    """Options of commands that paint one picture and have presets."""
 
     def complete(
         self, like: Path | None, recipe: Callable[..., Any], *pictures: Any, **options: Any
     ) -> None:
-        """Run the preset if one is named, or else the command's recipe; see `RunOptions`."""
+        """Run the preset if one is given, and otherwise the command's recipe; see `RunOptions`."""
         if self.preset:
             preset, options = self.settled(recipe, options)
             network = options.pop("extractor")
@@ -80,36 +87,42 @@ class RunPresetOptions(PresetOption, RunOptions):
 
 @dataclasses.dataclass(kw_only=True)
 class PresetOptions(RunPresetOptions, PaintOptions):
-    """`RunPresetOptions` of the commands that paint a photograph."""
+    """Options of commands that paint one photograph and have presets."""
 
 
-def found(name: str, recipe: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the preset of a name that takes the pictures that a recipe takes.
+@dataclasses.dataclass(kw_only=True)
+class RegionPresetOptions(PresetOptions):
+    """`PresetOptions` of the command that takes maps."""
 
-    Raises
-    ------
-    InputError
-        If there is none; the message lists those that there are.
-    """
-    from stylekit.recipes import presets
+    takes: ClassVar[tuple[str, ...]] = ("content", "content_map", "style", "style_map")
 
-    known = {one: getattr(presets, one) for one in presets.__all__}
-    names = [one for one, preset in known.items() if _pictures(preset) == _pictures(recipe)]
+
+@dataclasses.dataclass(kw_only=True)
+class SubjectPresetOptions(PresetOptions):
+    """`PresetOptions` of the command that takes a subject."""
+
+    takes: ClassVar[tuple[str, ...]] = ("content", "style", "subject")
+
+
+@dataclasses.dataclass(kw_only=True)
+class SamplePresetOptions(RunPresetOptions):
+    """`RunPresetOptions` of the command that takes a sample."""
+
+    takes: ClassVar[tuple[str, ...]] = ("style",)
+
+
+def check_preset(name: str, takes: tuple[str, ...]) -> None:
+    """Raise `InputError` if no preset of a name takes the pictures of a command."""
+    names = declared.PRESETS[takes]
     if name in names:
-        return known[name]
-    takes = name in known and ", ".join(_pictures(known[name]))
+        return
+    others = next((other for other, held in declared.PRESETS.items() if name in held), ())
     fail(
-        f"--preset {name} takes {takes}" if takes else "--preset is unknown",
+        f"--preset {name} takes {', '.join(others)}" if others else "--preset is unknown",
         expected=f"one of {', '.join(names)}",
         received=name,
-        hint="" if takes else did_you_mean(name, names),
+        hint="" if others else did_you_mean(name, names),
     )
-
-
-def _pictures(recipe: Callable[..., Any]) -> list[str]:
-    """Return the parameters of a recipe that are given by their place."""
-    parameters = _parameters(recipe).values()
-    return [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
 
 
 def _parameters(recipe: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -1,4 +1,4 @@
-"""How a command is told where the subject is: a mask, a box, or a class to segment."""
+"""Options that say where the subject is: a mask, a box, or a class to segment."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import typer
 from stylekit._checks import InputError, SetupError, absent, choice, explain, fail, status
 from stylekit.cli._app import load_tensorflow
 from stylekit.cli._help import Panel
-from stylekit.cli._plugin import loaded
+from stylekit.cli._plugin import check_named, loaded
 from stylekit.cli._values import complete_classes, read_mask
 
 
 class Refinement(enum.StrEnum):
-    """How a mask's edge is brought to the picture's."""
+    """Refinements of the edge of a mask."""
 
     none = "none"
     guided = "guided"
@@ -34,7 +34,7 @@ Classes = Annotated[
         metavar="CLASS",
         rich_help_panel=Panel.subject,
         autocompletion=complete_classes,
-        help="A class to find with a network, such as person; may be given again.",
+        help="Class to find with a segmentation network, such as person. Repeat for several.",
     ),
 ]
 Mask = Annotated[
@@ -42,8 +42,8 @@ Mask = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=Panel.subject,
-        help="A picture of the photograph's size, white where the subject is. Of a map of "
-        "labels, FILE:LABEL.",
+        help="Mask of the size of the photograph, white where the subject is. FILE:LABEL selects a "
+        "label of a label map.",
     ),
 ]
 Box = Annotated[
@@ -51,7 +51,7 @@ Box = Annotated[
     typer.Option(
         metavar="L,T,R,B",
         rich_help_panel=Panel.subject,
-        help="A box around the subject: left,top,right,bottom in the photograph's pixels.",
+        help="Box around the subject in pixels: left,top,right,bottom, such as 40,10,300,400.",
     ),
 ]
 Model = Annotated[
@@ -59,9 +59,9 @@ Model = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=Panel.subject,
-        show_default="KerasHub's, a download",
-        help="The network for --class, a DeepLab: .tflite, .keras, .pb or a SavedModel. A model "
-        "is a program: take only one whose origin you trust.",
+        show_default="from KerasHub, a download",
+        help="DeepLab model for --class: .tflite, .keras, .pb or a SavedModel folder. A model can "
+        "run code: use only files that you trust.",
     ),
 ]
 Names = Annotated[
@@ -69,8 +69,8 @@ Names = Annotated[
     typer.Option(
         metavar="NAMES",
         rich_help_panel=Panel.subject,
-        show_default="PASCAL VOC's",
-        help="The classes that the network knows, with commas, in its order.",
+        show_default="those of PASCAL VOC",
+        help="Class names of --model, comma-separated, in its order.",
     ),
 ]
 Seer = Annotated[
@@ -79,26 +79,26 @@ Seer = Annotated[
         "--segmenter",
         metavar="MODULE:NAME",
         rich_help_panel=Panel.subject,
-        help="A segmenter of your own for --class, in place of --model.",
+        help="Segmenter of your own for --class, in place of --model.",
     ),
 ]
 Refine = Annotated[
     Refinement | None,
     typer.Option(
         rich_help_panel=Panel.subject,
-        show_default="crf for --class, else none",
-        help="Bring the mask's edge to the photograph's.",
+        show_default="crf with --class, otherwise none",
+        help="Refine the edge of the mask.",
     ),
 ]
 
 
 LARGEST = 1024
-"""Longer side, in pixels, at which classes are sought; the mask of a larger picture is resized."""
+"""Largest longer side in pixels of the picture that is segmented; larger masks are resized."""
 
 
 @dataclasses.dataclass
 class Subject:
-    """Where the subject is: exactly one of a mask, a box and classes."""
+    """The subject, by exactly one of a mask, a box and classes."""
 
     mask: Path | None
     box: str | None
@@ -121,21 +121,25 @@ class Subject:
         if len(given) != 1:
             raise InputError(
                 explain(
-                    "where the subject is must be told in one way",
+                    "give the subject in one way",
                     expected="one of --class, --mask and --box",
                     received=" and ".join(given) or "none",
                     hint="" if given else "the quickest is --box left,top,right,bottom",
                 )
             )
         if self.segmenter and not self.classes:
-            fail("--segmenter has nothing to find", expected="--class with it", received="none")
+            fail("--segmenter needs --class", expected="--class NAME", received="no --class")
         if self.segmenter and self.model:
-            fail("--segmenter and --model exclude each other", hint="give one of them")
+            fail("--segmenter and --model exclude each other", hint="give only one of them")
+        if self.segmenter:
+            check_named(self.segmenter, "--segmenter")
+        if self.box:
+            parse_box(self.box)
         if self.classes and not self.segmenter:
             check_network(self.model, self.names, self.classes)
 
     def given(self, picture: Any) -> Any:
-        """Return what `recipes.localized` takes: classes, or a mask in a picture."""
+        """Return the subject for `recipes.localized`: classes, or a mask of the picture."""
         from stylekit.masks import subject
 
         if self.mask:
@@ -143,7 +147,7 @@ class Subject:
         return subject(picture, parse_box(self.box)) if self.box else self.classes
 
     def how(self) -> dict[str, Any]:
-        """Return the segmenter and the refinement as `recipes.localized` takes them."""
+        """Return the segmenter and the refinement for `recipes.localized`."""
         from stylekit import masks
 
         ways = {
@@ -157,7 +161,7 @@ class Subject:
         return {"segmenter": seer, "refine": ways[self.refine]}
 
     def find(self, picture: Any) -> Any:
-        """Return the mask ``[H, W]`` in a picture, an array of its own size."""
+        """Return the mask ``[H, W]`` of the subject in a picture of the same size."""
         from stylekit import masks
         from stylekit.image import as_image
 
@@ -171,27 +175,33 @@ class Subject:
 
 
 def check_network(model: Path | None, names: str | None, classes: Iterable[str] = ()) -> None:
-    """Refuse a class that the network does not know, or one that is not there, before it loads.
+    """Check a segmentation network before TensorFlow loads.
 
     Raises
     ------
     InputError, FileError, SetupError
-        If it is so.
+        If the network does not know a class, does not exist, or needs a package that is missing.
     """
     from stylekit.masks import VOC_NAMES
 
     for name in classes:
         choice(name, "--class", _split(names) or VOC_NAMES)
-    if model is not None and status(model) is None:
-        raise absent(model, f"the model {model}", "a model", "model")
-    if model is None and importlib.util.find_spec("keras_hub") is None:
+    if model is not None:
+        check_model(model)
+    elif importlib.util.find_spec("keras_hub") is None:
         raise SetupError(
             explain(
                 "--class needs a network, and KerasHub, which has one, is not installed",
-                hint="run pip install keras-hub, or name a model file with --model, or tell where "
-                "the subject is by --box left,top,right,bottom",
+                hint="run pip install keras-hub, or name a model file with --model, or mark the "
+                "subject with --box left,top,right,bottom",
             )
         )
+
+
+def check_model(model: Path) -> None:
+    """Raise `FileError` if a model does not exist."""
+    if status(model) is None:
+        raise absent(model, f"the model {model}", "a model", "model")
 
 
 def _split(names: str | None) -> list[str] | None:
@@ -199,7 +209,7 @@ def _split(names: str | None) -> list[str] | None:
 
 
 def segmenter(model: Path | None, names: str | None, own: str | None = None) -> Any:
-    """Return the segmenter or the DeepLab model that was asked for; this loads TensorFlow."""
+    """Load TensorFlow and return the user's own segmenter or a DeepLab model."""
     load_tensorflow()
     if own:
         return loaded(own, "--segmenter")
@@ -209,7 +219,7 @@ def segmenter(model: Path | None, names: str | None, own: str | None = None) -> 
 
 
 def parse_box(text: str) -> tuple[int, ...]:
-    """Return the four numbers of ``--box``."""
+    """Return the four integers of ``--box``."""
     parts = text.split(",")
     try:
         box = tuple(int(part) for part in parts)
@@ -219,7 +229,7 @@ def parse_box(text: str) -> tuple[int, ...]:
         raise InputError(
             explain(
                 "--box cannot be read",
-                expected="left,top,right,bottom in whole pixels, such as 40,10,300,400",
+                expected="left,top,right,bottom in pixels, such as 40,10,300,400",
                 received=text,
             )
         )

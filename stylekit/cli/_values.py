@@ -1,7 +1,8 @@
-"""What an option may be: numbers within limits, which its help tells, and names to complete."""
+"""Values of options: numbers in a range, layers, masks, output files and completions."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
@@ -11,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from stylekit._checks import did_you_mean, fail, integer, number, span, status
+from stylekit._checks import caused_by, did_you_mean, fail, integer, number, span, status
 from stylekit._defaults import VGG19_BLOCKS
-from stylekit.cli._app import plain_errors
 from stylekit.cli._help import NAMES
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LAYERS = tuple(
     for block, (_, count) in enumerate(VGG19_BLOCKS, 1)
     for k in range(1, count + 1)
 )
-"""The convolutions of the networks, by the literature's names."""
+"""Names of the convolutions, as in the literature."""
 
 _KERAS_NAMES = (
     *(re.sub("^conv(.)_", r"block\1_conv", name) for name in LAYERS),
@@ -39,37 +39,36 @@ def within(
     high: float = math.inf,
     open_low: bool = False,
     whole: bool = False,
+    example: str = "",
     **options: Any,
 ) -> Any:
-    """Return an option for numbers within limits, as of `stylekit._checks.number`.
-
-    The limits are told in its help. A value that is no number, or beyond them, is refused in the
-    voice of the library, as a wrong value of a function is.
+    """Return an option for a number, whose help text states its range.
 
     Parameters
     ----------
     *names : str
-        As of `typer.Option`, which is also given `options`.
+        Names for `typer.Option`, which also receives `options`.
     help : str
-        Ends with a full stop.
+        Help text that ends with a full stop.
     low, high, open_low
-        The limits, as of `stylekit._checks.number`.
+        Range, as for `stylekit._checks.number`.
     whole : bool
-        Whether only whole numbers are.
+        Whether only integers are valid.
+    example : str
+        Typical value for the message about text that is no number.
     """
 
     def check(param: typer.CallbackParam, value: Any) -> Any:
         name = max(param.opts, key=len)
-        with plain_errors():
-            if isinstance(value, (list, tuple)):
-                return [read(one, name) for one in value]
-            if value is None:
-                return [] if param.multiple else None
-            return read(value, name)
+        if isinstance(value, (list, tuple)):
+            return [read(one, name) for one in value]
+        if value is None:
+            return [] if param.multiple else None
+        return read(value, name)
 
     def read(value: Any, name: str) -> Any:
         if isinstance(value, str):
-            value = _parsed(value, name, whole)
+            value = _parsed(value, name, whole, example)
         if whole:
             return integer(value, name, low=int(low), high=high)
         return number(value, name, low=low, high=high, open_low=open_low)
@@ -85,38 +84,39 @@ def within(
 
 
 def _as_written(text: Any) -> Any:
-    """Leave a value to the check, which knows the option's name."""
+    """Return a value unchanged; `within` checks it later, where the option's name is known."""
     return text
 
 
-def _parsed(text: str, name: str, whole: bool) -> int | float:
+def _parsed(text: str, name: str, whole: bool, example: str = "") -> int | float:
     try:
         return int(text) if whole else float(text)
     except ValueError:
         kind = "a whole number" if whole else "a number"
-        fail(f"{name} is not {kind}", expected=f"such as {1 if whole else 0.5}", received=text)
+        expected = f"{kind} such as {example}" if example else kind
+        fail(f"{name} is not {kind}", expected=expected, received=text)
 
 
 def whole_numbers(given: str, option: str) -> tuple[int, ...]:
-    """Return the numbers, at least 1, of a list with commas."""
+    """Return the integers of a comma-separated list, each at least 1."""
     numbers = [int(_parsed(part.strip(), option, whole=True)) for part in given.split(",")]
     return tuple(integer(one, option, low=1) for one in numbers)
 
 
 def layer_names(given: str, option: str) -> tuple[str, ...] | dict[str, float]:
-    """Return the layers of a list with commas; with weights, as conv1_1:2, a mapping to them.
+    """Return the layers of a comma-separated list, or a mapping to weights as in conv1_1:2.
 
     Raises
     ------
     InputError
-        If one is of no network, before a network is built, or a weight is no number of at least 0.
+        If no network has a layer of the name, or a weight is not a number of at least 0.
     """
     parts = [layer.strip().partition(":") for layer in given.split(",")]
     for name, colon, weight in parts:
         if re.sub("^relu", "conv", name) not in (*LAYERS, *_KERAS_NAMES):
             fail(
-                f"{option} names no layer {name!r}",
-                expected=f"names with commas, from {LAYERS[0]} to {LAYERS[-1]}",
+                f"{option} has an unknown layer {name}",
+                expected=f"comma-separated names from {LAYERS[0]} to {LAYERS[-1]}",
                 received=given,
                 hint=did_you_mean(name, LAYERS),
             )
@@ -129,7 +129,7 @@ def layer_names(given: str, option: str) -> tuple[str, ...] | dict[str, float]:
 
 
 def mask_file(path: Path) -> tuple[Path, int | None]:
-    """Return the file of a mask, and the label that is meant by ``FILE:LABEL``, if one is."""
+    """Return the path of a mask, and the label of ``FILE:LABEL`` or None."""
     name, _, label = str(path).rpartition(":")
     if name and label.isdecimal() and status(path) is None:
         return Path(name), int(label)
@@ -137,7 +137,7 @@ def mask_file(path: Path) -> tuple[Path, int | None]:
 
 
 def read_mask(path: Path, shape: tuple[int, int] | None = None, name: str = "mask") -> np.ndarray:
-    """Return a mask from ``FILE`` or ``FILE:LABEL``, checked by `masks.as_mask`."""
+    """Read a mask from ``FILE`` or ``FILE:LABEL`` with `masks.as_mask`."""
     from stylekit.masks import as_mask
 
     NAMES.set(NAMES.get({}) | {"label": ":LABEL", "as_mask": "its name"})
@@ -145,23 +145,72 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None, name: str = "mas
     return as_mask(path, shape, name=name, label=label)
 
 
-def keep_apart(out: Path, read: Iterable[Any]) -> None:
-    """Refuse to write a picture over a file that is read; what is no path is passed over.
+ANIMATIONS = (".gif", ".mp4", ".mov", ".mkv", ".avi", ".webm", ".apng")
+"""Suffixes of animations and videos, which are not pictures to write."""
+
+
+def default_out(*pictures: Path, suffix: str = ".png") -> Path:
+    """Return a new file name in the current folder, made of the names of the input files.
+
+    Examples
+    --------
+    >>> str(default_out(Path("photos/cat.jpg"), Path("starry.jpg")))
+    'cat-starry.png'
+    """
+    stem = "-".join(mask_file(one)[0].stem[:40] for one in pictures)[:160]
+    names = (f"{stem}{f'-{n}' if n > 1 else ''}{suffix}" for n in itertools.count(1))
+    return next(path for path in map(Path, names) if not os.path.lexists(path))
+
+
+def check_out(out: Path, read: Iterable[Any], bits: int = 8) -> None:
+    """Check that a picture can be written to `out` and that `out` is not an input file.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+    read : iterable
+        Input files, and lists of them; other objects are ignored.
+    bits : {8, 16}
 
     Raises
     ------
-    InputError
-        If `out` is one of the files, or in a list among them.
+    FileError, InputError
+        If `out` is an animation, an input file, in a folder that is missing or not writable, or
+        of a format that does not suit `bits`.
+    """
+    from stylekit.image import check_writable
+
+    if out.suffix.lower() in ANIMATIONS:
+        timelapse = "--timelapse" in NAMES.get({}).values()
+        fail(
+            f"--out {out} is not a picture format",
+            expected=".png, .jpg, .webp, .avif or .tif",
+            received=out.suffix,
+            hint=f"to write the run as an animation, give --timelapse {out}" if timelapse else "",
+        )
+    keep_apart(out, read)
+    with caused_by("out"):
+        check_writable(out, bits=bits)
+
+
+def keep_apart(out: Path, read: Iterable[Any]) -> None:
+    """Raise `InputError` if an output file is one of the input files.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+    read : iterable
+        Input files, and lists of them; other objects are ignored.
     """
     for path in read:
         if isinstance(path, list):
             keep_apart(out, path)
         elif isinstance(path, Path) and _is_same(mask_file(path)[0], out):
             fail(
-                f"--out names {path}, a picture that is read",
-                expected="another file to write",
+                f"--out would overwrite the input file {path}",
+                expected="another file",
                 received=out,
-                hint="choose another name: the picture would be lost",
+                hint="choose another name",
             )
 
 
@@ -171,14 +220,14 @@ def _is_same(path: Path, out: Path) -> bool:
 
 
 def complete_layers(incomplete: str) -> list[str]:
-    """Complete the last of a list of layers with commas."""
+    """Complete the last name of a comma-separated list of layers."""
     before, comma, last = incomplete.rpartition(",")
     taken = before.split(",")
     return [f"{before}{comma}{name}" for name in _begun(LAYERS, last) if name not in taken]
 
 
 def one_of(*values: str) -> Callable[[str], list[str]]:
-    """Return a completion for one of some values."""
+    """Return a completion function for a fixed set of values."""
 
     def complete(incomplete: str) -> list[str]:
         return _begun(values, incomplete)
@@ -187,7 +236,7 @@ def one_of(*values: str) -> Callable[[str], list[str]]:
 
 
 def complete_classes(incomplete: str) -> list[str]:
-    """Complete a class of PASCAL VOC, which are the ones that a model has unless it is told."""
+    """Complete a class of PASCAL VOC, the default classes of a model."""
     from stylekit.masks.segmenters.deeplab import VOC_NAMES
 
     return _begun(VOC_NAMES[1:], incomplete)

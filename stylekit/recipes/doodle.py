@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from stylekit._checks import number, renamed
-from stylekit._defaults import MIN_SHARE, SIZE, VARIATION
+from stylekit._defaults import DOODLE_STEPS, MIN_SHARE, SIZE, VARIATION
 from stylekit.image import PictureLike, as_image, with_map
 from stylekit.losses import (
     GradientMaskStyleLoss,
@@ -26,9 +26,9 @@ from stylekit.recipes._styles import StyleLossLike, StylePart, method
 from stylekit.recipes.recipe import Recipe, halved
 from stylekit.transfer import Underpainting
 
-STEPS, LEVELS = 200, 3
-"""Default steps and levels. The coarsest level arranges the large forms, for which 64 to 128 pixels
-are a good size."""
+LEVELS = 3
+"""Default levels. The coarsest level arranges the large forms, for which 64 to 128 pixels are a
+good size."""
 
 GRAM_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
 """No layer is deeper than those of the patches, which already arrange the larger forms."""
@@ -127,7 +127,7 @@ def doodle(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If the maps do not have the same regions (the message lists the pairs), the style and its
+        If the maps do not have the same regions (the message lists them), the style and its
         map differ in size, the coarsest level is too small for the layers, or another argument
         cannot be used.
 
@@ -204,7 +204,7 @@ def doodle(
             painting, pairs, noise, grain=levels.sizes[-1] / levels.sizes[0]
         ),
         shape=shape,
-        steps=STEPS,
+        steps=DOODLE_STEPS,
         levels=lambda longer, levels: halved(longer, LEVELS if levels is None else levels),
         layers={"style_layers": style_layers, "patch_layers": patch_layers},
     )

@@ -340,6 +340,7 @@ class Recipe:
             named = {x for loss in self._losses() if loss.layers for x in loss.layers_of(network)}
             for name, layers in self._layers.items():
                 check_layers(network, [layer for layer in layers if layer in named], name)
+            check_default_layers(network, self._losses())
             losses = self._weighted(network)
             read = [layer for loss in losses for layer in loss.layers_of(network)]
             if tile is not None:
@@ -486,6 +487,31 @@ def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str
             if nearest
             else "its layers are " + ", ".join(there),
             argument=argument,
+        )
+
+
+def check_default_layers(network: FeatureExtractor, losses: Iterable[Loss]) -> None:
+    """Raise `InputError` if a network lacks layers that losses read by default.
+
+    That is so for a file of VGG19's weights that ends early. The message names the layers to give.
+    """
+    nearest: dict[str, list[str]] = {}
+    lacking: list[str] = []
+    for loss in losses:
+        if loss.layers is not None or not network.available_layers():
+            continue
+        layers = loss.layers_of(network)
+        if missing := network.missing(layers):
+            kind = "content_layers" if isinstance(loss, ContentLoss) else "style_layers"
+            nearest[kind] = [name for layer in layers if (name := missing.get(layer, layer))]
+            lacking += missing
+    if lacking:
+        given = [f"`{kind}` {','.join(dict.fromkeys(nearest[kind]))}" for kind in sorted(nearest)]
+        fail(
+            f"the weights of {type(network).__name__} end at {network.available_layers()[-1]} and "
+            f"lack the default layers {', '.join(dict.fromkeys(lacking))}",
+            hint=f"use other weights, or give {' '.join(reversed(given))}",
+            argument="weights",
         )
 
 

@@ -83,7 +83,7 @@ def regions(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If the maps do not have the same regions (the message lists the pairs), a map and its
+        If the maps do not have the same regions (the message lists them), a map and its
         picture differ in size, a region is too small, or another argument cannot be used.
 
     References

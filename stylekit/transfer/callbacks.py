@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -41,7 +42,35 @@ from stylekit.transfer.result import Step, as_picture
 with warnings.catch_warnings():
     # Without ipywidgets, tqdm falls back to text in a notebook. This needs no warning.
     warnings.simplefilter("ignore", TqdmWarning)
-    from tqdm.auto import tqdm as tqdm  # also imported by sweeps
+    from tqdm import auto
+from tqdm.asyncio import tqdm_asyncio
+
+
+class _Lines:
+    """Standard error, with each state of a bar on a line of its own."""
+
+    def write(self, text: str) -> None:
+        """Write what a bar shows, without the characters that redraw it."""
+        if text := text.strip():
+            sys.stderr.write(f"{text}\n")
+
+    def flush(self) -> None:
+        """Flush standard error."""
+        sys.stderr.flush()
+
+
+class tqdm(auto.tqdm):  # noqa: N801 (a drop-in replacement)
+    """The progress bar of all runs, which prints plain lines if standard error is no terminal.
+
+    Then a line is printed every 30 seconds, so that a log file stays short. In a notebook the bar
+    is a widget.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if auto.tqdm is tqdm_asyncio and not sys.stderr.isatty():
+            options |= {"file": _Lines(), "mininterval": 30, "maxinterval": 60}
+            options["bar_format"] = "{desc}{n_fmt}/{total_fmt} {unit}s, {elapsed}{postfix}"
+        super().__init__(*args, **options)
 
 
 class Callback:

@@ -18,7 +18,7 @@ def test_a_missing_gradio_names_the_command(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     done = run("--port", 0)
     assert done.exit_code == 2
-    assert "Pip install gradio" in done.output
+    assert "Run pip install 'stylekit-nst[app]'" in done.output
     assert len(done.output.strip().splitlines()) == 1
 
 

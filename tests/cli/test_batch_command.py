@@ -143,7 +143,9 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch)
         patch.setattr(sk.batch.runner, "paint", interrupted)
         done = batch("photos", "coffee.png", "-o", "out", "--name", "{index}.png")
     assert done.exit_code == 130, done.output
-    assert done.stdout == "out: 1 of 2 pictures (interrupted); the same command goes on\n"
+    assert (
+        done.stdout == "out: 1 of 2 pictures (interrupted); run the same command again to resume\n"
+    )
     assert {path.name for path in Path("out").iterdir()} == {"1.png", "batch.csv"}
     done = batch("photos", "coffee.png", "-o", "out", "--name", "{index}.png")
     assert done.stdout == "out: 2 of 2 pictures, 1 of them before; batch.csv, sheet.jpg\n"
@@ -173,7 +175,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch)
         (("photos", "coffee.png", "--bits", "16"), "or set --bits to 8"),
         (("photos", "coffee.png", "--strength", "2"), "--strength is out of range"),
         (("photos", "coffee.png", "--checkpoint-every", "0"), "--checkpoint-every is out of range"),
-        (("photos", "coffee.png", "--weights-file", "a.h5"), "and VGG19 is not used"),
+        (("photos", "coffee.png", "--weights-file", "a.h5"), "but VGG19 is not used"),
     ],
 )
 def test_what_is_unfit_is_one_sentence_before_tensorflow_loads(

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import stylekit as sk
 from stylekit import cli
-from stylekit._checks import InputError
+from stylekit._checks import InputError, StylekitError
 from stylekit.cli._plugin import checked, loaded, own_loss, resolved
 
 LOSS = """
@@ -50,7 +50,7 @@ def test_an_installed_module():
     ("text", "message"),
     [
         ("gone:Mean", "--style-loss gone:Mean: gone cannot be imported.*No module named 'gone'"),
-        ("gone.py:Mean", "gone.py cannot be imported.*FileNotFoundError"),
+        ("gone.py:Mean", "gone.py:Mean: gone.py does not exist: expected a Python file"),
         ("broken:Mean", "broken cannot be imported.*ZeroDivisionError: division by zero"),
         ("losses:Maen", "losses has no Maen. Did you mean Mean?"),
         (":Mean", "cannot be read: expected MODULE:NAME"),
@@ -60,13 +60,13 @@ def test_an_installed_module():
 def test_what_cannot_be_had(module, text, message):
     module("losses", "class Mean:\n    pass\n")
     module("broken", "1 / 0\n")
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(StylekitError, match=message):
         loaded(text, "--style-loss")
 
 
 def test_a_name_that_is_unknown():
     assert checked("gram", "--style-loss", ("neighbors", "gram")) == "gram"
-    assert checked("a:B", "--style-loss", ("neighbors", "gram")) == "a:B"
+    assert checked("json:B", "--style-loss", ("neighbors", "gram")) == "json:B"
     with pytest.raises(InputError, match=r"unknown.*MODULE:NAME.*Did you mean gram"):
         checked("grem", "--style-loss", ("neighbors", "gram"))
 
@@ -111,7 +111,7 @@ def test_a_segmenter_of_the_users(module, run):
     done = run("segment", "photo.png", "-o", "mask.png", *own, "--model", "other.tflite")
     assert "--segmenter and --model exclude each other" in done.output
     done = run("segment", "photo.png", "-o", "m.png", "--box", "1,1,9,9", *own[2:4])
-    assert "--segmenter has nothing to find" in done.output
+    assert "--segmenter needs --class" in done.output
 
 
 ADDED = """
@@ -154,7 +154,7 @@ def test_a_further_loss(added, name, weight):
     ("name", "message"),
     [
         ("wrong", "x:y has a parameter 'photo' without a default: expected .*content, style"),
-        ("number", "x:y gives no loss: .*received int"),
+        ("number", "x:y is not a loss: .*received int"),
     ],
 )
 def test_what_is_no_further_loss(added, name, message):
@@ -188,7 +188,7 @@ def test_a_run_that_broke_off_tells_in_whose_code(module, run, monkeypatch):
     line = ["transfer", "photo.png", "style.png", "-o", "out.png", "--size", 32, "--steps", 1]
     done = run(*line, "--extractor", "compact", "--style-loss", "gram")
     assert done.exit_code == 2, done.output
-    told = "no tea, in loss 'mean', method Mean.compute. The image so far is in out.png."
+    told = "no tea, in loss 'mean', method Mean.compute. The picture so far is in out.png."
     assert told in done.output
 
 

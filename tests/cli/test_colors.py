@@ -73,4 +73,4 @@ def test_without_the_option_nothing_is_kept(run):
 def test_an_unknown_way(run):
     done = run("transfer", "photo.png", "style.png", "--keep-colors", "chroma")
     assert done.exit_code == 2
-    assert "'luminance', 'palette', 'match', 'histogram'" in done.output
+    assert "expected one of luminance, palette, match, histogram, received chroma" in done.output

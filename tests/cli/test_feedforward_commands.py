@@ -70,7 +70,7 @@ def test_ctrl_c_says_how_to_go_on(run, folder, monkeypatch):
     monkeypatch.setattr(sk.feedforward, "train", train)
     done = run(*TRAIN)
     assert done.exit_code == 130, done.output
-    words = "starry.keras: 1 step in 3 s (interrupted); the same command goes on\n"
+    words = "starry.keras: 1 step in 3 s (interrupted); run the same command again to resume\n"
     assert done.stdout == words
 
 
@@ -106,7 +106,7 @@ def test_what_is_unfit_is_one_sentence_before_tensorflow_loads(
     [
         (("gone.jpg", "-o", "out.png"), "PHOTO: gone.jpg does not exist"),
         (("starry.jpg", "-o", "out.jgp"), "--out: out.jgp has a suffix"),
-        (("starry.jpg", "-o", "starry.jpg"), "the picture would be lost"),
+        (("starry.jpg", "-o", "starry.jpg"), "would overwrite the input file starry.jpg"),
         (("empty", "-o", "out"), "PHOTO: empty has no pictures"),
         (("photos", "-o", "photos"), "--out: the results would be mixed"),
         (("photos", "-o", "out", "--name", "a.png"), "--name"),

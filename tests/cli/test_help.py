@@ -42,20 +42,30 @@ EXAMPLES = list(examples())
 def test_a_page_fits_into_80_columns_and_nothing_is_cut_off(command):
     text = page(*command)
     assert max(map(len, text.splitlines())) <= 80
-    assert "..." not in re.sub(r"}\.\.\.|\[(ARGS|STYLE)\]\.\.\.", "", text)
+    assert "..." not in re.sub(r"\[[A-Z]+ \.\.\.\]|\[ARGS\]\.\.\.", "", text)
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
 
 
-def test_the_first_page_groups_the_commands_and_begins_with_the_demo():
+def test_the_first_page_lists_the_commands_by_how_often_they_are_needed():
     text = page()
-    for name in COMMANDS:
-        assert re.search(rf"^  {name} +[A-Z].*\.$", text, re.MULTILINE), name
-    assert text.index("To begin with:") < text.index("  demo ") < text.index("Paint a photograph:")
-    assert text.index("  transfer ") < text.index("Options:") < text.index("--version")
+    assert re.findall(r"^  ([a-z][a-z-]+)  +[A-Z]", text, re.MULTILINE) == [
+        *("transfer", "demo", "localized", "regions", "gradient-mask", "patches"),
+        *("texture", "doodle", "photoreal", "batch", "video", "sweep", "train-style", "apply"),
+        *("segment", "portrait", "evaluate", "app", "info", "convert-weights"),
+    ]
+    assert text.index("Start here:") < text.index("  transfer ") < text.index("Parts of a picture:")
+    assert text.index("  convert-weights ") < text.index("Options:") < text.index("--version")
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_h_is_help(command):
+    assert CliRunner().invoke(cli.app, [*command, "-h"], env={"COLUMNS": "80"}).output == page(
+        *command
+    )
 
 
 def test_without_arguments_the_first_page_is_shown():
-    assert "To begin with:" in CliRunner().invoke(cli.app, []).output
+    assert "Start here:" in CliRunner().invoke(cli.app, []).output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -65,7 +75,7 @@ def test_a_page_has_an_example(command):
 
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_an_example_is_read_as_it_is_written(line):
-    if line[-1] == "--help":
+    if line[-1] == "-h":
         assert CliRunner().invoke(cli.app, line).exit_code == 0
         return
     command = PROGRAM.commands[line[0]]
@@ -119,28 +129,42 @@ def test_the_options_of_a_painting_command_come_in_groups_in_one_order():
     groups = re.findall(r"^([A-Z].*):$", page("localized"), re.MULTILINE)
     assert groups == [
         "Arguments",
-        "The picture",
-        "Where the subject is",
-        "Options",
-        "The network and its layers",
-        "How the run goes",
-        "Memory and speed",
-        "Files",
+        "Main options",
+        "Masks and regions",
+        "Appearance",
+        "Output files",
+        "Network",
+        "Optimization",
+        "Memory and processes",
+        "Help",
     ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_first_option_is_the_most_needed_and_the_last_is_help(command):
+    text = page(command)
+    options = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", text, re.MULTILINE)
+    assert options[-1] == "--help"
+    if command in ("transfer", "regions", "patches", "photoreal", "gradient-mask", "localized"):
+        assert options[:6] == [
+            *("--out", "--strength", "--size", "--style-loss", "--keep-colors", "--steps")
+        ]
+    if command == "evaluate":  # what is required comes first
+        assert options[:3] == ["--content", "--style", "--mask"]
 
 
 def test_limits_and_defaults_are_shown():
     text = " ".join(page("transfer").split())
-    assert "1 is style alone. From 0 to 1. [default: 0.5]" in text
+    assert "1 is style only. From 0 to 1. [default: 0.5]" in text
     assert "[default: 512]" in text
-    assert "At least 0. [default: (50, or 300 by gram)]" in text
+    assert "At least 0. [default: 50; 300 with --style-loss gram]" in text
     assert "[default: neighbors]" in text
     assert "Above 0 and up to 10. [default: 1.0]" in text
 
 
 def test_what_the_help_says_of_the_largest_size_is_so(pictures, run):
     largest = _options.declared.LARGEST
-    assert f"From 0 to {largest}." in page("transfer")
+    assert f"From 0 to {largest}." in " ".join(page("transfer").split())
     done = run("transfer", "photo.jpg", "starry.jpg", "-o", "out.png", "--size", largest + 1)
     assert done.exit_code == 2
     assert f"expected a whole number from 0 to {largest}, received {largest + 1}" in done.output

@@ -45,8 +45,8 @@ def manifest():
 def test_a_colour_of_one_map_is_an_error_that_names_the_options(run):
     done = run()
     assert done.exit_code == 2
-    assert "#00ff00 is in the style map only" in done.output
-    assert "merge colours with what is around them with --merge, leave them out with" in done.output
+    assert "#00ff00 is in STYLE_MAP only (1.0% of it; nearest: " in done.output
+    assert "use --merge or --keep, or name the regions to paint with --color" in done.output
     done = run("--merge", "#123456")
     assert "--merge names a colour that neither map has: #123456" in done.output
     done = run("--merge", "red", "--keep", "red")
@@ -58,11 +58,11 @@ def test_a_colour_of_one_map_is_an_error_that_names_the_options(run):
 @pytest.mark.parametrize(
     ("options", "key", "told"),
     [
-        (("--merge", "#00ff00"), "merged", "Merged with the regions around them: #00ff00 ("),
+        (("--merge", "#00ff00"), "merged", "Merged with the regions around them:\n  #00ff00: "),
         (
             ("--min-share", "0.02"),
             "small",
-            "Too small for a region, and merged with the regions around them: #00ff00 (",
+            "Too small for a region, and merged with the regions around them:\n  #00ff00: ",
         ),
     ],
 )
@@ -72,7 +72,10 @@ def test_what_is_merged_is_told(run, options, key, told):
     assert list(manifest()[key]) == ["#00ff00"]
     assert manifest()[key]["#00ff00"]["style"] == pytest.approx(0.01)
     assert told in done.output
-    assert "1.00% of the style" in done.output
+    assert "0.00% of CONTENT_MAP, 1.00% of STYLE_MAP\n" in done.output.replace(
+        " MAP,", " CONTENT_MAP,"
+    )
+    assert ("lower --min-share" in done.output) == (key == "small")
 
 
 def test_nothing_is_told_where_nothing_was_merged(run):

@@ -27,6 +27,8 @@ OUT = ("-o", "out.png")
 TRANSFER = ("transfer", "photo.jpg", "starry.jpg", *OUT)
 LOCALIZED = ("localized", "photo.jpg", "starry.jpg", *OUT)
 MAPS = ("photo_map.png", "starry.jpg", "starry_map.png")
+MAP_ARGUMENTS = ("CONTENT_MAP", "STYLE_MAP")
+MAP_OPTIONS = ("--content-map", "photo_map.png", "--style-map", "own.png")
 
 
 @pytest.fixture
@@ -47,13 +49,16 @@ def folder(pictures):
 @pytest.fixture
 def no_network(monkeypatch):
     """Fail where a command would load TensorFlow, which takes seconds."""
-    for module in ("_options", "_subject", "commands.demo"):
+    for module in ("_options", "_subject", *(f"commands.{one}" for one in LOADING)):
         monkeypatch.setattr(
             sys.modules[f"stylekit.cli.{module}"],
             "load_tensorflow",
             lambda: pytest.fail("TensorFlow is loaded"),
         )
 
+
+LOADING = ("convert", "demo", "evaluate", "page")
+"""Commands that load TensorFlow by themselves."""
 
 WRONG = [
     # Files to read
@@ -90,20 +95,26 @@ WRONG = [
     (("transfer", "photo.jpg", "starry.jpg", "-o", "folder"), "such as folder/out.png"),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "out"), "Give it one, such as out.png."),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "out.jgp"), "Did you mean .jpg"),
-    (("transfer", "photo.jpg", "starry.jpg", "-o", "photo.jpg"), "the picture would be lost"),
-    (("transfer", "photo.jpg", "starry.jpg", "-o", "./starry.jpg"), "the picture would be lost"),
+    (
+        ("transfer", "photo.jpg", "starry.jpg", "-o", "photo.jpg"),
+        "would overwrite the input file photo.jpg",
+    ),
+    (("transfer", "photo.jpg", "starry.jpg", "-o", "./starry.jpg"), "would overwrite the input"),
     (("transfer", "photo.jpg", "starry.jpg", "-o", "camera.jpg"), "camera.json would be overwrit"),
-    (("portrait", "photo.jpg", "-o", "photo.jpg", "--box", "1,2,30,40"), "would be lost"),
+    (
+        ("portrait", "photo.jpg", "-o", "photo.jpg", "--box", "1,2,30,40"),
+        "would overwrite the input",
+    ),
     ((*TRANSFER, "--bits", "16"), "expected a path such as out.tif"),
     ((*TRANSFER, "--losses-csv", "no/l.csv"), "--losses-csv: no/l.csv cannot be written"),
     ((*TRANSFER, "--losses-csv", "folder"), "folder is a folder"),
     ((*TRANSFER, "--timelapse", "out.gfi"), "stylekit: --timelapse: out.gfi has a suffix"),
-    ((*TRANSFER, "--checkpoint", "photo.jpg"), "--checkpoint names a file"),
+    ((*TRANSFER, "--checkpoint", "photo.jpg"), "--checkpoint is a file"),
     (("segment", "photo.jpg", "--box", "40,10,300,400"), "such as -o mask.png"),
     # Numbers and names
     (
         (*TRANSFER, "--size", "abc"),
-        "--size is not a whole number: expected such as 1, received abc",
+        "--size is not a whole number: expected a whole number such as 512, received abc",
     ),
     ((*TRANSFER, "--size", "100000"), "expected a whole number from 0 to 16384, received 100000"),
     ((*TRANSFER, "--size", "-1"), "--size is out of range"),
@@ -117,7 +128,7 @@ WRONG = [
     ((*TRANSFER, "--style-weight", "1", "--style-weight", "2"), "expected 1, received 2"),
     ((*TRANSFER, "--mask", "me.png", "--mask", "me.png"), "the number of --mask differs"),
     ((*TRANSFER, "--style-layers", "conv3_9"), "Did you mean conv3_"),
-    ((*TRANSFER, "--content-layers", "conv4_2,blok4_conv1"), "names no layer 'blok4_conv1'"),
+    ((*TRANSFER, "--content-layers", "conv4_2,blok4_conv1"), "has an unknown layer blok4_conv1"),
     ((*TRANSFER, "--weights-file", "gone.h5"), "stylekit: the weights file gone.h5, named by"),
     ((*TRANSFER, "--weights-file", "weights.txt"), "stylekit: weights.txt, named by --weights-"),
     ((*TRANSFER, "--plan", "tile"), "--plan cannot be read"),
@@ -145,6 +156,32 @@ WRONG = [
         "layer",
     ),
     (("demo", "--size", "9"), "expected a whole number from 64 to 4096, received 9"),
+    # Options that exclude each other, and names
+    ((*TRANSFER, "--preset", "gatys2061"), "--preset is unknown: expected one of crowsonkb, gat"),
+    ((*TRANSFER, "--preset", "gatys2061"), "Did you mean gatys2017 or gatys2016?"),
+    (
+        ("texture", "gravel.jpg", "--preset", "gatys2016"),
+        "--preset gatys2016 takes content, style: e",
+    ),
+    ((*TRANSFER, "--preset", "gatys2016", "--init", "mix"), "takes no --init mix"),
+    ((*TRANSFER, "--learning-rate", "1"), "--learning-rate is for adam: expected --optimizer adam"),
+    ((*TRANSFER, "--extractor", "compact", "--pooling", "average"), "--pooling is for VGG19"),
+    ((*TRANSFER, "--add-loss", "warm"), "--add-loss cannot be read: expected MODULE:NAME"),
+    ((*TRANSFER, "--add-loss", "gone.py:Warm"), "--add-loss gone.py:Warm: gone.py does not exist"),
+    ((*TRANSFER, "--style-loss", "gone:Warm"), "gone cannot be imported: received No module named"),
+    ((*TRANSFER, "--style-loss", "gone.py:Warm"), "--style-loss gone.py:Warm: gone.py does not"),
+    ((*LOCALIZED, "--class", "cat", "--segmenter", "seen"), "--segmenter cannot be read"),
+    (
+        ("photoreal", "photo.jpg", "dusk.jpg", "--content-map", "photo_map.png"),
+        "--style-map is mis",
+    ),
+    (("app", "--weights-file", "gone.h5"), "the weights file gone.h5, named by --weights-file"),
+    (("app", "--model", "gone.tflite"), "--model: the model gone.tflite does not exist"),
+    (("convert-weights", "vgg19-dcbb9e9d.pth", "-o", "out.h5"), "--out: out.h5 has a suffix"),
+    (
+        ("evaluate", "photo.jpg", "--content", "no.jpg", "--style", "starry.jpg"),
+        "--content: no.jpg",
+    ),
 ]
 
 
@@ -164,21 +201,72 @@ def test_one_sentence_and_status_2_before_tensorflow_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "message"),
     [
-        (("transfr",), "Did you mean 'transfer'?"),
-        ((*TRANSFER, "--strenght", "1"), "--strength"),
-        ((*TRANSFER, "--extractor", "vgg"), "Invalid value for '--extractor': 'vgg' is not one of"),
-        (("transfer", "photo.jpg", *OUT), "Missing argument 'STYLE'"),
-        (("transfer", "photo.jpg", "starry.jpg"), "Missing option '--out' / '-o'"),
+        (("transfr",), "unknown command transfr. Did you mean transfer or train-style?"),
+        (("qqq",), "unknown command qqq. Run stylekit -h for the list of commands."),
+        (("--versio",), "unknown option --versio. Did you mean --version?"),
+        ((*TRANSFER, "--strenght", "1"), "unknown option --strenght. Did you mean --strength"),
+        ((*TRANSFER, "-q"), "unknown option -q. Run stylekit transfer -h for help."),
+        (
+            (*TRANSFER, "--extractor", "vgg"),
+            "--extractor is unknown: expected one of auto, vgg19, compact, received vgg. Did you "
+            "mean vgg19?",
+        ),
+        (
+            ("transfer", "photo.jpg", *OUT),
+            "STYLE is missing: expected stylekit transfer CONTENT STYLE [STYLE ...]. Run stylekit "
+            "transfer -h for help.",
+        ),
+        (
+            ("evaluate", "out.png", "--content", "a.png"),
+            "--style is missing: expected stylekit evaluate RESULT [RESULT ...] --content FILE "
+            "--style FILE. Run",
+        ),
+        ((*TRANSFER, "--size"), "--size has no value: expected --size PIXELS."),
+        (
+            ("texture", "my", "wall.jpg"),
+            "unexpected argument wall.jpg: expected stylekit texture SAMPLE. Put a name that has "
+            "spaces in quotes.",
+        ),
     ],
 )
-def test_a_line_that_cannot_be_read_is_shown_the_usage(line, words, run):
+def test_a_usage_error_has_the_form_of_every_error(line, message, run):
     done = run(*line)
     assert done.exit_code == 2
-    assert "Usage: " in done.output
-    assert "--help' for help" in done.output
-    assert words in done.output
+    assert done.output.startswith(f"stylekit: {message}")
+    assert re.fullmatch(r"stylekit: .+[.?]\n", done.output)
+
+
+@pytest.mark.parametrize(
+    ("line", "maps"),
+    [
+        (("regions", "photo.jpg", "photo_map.png", "starry.jpg", "own.png"), MAP_ARGUMENTS),
+        (("doodle", "doodle.png", "starry.jpg", "own.png"), ("MAP", "STYLE_MAP")),
+        (("photoreal", "photo.jpg", "starry.jpg", *MAP_OPTIONS), ("--content-map", "--style-map")),
+        (("patches", "photo.jpg", "starry.jpg", *MAP_OPTIONS), ("--content-map", "--style-map")),
+    ],
+    ids=lambda one: one[0],
+)
+def test_maps_that_do_not_match_are_a_list(line, maps, folder, run, no_network):
+    """A colour a line, with its share and what to do, before TensorFlow is loaded."""
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    pixels[:, :32] = 255, 0, 0
+    pixels[:, 60:] = 0, 0, 255
+    Image.fromarray(pixels).save("own.png")
+    done = run(*line)
+    assert done.exit_code == 2, done.output
+    content, style = maps
+    assert done.output.splitlines() == [
+        "stylekit: the maps have different regions: expected each colour in both maps, within a "
+        "tolerance of 40.",
+        f"  #0000ff is in {style} only (6.2% of it; nearest: #000000, 255 away): recolour it, or "
+        "leave it out with --keep",
+        f"  #000000 is in both maps: 50.0% of {content}, 43.8% of {style}",
+        f"  #ff0000 is in both maps: 50.0% of {content}, 50.0% of {style}",
+        "Recolour a map, use --merge or --keep, or name the regions to paint with --color."
+        + " These options are those of stylekit regions." * (line[0] == "patches"),
+    ]
 
 
 def test_without_kerashub_a_class_names_the_other_ways(folder, run, no_network, monkeypatch):
@@ -351,7 +439,7 @@ def test_a_message_speaks_of_options(command, call, words, told, pictures):
 def test_a_warning_speaks_of_options(capsys):
     NAMES.set({"size": "--size"})
     cli._app.tell(UserWarning("Use a smaller `size`, or `tolerance`."), UserWarning, "file.py", 3)
-    assert capsys.readouterr().err == "stylekit: Use a smaller --size, or `tolerance`.\n"
+    assert capsys.readouterr().err == "stylekit: warning: Use a smaller --size, or `tolerance`.\n"
 
 
 @pytest.mark.parametrize(
@@ -374,4 +462,4 @@ def test_the_argument_that_caused_an_error_is_shown_as_its_option(message, argum
 def test_a_warning_for_people_is_one_plain_line(capsys):
     cli._app.tell(UserWarning("The pot is empty."), UserWarning, "file.py", 3)
     cli._app.tell(DeprecationWarning("old"), DeprecationWarning, "file.py", 3)
-    assert capsys.readouterr().err == "stylekit: The pot is empty.\n"
+    assert capsys.readouterr().err == "stylekit: warning: The pot is empty.\n"

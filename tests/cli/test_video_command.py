@@ -58,12 +58,12 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(video, monkeypatch)
         patch.setattr(sk.batch, "stylize_video", lambda *a, **k: stylize(*a, on_frame=stop, **k))
         done = video(*line)
     assert done.exit_code == 130, done.output
-    assert done.stdout == "out.mp4: 2 frames (interrupted); the same command goes on\n"
+    assert done.stdout == "out.mp4: 2 frames (interrupted); run the same command again to resume\n"
     assert video(*line).stdout == "out.mp4: 3 frames, 2 of them before\n"
     with monkeypatch.context() as patch:
         patch.setattr(sk.batch, "stylize_video", lambda *a, **k: stylize(*a, on_frame=stop, **k))
         done = video(*line, "--passes", 2)
-    told = "out.mp4: 2 frames of pass 1 of 2 (interrupted); the same command goes on\n"
+    told = "out.mp4: 2 frames of pass 1 of 2 (interrupted); run the same command again to resume\n"
     assert done.stdout == told
 
 

@@ -2,6 +2,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 import sys
 from base64 import b64decode
 
@@ -256,6 +257,21 @@ class TestProgressBar:
     def test_close_before_the_first_step(self, bars):
         sk.ProgressBar().close()
         assert bars == []
+
+    def test_without_a_terminal_it_is_a_line_now_and_then(self, monkeypatch, capsys):
+        def run():
+            bar = sk.ProgressBar()
+            for index in range(201):
+                bar(step(index, 1, steps=200))
+            bar.close()
+            return capsys.readouterr().err
+
+        lines = run().splitlines(keepends=True)
+        assert lines[0] == "0/200 steps, 00:00\n"
+        assert re.fullmatch(r"200/200 steps, 00:\d\d, loss=1\n", lines[-1])
+        assert len(lines) == 2  # the run took less than half a minute
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        assert "\r" in run()  # a bar that is redrawn
 
 
 class TestCSVLogger:

@@ -1,1 +1,1 @@
-"""The commands, one file each."""
+"""The commands, one or a few in a file."""

@@ -16,21 +16,20 @@ from stylekit.cli import _declared as declared
 from stylekit.cli._app import in_options
 from stylekit.cli._cluster import check_cluster, connected, shared_memory
 from stylekit.cli._help import Panel
-from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
+from stylekit.cli._interrupt import finish, on_interrupt, once
 from stylekit.cli._options import ContentOptions, with_options
 from stylekit.cli._plugin import extended
 from stylekit.cli._preset import PresetOption
-from stylekit.cli._values import within
 
 SAMPLE = 64
-"""Side in pixels of a gray picture, for which a preset is called to learn its network."""
+"""Side in pixels of a placeholder picture."""
 
 FAILED = 1
-"""Exit status of a command if a picture failed."""
+"""Exit status if a picture failed."""
 
 
 class Pairs(enum.StrEnum):
-    """Ways of pairing contents and styles."""
+    """Ways to pair contents and styles."""
 
     all = "all"
     lines = "lines"
@@ -38,26 +37,17 @@ class Pairs(enum.StrEnum):
 
 @dataclasses.dataclass(kw_only=True)
 class BatchOptions(PresetOption, ContentOptions):
-    """Options of the command, without those of its arguments and its workers."""
+    """Options of the command that paints many content pictures."""
 
     out: declared.OutFolder = Path("stylekit-batch")
     tile: declared.Tile = None
     bits: declared.Bits = 8
     metadata: declared.Metadata = True
-    checkpoint_every: Annotated[
-        int,
-        within(
-            low=1,
-            whole=True,
-            metavar="STEPS",
-            rich_help_panel=Panel.files,
-            help="Steps between writes of a run's state, from which the same command continues.",
-        ),
-    ] = 20
+    checkpoint_every: Annotated[int, declared.every("the state of a run")] = 20
     progress: declared.Progress = True
 
     def recipe(self) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """Return the recipe of all pictures and its options. This loads TensorFlow."""
+        """Load TensorFlow, and return the recipe of all pictures and its options."""
         options = self.arguments() | {"tile": self.tile and self.tile.value}
         import numpy as np
 
@@ -67,7 +57,7 @@ class BatchOptions(PresetOption, ContentOptions):
         recipe: Callable[..., Any] = basic
         if self.preset:
             recipe, options = self.settled(basic, options)
-            # All pictures share a network. Which one a preset uses does not depend on them.
+            # All pictures share the network, which does not depend on them.
             grey = np.full((SAMPLE, SAMPLE, 3), 0.5, "float32")
             technique = divided(recipe, options)[0] | {"size": SAMPLE}
             own = recipe(grey, grey, **technique).extractor
@@ -81,22 +71,21 @@ def batch(
         Path,
         typer.Argument(
             metavar="CONTENTS",
-            help="A folder, a picture, a pattern in quotes such as 'photos/*.jpg', or a table: a "
-            ".csv file with the columns content, style, output, and options such as strength.",
+            help="Folder, picture, or pattern in quotes such as 'photos/*.jpg'; or a .csv table "
+            "with the columns content, style, output, and options such as strength.",
         ),
     ],
     styles: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="STYLE", help="One or more styles, unless a table has them."),
+        typer.Argument(metavar="STYLE", help="One or more styles, unless they are in the table."),
     ] = None,
     *,
     pairs: Annotated[
         Pairs,
         typer.Option(
             rich_help_panel=Panel.picture,
-            help="How contents and styles are paired: all paints every content in every style; "
-            "lines paints the first content in the first style, the second in the second, and "
-            "so on.",
+            help="Pairs of CONTENTS and STYLE: all paints every content in every style; lines "
+            "paints the first content in the first style, the second in the second, and so on.",
         ),
     ] = Pairs.all,
     name: Annotated[
@@ -104,8 +93,8 @@ def batch(
         typer.Option(
             metavar="PATTERN",
             rich_help_panel=Panel.files,
-            help="Pattern of the names of the files to write, from the names of content and style, "
-            "and {index}, which counts from 1, as in {index:04d}.jpg.",
+            help="Pattern of the output names. {content} and {style} are the input names; {index} "
+            "is a number, as in {index:04d}.jpg.",
         ),
     ] = BATCH_NAME,
     sheet: Annotated[
@@ -116,10 +105,10 @@ def batch(
     dask: declared.Dask = None,
     run: BatchOptions,
 ) -> None:
-    """Paint many pictures, each content in each style.
+    """Paint many pictures: each content in each style.
 
-    OUT receives the pictures, a table and a contact sheet. The same command, started again, keeps
-    finished pictures and continues where it stopped.
+    The output folder receives the pictures, a table and a contact sheet. The same command, run
+    again, keeps finished pictures and resumes where it was interrupted.
     """
     from stylekit.batch.listing import jobs, prepared
     from stylekit.image import as_image
@@ -168,16 +157,15 @@ def _tell(row: Any) -> None:
 
 
 def _end(done: Any, sheet: bool) -> None:
-    """Print a summary of the batch, and exit with its status."""
+    """Print a summary of a batch, and exit with its status."""
     painted = len(done.rows) - len(done.failed)
     told = f"{done.folder}: {painted} of {done.planned} pictures"
     if done.found:
         told += f", {done.found} of them before"
     if done.failed:
         told += f", {len(done.failed)} failed"
-    if done.interrupted:
-        typer.echo(f"{told} (interrupted); the same command goes on")
-        raise typer.Exit(INTERRUPTED)
-    typer.echo(f"{told}; {BATCH_TABLE}{f', {BATCH_SHEET}' if sheet and painted else ''}")
+    if not done.interrupted:
+        told += f"; {BATCH_TABLE}{f', {BATCH_SHEET}' if sheet and painted else ''}"
+    finish(told, interrupted=done.interrupted, resumes=True)
     if done.failed:
         raise typer.Exit(FAILED)

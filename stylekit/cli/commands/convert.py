@@ -1,4 +1,4 @@
-"""``stylekit convert-weights``: VGG19's weights from another program's file."""
+"""``stylekit convert-weights``: VGG19 weights from the file of another program."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from stylekit._checks import caused_by, vgg19_file
-from stylekit._write import check_room
-from stylekit.cli._app import load_tensorflow, plain_errors
+from stylekit._write import check_room, named_format
+from stylekit.cli._app import load_tensorflow
 
 
 class Convention(enum.StrEnum):
-    """What a network sees."""
+    """Conventions for the network's input."""
 
     auto = "auto"
     torchvision = "torchvision"
@@ -27,33 +27,33 @@ def convert_weights(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="VGG19's weights: .pth or .safetensors of torchvision, .npy of Caffe's model, or "
-            ".mat of MatConvNet.",
+            help="VGG19 weights: .pth or .safetensors from torchvision, .npy from Caffe, or .mat "
+            "from MatConvNet.",
         ),
     ],
     *,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="OUT", help="The file to write, .npz."),
+        typer.Option("--out", "-o", metavar="FILE", help=".npz file to write."),
     ],
     convention: Annotated[
         Convention,
         typer.Option(
-            help="What its network sees: torchvision, RGB by a mean and a deviation; caffe, BGR "
-            "less a mean; matconvnet, RGB less a mean; auto goes by the file."
+            help="Input of the network: torchvision is RGB with a mean and a standard deviation; "
+            "caffe is BGR minus a mean; matconvnet is RGB minus a mean; auto decides by the file."
         ),
     ] = Convention.auto,
 ) -> None:
-    """Make a file of VGG19's weights from another program's.
+    """Convert VGG19 weights from another format.
 
-    OUT, for --weights-file, has the convolutions alone. No code of FILE is run.
+    The result, for --weights-file, holds the convolutions only. No code in FILE is executed.
     """
-    with plain_errors():
-        vgg19_file(path, "`path`", "path")
-        with caused_by("out"):
-            check_room(out)
-        load_tensorflow()
-        from stylekit.features import convert_weights
+    vgg19_file(path, "`path`", "path")
+    with caused_by("out"):
+        named_format(out, {".npz": "npz"})
+        check_room(out)
+    load_tensorflow()
+    from stylekit.features import convert_weights
 
-        convert_weights(path, out, convention=convention.value)
-        typer.echo(f"{out}: {out.stat().st_size / 1e6:.0f} MB")
+    convert_weights(path, out, convention=convention.value)
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.0f} MB")

@@ -1,4 +1,4 @@
-"""``stylekit demo``: what the library does, on its own pictures, without a connection."""
+"""``stylekit demo``: an example that needs no files and no internet connection."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from stylekit._defaults import NEIGHBOR_STEPS
-from stylekit.cli._app import load_tensorflow, plain_errors
-from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
+from stylekit.cli._app import load_tensorflow
+from stylekit.cli._declared import OutFolder, Progress
+from stylekit.cli._declared import steps as steps_option
+from stylekit.cli._help import Panel
+from stylekit.cli._interrupt import finish, on_interrupt, once
 from stylekit.cli._values import within
 
 BOX = (0.03, 0.02, 0.97, 1.0)
-"""Around the astronaut: left, top, right and bottom, as shares of the picture."""
+"""Box around the astronaut: left, top, right and bottom as fractions of the picture."""
 
 ASTRONAUT = (
     (0.33, 0.08, 0.56, 0.20),
@@ -24,88 +27,76 @@ ASTRONAUT = (
     (0.18, 0.55, 0.66, 0.98),
     (0.60, 0.72, 0.90, 0.95),
 )
-"""Strokes on her, in the order of the box: her face has the colours of the wall behind it."""
+"""Strokes on the astronaut, as for `BOX`. Her face has the colours of the wall behind it."""
 
 BEHIND = ((0.74, 0.00, 1.00, 0.52), (0.72, 0.54, 0.97, 0.66))
-"""Strokes on what is behind her, within the box."""
+"""Strokes on the background, within the box."""
 
 LABELS = {
-    "astronaut": "the photograph",
-    "night": "night, drawn by code",
-    "meadow": "meadow, drawn by code",
-    "astronaut_night": "in the style of the night",
-    "astronaut_meadow": "in the style of the meadow",
-    "background_night": "the night behind her alone",
+    "astronaut": "content: photograph",
+    "night": "style: night",
+    "meadow": "style: meadow",
+    "astronaut_night": "in the style of night",
+    "astronaut_meadow": "in the style of meadow",
+    "background_night": "night in the background only",
 }
-"""The pictures, by the names of their files, in their order."""
+"""Labels of the pictures on the sheet, by the names of their files."""
 
 SHEET = "sheet.png"
 
 
 def demo(
     *,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FOLDER",
-            help="Where the pictures go; the folder is made if it is not there.",
-        ),
-    ] = Path("stylekit-demo"),
+    out: OutFolder = Path("stylekit-demo"),
     size: Annotated[
         int,
         within(
             low=64,
             high=4096,
             whole=True,
+            example="320",
             metavar="PIXELS",
+            rich_help_panel=Panel.picture,
             help="Longer side of the pictures.",
         ),
     ] = 320,
-    steps: Annotated[
-        int, within(low=0, whole=True, help="How often each picture is improved.")
-    ] = NEIGHBOR_STEPS,
-    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+    steps: Annotated[int, steps_option()] = NEIGHBOR_STEPS,
+    progress: Progress = True,
 ) -> None:
-    """Paint an astronaut in two styles: needs no files and no connection.
+    """Paint an example photograph in two styles; needs no files.
 
-    It takes about a minute, and writes six pictures and a sheet of them all.
+    It takes about a minute and writes six pictures and a sheet of all of them. The pictures come
+    with stylekit, so that no internet connection is needed.
     """
-    with plain_errors():
-        from stylekit.image.write import prepare_folder
+    from stylekit.image.write import prepare_folder
 
-        prepare_folder(out, (*(f"{name}.png" for name in LABELS), SHEET))
-        began = time.perf_counter()
-        load_tensorflow()
-        import stylekit as sk
+    prepare_folder(out, (*(f"{name}.png" for name in LABELS), SHEET))
+    began = time.perf_counter()
+    load_tensorflow()
+    import stylekit as sk
 
-        if progress:
-            device = sk.transfer.device()
-            typer.echo(f"{size} pixels, {steps} steps a picture on {device}", err=True)
-        with on_interrupt(once):
-            done, stopped = written(pictures(size, steps, progress), out)
-            labels = [LABELS[name] for name in done]
-            sheet = sk.image.contact_sheet(done.values(), labels, columns=3, size=size)
-            saved = sk.write_image(out / SHEET, sheet)
-        seconds = time.perf_counter() - began
-        count = f"{len(done)} picture{'s' if len(done) > 1 else ''}"
-        typer.echo(f"{saved}: {count} in {seconds:.0f} s{' (interrupted)' if stopped else ''}")
-        if stopped:
-            raise typer.Exit(INTERRUPTED)
-        if progress:
-            typer.echo(
-                f"Next: stylekit transfer photo.jpg {out / 'night.png'} -o out.png", err=True
-            )
+    if progress:
+        device = sk.transfer.device()
+        typer.echo(f"{size} pixels, {steps} steps per picture on {device}", err=True)
+    with on_interrupt(once):
+        done, stopped = written(pictures(size, steps, progress), out)
+        labels = [LABELS[name] for name in done]
+        sheet = sk.image.contact_sheet(done.values(), labels, columns=3, size=size)
+        saved = sk.write_image(out / SHEET, sheet)
+    seconds = time.perf_counter() - began
+    count = f"{len(done)} picture{'s' if len(done) > 1 else ''}"
+    finish(f"{saved}: {count} in {seconds:.0f} s", interrupted=stopped)
+    if progress:
+        typer.echo(f"Next, try your own: stylekit transfer photo.jpg {out / 'night.png'}", err=True)
 
 
 def written(made: Iterator[tuple[str, Any]], folder: Path) -> tuple[dict[str, Any], bool]:
-    """Write pictures as they are made; return them by name, and whether Ctrl-C cut them short.
+    """Write pictures as they are made; return them by name, and whether Ctrl-C ended the run.
 
     Raises
     ------
     KeyboardInterrupt
-        If there is none yet.
+        If no picture has been made.
     """
     import stylekit as sk
 
@@ -127,12 +118,12 @@ def written(made: Iterator[tuple[str, Any]], folder: Path) -> tuple[dict[str, An
 
 
 def pictures(size: int, steps: int, progress: bool) -> Iterator[tuple[str, Any]]:
-    """Yield the names and pictures of the demo as they are done: arrays, and results of runs.
+    """Yield the names and pictures of the demo: arrays, and results of runs.
 
     Raises
     ------
     KeyboardInterrupt
-        After the image so far of a run that was interrupted.
+        After the picture of an interrupted run.
     """
     import stylekit as sk
     from stylekit.image import drawn
@@ -167,7 +158,7 @@ def pictures(size: int, steps: int, progress: bool) -> Iterator[tuple[str, Any]]
 
 
 def subject(size: int) -> tuple[Any, Any]:
-    """Return the photograph of the astronaut, and the mask of her: a box and a few strokes."""
+    """Return the photograph of the astronaut and her mask, made from a box and a few strokes."""
     import numpy as np
     from skimage import data
 

@@ -1,4 +1,4 @@
-"""``stylekit evaluate``: results in numbers."""
+"""``stylekit evaluate``: metrics of results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from stylekit._checks import caused_by, check_place, fail, naming
-from stylekit.cli._app import load_tensorflow, plain_errors
+from stylekit.cli._app import load_tensorflow
 from stylekit.cli._declared import WeightsFile
 from stylekit.cli._help import Panel
 from stylekit.cli._network import ExtractorName, check_weights_file, network
@@ -20,29 +20,36 @@ from stylekit.cli._network import ExtractorName, check_weights_file, network
 
 def evaluate(
     results: Annotated[
-        list[Path], typer.Argument(metavar="RESULT", help="The pictures to judge, a row each.")
+        list[Path], typer.Argument(metavar="RESULT", help="Pictures to evaluate, one row each.")
     ],
     *,
     content: Annotated[
-        Path, typer.Option(metavar="FILE", help="The photograph that they were made from.")
+        Path,
+        typer.Option(
+            metavar="FILE", rich_help_panel=Panel.picture, help="Photograph that they depict."
+        ),
     ],
     style: Annotated[
-        Path, typer.Option(metavar="FILE", help="The style that they were made with.")
+        Path,
+        typer.Option(
+            metavar="FILE", rich_help_panel=Panel.picture, help="Style picture that they imitate."
+        ),
     ],
     mask: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where the photograph was painted, of its size, white where it was: adds the seam "
-            "and what leaked out.",
+            rich_help_panel=Panel.picture,
+            help="Mask of the photograph, white where it was painted. It adds metrics of the seam "
+            "and of changes outside the mask.",
         ),
     ] = None,
     extractor: Annotated[
         ExtractorName,
         typer.Option(
             rich_help_panel=Panel.network,
-            help="The network that judges. Numbers of different networks cannot be compared; "
-            "published ones are VGG19's.",
+            help="Network for the features. Values of different networks are not comparable; "
+            "published values use VGG19.",
         ),
     ] = ExtractorName.compact,
     weights: WeightsFile = None,
@@ -52,7 +59,7 @@ def evaluate(
             "--csv",
             metavar="FILE",
             rich_help_panel=Panel.files,
-            help="Write the table there, with all digits.",
+            help="Write the table to a .csv file, with all digits.",
         ),
     ] = None,
     json_file: Annotated[
@@ -61,60 +68,59 @@ def evaluate(
             "--json",
             metavar="FILE",
             rich_help_panel=Panel.files,
-            help="Write the rows there, as a list of objects.",
+            help="Write the rows to a .json file, as a list of objects.",
         ),
     ] = None,
 ) -> None:
-    """Measure how near results are to their style and content.
+    """Measure how close results are to their style and content.
 
-    Lower is nearer, but for ssim. Numbers of results of different sizes cannot be compared. What
-    each number tells is in the documentation, on the page "Judge a result by numbers".
+    Lower is closer, except for ssim. Values of results of different sizes are not comparable. The
+    page "Judge a result by numbers" of the documentation explains each metric.
     """
-    with plain_errors():
-        check_weights_file(weights, extractor)
-        _check_table(csv_file, "csv")
-        _check_table(json_file, "json")
-        from stylekit._write import replacing
-        from stylekit.image import as_image
-        from stylekit.masks import as_mask
+    check_weights_file(weights, extractor)
+    _check_table(csv_file, "csv")
+    _check_table(json_file, "json")
+    from stylekit._write import replacing
+    from stylekit.image import as_image
+    from stylekit.masks import as_mask
 
-        for result in results:
-            as_image(result, "result")
-        photo = as_image(content, "content")
-        as_image(style, "style")
-        if mask:
-            as_mask(mask, photo.shape[:2])
-        load_tensorflow()
-        from stylekit import metrics
+    for result in results:
+        as_image(result, "result")
+    photo = as_image(content, "content")
+    as_image(style, "style")
+    if mask:
+        as_mask(mask, photo.shape[:2])
+    load_tensorflow()
+    from stylekit import metrics
 
-        judge = network(extractor, weights, "max")
-        rows: list[dict[str, Any]] = []
-        for result in results:
-            with naming(f"by {result}"):
-                found = metrics.evaluate(
-                    result, content=content, style=style, extractor=judge, mask=mask
-                )
-            rows.append({"result": str(result), "network": type(judge).__name__, **found})
-            _tell(rows[-1], max(len(str(one)) for one in results), first=len(rows) == 1)
-        if csv_file:
-            text = io.StringIO()
-            writer = csv.DictWriter(text, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-            with caused_by("csv_file"), replacing(csv_file) as file:
-                file.write(text.getvalue().encode())
-        if json_file:
-            with caused_by("json_file"), replacing(json_file) as file:
-                file.write(json.dumps([_finite(row) for row in rows], indent=2).encode() + b"\n")
+    judge = network(extractor, weights, "max")
+    rows: list[dict[str, Any]] = []
+    for result in results:
+        with naming(f"by {result}"):
+            found = metrics.evaluate(
+                result, content=content, style=style, extractor=judge, mask=mask
+            )
+        rows.append({"result": str(result), "network": type(judge).__name__, **found})
+        _tell(rows[-1], max(len(str(one)) for one in results), first=len(rows) == 1)
+    if csv_file:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        with caused_by("csv_file"), replacing(csv_file) as file:
+            file.write(text.getvalue().encode())
+    if json_file:
+        with caused_by("json_file"), replacing(json_file) as file:
+            file.write(json.dumps([_finite(row) for row in rows], indent=2).encode() + b"\n")
 
 
 def _check_table(path: Path | None, suffix: str) -> None:
-    """Refuse a file that is not named as a table, such as a picture, or that no folder is for."""
+    """Raise an error if a table has another suffix, or its folder does not exist."""
     if path is None:
         return
     if path.suffix.lower() != f".{suffix}":
         fail(
-            f"--{suffix} is to write {path}",
+            f"--{suffix} {path} has the wrong suffix",
             expected=f"a name that ends in .{suffix}",
             hint=f"name it {path.with_suffix(f'.{suffix}')}",
         )
@@ -122,7 +128,7 @@ def _check_table(path: Path | None, suffix: str) -> None:
 
 
 def _tell(row: dict[str, Any], width: int, *, first: bool) -> None:
-    """Print a row of the table, after its head, with the network, if it is the first."""
+    """Print a row of the table; before the first one, a header with the network."""
     result, judge, *_ = row.values()
     width = max(width, len(judge))
     columns = {name: max(len(name), 5) for name in list(row)[2:]}
@@ -134,7 +140,7 @@ def _tell(row: dict[str, Any], width: int, *, first: bool) -> None:
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row for JSON, which has no infinite numbers: a seam across nothing is null."""
+    """Return a row for JSON, which has no infinity: infinite values become null."""
     return {
         name: None if isinstance(value, float) and math.isinf(value) else value
         for name, value in row.items()

@@ -1,4 +1,4 @@
-"""``stylekit info``: versions, the device, and which weights are present and where."""
+"""``stylekit info``: versions, the device, and the weights on this machine."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ from typing import Any
 
 import typer
 
-from stylekit.cli._app import load_tensorflow, plain_errors
+from stylekit.cli._app import load_tensorflow
 
 
 def info() -> None:
-    """Tell the versions, the device and the networks' weights.
+    """Print the versions, the device and the network weights.
 
-    For a report of something that went wrong, and to see whether VGG19 is there.
+    Include the output in bug reports.
     """
-    with plain_errors():
-        load_tensorflow()
-        from stylekit.features.compact import WEIGHTS
-        from stylekit.features.vgg19 import IMAGENET
-        from stylekit.features.weights import ENVIRONMENT_VARIABLE
-        from stylekit.transfer.result import device, versions
+    load_tensorflow()
+    from stylekit.features.compact import WEIGHTS
+    from stylekit.features.vgg19 import IMAGENET
+    from stylekit.features.weights import ENVIRONMENT_VARIABLE
+    from stylekit.transfer.result import device, versions
 
-        for package, version in versions().items():
-            typer.echo(f"{package:14} {version}")
-        typer.echo(f"{'device':14} {device()}")
-        if device().startswith("CPU") and (flag := bfloat16_flag()):
-            typer.echo(f"{'bfloat16':14} quick here ({flag}): see --precision mixed_bfloat16")
-        named = os.environ.get(ENVIRONMENT_VARIABLE)
-        typer.echo(f"{'VGG19 weights':14} {weights_state(named, IMAGENET)}")
-        typer.echo(f"{'compact':14} {WEIGHTS} ({WEIGHTS.stat().st_size / 1e6:.1f} MB, bundled)")
+    for package, version in versions().items():
+        typer.echo(f"{package:14} {version}")
+    typer.echo(f"{'device':14} {device()}")
+    if device().startswith("CPU") and (flag := bfloat16_flag()):
+        typer.echo(f"{'bfloat16':14} fast on this CPU ({flag}): see --precision mixed_bfloat16")
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    typer.echo(f"{'VGG19 weights':14} {weights_state(named, IMAGENET)}")
+    typer.echo(f"{'compact':14} {WEIGHTS} ({WEIGHTS.stat().st_size / 1e6:.1f} MB, bundled)")
 
 
 def bfloat16_flag(about: Path = Path("/proc/cpuinfo")) -> str | None:
-    """Return the flag of a processor that multiplies bfloat16; None if it does not, or is mute."""
+    """Return the CPU flag for bfloat16 arithmetic, or None if it is absent or unknown."""
     try:
         words = about.read_text(encoding="utf-8", errors="replace").split()
     except OSError:  # another system
@@ -43,10 +42,10 @@ def bfloat16_flag(about: Path = Path("/proc/cpuinfo")) -> str | None:
 
 
 def weights_state(named: str | None, download: Any) -> str:
-    """Return one line about where the weights are."""
+    """Return one line that says where the weights are."""
     if named:
         present = "present" if Path(named).is_file() else "MISSING"
-        return f"{named} (named by STYLEKIT_WEIGHTS, {present})"
+        return f"{named} (from STYLEKIT_WEIGHTS, {present})"
     if download.cached.is_file():
         return f"{download.cached} ({download.cached.stat().st_size / 1e6:.0f} MB)"
-    return f"not downloaded yet: the first use fetches {download.url} to {download.cached.parent}"
+    return f"not downloaded yet: the first use downloads {download.url} to {download.cached.parent}"

@@ -1,80 +1,93 @@
-"""``stylekit regions``, ``patches``, ``photoreal`` and ``doodle``: painting by colour maps."""
+"""``stylekit regions``, ``patches``, ``photoreal`` and ``doodle``: painting with colour maps."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from stylekit._checks import InputError, explain
+from stylekit._checks import InputError, fail
 from stylekit._defaults import MIN_SHARE
 from stylekit.cli import _declared as declared
-from stylekit.cli._help import Panel
+from stylekit.cli._help import NAMES, Panel
 from stylekit.cli._options import PaintOptions, RunOptions, with_options
 from stylekit.cli._plugin import checked, resolved
-from stylekit.cli._preset import PresetOptions
+from stylekit.cli._preset import RegionPresetOptions
 from stylekit.cli._values import complete_layers, one_of, within
 from stylekit.cli.commands.techniques import ContentArgument, StyleArgument, check_maps
 
 ContentMap = Annotated[
     Path,
     typer.Argument(
-        metavar="CONTENT_MAP", help="CONTENT's regions, each filled with a colour of its own."
+        metavar="CONTENT_MAP", help="Colour map of CONTENT: each region in a flat colour."
     ),
 ]
 StyleMap = Annotated[
     Path,
-    typer.Argument(metavar="STYLE_MAP", help="STYLE's regions, in the colours of their likes."),
+    typer.Argument(
+        metavar="STYLE_MAP", help="Colour map of STYLE, in the colours of the matching regions."
+    ),
 ]
+
+
+def _colors(name: str, help: str, **options: Any) -> Any:
+    """Return an option for colours, which may be repeated."""
+    return typer.Option(
+        name,
+        metavar="COLOUR",
+        rich_help_panel=Panel.subject,
+        help=f"{help}, such as '#ff0000'. Repeat for several.",
+        **options,
+    )
+
+
 Colors = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--color",
-        metavar="COLOUR",
-        show_default="all",
-        help="A region to paint, such as '#ff0000'; may be given again.",
-    ),
+    list[str] | None, _colors("--color", "Region to paint", show_default="all regions")
 ]
-Keep = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--keep",
-        metavar="COLOUR",
-        help="A region to leave as it is, such as '#ff0000'; may be given again.",
-    ),
-]
+Keep = Annotated[list[str] | None, _colors("--keep", "Region to leave unchanged")]
 Merge = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--merge",
-        metavar="COLOUR",
-        help="A region to merge with those around it, such as '#ff0000'; may be given again.",
-    ),
+    list[str] | None, _colors("--merge", "Region to merge with the regions around it")
 ]
 MinShare = Annotated[
     float,
     within(
         low=0,
         high=1,
+        example="0.001",
         metavar="SHARE",
-        help="The share of a map from which a colour is a region; smaller ones are merged.",
+        rich_help_panel=Panel.subject,
+        help="Smallest share of a map that makes a colour a region. Smaller ones are merged.",
     ),
 ]
 SkipSmall = Annotated[
-    bool, typer.Option("--skip-small", help="Leave out layers too coarse for a region.")
+    bool,
+    typer.Option(
+        "--skip-small",
+        rich_help_panel=Panel.subject,
+        help="Skip network layers that are too coarse for a region.",
+    ),
 ]
 ContentMapOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Colours that say what is where in CONTENT.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=Panel.subject,
+        help="Colour map of CONTENT: each region in a flat colour.",
+    ),
 ]
 StyleMapOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="The same colours for what is where in STYLE."),
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=Panel.subject,
+        help="Colour map of STYLE, in the colours of the matching regions.",
+    ),
 ]
 
 DOODLE_LOSSES = ("patches", *declared.STYLE_LOSSES)
-"""How a doodle's regions take over those of the painting."""
+"""Style losses of a doodle."""
 
 
 @with_options
@@ -89,13 +102,14 @@ def regions(
     merge: Merge = None,
     min_share: MinShare = MIN_SHARE,
     small_regions: SkipSmall = False,
-    run: PresetOptions,
+    run: RegionPresetOptions,
 ) -> None:
-    """Paint sky as sky and trees as trees, by two coloured maps.
+    """Paint each region in the style of the matching region, such as sky as sky.
 
-    Each region of CONTENT_MAP is painted as the region of the same colour in STYLE_MAP.
+    Regions match if they have the same colour in CONTENT_MAP and STYLE_MAP.
     """
     check_maps((content, content_map, "content"), (style, style_map, "style"))
+    check_regions(content_map, style_map, colors, keep, merge, min_share)
     options = run.arguments()
     import stylekit as sk
 
@@ -125,13 +139,24 @@ def patches(
     patch: Annotated[
         int,
         within(
-            low=1, whole=True, metavar="PIXELS", help="Side of a part, in pixels of the result."
+            low=1,
+            whole=True,
+            example="128",
+            metavar="PIXELS",
+            rich_help_panel=Panel.picture,
+            help="Side of a patch in pixels of the result, for --style-loss gram.",
         ),
     ] = 128,
     run: PaintOptions,
 ) -> None:
-    """Paint each part as the part of STYLE that it is most like."""
+    """Paint each patch in the style of the most similar patch of STYLE."""
     check_optional(content, content_map, style, style_map)
+    if content_map and style_map and run.style_loss != "gram":
+        NAMES.set(NAMES.get({}) | {"merge": "--merge", "keep": "--keep", "colors": "--color"})
+        try:
+            check_regions(content_map, style_map)
+        except InputError as error:
+            raise InputError(f"{error} These options are those of stylekit regions.") from None
     options = run.arguments()
     import stylekit as sk
 
@@ -141,9 +166,44 @@ def patches(
 
 @dataclasses.dataclass(kw_only=True)
 class PhotorealOptions(PaintOptions):
-    """Options of the command that paints no strokes."""
+    """Options of the command that keeps a photograph photorealistic."""
 
+    steps: declared.GramSteps = None
     style_loss: declared.StyleLoss = "gram"
+
+
+@dataclasses.dataclass(kw_only=True)
+class DoodleOptions(RunOptions):
+    """Options of the command that paints a doodle."""
+
+    steps: declared.DoodleSteps = None
+    variation: declared.DoodleVariation = None
+    style_loss: Annotated[
+        str,
+        typer.Option(
+            metavar="METHOD",
+            rich_help_panel=Panel.picture,
+            autocompletion=one_of(*DOODLE_LOSSES),
+            help="Style loss: patches uses all of each region of STYLE; neighbors and gram are "
+            "faster; or MODULE:NAME, a loss of your own.",
+        ),
+    ] = "patches"
+    patch_layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYERS",
+            rich_help_panel=Panel.network,
+            autocompletion=complete_layers,
+            show_default="conv3_1,conv4_1",
+            help="Layers of --style-loss patches.",
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Check the options, before pictures are read and TensorFlow loads."""
+        checked(self.style_loss, "--style-loss", DOODLE_LOSSES)
+        self.layers(patch_layers=self.patch_layers)
+        super().check()
 
 
 @with_options
@@ -162,17 +222,26 @@ def photoreal(
         float,
         within(
             low=0,
+            example="1",
             metavar="FACTOR",
-            help="How strictly colours follow those of CONTENT; 0 lets paint in.",
+            rich_help_panel=Panel.picture,
+            help="Weight of photorealism; 0 allows brush strokes.",
         ),
     ] = 1.0,
     restore: Annotated[
-        bool, typer.Option("--restore", help="Restore CONTENT's gradients after the run.")
+        bool,
+        typer.Option(
+            "--restore",
+            rich_help_panel=Panel.picture,
+            help="Restore the fine detail of CONTENT after the run.",
+        ),
     ] = False,
     run: PhotorealOptions,
 ) -> None:
-    """Give a photograph the light of another, without paint."""
+    """Transfer the light and colours of a photograph, without brush strokes."""
     check_optional(content, content_map, style, style_map)
+    if content_map and style_map:
+        check_regions(content_map, style_map, colors, keep, merge, min_share)
     options = run.arguments()
     if content_map:
         options |= {
@@ -192,66 +261,58 @@ def photoreal(
 def check_optional(
     content: Path, content_map: Path | None, style: Path, style_map: Path | None
 ) -> None:
-    """Refuse one map without the other, and what `check_maps` refuses."""
+    """Raise an error if one map is given without the other, or for what `check_maps` checks."""
     if (content_map is None) != (style_map is None):
-        raise InputError(
-            explain(
-                "one map is missing",
-                expected="both maps, or neither",
-                received="--content-map" if content_map else "--style-map",
-                hint="give the other, or leave both out",
-            )
+        given, other = "--content-map", "--style-map"
+        if content_map is None:
+            given, other = other, given
+        fail(
+            f"{other} is missing",
+            expected="both maps, or neither",
+            received=given,
+            hint=f"give {other}, too, or leave {given} out",
         )
     check_maps((content, content_map, "content"), (style, style_map, "style"))
 
 
+def check_regions(
+    content_map: Path,
+    style_map: Path,
+    colors: list[str] | None = None,
+    keep: list[str] | None = None,
+    merge: list[str] | None = None,
+    min_share: float = MIN_SHARE,
+) -> None:
+    """Raise `InputError` if two maps do not have the same regions, before TensorFlow loads."""
+    from stylekit.masks import match_regions
+
+    match_regions(
+        content_map, style_map, colors or None, keep or (), merge or (), min_share=min_share
+    )
+
+
 @with_options
 def doodle(
-    doodle_map: Annotated[Path, typer.Argument(metavar="MAP", help="The doodle, in flat colours.")],
+    doodle_map: Annotated[Path, typer.Argument(metavar="MAP", help="Doodle in flat colours.")],
     style: StyleArgument,
     style_map: StyleMap,
     *,
     colors: Colors = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(
-            "--keep",
-            metavar="COLOUR",
-            help="A colour that is no region, such as '#ff0000'; may be given again. What both "
-            "maps leave out is painted alike.",
-        ),
+        _colors("--keep", "Colour that is not a region"),
     ] = None,
     merge: Merge = None,
     min_share: MinShare = MIN_SHARE,
-    style_loss: Annotated[
-        str,
-        typer.Option(
-            metavar="METHOD",
-            autocompletion=one_of(*DOODLE_LOSSES),
-            help="The method: patches spreads over all of a region of STYLE; neighbors and gram "
-            "are faster; MODULE:NAME is a loss of your own.",
-        ),
-    ] = "patches",
-    patch_layers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LAYERS",
-            rich_help_panel=Panel.network,
-            autocompletion=complete_layers,
-            show_default="conv3_1,conv4_1",
-            help="Where parts of the painting are compared.",
-        ),
-    ] = None,
-    run: RunOptions,
+    run: DoodleOptions,
 ) -> None:
     """Turn a doodle of flat colours into a painting.
 
-    What has a colour in MAP is painted as what has the same colour in STYLE_MAP.
+    Each colour of MAP is painted in the style of the same colour in STYLE_MAP.
     """
-    checked(style_loss, "--style-loss", DOODLE_LOSSES)
-    run.layers(patch_layers=patch_layers)
     check_maps((doodle_map, None, "map"), (style, style_map, "style"))
-    options = run.arguments() | run.layers(patch_layers=patch_layers)
+    check_regions(doodle_map, style_map, colors, keep, merge, min_share)
+    options = run.arguments() | run.layers(patch_layers=run.patch_layers)
     import stylekit as sk
 
     run.complete(
@@ -264,6 +325,6 @@ def doodle(
         keep=keep or (),
         merge=merge or (),
         min_share=min_share,
-        style_loss=resolved(style_loss, "--style-loss"),
+        style_loss=resolved(run.style_loss, "--style-loss"),
         **options,
     )

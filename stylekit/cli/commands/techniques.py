@@ -1,4 +1,4 @@
-"""``stylekit localized`` and ``stylekit gradient-mask``: paint where masks say."""
+"""``stylekit localized`` and ``stylekit gradient-mask``: styles in parts of a picture."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Annotated
 
 import typer
 
-from stylekit._checks import InputError, explain, fail
+from stylekit._checks import fail
 from stylekit.cli._help import Panel
 from stylekit.cli._options import PaintOptions, with_options
-from stylekit.cli._preset import PresetOptions
+from stylekit.cli._preset import SubjectPresetOptions
 from stylekit.cli._subject import Box, Classes, Mask, Model, Names, Refine, Seer, Subject
 from stylekit.cli._values import read_mask, within
 
-ContentArgument = Annotated[Path, typer.Argument(metavar="CONTENT", help="The photograph.")]
-StyleArgument = Annotated[Path, typer.Argument(metavar="STYLE", help="The style picture.")]
+ContentArgument = Annotated[Path, typer.Argument(metavar="CONTENT", help="Photograph to paint.")]
+StyleArgument = Annotated[Path, typer.Argument(metavar="STYLE", help="Style picture.")]
 
 
 class Part(enum.StrEnum):
-    """Parts of a picture that can be kept."""
+    """Parts of a picture that may stay unchanged."""
 
     subject = "subject"
     background = "background"
 
 
 class Method(enum.StrEnum):
-    """Ways of restricting the style to a part of the picture."""
+    """Ways to restrict the style to a mask."""
 
     update = "update"
     superimpose = "superimpose"
@@ -35,7 +35,7 @@ class Method(enum.StrEnum):
 
 
 class Blend(enum.StrEnum):
-    """Ways of blending the painted part with the rest."""
+    """Ways to combine the parts."""
 
     paste = "paste"
     seam = "seam"
@@ -51,7 +51,7 @@ def localized(
     mask: Mask = None,
     box: Box = None,
     keep: Annotated[
-        Part, typer.Option(rich_help_panel=Panel.subject, help="The part that is kept unchanged.")
+        Part, typer.Option(rich_help_panel=Panel.subject, help="Part that stays unchanged.")
     ] = Part.subject,
     model: Model = None,
     names: Names = None,
@@ -63,35 +63,46 @@ def localized(
             low=0,
             metavar="PIXELS",
             rich_help_panel=Panel.subject,
-            help="Width of the soft edge of the mask.",
+            example="8",
+            help="Width of the soft edge between the parts.",
         ),
     ] = 0.0,
     same_mask: Annotated[
-        bool, typer.Option("--same-mask", help="Take the style of STYLE from under the same mask.")
+        bool,
+        typer.Option(
+            "--same-mask",
+            rich_help_panel=Panel.subject,
+            help="Take the style from the same place of STYLE.",
+        ),
     ] = False,
     method: Annotated[
         Method,
         typer.Option(
-            help="update changes only the pixels under the mask; superimpose and revert paint the "
-            "whole picture and put the original back outside the mask.",
+            rich_help_panel=Panel.look,
+            help="update paints inside the mask only; superimpose and revert paint the whole "
+            "picture and restore the rest.",
         ),
     ] = Method.update,
     blend: Annotated[
         Blend | None,
-        typer.Option(show_default="seam", help="How superimpose and revert put the original back."),
+        typer.Option(
+            rich_help_panel=Panel.look,
+            show_default="seam",
+            help="How --method superimpose and revert restore the rest.",
+        ),
     ] = None,
-    run: PresetOptions,
+    run: SubjectPresetOptions,
 ) -> None:
-    """Paint around a subject, or the subject alone.
+    """Paint the background of a subject, or only the subject.
 
-    The subject is found by a network from its class, or without a network from a box or a mask.
+    The subject is given by a box, by a mask, or by a class, which a segmentation network finds.
     """
     from stylekit.image import as_image
 
     if blend and method is Method.update:
         fail(
-            "--blend is not used by --method update",
-            expected="--method superimpose or --method revert with it",
+            "--blend needs --method superimpose or revert",
+            expected="--method superimpose or --method revert",
             received="--method update",
             hint="leave --blend out",
         )
@@ -126,8 +137,9 @@ def gradient_mask(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="How much of a style each place gets, from black to white. One for each style, in "
-            "their order; for two styles, the first is enough. FILE:LABEL for a label of a map.",
+            rich_help_panel=Panel.subject,
+            help="Mask of a style, white where it is strongest: one for each style; for two "
+            "styles, that of the first suffices. FILE:LABEL selects a label of a label map.",
         ),
     ] = None,
     angle: Annotated[
@@ -135,49 +147,39 @@ def gradient_mask(
         within(
             low=-360,
             high=360,
+            example="90",
             metavar="DEGREES",
-            help="In place of masks, for two styles: direction of the first one; 0 is right, 90 is "
-            "up.",
+            rich_help_panel=Panel.subject,
+            help="Direction of the first of two styles, in place of masks: 0 is right, 90 is up.",
         ),
     ] = None,
     run: PaintOptions,
 ) -> None:
-    """Paint in several styles that fade into each other."""
+    """Paint in two or more styles that fade into each other."""
     from stylekit import masks as sk_masks
     from stylekit.image import as_image
 
     photo = as_image(content, "content", run.size or None)
     given = [read_mask(path) for path in mask or ()]
     if angle is not None and given:
-        raise InputError(
-            explain(
-                "--angle and --mask exclude each other",
-                expected="one of them",
-                received="both",
-                hint="leave one out",
-            )
-        )
+        fail("--angle and --mask exclude each other", hint="leave one of the two out")
     if len(styles) < 2:
-        raise InputError(
-            explain(
-                "gradient-mask needs several styles",
-                expected="two or more",
-                received="one",
-                hint="use stylekit transfer --mask for one style",
-            )
+        fail(
+            "gradient-mask needs several styles",
+            expected="two or more",
+            received="one",
+            hint="use stylekit transfer --mask for one style",
         )
     if angle is not None:
         given = [sk_masks.linear_gradient(photo.shape[:2], angle=angle)]
     if len(given) == 1 and len(styles) == 2:
         given.append(1 - given[0])
     if len(given) != len(styles):
-        raise InputError(
-            explain(
-                "the number of masks differs from the number of styles",
-                expected=f"{len(styles)}",
-                received=len(given),
-                hint="give --mask once for each style, or two styles and --angle 0",
-            )
+        fail(
+            "the number of masks differs from the number of styles",
+            expected=str(len(styles)),
+            received=len(given),
+            hint="give --mask once for each style, or two styles and --angle 0",
         )
     options = run.arguments() | {"size": None}
     import stylekit as sk
@@ -187,7 +189,7 @@ def gradient_mask(
 
 
 def check_maps(*pictures: tuple[Path, Path | None, str]) -> None:
-    """Raise an error if a picture cannot be read or its map has another size."""
+    """Check pictures and the sizes of their maps, before TensorFlow loads."""
     from stylekit.image import as_image, with_map
 
     for picture, color_map, name in pictures:

@@ -1,7 +1,8 @@
-"""``stylekit texture``: more of a material."""
+"""``stylekit texture``: a texture of any size from a sample."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -12,48 +13,51 @@ from stylekit.cli import _declared as declared
 from stylekit.cli._help import Panel
 from stylekit.cli._options import with_options
 from stylekit.cli._plugin import checked, resolved
-from stylekit.cli._preset import RunPresetOptions
+from stylekit.cli._preset import SamplePresetOptions
 from stylekit.cli._values import within
+
+
+@dataclasses.dataclass(kw_only=True)
+class TextureOptions(SamplePresetOptions):
+    """Options of the command that synthesizes a texture."""
+
+    steps: declared.GramSteps = None
+    style_loss: declared.StyleLoss = "gram"
+    pyramid: declared.Pyramid = None
+
+    def check(self) -> None:
+        """Check the options, before pictures are read and TensorFlow loads."""
+        checked(self.style_loss, "--style-loss", declared.STYLE_LOSSES)
+        super().check()
 
 
 @with_options
 def texture(
-    style: Annotated[Path, typer.Argument(metavar="SAMPLE", help="The picture of a texture.")],
+    style: Annotated[Path, typer.Argument(metavar="SAMPLE", help="Picture of a texture.")],
     *,
     aspect: Annotated[
         float,
         within(
             low=0.01,
             high=100,
+            example="1.5",
             rich_help_panel=Panel.picture,
-            help="Width through height: 1 is a square.",
+            help="Aspect ratio of the result: width divided by height.",
         ),
     ] = 1.0,
-    pyramid: Annotated[
-        int | None,
-        within(
-            low=1,
-            high=10,
-            whole=True,
-            metavar="LEVELS",
-            rich_help_panel=Panel.run,
-            show_default="down to some 64 pixels",
-            help="Begin small: sizes to paint at in turn, each twice the one before.",
-        ),
-    ] = None,
-    style_loss: declared.StyleLoss = "gram",
     tileable: Annotated[
         bool,
         typer.Option(
             "--tileable",
-            rich_help_panel=Panel.picture,
-            help="Make a texture that tiles, as --tile both does.",
+            rich_help_panel=Panel.look,
+            help="Make a texture that tiles; short for --tile both.",
         ),
     ] = False,
-    run: RunPresetOptions,
+    run: TextureOptions,
 ) -> None:
-    """Make a texture like SAMPLE from noise, of any size."""
-    checked(style_loss, "--style-loss", declared.STYLE_LOSSES)
+    """Synthesize a texture of any size from SAMPLE."""
+    if run.preset and aspect != 1:
+        fail(f"--preset {run.preset} takes no --aspect", hint="leave one of the two out")
     from stylekit.image import as_image, fit_shape
 
     with caused_by("style"):
@@ -67,13 +71,11 @@ def texture(
         run.tile = declared.TileName.both
     longer = run.size or max(sample.shape[:2])
     shape = run.tiled(fit_shape((1000, round(1000 * aspect)), longer))
-    if run.preset and aspect != 1:
-        fail(f"--preset {run.preset} takes no --aspect", hint="leave one of the two out")
-    options = run.arguments() | {"pyramid": pyramid}
-    if not run.preset:  # which has a size of its own
+    options = run.arguments() | {"pyramid": run.pyramid}
+    if not run.preset:  # a preset has its own size
         options["size"] = shape
-    options["style_loss"] = resolved(style_loss, "--style-loss")
+    options["style_loss"] = resolved(run.style_loss, "--style-loss")
     import stylekit as sk
 
-    # Its alpha channel and EXIF data are not those of another picture.
+    # The alpha channel and the EXIF data of the sample are not those of the texture.
     run.complete(None, sk.recipes.texture, sample, **options)

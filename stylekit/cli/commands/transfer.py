@@ -1,4 +1,4 @@
-"""``stylekit transfer``: the main job."""
+"""``stylekit transfer``: paint a photograph in one or more styles."""
 
 from __future__ import annotations
 
@@ -9,55 +9,63 @@ from typing import Annotated, Any
 import typer
 
 from stylekit._checks import caused_by, did_you_mean, fail, status
-from stylekit.cli._help import GIVEN
+from stylekit.cli._help import GIVEN, Panel
 from stylekit.cli._options import with_options
 from stylekit.cli._preset import PresetOptions
 from stylekit.cli._values import one_of, read_mask, within
 
 STARTS = ("content", "noise", "style", "mix")
-"""What a run may start from, beside a picture."""
+"""Names of the starting pictures."""
 
 
 @with_options
 def transfer(
-    content: Annotated[Path, typer.Argument(metavar="CONTENT", help="The photograph.")],
-    styles: Annotated[list[Path], typer.Argument(metavar="STYLE", help="One or more.")],
+    content: Annotated[Path, typer.Argument(metavar="CONTENT", help="Photograph to paint.")],
+    styles: Annotated[list[Path], typer.Argument(metavar="STYLE", help="One or more styles.")],
     *,
     style_weights: Annotated[
         list[float] | None,
-        within("--style-weight", low=0, help="A style's share: one for each, in their order."),
+        within(
+            "--style-weight",
+            low=0,
+            example="2",
+            rich_help_panel=Panel.look,
+            help="Weight of a style relative to the others. Repeat in the order of the styles.",
+        ),
     ] = None,
     mask: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="A picture that is white where the style goes: one, or one for each style. Of a "
-            "map of labels, FILE:LABEL.",
+            rich_help_panel=Panel.subject,
+            help="Mask of CONTENT, white where the style goes: one, or one for each style. "
+            "FILE:LABEL selects a label of a label map.",
         ),
     ] = None,
     style_mask: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="White where the style is taken from STYLE: one, or one for each style. Of a map "
-            "of labels, FILE:LABEL.",
+            rich_help_panel=Panel.subject,
+            help="Mask of STYLE, white where the style is taken from: one, or one for each style. "
+            "FILE:LABEL selects a label of a label map.",
         ),
     ] = None,
     init: Annotated[
         str,
         typer.Option(
             metavar="START",
+            rich_help_panel=Panel.look,
             autocompletion=one_of(*STARTS),
-            help="What is painted over: content, noise, style, mix, or a picture's file.",
+            help="Starting picture: content, noise, style, mix, or a picture file.",
         ),
     ] = "content",
     run: PresetOptions,
 ) -> None:
     """Paint CONTENT in the style of STYLE.
 
-    With several styles each has its share of the picture's style, or with masks a part of it.
+    Several styles are mixed, or each is painted where its mask is white.
     """
-    # Pictures are read first, which needs no TensorFlow.
     from stylekit.image import as_image, resize
 
     _check_count("--style-weight", style_weights, len(styles), one_will_do=False)
@@ -65,7 +73,9 @@ def transfer(
     _check_count("--style-mask", style_mask, len(styles))
     if run.preset and len(styles) > 1:
         fail(f"--preset {run.preset} takes one style", expected="one STYLE", received=len(styles))
-    # A preset has a size of its own.
+    if run.preset and init == "mix":
+        fail(f"--preset {run.preset} takes no --init mix", hint="give a mix as a picture")
+    # A preset has its own size.
     photo = as_image(content, "content", None if run.preset else run.size or None)
     if run.tile:
         photo = resize(photo, run.tiled(photo.shape[:2]))
@@ -76,7 +86,7 @@ def transfer(
         if status(Path(init)) is None:
             fail(
                 "--init is neither a start nor a file",
-                expected=f"{', '.join(STARTS)}, or a picture",
+                expected=f"{', '.join(STARTS)}, or a picture file",
                 received=init,
                 hint=did_you_mean(init, STARTS) or "check the name",
             )
@@ -94,8 +104,6 @@ def transfer(
     elif init == "style":
         start = sk.StyleStatistics(paintings[0])
     elif init == "mix":
-        if run.preset:
-            fail(f"--preset {run.preset} takes no --init mix", hint="give a mix as a picture")
         start = sk.Mix(photo)
     run.complete(
         content,
@@ -111,7 +119,7 @@ def transfer(
 
 
 def _check_count(option: str, given: list | None, styles: int, one_will_do: bool = True) -> None:
-    """Refuse an option that is given neither once for all styles nor once for each."""
+    """Raise `InputError` if an option is given neither once nor once for each style."""
     if given and len(given) != styles and not (one_will_do and len(given) == 1):
         fail(
             f"the number of {option} differs from the number of styles",
@@ -122,7 +130,7 @@ def _check_count(option: str, given: list | None, styles: int, one_will_do: bool
 
 
 def _read_masks(paths: Iterable[Path], photo: Any = None) -> list[Any]:
-    """Return masks from files; those of a photograph have its aspect."""
+    """Read masks; those of a photograph must have its aspect ratio."""
     if not paths:
         return []
     from stylekit.masks.finding import fitted
@@ -134,5 +142,5 @@ def _read_masks(paths: Iterable[Path], photo: Any = None) -> list[Any]:
 
 
 def _one_or_all(values: list[Any]) -> Any:
-    """Return one value for all styles, a list of one each, or None."""
+    """Return a single value for all styles, a list with a value for each, or None."""
     return (values if len(values) > 1 else values[0]) if values else None

@@ -1,4 +1,4 @@
-"""``stylekit video``: a video."""
+"""``stylekit video``: paint a video."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stylekit._checks import caused_by, fail, renamed
 from stylekit._defaults import SCENE_CUT, TEMPORAL_WEIGHT
 from stylekit.cli import _declared as declared
 from stylekit.cli._help import Panel
-from stylekit.cli._interrupt import INTERRUPTED, on_interrupt, once
+from stylekit.cli._interrupt import finish, on_interrupt, once
 from stylekit.cli._options import ContentOptions, with_options
 from stylekit.cli._plugin import extended, resolved
 from stylekit.cli._values import whole_numbers, within
@@ -20,7 +20,7 @@ from stylekit.cli._values import whole_numbers, within
 
 @dataclasses.dataclass(kw_only=True)
 class VideoOptions(ContentOptions):
-    """Options of a command that paints over a video."""
+    """Options of the command that paints a video."""
 
     out: Annotated[
         Path,
@@ -29,7 +29,7 @@ class VideoOptions(ContentOptions):
             "-o",
             metavar="FILE",
             rich_help_panel=Panel.picture,
-            help="The video to write: .mp4, .mov or .mkv.",
+            help="Video to write: .mp4, .mov or .mkv.",
         ),
     ]
     next_steps: Annotated[
@@ -38,23 +38,28 @@ class VideoOptions(ContentOptions):
             low=0,
             whole=True,
             show_default="a sixth of --steps",
-            help="Steps of each frame that begins from the one before.",
+            example="8",
+            metavar="STEPS",
+            rich_help_panel=Panel.picture,
+            help="Optimization steps of each frame that starts from the previous one.",
         ),
     ] = None
     temporal_weight: Annotated[
         float,
         within(
             low=0,
-            help="How firmly a frame is kept like the one before: larger values flicker less, "
-            "smaller ones paint over more of what the flow gets wrong.",
+            example="300",
+            rich_help_panel=Panel.own,
+            help="Weight of temporal consistency; larger values flicker less, smaller values hide "
+            "more errors of the optical flow.",
         ),
     ] = TEMPORAL_WEIGHT
     earlier: Annotated[
         str,
         typer.Option(
             metavar="NUMBERS",
-            help="How many frames back to look, such as 1,4: what was hidden for a moment looks "
-            "as before when it comes back. Each takes its time.",
+            help="Earlier frames to be consistent with, such as 1,4: with 4, what is hidden for "
+            "three frames reappears as it was. Each number costs time.",
         ),
     ] = "1"
     flow: Annotated[
@@ -62,8 +67,8 @@ class VideoOptions(ContentOptions):
         typer.Option(
             metavar="FLOW",
             show_default="TV-L1",
-            help="The optical flow: a function MODULE:NAME of two frames, or files, such as "
-            "'flows/{frame:04d}-{other:04d}.flo'.",
+            help="Optical flow: MODULE:NAME, a function of two frames; or a pattern of files, such "
+            "as 'flows/{frame:04d}-{other:04d}.flo'.",
         ),
     ] = None
     cut: Annotated[
@@ -71,7 +76,9 @@ class VideoOptions(ContentOptions):
         within(
             low=0,
             high=1,
-            help="A scene begins where a smaller share of a frame is seen in the one before.",
+            example="0.3",
+            help="Share of a frame that is visible in the previous one, below which a new scene "
+            "starts.",
         ),
     ] = SCENE_CUT
     passes: Annotated[
@@ -79,6 +86,7 @@ class VideoOptions(ContentOptions):
         within(
             low=1,
             whole=True,
+            example="2",
             help="Passes over the video, in alternating directions. Each takes as long as the "
             "first.",
         ),
@@ -88,18 +96,19 @@ class VideoOptions(ContentOptions):
         within(
             low=0,
             open_low=True,
-            show_default="those of CONTENT",
+            example="25",
+            show_default="that of CONTENT",
             rich_help_panel=Panel.files,
-            help="Frames a second.",
+            help="Frames per second.",
         ),
     ] = None
     sound: Annotated[
-        bool, typer.Option(rich_help_panel=Panel.files, help="Take the sound over.")
+        bool, typer.Option(rich_help_panel=Panel.files, help="Copy the sound of CONTENT.")
     ] = True
     progress: declared.Progress = True
 
     def arguments(self) -> dict[str, Any]:
-        """Return the options as `stylize_video` takes them; this loads TensorFlow."""
+        """Load TensorFlow and return the options as arguments of `stylize_video`."""
         given = super().arguments() | {
             "next_steps": self.next_steps,
             "temporal_weight": self.temporal_weight,
@@ -112,7 +121,7 @@ class VideoOptions(ContentOptions):
         return given
 
     def check(self) -> None:
-        """Refuse what can be refused before the video is read."""
+        """Check the options, before the video is read and TensorFlow loads."""
         whole_numbers(self.earlier, "--earlier")
         if self.flow is not None and not {"{", ":"} & {*self.flow}:
             fail(
@@ -125,14 +134,16 @@ class VideoOptions(ContentOptions):
 
 @with_options
 def video(
-    content: Annotated[Path, typer.Argument(metavar="CONTENT", help="A video that ffmpeg reads.")],
-    style: Annotated[Path, typer.Argument(metavar="STYLE", help="The style picture.")],
+    content: Annotated[
+        Path, typer.Argument(metavar="CONTENT", help="Video in any format that ffmpeg reads.")
+    ],
+    style: Annotated[Path, typer.Argument(metavar="STYLE", help="Style picture.")],
     *,
     run: VideoOptions,
 ) -> None:
-    """Paint a video, so that it does not flicker, and keep its sound.
+    """Paint a video without flicker, and keep its sound.
 
-    The same command, started again, goes on after the last frame that is finished.
+    The same command, run again, resumes after the last finished frame.
     """
     from stylekit.image import Video, as_image, check_video
 
@@ -146,7 +157,7 @@ def video(
 
     if run.progress:
         about = f"about {source.count} frames" if source.count else "frames"
-        typer.echo(f"{about}, {float(source.fps):g} a second", err=True)
+        typer.echo(f"{about}, {float(source.fps):g} per second", err=True)
     with on_interrupt(once):
         done = sk.batch.stylize_video(
             content,
@@ -163,7 +174,4 @@ def video(
         told += f" of pass {done.of_pass} of {run.passes}"
     if done.found:
         told += f", {done.found} of them before"
-    if done.interrupted:
-        typer.echo(f"{told} (interrupted); the same command goes on")
-        raise typer.Exit(INTERRUPTED)
-    typer.echo(told)
+    finish(told, interrupted=done.interrupted, resumes=True)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stylekit._checks import fail, number
+from stylekit._checks import InputError, explain, fail, number
 from stylekit._defaults import MIN_SHARE
 from stylekit.image import PictureLike
 from stylekit.masks.color_maps.colors import colors_asked
@@ -15,6 +15,9 @@ from stylekit.masks.color_maps.palette import ColorMap, Colors
 
 _TRACE = 1e-4
 """Share of a map below which strokes less than three pixels wide are taken for traces of edges."""
+
+_MINOR = 0.01
+"""Share of a map below which a colour that the other map lacks is probably a detail to merge."""
 
 _MAPS = ("content map", "style map")
 
@@ -142,7 +145,10 @@ def match_regions(
         if unknown:
             fail(
                 f"{option} names a colour that neither map has: " + ", ".join(unknown),
-                expected="colours of " + _listing(maps, wanted),
+                expected="colours of the maps: "
+                + ", ".join(
+                    dict.fromkeys(n for one in maps for n, share in one.shares.items() if share)
+                ),
                 argument=option,
             )
 
@@ -153,14 +159,13 @@ def match_regions(
     small += [pair for pair in strokes if max(_shares(maps, *pair)) >= max(least, _TRACE)]
     apart = [pair for pair in pairs if not all(_shares(maps, *pair))]
     if apart:
-        fail(
-            "the maps have not the same regions: "
-            + ", ".join(_where(maps, pair) for pair in apart),
+        problem = explain(
+            "the maps have different regions",
             expected=f"each colour in both maps, within a tolerance of {tolerance:g}",
-            received=_listing(maps, pairs),
-            hint="recolour a map, merge colours with what is around them with `merge`, leave "
-            "them out with `keep`, or name those wanted with `colors`",
         )
+        hint = "Recolour a map, use `merge` or `keep`, or name the regions to paint with `colors`."
+        lines = [_where(maps, pair) for pair in apart] + _listing(maps, pairs)
+        raise InputError("\n  ".join([problem, *lines]) + f"\n{hint}")
     if not pairs:
         fail(
             "no region is left",
@@ -218,41 +223,46 @@ def _shares(maps: list[ColorMap], content: str, style: str) -> tuple[float, floa
 
 
 def _where(maps: list[ColorMap], pair: Pair) -> str:
-    """Return in which map a colour without a partner is."""
+    """Return in which map a colour without a partner is, its share, and what to do."""
     shares = _shares(maps, *pair)
     if not any(shares):
-        return f"{pair[0]} is in neither"
+        return f"{pair[0]} is in neither map"
     side = int(not shares[0])
     one, other = maps[side], maps[1 - side]
-    traces = other.traces.get(pair[side], 0)
-    return f"{pair[side]} is in the {one.name} only" + (
-        f" (the {other.name} has {traces} pixels of it, which may be an edge of other colours)"
-        if traces
-        else ""
+    name, share = pair[side], shares[side]
+    facts = [f"{share:.1%} of it"]
+    if traces := other.traces.get(name, 0):
+        facts.append(
+            f"the {other.name} has {traces} pixels of it, which may be an edge of other colours"
+        )
+    colors = {n: c for n, c in (other.named | other.flat).items() if other.shares.get(n)}
+    if colors:
+        color = (one.named | one.flat)[name]
+        gaps = {n: float(np.linalg.norm(color - c)) for n, c in colors.items()}
+        nearest = min(gaps, key=gaps.__getitem__)
+        facts.append(f"nearest: {nearest}, {gaps[nearest]:.0f} away")
+    advice = (
+        "merge it with `merge`" if share < _MINOR else "recolour it, or leave it out with `keep`"
     )
+    return f"{name} is in the {one.name} only ({'; '.join(facts)}): {advice}"
 
 
-def _listing(maps: list[ColorMap], pairs: list[Pair]) -> str:
-    """Return the pairs of colours with their shares, and what is without a partner."""
-    shares = {pair: _shares(maps, *pair) for pair in pairs}
-    lines = [
-        f"{a} ({share:.1%}) with {b} ({other:.1%})"
-        for (a, b), (share, other) in shares.items()
-        if share and other
-    ]
+def _listing(maps: list[ColorMap], pairs: list[Pair]) -> list[str]:
+    """Return the colours that are in both maps or left out, with their shares."""
+    lines = []
+    for a, b in pairs:
+        share, other = _shares(maps, a, b)
+        if share and other:
+            name = a if a == b else f"{a} or {b}"
+            lines.append(
+                f"{name} is in both maps: {share:.1%} of the {maps[0].name}, {other:.1%} of the "
+                f"{maps[1].name}"
+            )
     for side, one in enumerate(maps):
-        other = maps[1 - side]
-        colors = one.named | one.flat
-        others = {n: c for n, c in (other.named | other.flat).items() if other.shares.get(n)}
-        paired = {pair[side]: all(each) for pair, each in shares.items()}
-        for name, color in colors.items():
-            if paired.get(name) or not one.shares.get(name):
-                continue
-            line = f"{name} ({one.shares[name]:.1%}) of the {one.name} "
-            line += "with nothing" if name in paired else "left out or merged"
-            if name in paired and others:
-                gaps = {n: float(np.linalg.norm(color - c)) for n, c in others.items()}
-                nearest = min(gaps, key=gaps.__getitem__)
-                line += f" (nearest: {nearest}, {gaps[nearest]:.0f} away)"
-            lines.append(line)
-    return "; ".join(lines)
+        paired = {pair[side] for pair in pairs}
+        lines += [
+            f"{name} of the {one.name} ({one.shares[name]:.1%}) is left out or merged"
+            for name in one.named | one.flat
+            if name not in paired and one.shares.get(name)
+        ]
+    return lines
