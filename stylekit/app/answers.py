@@ -1,25 +1,27 @@
-"""What the page answers: to a picture, a region, a press of a button. Knows no Gradio."""
+"""The answers to a visitor's actions: a picture, a region, a press of a button.
+
+This module does not use Gradio.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from PIL import Image
 
 from stylekit._checks import FileError, StylekitError, choice, explain, fail
-from stylekit.app import examples
-from stylekit.app.drawing import box_mask, brush_mask, tinted
-from stylekit.app.jobs import Job, Preview
+from stylekit.app import examples, presets
+from stylekit.app.drawing import box_mask, brush_mask, tap_mask, tinted
+from stylekit.app.jobs import Job
 from stylekit.app.limits import Limits
 from stylekit.app.line import Line
+from stylekit.app.orders import Order
+from stylekit.app.outcome import Outcome, address
 from stylekit.app.shelf import Shelf
 from stylekit.app.uploads import jpeg, read_picture
 from stylekit.app.visitor import Visitor
@@ -30,34 +32,39 @@ from stylekit.masks import Segmenter
 from stylekit.transfer import Result, TransferError
 
 VIEW = 640
-"""Longer side, in pixels, at which pictures are shown while one chooses."""
+"""Longer side, in pixels, of the pictures that the visitor chooses from and draws in."""
 
 HEAVY, PATIENCE = 2, 20.0
-"""Pictures that are read or searched at the same time, and the seconds to wait for a turn."""
+"""Number of pictures that are read or segmented at the same time, and the seconds to wait."""
 
 UPLOADS = 8
-"""Files that have been sent and wait to be read; of one address two."""
+"""Number of uploaded files that wait to be read. One address may have two of them."""
+
+TOOLS = ("tap", "subject", "box", "brush", "class")
+"""Ways to choose a region."""
 
 log = logging.getLogger(__name__)
 
 
 class Answers:
-    """What the page answers to its visitors, whose state is theirs alone.
+    """The answers to the visitors of a page, each of whom has a state of their own.
 
     Parameters
     ----------
     networks : mapping of str to FeatureExtractor
-        Those to choose from, by the names that the page shows.
+        The networks that the page offers, by name.
     limits : Limits
     segmenter : callable, optional
-        From a picture to a `Segmentation`; without it there are no classes.
+        From a picture to a `Segmentation`. Without it the page offers no classes.
 
     Attributes
     ----------
+    presets : dict of str to Preset
+        The presets that the page offers, by label.
     visitors : Visitors
     line : Line
     uploads : Shelf
-        Files that have been sent, by address, and wait to be read.
+        Uploaded files that have not been read. Their owner is the address of the sender.
     """
 
     def __init__(
@@ -69,132 +76,192 @@ class Answers:
         self.networks = dict(networks)
         self.limits = limits
         self.segmenter = segmenter
+        self.presets = presets.available(networks)
         self.visitors = Visitors(limits)
         self.line = Line(limits)
         self.uploads = Shelf(each=2, most=UPLOADS)
         self._heavy = threading.BoundedSemaphore(HEAVY)
-        self._painted: WeakKeyDictionary[Visitor, Painted] = WeakKeyDictionary()
+        self._outcomes: WeakKeyDictionary[Visitor, Outcome] = WeakKeyDictionary()
 
     def photo(self, visitor: Visitor, sent: Any) -> tuple[dict[str, Any], list[str]]:
-        """Take a photo; return what its place shows, and the classes found in it."""
+        """Take a photo; return what its place shows, and the classes in it."""
         answer: dict[str, Any] = {}
         found: list[str] = []
         with told_in(answer), self._at_work():
             picture = self._picture(sent, examples.PHOTOS)
             found = visitor.take_photo(picture, self.segmenter)
-            answer |= _size(picture)
+            answer |= _taken(sent, picture)
         return answer | _show(visitor, "photo", visitor.photo), found
 
     def style(self, visitor: Visitor, place: int, sent: Any) -> dict[str, Any]:
         """Take a style; return what its place shows."""
         answer: dict[str, Any] = {}
         with told_in(answer), self._at_work():
-            visitor.styles[place] = picture = self._picture(sent, examples.STYLES)
-            answer |= _size(picture)
+            picture = self._picture(sent, examples.STYLES)
+            visitor.take_style(place, picture)
+            answer |= _taken(sent, picture)
         return answer | _show(visitor, f"style {place}", visitor.styles[place])
 
-    def region(self, visitor: Visitor, tool: str, drawn: Any) -> dict[str, Any]:
+    def region(self, visitor: Visitor, tool: str, drawn: Mapping[str, Any]) -> dict[str, Any]:
         """Take a region; return what the board shows.
 
         Parameters
         ----------
         visitor : Visitor
         tool : str
-            ``"box"``, ``"brush"`` or ``"class"``.
-        drawn : dict
-            With "box", "strokes" or "class"; one without them clears the region.
+            One of `TOOLS`.
+        drawn : mapping
+            It has "box", "strokes", "points" or "class". Without any of them the region is
+            cleared.
         """
         answer: dict[str, Any] = {"tool": tool}
         visitor.mask = None
         with told_in(answer), self._at_work():
-            named(tool, "The way to tell a region", ("box", "brush", "class"))
+            named(tool, "The way to choose a region", TOOLS)
             if visitor.photo is None:
                 fail("There is no photo yet", hint="choose one first")
-            if drawn.get("box"):
-                visitor.mask = box_mask(visitor.photo, drawn["box"])
-            elif drawn.get("strokes"):
-                visitor.mask = brush_mask(visitor.photo.shape, drawn["strokes"])
-            elif drawn.get("class"):
-                visitor.take_class(named(drawn["class"], "The class", visitor.classes))
-            if visitor.mask is not None:
-                answer["note"] = f"The region covers {visitor.mask.mean():.0%} of the photo."
+            answer["note"] = self._draw(visitor, as_image(visitor.photo), tool, drawn)
         if visitor.photo is not None:
+            photo = as_image(visitor.photo)
             answer["photo"] = visitor.photos
-            seen = visitor.photo if visitor.mask is None else tinted(visitor.photo, visitor.mask)
+            seen = photo if visitor.mask is None else tinted(photo, visitor.mask)
             answer |= _show(visitor, "board", seen)
         return answer
 
-    def paint(self, visitor: Visitor, address: str, network: Any, **options) -> Painted:
-        """Begin a run, or let it wait for its turn; return what the page shows of it.
+    def paint(self, visitor: Visitor, address: str, **settings: Any) -> Outcome:
+        """Begin a run, or put it into the line; return what the page shows of it.
 
         Parameters
         ----------
         visitor : Visitor
         address : str
-            Of the visitor's machine.
-        network : str
-            A name of `networks`.
-        **options
-            See `Visitor.paint`.
+            Address of the visitor's machine.
+        **settings
+            The name of a network, the label of a preset or None, and the settings of
+            `Visitor.order`.
         """
-        refused: dict[str, Any] = {}
-        with told_in(refused):
-            named(network, "The network", self.networks)
-            visitor.paint(self.networks[network], self.line, address, **options)
-        painted = self.look(visitor)
-        painted.place = painted.place | refused
-        return painted
+        return self._begin(visitor, address, lambda: self._order(visitor, **settings))
 
-    def look(self, visitor: Visitor) -> Painted:
-        """Return what the page shows now of a visitor's run."""
+    def larger(self, visitor: Visitor, address: str) -> Outcome:
+        """Begin a run with the settings of the result that is shown, at twice the size."""
+
+        def order() -> Order:
+            shown = self.look(visitor).current
+            if shown is None:
+                fail("There is no result yet", hint="press Paint first")
+            larger = shown.order.larger(self.limits.side)
+            if larger is None:
+                fail(f"The result has the largest size, {self.limits.side} pixels")
+            return larger
+
+        return self._begin(visitor, address, order)
+
+    def review(self, visitor: Visitor, **settings: Any) -> Outcome:
+        """Remove or correct an error after a setting has changed; see `paint` for the settings."""
+        outcome = self.look(visitor)
+        if outcome.refusal:
+            outcome.refusal = {}
+            if not outcome.on:
+                with told_in(outcome.refusal):
+                    self._order(visitor, **settings)
+        elif outcome.place.get("problem"):
+            outcome.rest(outcome.newest)
+        return outcome
+
+    def choose(self, visitor: Visitor, number: Any) -> Outcome:
+        """Show one of the last results; while a run has not ended, go on showing the run."""
+        outcome = self.look(visitor)
+        if not outcome.on:
+            for one in outcome.results:
+                if one.number == number:
+                    outcome.rest(one)
+        return outcome
+
+    def look(self, visitor: Visitor) -> Outcome:
+        """Return what the page shows of the visitor's runs now."""
         with visitor.lock:  # a preview is encoded once
             job = visitor.job
-            painted = self._painted.setdefault(visitor, Painted())
-            painted.fresh = False
-            if job is None:
-                return painted
-            if not painted.on:
-                painted = self._painted[visitor] = Painted(on=True)
+            outcome = self._outcomes.setdefault(visitor, Outcome())
+            outcome.fresh = False
+            if job is None or job.order is None:
+                return outcome
+            if not outcome.on:
+                outcome.begin(visitor, job.order)
             if job.done:
-                self._finish(visitor, job, painted)
+                self._finish(visitor, job, job.order, outcome)
             elif job.ahead:
                 runs = "1 run is" if job.ahead == 1 else f"{job.ahead} runs are"
-                painted.place = {"share": 0, "note": f"{runs} before yours. Stop gives it up."}
+                outcome.wait(f"Waiting: {runs} ahead of yours. Press Stop to leave the queue.")
             elif job.preview is None:
-                note = "Preparing: the network looks at the pictures."
-                painted.place = {"share": 0, "note": note}
-            elif job.preview is not painted.preview:
-                painted.take(visitor, job.preview, job.curve)
-            return painted
+                outcome.wait("Preparing the pictures …")
+            elif job.preview is not outcome.preview:
+                outcome.take(visitor, job.preview, job.curve)
+            return outcome
 
-    def _finish(self, visitor: Visitor, job: Job, painted: Painted) -> None:
-        visitor.job = painted.preview = None  # which hold pictures
-        painted.on = False
-        painted.fresh = True
+    def _order(self, visitor: Visitor, network: Any, preset: Any = None, **settings: Any) -> Order:
+        name = named(network, "The network", self.networks)
+        if preset is not None:
+            preset = self.presets[named(preset, "The preset", self.presets)]
+        most = self.limits.side, self.limits.steps
+        return visitor.order((name, self.networks[name]), most, preset=preset, **settings)
+
+    def _begin(self, visitor: Visitor, address: str, order: Any) -> Outcome:
+        refusal: dict[str, Any] = {}
+        with told_in(refusal):
+            visitor.paint(order(), self.line, address)
+        outcome = self.look(visitor)
+        outcome.refusal = refusal
+        return outcome
+
+    def _draw(
+        self, visitor: Visitor, photo: np.ndarray, tool: str, drawn: Mapping[str, Any]
+    ) -> str:
+        """Set the visitor's region; return a note on it."""
+        found = ""
+        if drawn.get("box"):
+            visitor.mask = box_mask(photo, drawn["box"], subject_only=tool == "subject")
+        elif drawn.get("strokes"):
+            visitor.mask = brush_mask(photo.shape, drawn["strokes"])
+        elif drawn.get("points"):
+            names = visitor.classes_at(drawn["points"])
+            if names:
+                visitor.take_class(names)
+                found = f"Found: {', '.join(names)}. "
+            else:
+                visitor.mask = tap_mask(photo, drawn["points"])
+                found = "Found by its colours. "
+        elif drawn.get("class"):
+            visitor.take_class(named(drawn["class"], "The class", visitor.classes))
+        if visitor.mask is None:
+            return ""
+        return f"{found}The region covers {visitor.mask.mean():.0%} of the photo."
+
+    def _finish(self, visitor: Visitor, job: Job, order: Order, outcome: Outcome) -> None:
+        visitor.job = None  # it holds pictures
         try:
             try:
                 result = job.result
                 note = "" if result is None else _ending(result, self.limits)
             except TransferError as error:
-                # What broke off may quote files of this machine: that is for its log.
-                log.exception("a run broke off")
+                # The message may name files of this machine, which belong into its log.
+                log.exception("a run failed and its image was kept")
                 result = error.result
-                note = f"The run broke off at step {result.steps}. The picture so far is kept."
+                note = f"The run failed at step {result.steps}. The picture so far is kept."
             except StylekitError as error:
-                painted.place = {"share": 1, "note": str(error), "problem": True}
+                outcome.rest(None, {"note": str(error), "problem": True})
                 return
             if result is None:
-                painted.place = {"share": 1, "note": "Given up before it began."}
+                outcome.rest(outcome.newest, {"note": "The run left the queue."})
             else:
-                painted.finish(visitor, result, note)
+                outcome.finish(visitor, order, result, note)
         except Exception:
             log.exception("a run failed")
-            note = "The run failed. The log of the server says why."
-            painted.place = {"share": 1, "note": note, "problem": True}
+            note = "The run failed. The log of the server has the reason."
+            outcome.rest(None, {"note": note, "problem": True})
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
-        """Wait for a turn at what takes much memory or time."""
+        """Wait for a turn at work that takes much memory or time."""
         if not self._heavy.acquire(timeout=PATIENCE):
             fail("The page is busy", hint="try again in a moment")
         try:
@@ -213,72 +280,9 @@ class Answers:
         return read_picture(file.content, self.limits)
 
 
-class Painted:
-    """What the page shows of a run.
-
-    Attributes
-    ----------
-    place : dict
-        Of the image's place.
-    curve : list of (int, float)
-        Steps, and the objective's value there.
-    files : dict
-        Addresses of the "picture" and its "manifest", once the run has ended.
-    on : bool
-        Whether there is a run that has not ended.
-    fresh : bool
-        Whether there is more than at the last look.
-    preview : Preview or None
-        The last that was shown.
-    """
-
-    def __init__(self, on: bool = False) -> None:
-        self.place: dict[str, Any] = {"share": 0}
-        self.curve: list[tuple[int, float]] = []
-        self.files: dict[str, str] = {}
-        self.on = on
-        self.fresh = True
-        self.preview: Preview | None = None
-
-    def take(self, visitor: Visitor, preview: Preview, curve: Iterable[tuple[int, float]]) -> None:
-        """Take a newer preview."""
-        self.preview = preview
-        self.curve = list(curve)
-        self.fresh = True
-        self.place = _show(visitor, "painting", preview.image, None) | {
-            "share": preview.index / preview.steps,
-            "note": f"Step {preview.index} of {preview.steps}, {preview.seconds:.0f} s",
-        }
-
-    def finish(self, visitor: Visitor, result: Result, note: str) -> None:
-        """Take the result in place of the last preview."""
-        self.place = _show(visitor, "painting", result.image, None) | {"share": 1, "note": note}
-        self.curve = [(index, row["total"]) for index, row in enumerate(result.losses)]
-        self.files = {
-            name: _address(visitor.files.put(name, content, kind))
-            for name, (content, kind) in files(result).items()
-        }
-
-
-def files(result: Result) -> dict[str, tuple[bytes, str]]:
-    """Return a result's "picture", a PNG with the manifest in its text, and its "manifest".
-
-    Each is bytes and their media type.
-    """
-    with tempfile.TemporaryDirectory(prefix="stylekit-") as folder:
-        path = result.save(Path(folder) / "picture.png", manifest="text")
-        content = path.read_bytes()
-        with Image.open(path) as picture:
-            manifest = picture.text["stylekit"]  # type: ignore[attr-defined]
-    return {
-        "picture": (content, "image/png"),
-        "manifest": (manifest.encode(), "application/json"),
-    }
-
-
 @contextlib.contextmanager
 def told_in(answer: dict[str, Any]) -> Iterator[None]:
-    """Turn stylekit's errors into a note in an answer; defects stay errors."""
+    """Turn an error of stylekit into a note in the answer. Other exceptions pass through."""
     try:
         yield
     except StylekitError as error:
@@ -286,26 +290,21 @@ def told_in(answer: dict[str, Any]) -> Iterator[None]:
 
 
 def named(value: Any, name: str, options: Iterable[str]) -> str:
-    """Return one of `options`; another value is quoted in the message, but no long one."""
+    """Return the value if it is one of the options; the error quotes short strings only."""
     return choice(value if isinstance(value, str) and len(value) < 99 else None, name, options)
 
 
-def _size(picture: np.ndarray) -> dict[str, Any]:
+def _taken(sent: Any, picture: np.ndarray) -> dict[str, Any]:
+    """Return the size of a picture, and the example that was chosen."""
     height, width = picture.shape[:2]
-    return {"note": f"{width} x {height} pixels"}
+    example = sent.get("example") or ""
+    return {"note": f"{width} x {height} pixels", "example": example}
 
 
-def _show(
-    visitor: Visitor, place: str, picture: np.ndarray | None, size: int | None = VIEW
-) -> dict[str, Any]:
+def _show(visitor: Visitor, place: str, picture: np.ndarray | None) -> dict[str, Any]:
     if picture is None:
         return {}
-    return {"show": _address(visitor.files.put(place, jpeg(picture, size), "image/jpeg"))}
-
-
-def _address(name: str) -> str:
-    """Return where the browser fetches a file, from the page's own address."""
-    return f"pictures/{name}"
+    return {"show": address(visitor.files.put(place, jpeg(picture, VIEW), "image/jpeg"))}
 
 
 def _ending(result: Result, limits: Limits) -> str:
@@ -313,5 +312,5 @@ def _ending(result: Result, limits: Limits) -> str:
     if result.stopped_by == "steps":
         return f"Done: {took}."
     if result.stopped_by == "TimeLimit":
-        return f"The time of {limits.seconds:g} s was over: {took}. The picture so far is kept."
+        return f"The limit of {limits.seconds:g} s was reached after {took}. The picture is kept."
     return f"Stopped: {took}. The picture so far is kept."

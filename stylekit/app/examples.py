@@ -1,17 +1,23 @@
-"""Pictures to try the page with, which need no connection."""
+"""Example pictures, which are part of the packages and need no connection."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 from skimage import data
 
-from stylekit.image import drawn
+from stylekit.image import read_image
 
-SIZE = 320
-"""Side, in pixels, of the styles that are drawn: a second or two of work each, done once."""
+FOLDER = Path(__file__).parent / "static" / "styles"
+"""The style pictures. ``docs/make_styles.py`` draws them."""
+
+NAMES = (
+    *("night", "waves", "glass", "meadow", "garden"),
+    *("dots", "harbour", "watercolour", "ink"),
+)
 
 PHOTOS: Mapping[str, Callable[[], np.ndarray]] = {
     "cat": data.chelsea,
@@ -19,11 +25,9 @@ PHOTOS: Mapping[str, Callable[[], np.ndarray]] = {
     "coffee": data.coffee,
     "rocket": data.rocket,
 }
-"""Photographs that come with scikit-image, arrays ``[H, W, 3]``."""
+"""Functions that return a photograph of scikit-image, ``uint8 [H, W, 3]``."""
 
 STYLES: Mapping[str, Callable[[], np.ndarray]] = {
-    "night": functools.cache(lambda: drawn.night(SIZE)),
-    "meadow": functools.cache(lambda: drawn.meadow(SIZE)),
-    "tissue": data.immunohistochemistry,
+    name: functools.partial(read_image, FOLDER / f"{name}.webp") for name in NAMES
 }
-"""Two paintings drawn by code, and a micrograph that comes with scikit-image."""
+"""Functions that return a style picture, ``float32 [448, 448, 3]``."""

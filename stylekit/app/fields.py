@@ -1,8 +1,9 @@
-"""The page's own fields; their pictures travel by the routes of `server`, never as files.
+"""The fields of the page that Gradio does not have.
 
-Gradio's own picture fields keep what is uploaded in files, and name the server's folder to the
-browser. A field here holds a dict, which its template shows; what the visitor does in it comes as
-an event with its data. They are no subclasses: Gradio writes a file beside the source of those.
+Gradio's own picture fields write each upload to a file and send the path of the server's folder to
+the browser. The fields here hold a dict, which their template shows. Pictures travel by the routes
+of `server`. What a visitor does in a field is an event with data. The fields are functions, because
+Gradio writes a file beside the source of a subclass.
 """
 
 from __future__ import annotations
@@ -21,60 +22,81 @@ from stylekit.app.uploads import jpeg
 STATIC = Path(__file__).parent / "static"
 
 THUMBNAIL = 96
-"""Longer side, in pixels, of an example."""
+"""Longer side, in pixels, of the examples."""
 
 
 def state(**told: Any) -> dict[str, Any]:
-    """Return what a field's template reads, complete, from what is told.
+    """Return the value of a field, with defaults for what every template reads.
 
     Parameters
     ----------
     show : str
-        The picture's address.
+        Address of the picture.
     note : str
-        Plain text, which may quote what a file says.
+        Plain text. It is escaped, because it may quote a file.
     problem : bool
-        Whether the note tells of one.
+        Whether the note is an error.
     **told
-        What else the template reads.
+        Other values that the template reads.
     """
     told = {"show": "", "note": "", "problem": False, **told}
     return told | {"note": html.escape(str(told["note"]))}
 
 
-def picture(prompt: str, examples: Mapping[str, np.ndarray], most: int, **options) -> gr.HTML:
-    """Return a place for a picture; its event `upload` has an "example", or the name of a "file".
+def picture(prompt: str, examples: list[dict[str, str]], most: int, **options) -> gr.HTML:
+    """Return a place for a picture with a gallery of examples below it.
+
+    Its event `upload` has "example", the name of an example, or "file", the name of an upload.
 
     Parameters
     ----------
     prompt : str
-    examples : mapping of str to ndarray
+    examples : list of dict
+        As `thumbnails` returns them.
     most : int
-        Bytes of a file.
+        Largest size of a file in bytes.
     **options
-        As for `gradio.HTML`.
+        Options of `gradio.HTML`.
     """
-    thumbnails = [{"name": name, "show": _thumbnail(one)} for name, one in examples.items()]
-    return _field("picture", state(), prompt=prompt, examples=thumbnails, most=most, **options)
+    value = state(example="")
+    return _field("picture", value, prompt=prompt, examples=examples, most=most, **options)
+
+
+def thumbnails(pictures: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
+    """Return the name of each picture, and a small copy in an address of its own."""
+    contents = {name: jpeg(picture, THUMBNAIL) for name, picture in pictures.items()}
+    return [
+        {"name": name, "show": f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"}
+        for name, content in contents.items()
+    ]
 
 
 def region(**options) -> gr.HTML:
-    """Return the photo to draw in; its event `region` has a "box", "strokes" or nothing."""
-    return _field("region", state(tool="box", photo=0), **options)
+    """Return the board: the photo, in which the visitor draws a region.
+
+    Its event `region` has "box", "strokes", "points", or nothing to clear the region.
+    """
+    return _field("region", state(tool="tap", photo=0), **options)
 
 
 def painting(**options) -> gr.HTML:
-    """Return the place of the image so far, and of how far it is."""
-    return _field("painting", state(share=0), **options)
+    """Return the place of the image, its progress, and the slider between before and after."""
+    return _field("painting", outcome(), **options)
+
+
+def outcome(**told: Any) -> dict[str, Any]:
+    """Return the value of `painting`, with defaults; see `state`."""
+    return state(**{"share": 0, "on": False, "before": "", "aspect": ""} | told)
 
 
 def files(**options) -> gr.HTML:
-    """Return the links to download a "picture" and its "manifest"."""
+    """Return the links to download the "picture" and its "settings"."""
     return _field("files", {}, **options)
 
 
-def _thumbnail(image: np.ndarray) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(image, THUMBNAIL)).decode()}"
+def results(**options) -> gr.HTML:
+    """Return the list of the last results; its event `choose` has the "number" of one."""
+    return _field("results", {"results": []}, **options)
 
 
 def _field(name: str, value: dict[str, Any], **options) -> gr.HTML:

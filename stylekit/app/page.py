@@ -1,4 +1,4 @@
-"""The page: its fields, where they stand, and which answer follows which event."""
+"""The page: its fields, their layout, and the answer to each event."""
 
 from __future__ import annotations
 
@@ -12,25 +12,32 @@ import pandas as pd
 from stylekit._checks import StylekitError
 from stylekit._defaults import NEIGHBOR_STEPS, SIZE, STRENGTH
 from stylekit.app import examples, fields
-from stylekit.app.answers import Answers, Painted, named, told_in
+from stylekit.app.answers import Answers, named, told_in
 from stylekit.app.limits import SMALLEST
+from stylekit.app.outcome import Outcome
 from stylekit.app.visitor import AROUND, INSIDE, STYLES, Visitor
 
-TOOLS = {"Everywhere": None, "In a box": "box", "By brush": "brush"}
-BY_CLASS = {"By class": "class"}
-SIDES = {"The region": INSIDE, "All around it": AROUND}
+TOOLS = {
+    "Everywhere": None,
+    "Tap the subject": "tap",
+    "Subject in a box": "subject",
+    "Box": "box",
+    "Brush": "brush",
+}
+BY_CLASS = {"Class": "class"}
+SIDES = {"The region": INSIDE, "Everything around it": AROUND}
 COLORS = {
-    "The style's": None,
-    "The photo's: only light and dark are painted": "luminance",
-    "The photo's: the styles are recoloured first": "match",
-    "The style's, arranged as in the photo": "palette",
+    "Those of the style": None,
+    "Those of the photo, repainted in light and dark": "luminance",
+    "Those of the photo, given to the style first": "match",
+    "Those of the style, arranged as in the photo": "palette",
 }
-METHODS = {
-    "Each place as its nearest in the style": "neighbors",
-    "The style's textures over the photo": "gram",
-}
-STEP, LOSS = "step", "loss, log10"
-EVERY = 0.7
+METHODS = {"Brush strokes": "neighbors", "Textures": "gram"}
+OWN = "None"
+"""The choice of no preset."""
+
+STEP, LOSS = "step", "distance (log10)"
+EVERY = 0.5
 """Seconds between looks at a run."""
 
 THEME = gr.themes.Soft(
@@ -52,36 +59,38 @@ CSS = fields.STATIC / "page.css"
 def page(answers: Answers) -> gr.Blocks:
     """Return the page; `server.application` serves it.
 
-    Every event is one request and its answer, without Gradio's queue, and without what Gradio
-    checks of an input, whose errors are not plain messages: `Answers` checks what it is given.
+    Every event is one request and its answer, without Gradio's queue and without Gradio's checks
+    of the inputs, whose errors are not plain messages. `Answers` checks the inputs.
     """
     limits = answers.limits
     tools = TOOLS | (BY_CLASS if answers.segmenter else {})
     with gr.Blocks(title="stylekit", analytics_enabled=False) as blocks:
-        gr.Markdown("# stylekit\nPaint a photograph in the style of a picture.", elem_id="title")
-        with gr.Row(equal_height=False):
-            with gr.Column(min_width=330):
+        gr.Markdown("# stylekit\nPaint a photo in the style of a picture.", elem_id="title")
+        with gr.Row(equal_height=False, elem_id="layout"):
+            with gr.Column(min_width=300, elem_id="pictures"):
                 photo, styles, weights = _pictures(limits.upload_bytes)
+            with gr.Column(min_width=300, elem_id="outcome"):
+                painting = fields.painting(elem_id="painting")
+                with gr.Row(elem_id="actions"):
+                    start = gr.Button("Paint", variant="primary", min_width=120, elem_id="paint")
+                    stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="stop")
+                downloads = fields.files(elem_id="files")
+                larger = gr.Button("The same, larger", visible=False, elem_id="larger")
+                results = fields.results(elem_id="results")
+                with gr.Accordion(
+                    "How the run converged", open=False, visible=False, elem_id="convergence"
+                ) as convergence:
+                    curve = gr.LinePlot(x=STEP, y=LOSS, height=240, show_label=False)
+                clock = gr.Timer(EVERY, active=False)
+            with gr.Column(min_width=300, elem_id="choices"):
                 where = gr.Radio(
                     list(tools), value="Everywhere", label="Where to paint", elem_id="where"
                 )
                 with gr.Column(visible=False) as regional:
                     name = gr.Dropdown([], label="Class", visible=False, elem_id="class")
-                    board = fields.region(elem_id="board")
+                    board = fields.region(elem_id="board", classes=answers.segmenter is not None)
                     side = gr.Radio(list(SIDES), value="The region", label="Paint", elem_id="side")
-                settings = _settings(answers)
-            with gr.Column(min_width=330, elem_id="outcome"):
-                painting = fields.painting(elem_id="painting")
-                with gr.Row():
-                    start = gr.Button("Paint", variant="primary", min_width=120, elem_id="paint")
-                    stop = gr.Button(
-                        "Stop", variant="stop", interactive=False, min_width=120, elem_id="stop"
-                    )
-                downloads = fields.files(elem_id="files")
-                clock = gr.Timer(EVERY, active=False)
-                curve = gr.LinePlot(
-                    x=STEP, y=LOSS, height=260, show_label=False, visible=False, elem_id="curve"
-                )
+                settings, preset, own = _settings(answers)
 
         def visitor_of(request: gr.Request) -> Visitor:
             try:
@@ -92,7 +101,7 @@ def page(answers: Answers) -> gr.Blocks:
         def take_photo(where: Any, event: gr.EventData, request: gr.Request):
             visitor = visitor_of(request)
             shown, found = answers.photo(visitor, _told(event, "file", "example"))
-            board = answers.region(visitor, tool_of(where) or "box", {})
+            board = answers.region(visitor, tool_of(where) or "tap", {})
             return fields.state(**shown), fields.state(**board), gr.Dropdown(found, value=None)
 
         def style_taker(place: int):
@@ -107,7 +116,7 @@ def page(answers: Answers) -> gr.Blocks:
 
         def change_tool(where: Any, request: gr.Request):
             tool = tool_of(where)
-            board = answers.region(visitor_of(request), tool or "box", {})
+            board = answers.region(visitor_of(request), tool or "tap", {})
             return (
                 gr.Column(visible=tool is not None),
                 gr.Dropdown(value=None, visible=tool == "class"),
@@ -115,28 +124,51 @@ def page(answers: Answers) -> gr.Blocks:
             )
 
         def draw(where: Any, event: gr.EventData, request: gr.Request):
-            drawn = _told(event, "box", "strokes")
+            drawn = _told(event, "box", "strokes", "points")
             return fields.state(
-                **answers.region(visitor_of(request), tool_of(where) or "box", drawn)
+                **answers.region(visitor_of(request), tool_of(where) or "tap", drawn)
             )
 
-        def choose(name: Any, request: gr.Request):
+        def choose_class(name: Any, request: gr.Request):
             return fields.state(**answers.region(visitor_of(request), "class", {"class": name}))
 
-        def run(request: gr.Request, where: Any, side: Any, *values):
-            visitor = visitor_of(request)
+        def change_preset(label: Any):
+            chosen = answers.presets.get(label) if isinstance(label, str) else None
+            steps = NEIGHBOR_STEPS if chosen is None else chosen.steps
+            return gr.Column(visible=chosen is None), min(steps, limits.steps)
+
+        def asked_for(where: Any, side: Any, label: Any, *values: Any) -> dict[str, Any]:
+            """Return the settings of `Answers.paint`; raise `StylekitError` for unknown choices."""
             options = dict(zip(settings, values[STYLES:], strict=True))
-            refused: dict[str, Any] = {}
-            with told_in(refused):
-                colors = named(options["keep_colors"], "The choice of colours", COLORS)
-                method = named(options["style_loss"], "The method", METHODS)
-                options |= {"keep_colors": COLORS[colors], "style_loss": METHODS[method]}
-                options["side"] = SIDES[named(side, "The side", SIDES)] if tool_of(where) else None
-                weights = values[:STYLES]
-                return shown(
-                    answers.paint(visitor, request.client.host, weights=weights, **options)
-                )
-            return shown(answers.look(visitor), refused)
+            colors = named(options["keep_colors"], "The choice of colours", COLORS)
+            method = named(options["style_loss"], "The method", METHODS)
+            return options | {
+                "keep_colors": COLORS[colors],
+                "style_loss": METHODS[method],
+                "weights": values[:STYLES],
+                "side": SIDES[named(side, "The side", SIDES)] if tool_of(where) else None,
+                "preset": None if label == OWN else label,
+            }
+
+        def run(request: gr.Request, *values: Any):
+            visitor = visitor_of(request)
+            refusal: dict[str, Any] = {}
+            with told_in(refusal):
+                return shown(answers.paint(visitor, request.client.host, **asked_for(*values)))
+            return shown(answers.look(visitor), refusal)
+
+        def review(request: gr.Request, *values: Any):
+            visitor = visitor_of(request)
+            refusal: dict[str, Any] = {}
+            with told_in(refusal):
+                return _place(answers.review(visitor, **asked_for(*values)))
+            return _place(answers.look(visitor), refusal)
+
+        def enlarge(request: gr.Request):
+            return shown(answers.larger(visitor_of(request), request.client.host))
+
+        def choose_result(event: gr.EventData, request: gr.Request):
+            return shown(answers.choose(visitor_of(request), _told(event, "number")["number"]))
 
         def look(request: gr.Request):
             return shown(answers.look(visitor_of(request)))
@@ -146,41 +178,59 @@ def page(answers: Answers) -> gr.Blocks:
             visitor.stop()
             return shown(answers.look(visitor))
 
+        def shown(outcome: Outcome, refusal: dict[str, Any] | None = None) -> tuple[Any, ...]:
+            """Return the values of `outcome_fields`."""
+            order = outcome.current and outcome.current.order.larger(limits.side)
+            label = f"The same, larger ({order.size} pixels)" if order else "The same, larger"
+            return (
+                _place(outcome, refusal),
+                outcome.files,
+                {"results": outcome.listed},
+                gr.Button(label, visible=order is not None),
+                gr.Accordion(visible=len(outcome.curve) > 1) if outcome.fresh else gr.skip(),
+                _curve(outcome.curve) if outcome.fresh else gr.skip(),
+                gr.Button(interactive=outcome.on),
+                gr.Timer(active=outcome.on),
+            )
+
         private: dict[str, Any] = {
             "api_visibility": "private",
             "queue": False,
             "preprocess": False,
             "show_progress": "hidden",
         }
-        photo.upload(take_photo, [where], [photo, board, name], **private)
-        for place, style in enumerate(styles):
-            style.upload(style_taker(place), None, [style], **private)
-        where.change(change_tool, [where], [regional, name, board], **private)
-        name.input(choose, [name], [board], **private)
-        board.region(draw, [where], [board], trigger_mode="always_last", **private)
-        outcome = [painting, downloads, curve, stop, clock]
-        asked = [where, side, *weights, *settings.values()]
-        start.click(run, asked, outcome, **private)
-        clock.tick(look, None, outcome, **private)
-        stop.click(halt, None, outcome, **private)
-        # Browsers open a heartbeat only where there is such an event; see `Visitors.heartbeat`.
+        outcome_fields = [painting, downloads, results, larger, convergence, curve, stop, clock]
+        asked = [where, side, preset, *weights, *settings.values()]
+        changes = [
+            photo.upload(take_photo, [where], [photo, board, name], **private),
+            *(
+                style.upload(style_taker(place), None, [style], **private)
+                for place, style in enumerate(styles)
+            ),
+            where.change(change_tool, [where], [regional, name, board], **private),
+            name.input(choose_class, [name], [board], **private),
+            board.region(draw, [where], [board], trigger_mode="always_last", **private),
+            preset.change(change_preset, [preset], [own, settings["steps"]], **private),
+        ]
+        for change in changes:
+            change.then(review, asked, [painting], **private)
+        gr.on([one.change for one in asked[1:]], review, asked, [painting], **private)
+        start.click(run, asked, outcome_fields, **private)
+        larger.click(enlarge, None, outcome_fields, **private)
+        results.choose(choose_result, None, outcome_fields, **private)
+        clock.tick(look, None, outcome_fields, **private)
+        stop.click(halt, None, outcome_fields, **private)
+        # Browsers open a heartbeat only if there is such an event; see `Visitors.heartbeat`.
         blocks.unload(lambda: None)
     return blocks
 
 
-def shown(painted: Painted, also: dict[str, Any] | None = None) -> tuple[Any, ...]:
-    """Return a run's place, downloads, curve, whether it can be stopped, and the clock."""
-    return (
-        fields.state(**(painted.place | (also or {}))),
-        painted.files,
-        _curve(painted.curve) if painted.fresh else gr.skip(),
-        gr.Button(interactive=painted.on),
-        gr.Timer(active=painted.on),
-    )
+def _place(outcome: Outcome, refusal: dict[str, Any] | None = None) -> dict[str, Any]:
+    return fields.outcome(**outcome.place | outcome.refusal | (refusal or {}))
 
 
 def _told(event: gr.EventData, *names: str) -> dict[str, Any]:
-    """Return what a field's script has told; None for what it has not, or in no such form."""
+    """Return the data of an event; None for what is missing or not a mapping."""
     told: dict[str, Any] = dict.fromkeys(names)
     for name in names:
         with contextlib.suppress(AttributeError, LookupError, TypeError):
@@ -189,33 +239,32 @@ def _told(event: gr.EventData, *names: str) -> dict[str, Any]:
 
 
 def _pictures(most: int) -> tuple[gr.HTML, list[gr.HTML], list[gr.Slider]]:
-    """Return the places of the photo and the styles, and the styles' weights."""
-    photos = {name: load() for name, load in examples.PHOTOS.items()}
-    paintings = {name: load() for name, load in examples.STYLES.items()}
-    with gr.Row():
-        with gr.Column(min_width=150):
-            photo = fields.picture("A photograph", photos, most, elem_id="photo")
-        with gr.Column(min_width=150):
-            styles = [fields.picture("A style", paintings, most, elem_id="style-1")]
+    """Return the places of the photo and the styles, and the weights of the styles."""
+    photos, paintings = (
+        fields.thumbnails({name: load() for name, load in loaders.items()})
+        for loaders in (examples.PHOTOS, examples.STYLES)
+    )
+    with gr.Row(elem_classes="pair"):
+        with gr.Column(min_width=140):
+            photo = fields.picture("Photo", photos, most, elem_id="photo")
+        with gr.Column(min_width=140):
+            styles = [fields.picture("Style", paintings, most, elem_id="style-1")]
     with gr.Accordion("More styles", open=False, elem_id="more-styles"):
         weights = [gr.Slider(0, 1, 1, label="Weight of the first style")]
-        with gr.Row():
-            for number in range(2, STYLES + 1):
-                with gr.Column(min_width=150):
+        with gr.Row(elem_classes="pair"):
+            for number, word in zip(range(2, STYLES + 1), ("Second", "Third"), strict=True):
+                with gr.Column(min_width=140):
                     style = fields.picture(
-                        "Another style", paintings, most, elem_id=f"style-{number}"
+                        f"{word} style", paintings, most, elem_id=f"style-{number}"
                     )
                     styles.append(style)
-                    weights.append(gr.Slider(0, 1, 1, label="Its weight"))
+                    weights.append(gr.Slider(0, 1, 1, label=f"Weight of the {word.lower()} style"))
     return photo, styles, weights
 
 
-def _settings(answers: Answers) -> dict[str, Any]:
-    """Return the fields of what `Answers.paint` takes, by name."""
+def _settings(answers: Answers) -> tuple[dict[str, Any], gr.Dropdown, gr.Column]:
+    """Return the fields of the settings, that of the preset, and the column that it hides."""
     limits, networks = answers.limits, list(answers.networks)
-    strength = gr.Slider(
-        0, 1, STRENGTH, step=0.05, label="Strength", info="0: the photo. 1: style alone."
-    )
     with gr.Row():
         size = gr.Slider(
             SMALLEST,
@@ -223,9 +272,9 @@ def _settings(answers: Answers) -> dict[str, Any]:
             min(SIZE, limits.side),
             step=32,
             label="Size",
-            info="Longer side, in pixels.",
+            info="Longer side in pixels",
             elem_id="size",
-            min_width=150,
+            min_width=140,
         )
         steps = gr.Slider(
             1,
@@ -233,18 +282,47 @@ def _settings(answers: Answers) -> dict[str, Any]:
             min(NEIGHBOR_STEPS, limits.steps),
             step=1,
             label="Steps",
-            info="More take longer; textures want 300.",
+            info="More steps take longer",
             elem_id="steps",
-            min_width=150,
+            min_width=140,
         )
-    with gr.Accordion("More settings", open=False, elem_id="more-settings"):
-        method = gr.Radio(list(METHODS), value=next(iter(METHODS)), label="Method")
-        network = gr.Radio(networks, value=networks[0], label="Network")
-        colors = gr.Dropdown(list(COLORS), value="The style's", label="Colours")
-        scale = gr.Slider(
-            0.25, 2, 1, step=0.05, label="Scale of the style", info="Above 1 the strokes grow."
+    with gr.Column(elem_id="own") as own:
+        strength = gr.Slider(
+            0,
+            1,
+            STRENGTH,
+            step=0.05,
+            label="Strength",
+            info="0 keeps the photo, 1 follows the style alone",
+            elem_id="strength",
         )
-    return {
+        with gr.Accordion("More settings", open=False, elem_id="more-settings"):
+            method = gr.Radio(
+                list(METHODS),
+                value=next(iter(METHODS)),
+                label="Method",
+                info="Brush strokes need 50 steps. Textures keep more of the photo, and need 300",
+            )
+            colors = gr.Dropdown(list(COLORS), value=next(iter(COLORS)), label="Colours")
+            scale = gr.Slider(
+                0.25, 2, 1, step=0.05, label="Size of the strokes", info="1 is as in the style"
+            )
+    with gr.Accordion("Network and presets", open=False, elem_id="networks"):
+        network = gr.Radio(
+            networks,
+            value=networks[0],
+            label="Network",
+            info="It compares the pictures. VGG19 is slower, and often better"
+            if len(networks) > 1
+            else "It compares the pictures. Start the page with --weights-file to add VGG19",
+        )
+        info = "Settings of a paper or a program, in place of strength, method and colours."
+        if len(networks) == 1:
+            info += " VGG19 adds more of them"
+        preset = gr.Dropdown(
+            [OWN, *answers.presets], value=OWN, label="Preset", info=info, elem_id="preset"
+        )
+    settings = {
         "strength": strength,
         "size": size,
         "steps": steps,
@@ -253,11 +331,10 @@ def _settings(answers: Answers) -> dict[str, Any]:
         "keep_colors": colors,
         "style_scale": scale,
     }
+    return settings, preset, own
 
 
 def _curve(points: list[tuple[int, float]]) -> gr.LinePlot:
-    if len(points) < 2:
-        return gr.LinePlot(visible=False)
-    steps, totals = zip(*points, strict=True)
+    steps, totals = zip(*points, strict=True) if points else ((), ())
     logarithms = np.log10(np.maximum(totals, 1e-12))
-    return gr.LinePlot(pd.DataFrame({STEP: steps, LOSS: logarithms}), visible=True)
+    return gr.LinePlot(pd.DataFrame({STEP: steps, LOSS: logarithms}))

@@ -75,9 +75,9 @@ def read_picture(content: bytes, limits: Limits) -> np.ndarray:
 
 
 def jpeg(image: np.ndarray, size: int | None = None) -> bytes:
-    """Return a picture as a JPEG, with a longer side of at most `size`."""
-    if size is not None:
-        image = as_image(image, size=min(size, max(image.shape[:2])))
+    """Return a picture as a JPEG file, reduced to a longer side of `size`."""
+    longer = max(image.shape[:2])
+    image = as_image(image, size=longer if size is None else min(size, longer))
     buffer = io.BytesIO()
     Image.fromarray((image * 255 + 0.5).astype(np.uint8)).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()

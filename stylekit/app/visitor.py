@@ -1,4 +1,4 @@
-"""One visitor of the page: the pictures, the region and the run."""
+"""A visitor of the page: the pictures, the region, the run and the last results."""
 
 from __future__ import annotations
 
@@ -8,154 +8,208 @@ from typing import Any
 
 import numpy as np
 
-from stylekit._checks import choice, fail, integer
+from stylekit._checks import choice, fail, integer, number
+from stylekit.app.drawing import checked_points
 from stylekit.app.jobs import Job
 from stylekit.app.limits import SMALLEST
 from stylekit.app.line import Line
-from stylekit.app.shelf import Shelf
+from stylekit.app.orders import Order
+from stylekit.app.presets import Preset
+from stylekit.app.shelf import File, Shelf
 from stylekit.features import FeatureExtractor
+from stylekit.image.arrays import quantise
 from stylekit.masks import Segmentation, Segmenter, find_subject
 from stylekit.masks.finding import segmented
-from stylekit.recipes import stylize
-from stylekit.transfer import FitMemory, TimeLimit
+from stylekit.transfer import TimeLimit
 
 STYLES = 3
-"""Most styles at once."""
+"""Largest number of styles in one run."""
+
+RESULTS = 4
+"""Number of results that are kept."""
 
 INSIDE, AROUND = "inside", "around"
 
 
 class Visitor:
-    """What one visitor has given, and what runs for that visitor.
+    """The state of one visitor.
 
     Attributes
     ----------
-    photo : ndarray [H, W, 3] or None
+    photo : ndarray, uint8 [H, W, 3], or None
     photos : int
-        How many there have been.
-    styles : list of ndarray or None
-        `STYLES` places.
+        Number of photos that the visitor has chosen.
+    styles : list of (ndarray, uint8 [h, w, 3], or None)
+        `STYLES` entries.
     mask : ndarray [H, W] or None
-        The region that was told last; in the photo's size.
+        The region, in the size of the photo.
     seen : Segmentation or None
-        What the segmenter has found in the photo.
+        The segmentation of the photo, if there is a segmenter.
     job : Job or None
-        The run, until the page has been shown its end.
+        The run, until the page has shown its result.
     files : Shelf
-        What the browser may fetch: what is shown of the pictures, and the downloads.
+        Previews, which the browser fetches.
+    kept : Shelf
+        The pictures and files of the last `RESULTS` results.
     lock : threading.RLock
-        Held where several requests of one visitor must not mix.
+        Serialises the requests of one visitor.
     """
 
     def __init__(self) -> None:
-        self.photo: np.ndarray | None = None
         self.photos = 0
-        self.styles: list[np.ndarray | None] = [None] * STYLES
-        self.mask: np.ndarray | None = None
-        self.seen: Segmentation | None = None
-        self.job: Job | None = None
-        self.files = Shelf(each=2)  # a browser may ask for the last but one
         self.lock = threading.RLock()
+        self._forget()
 
     def take_photo(self, photo: np.ndarray, segmenter: Segmenter | None = None) -> list[str]:
-        """Take another photo, and forget the old one's region; return the classes found in it."""
-        self.photo, self.mask = photo, None
+        """Take a photo ``float32 [H, W, 3]`` and clear the region; return the classes in it."""
+        self.photo, self.mask = quantise(photo, 8), None
         self.photos += 1
         self.seen = None if segmenter is None else segmented(segmenter, photo)
         return self.classes
 
+    def take_style(self, place: int, style: np.ndarray) -> None:
+        """Take a style ``float32 [h, w, 3]``."""
+        self.styles[place] = quantise(style, 8)
+
     @property
     def classes(self) -> list[str]:
-        """The classes found in the photo."""
+        """Names of the classes in the photo, without the background."""
         found = () if self.seen is None else self.seen.names_present
         return [name for name in found if name != "background"]
 
-    def take_class(self, name: str) -> np.ndarray:
-        """Take a class that was found as the region; return its mask."""
+    def classes_at(self, points: Any) -> list[str]:
+        """Return the names of the classes at points ``[x, y]`` in [0, 1], without duplicates.
+
+        It is empty without a segmentation, or if one of the points is in the background.
+        """
+        if self.seen is None:
+            return []
+        height, width = self.seen.labels.shape
+        names = [
+            self.seen.names[self.seen.labels[round(y * (height - 1)), round(x * (width - 1))]]
+            for x, y in checked_points(points)
+        ]
+        return [] if "background" in names else list(dict.fromkeys(names))
+
+    def take_class(self, names: str | list[str]) -> np.ndarray:
+        """Take one or more classes of the photo as the region; return the mask."""
         if self.photo is None or self.seen is None:
-            fail("There is no photo to find something in", hint="choose one first")
-        self.mask = find_subject(self.photo, name, lambda _: self.seen)
+            fail("There is no photo yet", hint="choose one first")
+        self.mask = find_subject(np.float32(self.photo) / 255, names, lambda _: self.seen)
         return self.mask
 
-    def paint(
+    def order(
         self,
-        network: FeatureExtractor,
-        line: Line,
-        address: str,
+        network: tuple[str, FeatureExtractor],
+        most: tuple[int, int],
         *,
         weights: Sequence[float],
+        preset: Preset | None = None,
         side: str | None = None,
         size: Any,
         steps: Any,
-        **options,
-    ) -> Job:
-        """Begin a run with what was given, or let it wait for its turn; see `stylize`.
+        **options: Any,
+    ) -> Order:
+        """Return the run that the settings ask for.
 
         Parameters
         ----------
-        network : FeatureExtractor
-        line : Line
-            With the limits.
-        address : str
-            Of the visitor's machine.
+        network : (str, FeatureExtractor)
+        most : (int, int)
+            Largest size and largest number of steps.
         weights : sequence of float
-            One a place for a style; those of empty places do not count.
-        side : str, optional
-            ``"inside"`` the region, or ``"around"`` it. Default: everywhere.
-        size, steps
-            Whole numbers within the limits.
+            One for each entry of `styles`. Those of empty entries are ignored.
+        preset : Preset, optional
+        side : {"inside", "around"}, optional
+            Side of the region that is painted. Default: everywhere.
+        size, steps : int
         **options
-            As for `stylize`.
+            Options of `recipes.basic`.
 
         Raises
         ------
         InputError, InputTypeError
-            If a picture or the region is missing, a number is out of range, or a run is on.
+            If a picture or the region is missing, or a setting is out of range.
         """
-        with self.lock:  # two requests may come at the same time
+        given = [(s, w) for s, w in zip(self.styles, weights, strict=True) if s is not None]
+        missing = [
+            name
+            for name, there in (("photo", self.photo is not None), ("style", given))
+            if not there
+        ]
+        if self.photo is None or not given:
+            fail(f"Choose a {' and a '.join(missing)} first")
+        size = integer(size, "The size", low=SMALLEST, high=most[0])
+        steps = integer(steps, "The number of steps", low=1, high=most[1])
+        styles, shares = zip(*given, strict=True)
+        shares = tuple(number(share, "The weight of a style", low=0, high=1) for share in shares)
+        if not any(shares):
+            fail("The weights of all styles are 0", hint="raise at least one of them")
+        region = None
+        if side is not None:
+            choice(side, "The side of the region", (INSIDE, AROUND))
+            if self.mask is None:
+                fail("There is no region yet", hint="draw it in the photo, or paint everywhere")
+            region = self.mask if side == INSIDE else 1 - self.mask
+        if preset is not None:
+            preset.check_network(network[0])
+            if len(styles) > 1:
+                fail("A preset takes one style", hint="set Preset to None to mix styles")
+            if region is not None:
+                fail(
+                    "A preset paints the whole photo",
+                    hint="set Where to paint to Everywhere, or Preset to None",
+                )
+        return Order(self.photo, styles, shares, region, network, size, steps, options, preset)
+
+    def paint(self, order: Order, line: Line, address: str) -> Job:
+        """Begin a run, or put it into the line.
+
+        Parameters
+        ----------
+        order : Order
+        line : Line
+            It holds the limits.
+        address : str
+            Address of the visitor's machine.
+
+        Raises
+        ------
+        InputError
+            If the visitor has a run already, or the line is full.
+        """
+        with self.lock:  # two requests may arrive at the same time
             if self.job is not None and not self.job.done:
-                fail("A run of yours is still on or waiting", hint="stop it first")
-            limits = line.limits
-            given = [(s, w) for s, w in zip(self.styles, weights, strict=True) if s is not None]
-            if self.photo is None or not given:
-                fail("There is something missing", expected="a photo and at least one style")
-            size = integer(size, "The size", low=SMALLEST, high=limits.side)
-            steps = integer(steps, "The steps", low=1, high=limits.steps)
-            region = None
-            if side is not None:
-                choice(side, "The side of the region", (INSIDE, AROUND))
-                if self.mask is None:
-                    fail("There is no region yet", hint="draw it in the photo, or paint everywhere")
-                region = self.mask if side == INSIDE else 1 - self.mask
-            photo = self.photo
-            styles, shares = zip(*given, strict=True)
+                fail("Your last run has not ended", hint="stop it first")
 
             def run(job: Job):
-                return stylize(
-                    photo,
-                    list(styles),
-                    style_weights=list(shares),
-                    mask=region,
-                    size=size,
-                    steps=steps,
-                    extractor=network,
-                    plan=FitMemory(),
-                    callbacks=[job, TimeLimit(limits.seconds)],
-                    **options,
-                )
+                recipe = order.recipe()
+                job.levels = recipe.pyramid.levels(recipe.shape, order.steps)
+                return order.run(recipe, [job, TimeLimit(line.limits.seconds)])
 
-            self.job = Job(run, line.join(address))
+            self.job = Job(run, line.join(address), order)
             return self.job
 
+    def file(self, name: str) -> File | None:
+        """Return the file of a name."""
+        return self.files.get(name) or self.kept.get(name)
+
     def stop(self) -> None:
-        """End the run, whose image so far is its result; or take it out of the line."""
+        """Stop the run, which keeps its image so far, or take it out of the line."""
         if self.job is not None:
             self.job.stop()
 
     def leave(self) -> None:
-        """Forget everything, and end the run."""
+        """Stop the run and delete everything."""
         with self.lock:
             self.stop()
-            self.photo = self.mask = self.seen = self.job = None
-            self.styles = [None] * STYLES
-            self.files = Shelf(each=2)
+            self._forget()
+
+    def _forget(self) -> None:
+        self.photo: np.ndarray | None = None
+        self.styles: list[np.ndarray | None] = [None] * STYLES
+        self.mask: np.ndarray | None = None
+        self.seen: Segmentation | None = None
+        self.job: Job | None = None
+        self.files = Shelf(each=2)  # a browser may still fetch the last but one
+        self.kept = Shelf(each=RESULTS)

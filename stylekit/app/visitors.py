@@ -104,5 +104,5 @@ class Visitors:
     def file(self, name: str) -> File | None:
         """Return a file of whichever visitor has one of that name."""
         with self._lock:
-            found = (visitor.files.get(name) for visitor in self._visitors.values())
+            found = (visitor.file(name) for visitor in self._visitors.values())
             return next((file for file in found if file is not None), None)

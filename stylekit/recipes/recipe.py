@@ -169,6 +169,11 @@ class Recipe:
         """The losses by name. Their weights may be changed."""
         return MappingProxyType(named_terms(losses) if (losses := self._losses()) else {})
 
+    @property
+    def pyramid(self) -> Pyramid:
+        """The levels of a run, unless `run` is given others."""
+        return self._levels(max(self.shape), None)
+
     def add(self, loss: Loss, factor: Factor | None = None) -> Recipe:
         """Add a loss.
 

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 
 from stylekit import InputError, InputTypeError
-from stylekit.app.drawing import MOST_POINTS, WIDEST, box_mask, brush_mask, tinted
+from stylekit.app.drawing import (
+    MOST_POINTS,
+    MOST_TAPS,
+    WIDEST,
+    box_mask,
+    brush_mask,
+    tap_mask,
+    tinted,
+)
 
 
 def test_a_box_finds_the_subject_in_it(photo):
-    mask = box_mask(photo, [0.2, 0.05, 0.8, 0.95])
+    mask = box_mask(photo, [0.2, 0.05, 0.8, 0.95], subject_only=True)
     assert mask[24, 32] > 0.9
     assert mask[3, 3] == 0
     assert 0.15 < mask.mean() < 0.25  # the disc has a fifth of the picture
@@ -28,7 +36,36 @@ def test_a_box_finds_the_subject_in_it(photo):
 )
 def test_a_wrong_box(photo, box, error, words):
     with pytest.raises(error, match=words):
-        box_mask(photo, box)
+        box_mask(photo, box, subject_only=True)
+
+
+def test_a_plain_box_is_covered_completely(photo):
+    mask = box_mask(photo, [0.25, 0.5, 1, 1])
+    assert mask[24:, 16:].min() == 1
+    assert mask.sum() == 24 * 48
+    assert box_mask(photo, [0, 0, 1, 1]).min() == 1
+
+
+def test_a_tap_finds_the_subject_at_the_point(photo):
+    mask = tap_mask(photo, [[0.5, 0.5]])
+    assert mask[24, 32] > 0.9
+    assert mask[3, 3] == 0
+    assert 0.12 < mask.mean() < 0.28  # the disc has a fifth of the picture
+
+
+@pytest.mark.parametrize(
+    ("points", "error", "words"),
+    [
+        ([], InputTypeError, "no points"),
+        ("all", InputTypeError, "no points"),
+        ([[0.5]], InputTypeError, "2 numbers"),
+        ([[0.5, 2]], InputError, "outside the photo"),
+        ([[0.5, 0.5]] * (MOST_TAPS + 1), InputError, "too many points"),
+    ],
+)
+def test_wrong_points(photo, points, error, words):
+    with pytest.raises(error, match=words):
+        tap_mask(photo, points)
 
 
 def test_a_stroke_covers_what_it_passes():

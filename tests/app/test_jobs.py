@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from stylekit.app.jobs import Job
+from stylekit.app.jobs import OVERHEAD, Job
 from stylekit.app.limits import Limits
 from stylekit.app.line import Line
 from stylekit.transfer import Result
@@ -43,7 +43,7 @@ def run_of(count, gate=None, seen=None):
 
 
 def job_of(run, every=0.0, line=None):
-    return Job(run, (line or Line(Limits())).join("here"), every)
+    return Job(run, (line or Line(Limits())).join("here"), every=every)
 
 
 def until(holds):
@@ -58,7 +58,7 @@ def test_previews_and_the_result():
     assert job.result.steps == 5
     assert job.done
     last = job.preview
-    assert (last.index, last.steps, last.seconds) == (5, 5, 0.5)
+    assert (last.index, last.steps, last.seconds, last.share) == (5, 5, 0.5, 1)
     np.testing.assert_allclose(last.image, 1)
     assert [index for index, _ in job.curve] == list(range(6))
     assert job.curve[-1][1] == pytest.approx(1 / 6)
@@ -67,8 +67,27 @@ def test_previews_and_the_result():
 def test_previews_come_now_and_then():
     job = job_of(run_of(50), every=60)
     assert job.result.steps == 50
-    assert job.preview.index == 0
-    assert len(job.curve) == 1
+    assert job.preview.index == 1  # the start is not shown
+    assert [index for index, _ in job.curve] == [0, 1]
+
+
+def test_the_remaining_time_counts_the_pixels_of_each_level():
+    previews = []
+
+    def run(job):
+        job.levels = [((40, 40), 10), ((400, 400), 10)]
+        for index in range(21):
+            job(step(index, 20))
+            previews.append(job.preview)
+        return Result(None, None, [], 20, 1.0, "steps", {})
+
+    job_of(run).result  # noqa: B018
+    assert previews[0] is None
+    small, large = 40 * 40 + OVERHEAD, 400 * 400 + OVERHEAD
+    assert previews[10].share == pytest.approx(small / (small + large))
+    assert previews[10].remaining == pytest.approx(1.0 * large / small)
+    assert previews[1].remaining is None  # too early to say
+    assert (previews[20].share, previews[20].remaining) == (1, 0)
 
 
 def test_a_job_that_is_stopped_keeps_its_image():

@@ -43,9 +43,9 @@ def test_classes_need_a_segmenter(config, networks):
 
     from uploading import SMALL
 
-    assert names(config) == ["Everywhere", "In a box", "By brush"]
+    assert names(config) == ["Everywhere", "Tap the subject", "Subject in a box", "Box", "Brush"]
     seeing = page(Answers(networks, SMALL, lambda picture: None)).get_config_file()
-    assert names(seeing)[-1] == "By class"
+    assert names(seeing)[-1] == "Class"
 
 
 def test_no_event_is_open_to_programs(config):

@@ -60,7 +60,7 @@ def test_a_picture_is_sent_and_fetched(program, photo):
 
 def test_two_sessions_do_not_share_pictures(program):
     program.do("photo", "upload", ["Everywhere"], {"example": "cat"})
-    (board,) = program.do("board", "region", ["In a box"], {"box": [0, 0, 1, 1]}, session="other")
+    (board,) = program.do("board", "region", ["Box"], {"box": [0, 0, 1, 1]}, session="other")
     assert "There is no photo yet" in board["note"]
 
 
@@ -69,7 +69,13 @@ def test_values_of_the_wrong_kind_end_in_a_plain_message(program):
     for event, number in program.events.items():
         for wrong in WRONG:
             data = [wrong] * program.inputs[number]
-            for told in (wrong, {"file": wrong, "example": wrong}, {"box": wrong}, ["strokes"]):
+            for told in (
+                wrong,
+                {"file": wrong, "example": wrong},
+                {"box": wrong},
+                {"points": wrong},
+                ["strokes"],
+            ):
                 answer = program.call(number, data, told)
                 assert answer.status_code == 200, (event, wrong, told)
                 assert not re.search(r" at 0x|Traceback|/site-packages|/stylekit", answer.text)

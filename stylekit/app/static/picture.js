@@ -1,4 +1,4 @@
-// A place for a picture: chosen, dropped, pasted, or one of the examples.
+// A place for a picture: a file that is chosen, dropped or pasted, or an example.
 function tell(problem) {
   const note = element.querySelector(".note");
   note.textContent = problem;
@@ -8,7 +8,7 @@ function tell(problem) {
 async function send(file) {
   if (!file) return;
   if (file.size > props.most) {
-    tell(`The file has ${(file.size / 1e6).toFixed(1)} MB; at most ${props.most / 1e6} MB are taken.`);
+    tell(`The file has ${(file.size / 1e6).toFixed(1)} MB. The limit is ${props.most / 1e6} MB.`);
     return;
   }
   element.classList.add("reading");
@@ -23,7 +23,7 @@ async function send(file) {
 }
 element.addEventListener("change", (event) => {
   send(event.target.files[0]);
-  event.target.value = ""; // so that the same file may be chosen again
+  event.target.value = ""; // the same file can be chosen again
 });
 element.addEventListener("click", (event) => {
   const example = event.target.closest("[data-example]");
