@@ -1,4 +1,4 @@
-"""Where the page is served."""
+"""The address at which the page is served."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import socket
 from stylekit._checks import SetupError, explain, integer
 
 HOST, PORT = "127.0.0.1", 7860
-"""This machine alone, at Gradio's usual port."""
+"""This machine only, at Gradio's default port."""
 
 
 def listen(host: str = HOST, port: int = PORT) -> socket.socket:
-    """Return a socket that listens.
+    """Return a socket that listens at an address.
 
     Raises
     ------
     SetupError
-        If the address cannot be had.
+        If the address cannot be used.
     """
     integer(port, "port", low=0, high=65535)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -27,6 +27,6 @@ def listen(host: str = HOST, port: int = PORT) -> socket.socket:
             explain(
                 f"the page cannot be served at {host}, port {port}",
                 received=error.strerror or str(error),
-                hint="choose another with --port, or another address with --host",
+                hint="choose another port with --port, or another address with --host",
             )
         ) from error

@@ -1,4 +1,4 @@
-"""Which connections stay open: uvicorn bounds neither their number nor their silence."""
+"""Limits of connections. uvicorn limits neither their number nor the time without a request."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Peer = tuple[str, int]
 
 
 class Connections:
-    """The open connections, each of which has to bring a request now and then.
+    """The open connections. One without requests is closed.
 
-    uvicorn waits without an end for the headers of a request, whose connection takes a file of
-    the process until it can open no more.
+    uvicorn waits for the headers of a request without a time limit. Each connection takes a file
+    descriptor of the process, so that many silent ones would block the page.
 
     Parameters
     ----------
     limits : Limits
-        Its `connections`, `connections_each` and `patience`.
+        Its `connections`, `connections_each` and `patience` are used.
     proxy : str, optional
-        An address that may have as many connections as there are.
+        Address of a proxy, for which `connections_each` does not apply.
     """
 
     def __init__(self, limits: Limits, proxy: str | None = None) -> None:
@@ -40,7 +40,7 @@ class Connections:
         return len(self._open)
 
     def opened(self, transport: asyncio.Transport) -> None:
-        """Count a connection, or close it where there are too many."""
+        """Count a connection, or close it if there are too many."""
         peer = transport.get_extra_info("peername")[:2]
         own = sum(host == peer[0] for host, _ in self._open)
         each = self._limits.connections if peer[0] == self._proxy else self._limits.connections_each
@@ -51,7 +51,7 @@ class Connections:
         self._wait(peer)
 
     def closed(self, transport: asyncio.Transport) -> None:
-        """Count a connection no longer."""
+        """Stop counting a connection."""
         peer = transport.get_extra_info("peername")[:2]
         if self._open.get(peer) is transport:
             del self._open[peer]
@@ -59,10 +59,10 @@ class Connections:
 
     @contextlib.contextmanager
     def busy(self, peer: Peer | None) -> Iterator[None]:
-        """Let a connection be silent while its request is answered.
+        """Keep a connection open while its request is answered.
 
         The next request of a connection may begin before the application has returned from the
-        last one, whose answer is sent already.
+        last one, whose answer has been sent.
         """
         if peer is None:
             yield
@@ -86,7 +86,7 @@ class Connections:
 
 
 def protocol(connections: Connections) -> type[H11Protocol]:
-    """Return uvicorn's protocol, with its connections counted."""
+    """Return uvicorn's protocol with connections that are counted."""
 
     class Counted(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

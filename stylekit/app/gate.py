@@ -1,8 +1,8 @@
-"""What lies before the page: which requests pass, from whom, and how large.
+"""Checks of the requests before they reach the page: their path, origin and size.
 
-Gradio has none of it. Its `max_file_size` limits multipart uploads, whose routes are shut here,
-and nothing else. Its routes for files, proxies and components are always there. It sends no
-Content-Security-Policy, and believes `X-Forwarded-Host` and `X-Gradio-Server` of anyone.
+Gradio does not have these checks. Its `max_file_size` limits multipart uploads only, whose routes
+are blocked here. Its routes for files, proxies and components cannot be turned off. It sends no
+Content-Security-Policy, and trusts `X-Forwarded-Host` and `X-Gradio-Server` from every client.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ READ = re.compile(
     rf"|{PICTURES[1:]}/[\w-]+|{API[1:]}/(heartbeat/(?P<session>\w{{1,64}})|startup-events|info)/?)"
 )
 WRITTEN = re.compile(rf"{UPLOAD}|{API}/run/predict/?")
-"""What the page needs. Files are neither taken nor given: Gradio's routes for them stay shut, and
-so do those of its queue, which keeps what nobody fetches."""
+"""Paths that the page needs. All others are blocked, among them Gradio's routes for files and for
+its queue, which keeps results that nobody fetches."""
 
 MESSAGE = 1_000_000
-"""Bytes of a request that is no picture: as many points as may be drawn fit in."""
+"""Largest size in bytes of a request that is not a picture. The points of a drawing fit into it."""
 
 BODIES = 8
-"""Bodies of the largest size that may arrive at the same time; beyond, requests are refused."""
+"""Number of the largest bodies that may arrive at the same time. Further requests are refused."""
 
 SLOWEST = 50_000
-"""Bytes a second at which a body has to arrive, beside the patience for its beginning."""
+"""Smallest rate of a body in bytes per second, after the patience for its beginning."""
 
 STALLED = 30.0
-"""Seconds that a browser may take nothing of an answer."""
+"""Seconds after which a connection is closed whose browser accepts no data."""
 
 FORWARDED = (b"x-forwarded-host", b"x-forwarded-proto")
-"""What a proxy may say to Gradio."""
+"""Headers of a proxy that are passed on to Gradio."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
@@ -56,25 +56,25 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-"""Of every answer. Browsers are to load nothing from elsewhere, and to keep no picture."""
+"""Headers of every answer. Browsers load nothing from other servers and store no picture."""
 
 
 class Gate:
-    """An ASGI application that lets through what another one's page needs.
+    """An ASGI application that passes on the requests that the page of another one needs.
 
     Parameters
     ----------
     app : ASGI application
     limits : Limits
     visitors : Visitors
-        Told who has a heartbeat open.
+        Their heartbeats are counted.
     hosts : iterable of str
-        Names that the page may be asked for by, beside the address that a connection came to.
-        Another name in `Host` means that a page from elsewhere leads a browser here under a name
-        of its own (DNS rebinding); in `Origin`, that it sends requests here.
+        Host names of the page, in addition to the address that a connection came to. Another
+        name in `Host` means that a foreign page sends a browser here under its own name (DNS
+        rebinding). Another name in `Origin` means that a foreign page sends requests here.
     proxy : str, optional
-        The address of a proxy, whose ``X-Forwarded-`` headers count. Those of others are dropped,
-        since Gradio would write addresses of their choice into the page.
+        Address of a proxy whose ``X-Forwarded-`` headers are used. Those of other clients are
+        removed, because Gradio would write them into the page as addresses.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class Gate:
                 if scope["method"] == "POST":
                     receive = await self._with_body(scope, receive, path == UPLOAD)
             except HTTPException as refusal:
-                # uvicorn drops what else arrives, until `Connections` ends it. To close at once
-                # would reset the connection before its browser has read the answer.
+                # uvicorn discards the rest of the request until `Connections` closes it. Closing
+                # at once would reset the connection before its browser has read the answer.
                 answer = PlainTextResponse(refusal.detail, refusal.status_code)
                 await answer(scope, receive, send)
                 return
@@ -130,12 +130,12 @@ class Gate:
         return path
 
     def _admitted(self, scope: Scope) -> Scope:
-        """Return the scope without what a stranger says of its way here."""
+        """Check the host and origin; return the scope without the headers of strangers."""
         headers = Headers(scope=scope)
         forwarded = self.proxy is not None and scope["client"][0] == self.proxy
         names = headers.getlist("host")
         if len(names) != 1:
-            raise HTTPException(400, "A request needs one Host")
+            raise HTTPException(400, "A request must have one Host header")
         if forwarded:
             names += headers.getlist("x-forwarded-host")
         own = self.hosts | {scope["server"][0]}
@@ -144,7 +144,7 @@ class Gate:
                 421, "This page is not served under that name; see the option --allow-host"
             )
         if not all(_host(name) in own for name in headers.getlist("origin")):
-            raise HTTPException(403, "Requests of other pages are not answered")
+            raise HTTPException(403, "Requests from other sites are refused")
         kept = [
             (name, value)
             for name, value in scope["headers"]
@@ -153,14 +153,14 @@ class Gate:
         scope = {**scope, "headers": kept}
         addresses = headers.getlist("x-forwarded-for")
         if forwarded and addresses:
-            # The last is what the proxy has seen; those before it are what it was told.
+            # The proxy has seen the last one. Those before it are claims of the client.
             scope["client"] = (addresses[-1].rpartition(",")[2].strip(), 0)
         return scope
 
     async def _with_body(self, scope: Scope, receive: Receive, upload: bool) -> Receive:
-        """Return a `receive` that holds the whole body, whatever length was declared."""
+        """Read the body within its limits, whatever length was declared; return its `receive`."""
         most = self.limits.upload_bytes if upload else MESSAGE
-        refusal = HTTPException(413, f"A request may have {most} bytes at most")
+        refusal = HTTPException(413, f"A request may have at most {most} bytes")
         length = Headers(scope=scope).get("content-length", "0")
         if not re.fullmatch("[0-9]{1,12}", length) or int(length) > most:
             raise refusal
@@ -171,12 +171,12 @@ class Gate:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise HTTPException(400, "The request was cut short")
+                        raise HTTPException(400, "The request is incomplete")
                     part = message.get("body", b"")
                     if len(body) + len(part) > most:
                         raise refusal
                     if self.arriving + len(part) > BODIES * self.limits.upload_bytes + MESSAGE:
-                        raise HTTPException(503, "Too much arrives at once; try again in a moment")
+                        raise HTTPException(503, "Too many uploads; try again in a moment")
                     self.arriving += len(part)
                     body += part
                     more = message.get("more_body", False)
@@ -193,7 +193,7 @@ class Gate:
 
 
 def _host(address: str) -> str:
-    """Return the host in an address, without its port; nothing if there is none."""
+    """Return the host of an address without the port, or an empty string."""
     with contextlib.suppress(ValueError):
         return (urlsplit(address).hostname or "").rstrip(".")
     return ""

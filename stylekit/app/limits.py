@@ -1,6 +1,6 @@
-"""What a visitor may ask for: every limit of the page, and its default.
+"""The limits of the page, and their defaults.
 
-Gradio has limits only for all visitors together, and none for what is not a file.
+The limits of Gradio are for all visitors together, and only for files.
 """
 
 from __future__ import annotations
@@ -10,43 +10,43 @@ import dataclasses
 from stylekit._checks import integer, number
 
 SMALLEST = 32
-"""Longer side, in pixels, of the smallest picture that can be asked for."""
+"""Longer side, in pixels, of the smallest result."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What one visitor, and all of them together, may ask for.
+    """The limits for each visitor and for all together.
 
     Parameters
     ----------
     upload_bytes : int
-        Of one picture's file.
+        Size of an uploaded file.
     pixels : int
-        Of one picture that is uploaded. While it is read it takes 16 bytes a pixel.
+        Number of pixels of an uploaded picture. Reading it takes 16 bytes for each pixel.
     side : int
-        Longer side, in pixels, of the largest result; pictures are kept no larger.
+        Longer side of a result in pixels. Larger uploads are reduced to it.
     steps : int
-        Of one run.
+        Number of steps of a run.
     seconds : float
-        Of one run, from its first step; it then ends with the image so far.
+        Duration of a run. A run that reaches it ends with the image so far.
     jobs : int
-        Runs at the same time; further ones wait.
+        Number of runs at the same time. Further runs wait.
     waiting : int
-        Runs that may wait; further ones are refused.
+        Number of runs that may wait. Further runs are refused.
     runs_each : int
-        Runs from one address that may be on or waiting. A visitor has one at most.
+        Number of runs of one address, running or waiting. Each visitor has one at most.
     visitors : int
-        Whose pictures are kept at the same time; further ones are refused. Each takes up to 60
-        bytes for every pixel of the largest result: 63 MB at a `side` of 1024.
+        Number of visitors at the same time. Further visitors are refused. Each takes up to 120
+        bytes for each pixel of the largest result: 126 MB at a `side` of 1024.
     connections, connections_each : int
-        That are open at the same time, of all and of one address; further ones are closed.
+        Number of open connections, of all addresses and of each. Further connections are closed.
     patience : float
         Seconds that a connection may be open without a request.
 
     Raises
     ------
     InputError, InputTypeError
-        If one is out of range or no number.
+        If a limit is not a number or out of range.
     """
 
     upload_bytes: int = 20_000_000

@@ -1,4 +1,4 @@
-"""The line of runs: a few at a time, the others in the order in which they came."""
+"""The queue of runs. A few run at a time; the others wait in the order of their arrival."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from stylekit.app.limits import Limits
 
 
 class Line:
-    """Who may run, and who waits.
+    """The runs that run or wait.
 
-    Gradio's queue bounds only the requests of all visitors together, so one could fill it.
+    Gradio's queue limits only the requests of all visitors together, so that one visitor could
+    fill it.
 
     Parameters
     ----------
     limits : Limits
-        Its `jobs`, `waiting` and `runs_each`.
+        Its `jobs`, `waiting` and `runs_each` are used.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -25,19 +26,24 @@ class Line:
         self.places: list[Place] = []
 
     def join(self, address: str) -> Place:
-        """Return a place at the end for a visitor at an address.
+        """Return a place at the end of the line.
+
+        Parameters
+        ----------
+        address : str
+            Address of the visitor's machine.
 
         Raises
         ------
         InputError
-            If the line is full, or that address has its share of it.
+            If the line is full, or the address has as many runs as it may.
         """
         with self.moved:
             if len(self.places) >= self.limits.jobs + self.limits.waiting:
                 fail("Too many runs are waiting", hint="try again in a few minutes")
             if sum(place.address == address for place in self.places) >= self.limits.runs_each:
                 fail(
-                    "Too many runs from your address are on or waiting",
+                    "Too many runs of your address are running or waiting",
                     expected=f"at most {self.limits.runs_each}",
                     hint="try again when one of them has ended",
                 )
@@ -47,7 +53,7 @@ class Line:
 
 
 class Place:
-    """One place in a line, from `Line.join` until it is left."""
+    """A place in a line, returned by `Line.join`."""
 
     def __init__(self, line: Line, address: str) -> None:
         self.address = address
@@ -56,27 +62,27 @@ class Place:
 
     @property
     def ahead(self) -> int:
-        """How many runs have to end before this one begins; 0 once it has begun or left."""
+        """Number of runs that must end before this one begins; 0 after it has begun or left."""
         with self._line.moved:
             if self not in self._line.places:
                 return 0
             return max(0, self._line.places.index(self) + 1 - self._line.limits.jobs)
 
     def begin(self) -> bool:
-        """Wait for the turn; return whether it has come, rather than the place been left."""
+        """Wait for the turn; return False if the place was left instead."""
         with self._line.moved:
             self._line.moved.wait_for(lambda: self.ahead == 0)
             self._begun = self in self._line.places
             return self._begun
 
     def cancel(self) -> None:
-        """Leave, if the turn has not come. A run that is on keeps its place until it has ended."""
+        """Leave the line, unless the run has begun. A run keeps its place until it ends."""
         with self._line.moved:
             if not self._begun:
                 self.leave()
 
     def leave(self) -> None:
-        """Leave, and let the others move up."""
+        """Leave the line; the others move up."""
         with self._line.moved:
             if self in self._line.places:
                 self._line.places.remove(self)

@@ -1,4 +1,4 @@
-"""Serving the page."""
+"""The page as an application, and how it is served."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from stylekit.app import examples
 from stylekit.app.answers import Answers
 from stylekit.app.connections import protocol
 from stylekit.app.gate import PICTURES, UPLOAD, Gate
 from stylekit.app.page import CSS, THEME, page
+from stylekit.recipes import stylize
+from stylekit.transfer import FitMemory
 
 SWEEP = 5.0
-"""Seconds between looks for visitors who have left."""
+"""Seconds between two searches for visitors who have left."""
+
+WARM = 64
+"""Longer side, in pixels, of the picture with which the networks are warmed up."""
 
 KEPT = 60.0
-"""Seconds that a file which was sent waits to be read; a browser asks for that at once."""
+"""Seconds that an uploaded file waits to be read. A browser asks for it at once."""
 
 
 def application(
@@ -37,15 +43,15 @@ def application(
     ----------
     answers : Answers
     root_path : str
-        Under which a proxy shows it, such as ``"/paint"``, and which it takes off.
+        Path that a proxy removes, such as ``"/paint"``.
     hosts, proxy
         As for `Gate`.
     """
     for network in answers.networks.values():
-        # Built before the first visitor waits for it, and once for all who run at the same time.
+        # It is built here, because runs that begin at the same time would each build it.
         network.model((*network.style_layers, *network.content_layers))
     blocks = page(answers)
-    # What Gradio keeps of the inputs of a session, which the gate makes small.
+    # Gradio keeps the inputs of as many sessions. The gate makes these inputs small.
     blocks.state_session_capacity = answers.limits.visitors
 
     @contextlib.asynccontextmanager
@@ -58,7 +64,7 @@ def application(
         task = asyncio.create_task(sweeping())
         yield
         task.cancel()
-        answers.visitors.close()  # which ends what runs
+        answers.visitors.close()  # stops the runs
 
     async def upload(request: Request) -> Response:
         address = request.client.host if request.client else ""
@@ -92,13 +98,20 @@ def application(
     return Gate(app, answers.limits, answers.visitors, hosts, proxy)
 
 
+def warm_up(answers: Answers) -> None:
+    """Run each network for one step, so that the first visitor does not wait for the loading."""
+    photo, style = examples.PHOTOS["cat"](), examples.STYLES["night"]()
+    for network in answers.networks.values():
+        stylize(photo, style, size=WARM, steps=1, extractor=network, plan=FitMemory())
+
+
 def configuration(app: Gate) -> uvicorn.Config:
-    """Return how uvicorn serves an application."""
+    """Return the configuration of uvicorn for an application."""
     return uvicorn.Config(
         app,
         http=protocol(app.connections),
         ws="none",
-        proxy_headers=False,  # the gate reads them
+        proxy_headers=False,  # `Gate` reads them
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,7 +1,7 @@
 """Files in memory, which a browser sends or fetches by names that cannot be guessed.
 
-Pictures do not travel in Gradio's messages: it keeps what its events were given and have answered
-for each session, also one that was made up, and for hours.
+Pictures are not part of Gradio's messages. Gradio keeps the inputs and outputs of its events for
+hours, for every session, even for one that a program has made up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Hashable
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """The content of a file, its media type, and for what or whom it was put."""
+    """The content of a file, its media type, and its owner."""
 
     content: bytes
     kind: str
@@ -23,14 +23,14 @@ class File:
 
 
 class Shelf:
-    """A few files.
+    """A limited number of files.
 
     Parameters
     ----------
     each : int
-        Files of one owner; its oldest goes first.
+        Number of files of one owner. A further file replaces the oldest one of the owner.
     most : int, optional
-        Files of all owners; the oldest goes first.
+        Number of files of all owners. A further file replaces the oldest one.
     """
 
     def __init__(self, each: int, most: float = math.inf) -> None:
@@ -51,10 +51,10 @@ class Shelf:
         return name
 
     def get(self, name: str) -> File | None:
-        """Return a file that is kept."""
+        """Return the file of a name, or None."""
         return self._files.get(name)
 
     def take(self, name: str) -> File | None:
-        """Return a file, and keep it no longer."""
+        """Return the file of a name, or None, and delete it."""
         with self._lock:
             return self._files.pop(name, None)

@@ -1,7 +1,7 @@
-"""Uploaded bytes to pictures, and pictures to what a page can show; nothing touches the disk.
+"""Reading of uploaded pictures, and writing of pictures that the page shows, in memory.
 
-Gradio's own picture fields write each upload to the disk, open it with every reader that Pillow
-has, and do not limit its pixels.
+Gradio's own picture fields write each upload to a file, open it with every reader of Pillow, and
+do not limit the number of pixels.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from stylekit.image import as_image, fit_shape
 from stylekit.image._formats.decode import decoding
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""What Pillow may take an upload for. Its other readers stay shut: one starts a program."""
+"""Formats that an upload may have. Pillow's other readers are not used; one of them starts a
+program."""
 
 NARROWEST = 16
-"""Shorter side, in pixels, below which a picture says nothing to a network."""
+"""Smallest shorter side in pixels. A network sees nothing in a smaller picture."""
 
 
 def read_picture(content: bytes, limits: Limits) -> np.ndarray:
-    """Return the picture in a file's content, whatever its name or declared type says.
+    """Return the picture in the content of a file. Its name and declared type are not used.
 
     Parameters
     ----------
@@ -36,12 +37,12 @@ def read_picture(content: bytes, limits: Limits) -> np.ndarray:
     Returns
     -------
     ndarray [H, W, 3]
-        float32 in [0, 1], its longer side at most `limits.side`.
+        float32 in [0, 1], with a longer side of at most `limits.side`.
 
     Raises
     ------
     FileError
-        If it is no picture of `FORMATS`, damaged, empty, or beyond a limit.
+        If it is not a picture of one of the `FORMATS`, is damaged or empty, or exceeds a limit.
     """
     if not content:
         raise FileError(explain("The file is empty", hint="choose another file"))
@@ -51,7 +52,7 @@ def read_picture(content: bytes, limits: Limits) -> np.ndarray:
                 "The file is too large",
                 expected=f"at most {limits.upload_bytes / 1e6:.4g} MB",
                 received=f"{len(content) / 1e6:.4g} MB",
-                hint="save the picture smaller, or as JPEG",
+                hint="reduce the picture, or save it as JPEG",
             )
         )
     with _decoding(limits):
@@ -64,10 +65,10 @@ def read_picture(content: bytes, limits: Limits) -> np.ndarray:
             raise FileError(
                 explain(
                     "The picture is too small or too narrow",
-                    expected=f"{NARROWEST} pixels a side, also where its longer one is at most "
-                    f"{limits.side}",
+                    expected=f"at least {NARROWEST} pixels on each side, after it is reduced to "
+                    f"{limits.side} pixels",
                     received=f"{picture.width}x{picture.height} pixels",
-                    hint="take a larger picture, or crop it",
+                    hint="choose a larger picture, or crop it",
                 )
             )
         with _decoding(limits):
@@ -85,7 +86,7 @@ def jpeg(image: np.ndarray, size: int | None = None) -> bytes:
 
 @contextlib.contextmanager
 def _decoding(limits: Limits) -> Iterator[None]:
-    """Turn what readers raise into `FileError`, without their words: those may name an address."""
+    """Turn errors of readers into `FileError` without their text, which may name an address."""
     try:
         with decoding("The picture"):
             yield
@@ -96,15 +97,15 @@ def _decoding(limits: Limits) -> Iterator[None]:
         if isinstance(cause, UnidentifiedImageError):
             raise FileError(
                 explain(
-                    "The file is no picture that can be read",
+                    "The file is not a picture that can be read",
                     expected="JPEG, PNG, WebP, GIF, BMP or TIFF",
-                    hint="its name does not count, its content does",
+                    hint="the content decides, not the name",
                 )
             ) from cause
         raise FileError(
             explain(
-                "The picture is damaged or cut short, or its text is too large",
-                hint="save it anew from another program",
+                "The picture is damaged or incomplete, or its text is too large",
+                hint="save it again with another program",
             )
         ) from cause
 
@@ -114,7 +115,7 @@ def _too_many(limits: Limits, size: tuple[int, int] | None = None) -> FileError:
         explain(
             "The picture has too many pixels",
             expected=f"at most {limits.pixels / 1e6:.4g} million",
-            received=f"{size[0]}x{size[1]}" if size else "far more",
-            hint="save it smaller",
+            received=f"{size[0]}x{size[1]}" if size else "many more",
+            hint="reduce it",
         )
     )

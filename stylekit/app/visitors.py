@@ -1,4 +1,4 @@
-"""All visitors of the page: whose browser is there, and whose pictures are dropped."""
+"""All visitors of the page, and when their pictures are deleted."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from stylekit.app.shelf import File
 from stylekit.app.visitor import Visitor
 
 ABSENT = 60.0
-"""Seconds without a heartbeat and without a request after which a visitor is dropped. A browser
-may lose its heartbeat, and a program that makes up sessions opens none."""
+"""Seconds without a heartbeat and without a request after which a visitor is deleted. A browser
+may lose its heartbeat for a moment. A program that makes up sessions has none."""
 
 
 class Visitors:
-    """Visitors by their sessions, as Gradio names them.
+    """The visitors by the names of their Gradio sessions.
 
-    The state that Gradio keeps of a session stays when the session never opens its heartbeat,
-    and makes room for one more by dropping that of another visitor. Here a visitor stays while a
-    heartbeat is open, and where there is no room a new one is refused.
+    Gradio's own session state does not fit. It stays if a session never opens a heartbeat, and it
+    makes room for a new visitor by deleting another one. Here a visitor stays while a heartbeat is
+    open, and a new visitor is refused if there is no room.
 
     Parameters
     ----------
     limits : Limits
-        Its `visitors`.
+        Its `visitors` is used.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -44,17 +44,17 @@ class Visitors:
         return len(self._visitors)
 
     def of(self, session: Any) -> Visitor:
-        """Return the visitor of a session, a new one if there is none.
+        """Return the visitor of a session, which is created if it does not exist.
 
         Raises
         ------
         InputError
-            If there are too many.
+            If the name is not that of a session, or there are too many visitors.
         """
         self.sweep()
         with self._lock:
             if not isinstance(session, str) or not re.fullmatch(r"\w{1,64}", session):
-                fail("This is no session of the page", hint="load the page again")
+                fail("The session is unknown", hint="load the page again")
             if session not in self._visitors:
                 if len(self._visitors) >= self._most:
                     fail("The page is full", hint="try again in a few minutes")
@@ -65,7 +65,7 @@ class Visitors:
 
     @contextlib.contextmanager
     def heartbeat(self, session: str) -> Iterator[None]:
-        """Count a session's visitor as present; at the end of the last one, end the run."""
+        """Count a visitor as present. The end of the last heartbeat stops the visitor's run."""
         with self._lock:
             self._heartbeats[session] += 1
             self._absent.pop(session, None)
@@ -81,7 +81,7 @@ class Visitors:
                         self._visitors[session].stop()
 
     def sweep(self, absent: float = ABSENT) -> None:
-        """Drop who has been absent for that many seconds."""
+        """Delete the visitors that have been absent for a number of seconds."""
         with self._lock:
             now = time.monotonic()
             gone = [name for name, since in self._absent.items() if now - since >= absent]
@@ -94,7 +94,7 @@ class Visitors:
             visitor.leave()
 
     def close(self) -> None:
-        """Drop everyone."""
+        """Delete all visitors."""
         with self._lock:
             left = list(self._visitors.values())
             self._visitors.clear()
@@ -102,7 +102,7 @@ class Visitors:
             visitor.leave()
 
     def file(self, name: str) -> File | None:
-        """Return a file of whichever visitor has one of that name."""
+        """Return the file of a name, of whichever visitor, or None."""
         with self._lock:
             found = (visitor.file(name) for visitor in self._visitors.values())
             return next((file for file in found if file is not None), None)

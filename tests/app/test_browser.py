@@ -241,7 +241,7 @@ def test_files_that_nobody_should_send(visit, tmp_path):
         if words is None:
             page.note("#photo", "50 x 40 pixels")
         elif name == "heavy.png":  # is not sent at all
-            page.note("#photo", "at most 0.3 MB")
+            page.note("#photo", "The limit is 0.3 MB")
         else:
             page.note("#photo", words)
         # In between a picture, so that no earlier note is taken for the next one.
@@ -368,7 +368,8 @@ def test_progress_starts_empty_and_tells_the_remaining_time(visit, picture_file)
     page.driver.execute_script(
         """window.seen = [];
         new MutationObserver(() => {
-            const [bar, note] = ["bar", "note"].map((x) => document.querySelector(`#painting .${x}`));
+            const bar = document.querySelector("#painting .bar");
+            const note = document.querySelector("#painting .note");
             const fill = bar.firstElementChild.getBoundingClientRect().width;
             seen.push([bar.ariaValueNow, fill, note.textContent]);
         }).observe(document.querySelector("#painting"), {subtree: true, childList: true,
@@ -410,7 +411,8 @@ def test_the_last_results_and_the_same_larger(visit, picture_file):
     for strength in (0.2, 0.9):
         page.fill("#strength input[type=number]", strength)
         page.click("#paint")
-        page.until(lambda: f"strength {strength:g}" in page("#results button").text)
+        words = f"strength {strength:g}"
+        page.until(lambda words=words: words in page("#results button").text)
     first, second = page("#results button:nth-child(2)"), page("#results button")
     assert "64 px, 3 steps, strength 0.2, compact" in first.text
     newest = page("#painting .after").get_attribute("src")

@@ -57,6 +57,7 @@ def test_who_may_ask_for_the_page(monkeypatch):
     served = []
     monkeypatch.setattr(server, "application", lambda *given: served.append(given))
     monkeypatch.setattr(server, "serve", lambda *_: None)
+    monkeypatch.setattr(server, "warm_up", lambda answers: None)
     hosts = ("--allow-host", "Example.org", "--allow-host", "b.org")
     assert run("--port", 0, *hosts, "--proxy", "10.0.0.1").exit_code == 0
     assert run("--port", 0).exit_code == 0

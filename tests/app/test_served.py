@@ -10,6 +10,7 @@ pytest.importorskip("gradio", reason="the page needs Gradio")
 
 from starlette.testclient import TestClient
 
+from stylekit.app import server
 from stylekit.app.answers import Answers
 from stylekit.app.server import application
 
@@ -40,6 +41,13 @@ class Program:
     def do(self, place, event, data=(), told=None, **options):
         answer = self.call(self.events[place, event], list(data), told, **options)
         return answer.json()["data"]
+
+
+def test_each_network_is_warmed_up(networks, monkeypatch):
+    used = []
+    monkeypatch.setattr(server, "stylize", lambda *_, extractor, **__: used.append(extractor))
+    server.warm_up(Answers(networks, SMALL))
+    assert used == [networks["compact"]]
 
 
 @pytest.fixture(scope="module")

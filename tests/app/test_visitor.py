@@ -103,12 +103,12 @@ def test_limits_hold_before_the_run(visitor, networks, settings, error, words):
 
 def test_the_picture_that_is_missing_is_named(visitor, networks):
     photo, visitor.photo = visitor.photo, None
-    with pytest.raises(InputError, match="^Choose a photo first"):
+    with pytest.raises(InputError, match=r"^Choose a photo first"):
         begin(visitor, networks)
     visitor.photo, visitor.styles[0] = photo, None
-    with pytest.raises(InputError, match="^Choose a style first"):
+    with pytest.raises(InputError, match=r"^Choose a style first"):
         begin(visitor, networks)
-    with pytest.raises(InputError, match="^Choose a photo and a style first"):
+    with pytest.raises(InputError, match=r"^Choose a photo and a style first"):
         begin(Visitor(), networks)
 
 

@@ -119,8 +119,8 @@ def page(
 ) -> None:
     """Serve a web page for style transfer.
 
-    Only this machine has access, unless --host is given. --weights-file adds VGG19, and --model
-    adds regions by class.
+    Only this machine has access, unless --host is given. --weights-file adds VGG19 and more
+    presets. --model adds regions by class, such as person or car.
     """
     limits = Limits(
         upload_bytes=round(max_upload * 1e6),
@@ -142,9 +142,10 @@ def page(
         from stylekit.app import server
         from stylekit.app.answers import Answers
 
-        seer = segmenter(model, names) if model else None
+        answers = Answers(networks(weights), limits, segmenter(model, names) if model else None)
+        server.warm_up(answers)
         served = server.application(
-            Answers(networks(weights), limits, seer),
+            answers,
             root_path,
             {*LOCAL, host, *(allow_host or ())},
             proxy,
@@ -169,7 +170,7 @@ def networks(weights_file: Path | None) -> dict[str, Any]:
     """Return the networks that are available, by the names that the page shows."""
     import stylekit as sk
 
-    there: dict[str, Any] = {"compact": sk.CompactVGG()}
+    available: dict[str, Any] = {"compact": sk.CompactVGG()}
     if reason_for_vgg19(weights_file):
-        there["VGG19"] = sk.VGG19(weights_file or "imagenet")
-    return there
+        available["VGG19"] = sk.VGG19(weights_file or "imagenet")
+    return available
