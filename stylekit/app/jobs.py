@@ -8,6 +8,7 @@ keeps the newest preview only, and a run that is stopped returns its image so fa
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,15 +24,12 @@ from stylekit.transfer import Result, Step
 Levels = Sequence[tuple[tuple[int, int], int]]
 """Height, width and steps of each level of a run; see `Pyramid.levels`."""
 
-OVERHEAD = 60_000
-"""Cost of a step beside that of its pixels, as a number of pixels.
+PREPARATION = 400_000
+"""Cost of preparing and tracing a level, as a number of pixels of one step.
 
-A run of 50 steps by neighbours up to 512 x 341 pixels took 2.8, 2.7, 10.6, 5.1, 4.0, 4.3 and 2 s
-in its levels, on two cores that other programs used at the same time.
+In a run of 50 steps by neighbours up to 512 x 341 pixels, on two cores with other programs, the
+preparation of each level took about 2 s, and a step at the full size 0.9 s.
 """
-
-SETTLED = 0.04
-"""Share of the work after which the remaining time is estimated."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Preview:
     share : float
         Share of the work that is done, in [0, 1].
     remaining : float or None
-        Estimate of the remaining time in seconds; None at the beginning.
+        Estimate of the remaining time in seconds; None if the levels are not known.
     """
 
     index: int
@@ -107,7 +105,7 @@ class Job:
         self._every = number(every, "every", low=0)
         self._stop = threading.Event()
         self._last = -float("inf")
-        self._first: Step | None = None
+        self._begun = False
         self._place = place
         thread = ThreadPoolExecutor(1, thread_name_prefix="stylekit-job")
         self._future: Future[Result | None] = thread.submit(self._work, run)
@@ -139,45 +137,34 @@ class Job:
     def __call__(self, step: Step) -> bool:
         """Take a preview if one is due; return whether the run must stop."""
         now = time.monotonic()
-        if self._first is None:
-            self._first = step
+        if not self._begun:
+            self._begun = True
             self._note(step)
         elif now - self._last >= self._every:
             self._last = now
             self._note(step)
-            share = self._share(step)
-            self.preview = Preview(
-                step.index,
-                step.steps,
-                step.image,
-                step.seconds,
-                share,
-                self._remaining(step.seconds - self._first.seconds, share),
-            )
+            share, left = step.index / max(1, step.steps), None
+            if self.levels:
+                share = work(self.levels[: step.level + 1], step.index) / work(self.levels)
+                left = step.seconds * (1 - share) / share
+            self.preview = Preview(step.index, step.steps, step.image, step.seconds, share, left)
         return self._stop.is_set()
 
     def _note(self, step: Step) -> None:
         self.curve.append((step.index, float(np.mean(step.losses["total"]))))
-
-    def _share(self, step: Step) -> float:
-        """Return the share of the work that is done after a step."""
-        if self.levels is None:
-            return step.index / max(1, step.steps)
-        left, done, total = step.index, 0, 0
-        for (height, width), steps in self.levels:
-            cost = height * width + OVERHEAD
-            total += steps * cost
-            done += min(left, steps) * cost
-            left = max(0, left - steps)
-        return done / max(1, total)
-
-    def _remaining(self, seconds: float, share: float) -> float | None:
-        if self.levels is None or share < SETTLED:
-            return None
-        return seconds * (1 - share) / share
 
     def _work(self, run: Callable[[Job], Result]) -> Result | None:
         try:
             return run(self) if self._place.begin() else None
         finally:
             self._place.leave()
+
+
+def work(levels: Levels, steps: float = math.inf) -> int:
+    """Return the cost of the levels, of which at most a number of steps is done, in pixels."""
+    cost = 0
+    for (height, width), count in levels:
+        taken = min(steps, count)
+        cost += PREPARATION + int(taken) * height * width
+        steps -= taken
+    return cost

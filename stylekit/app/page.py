@@ -271,8 +271,7 @@ def _settings(answers: Answers) -> tuple[dict[str, Any], gr.Dropdown, gr.Column]
             limits.side,
             min(SIZE, limits.side),
             step=32,
-            label="Size",
-            info="Longer side in pixels",
+            label="Size in pixels",
             elem_id="size",
             min_width=140,
         )
@@ -282,7 +281,6 @@ def _settings(answers: Answers) -> tuple[dict[str, Any], gr.Dropdown, gr.Column]
             min(NEIGHBOR_STEPS, limits.steps),
             step=1,
             label="Steps",
-            info="More steps take longer",
             elem_id="steps",
             min_width=140,
         )

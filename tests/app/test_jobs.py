@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from stylekit.app.jobs import OVERHEAD, Job
+from stylekit.app.jobs import PREPARATION, Job
 from stylekit.app.limits import Limits
 from stylekit.app.line import Line
 from stylekit.transfer import Result
@@ -16,10 +16,10 @@ class Tensor(np.ndarray):
         return np.asarray(self)
 
 
-def step(index, steps=100):
+def step(index, steps=100, level=0):
     image = np.full((1, 4, 4, 3), index / steps, np.float32).view(Tensor)
     return Step(
-        index, steps, 0, index / 10, {"total": [1 / (1 + index)], "terms": {}, "image": image}
+        index, steps, level, index / 10, {"total": [1 / (1 + index)], "terms": {}, "image": image}
     )
 
 
@@ -77,16 +77,16 @@ def test_the_remaining_time_counts_the_pixels_of_each_level():
     def run(job):
         job.levels = [((40, 40), 10), ((400, 400), 10)]
         for index in range(21):
-            job(step(index, 20))
+            job(step(index, 20, level=int(index > 10)))
             previews.append(job.preview)
         return Result(None, None, [], 20, 1.0, "steps", {})
 
     job_of(run).result  # noqa: B018
     assert previews[0] is None
-    small, large = 40 * 40 + OVERHEAD, 400 * 400 + OVERHEAD
+    small, large = (PREPARATION + 10 * side**2 for side in (40, 400))
     assert previews[10].share == pytest.approx(small / (small + large))
     assert previews[10].remaining == pytest.approx(1.0 * large / small)
-    assert previews[1].remaining is None  # too early to say
+    assert previews[11].share == pytest.approx((small + PREPARATION + 400**2) / (small + large))
     assert (previews[20].share, previews[20].remaining) == (1, 0)
 
 

@@ -1,6 +1,7 @@
 // Drawing in the photo: a box, tapped points, or strokes of a round brush.
 // Positions are relative to the width and height of the picture.
-let done = [], line = null, shown = null;
+const subject = () => props.value.photo + props.value.tool;
+let done = [], line = null, shown = subject();
 const canvas = () => element.querySelector("canvas");
 const radius = () => element.querySelector(".width input").value / 100;
 function position(event) {
@@ -90,8 +91,7 @@ element.addEventListener("click", (event) => {
 });
 watch("value", () => {
   element.classList.remove("reading");
-  const now = props.value.photo + props.value.tool;
-  if (now !== shown) done = [];
-  shown = now;
+  if (subject() !== shown) done = [];
+  shown = subject();
   draw();
 });
