@@ -25,7 +25,7 @@ def test_a_session_has_one_visitor(visitors):
 
 @pytest.mark.parametrize("session", [None, 7, "", "a/b", "x" * 65, ["a"], {}])
 def test_what_is_no_session(visitors, session):
-    with pytest.raises(InputError, match="no session"):
+    with pytest.raises(InputError, match="session is unknown"):
         visitors.of(session)
 
 

@@ -296,3 +296,8 @@ class TestMistakes:
             recipe.run(**how | {"steps": 1})
         assert caught.value.result.steps == 1
         assert "in blend 'blend'" in caught.value.__notes__
+
+
+def test_the_levels_of_a_run_are_known_before_it(photo):
+    recipe = sk.recipes.basic(photo, photo, size=256, style_loss="gram")
+    assert recipe.pyramid.sizes == (64, 128, 256)
