@@ -203,7 +203,7 @@ def test_two_trainings_of_one_file_are_refused(train):
         ({"variation": -1}, "variation", "out of range"),
         ({"style_loss": "neighbors"}, "style_loss", "cannot train a network"),
         ({"style_loss": "gramm"}, "style_loss", "unknown"),
-        ({"extractor": 3}, "extractor", "cannot be used"),
+        ({"extractor": 3}, "extractor", "must be a FeatureExtractor"),
         ({"losses_csv": "photos"}, "losses_csv", "is a folder"),
     ],
 )
