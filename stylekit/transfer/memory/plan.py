@@ -19,7 +19,7 @@ from stylekit.transfer.objective import Objective, named_terms, read_by
 from stylekit.transfer.optimizers import OptimizerLike
 
 SMALLEST_TILE = 128
-"""Side in pixels below which the halos of tiles cost more memory than smaller tiles save."""
+"""Side in pixels below which the halos of tiles cost more than smaller tiles save."""
 
 
 @dataclasses.dataclass(frozen=True)
