@@ -1,50 +1,53 @@
-"""Defaults that several rooms share; no TensorFlow behind them."""
+"""Defaults that several packages share. This module does not import TensorFlow."""
 
 SIZE = 512
 STEPS = 300
 STRENGTH = 0.5
 
 STYLE_LOSS = "neighbors"
-"""What the recipes paint with, where they are not told."""
+"""Default style loss of the recipes."""
 
 GRAM_FACTOR = 4.0
-"""By how much more than `FeatureExtractor.style_factor` the recipes weigh Gram matrices, so that a
-strength of 0.5 has strokes."""
+"""Factor by which the recipes multiply `FeatureExtractor.style_factor` for Gram matrices, so that a
+strength of 0.5 has visible strokes."""
 
 NEIGHBOR_STEPS = 50
-"""Evaluations in which nearest neighbours settle: 10 a coarse level of three, and 5 at the full
-size and in each of three rounds there."""
+"""Steps of a run with nearest neighbours: 10 at each of three coarse levels, and 5 in each of four
+rounds at the full size."""
 
 DOODLE_STEPS = 200
-"""Steps of a doodle, over three levels."""
+"""Steps of a doodle, over three levels of its pyramid."""
 
 NEIGHBOR_FACTOR = 36.0
-"""Weight of the neighbours' style loss at strength 1, beside the content's of 1 at strength 0."""
+"""Weight of the nearest-neighbour style loss at strength 1. The content loss has weight 1 at
+strength 0."""
 
 NEIGHBOR_VARIATION = 48.0
-"""Weight of the total variation beside it."""
+"""Weight of the total variation loss that goes with `NEIGHBOR_FACTOR`."""
 
 PREVIEW_SIZE = 192
-"""Longer side, in pixels, of the pictures of a sweep: strokes can be judged, and a run takes
-seconds."""
+"""Longer side, in pixels, of the pictures of a sweep. At this size strokes are visible and a run
+takes seconds."""
 
 PREVIEW_STEPS = 60
 """Steps of each run of a sweep."""
 
 SWEPT_STRENGTHS = (0.2, 0.4, 0.6, 0.8)
-"""What a sweep goes through where it is told of no grid."""
+"""Strengths of a sweep without a grid."""
 
 MOST_CELLS = 64
-"""Runs that a sweep takes on without being told to: more are hard to see on one sheet."""
+"""Largest number of runs of a sweep, unless the caller allows more. A sheet of more is hard to
+read."""
 
 COARSEST = 768
-"""Longer side, in pixels, up to which a picture is painted at one size alone. In a larger one the
-network sees brush strokes only as texture: they are laid out at a coarser size, where a step also
-costs less."""
+"""Largest longer side, in pixels, at which a picture is painted at one size only. In a larger one
+the network sees brush strokes only as texture, so they are painted at a coarser size first, where a
+step also costs less."""
 
 VARIATION = 3.0
-"""Weight of the total variation at strength 1. At 320 px it takes the fine ripples of max pooling
-out of flat skies and raises the style loss by under 1 %; 10 begins to soften brush strokes."""
+"""Weight of the total variation loss at strength 1. At 320 px it removes the fine ripples of max
+pooling from flat skies and raises the style loss by less than 1 %. A weight of 10 begins to soften
+brush strokes."""
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 """Gatys et al. 2016, section 3."""
@@ -56,29 +59,28 @@ VGG19_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 """Channels and convolutions of each block (Simonyan and Zisserman 2015, table 1, column E)."""
 
 VGG19_MEAN = (123.68, 116.779, 103.939)
-"""Mean colour of ImageNet as RGB, 0-255; the network was trained on BGR minus this."""
+"""Mean colour of ImageNet, RGB in 0-255. The network was trained on BGR minus this mean."""
 
 MIN_SHARE = 0.001
-"""Share of a colour map from which a colour is a region: the eyes of a portrait have about as much.
-"""
+"""Smallest share of a colour map that makes a colour a region, about that of eyes in a portrait."""
 
 BATCH_NAME = "{content}-{style}.png"
-"""Pattern of the names of the pictures of a batch."""
+"""Pattern of the file names of a batch."""
 
 BATCH_SHEET, BATCH_TABLE = "sheet.jpg", "batch.csv"
-"""Names of the contact sheet and the table in the folder of a batch."""
+"""File names of the contact sheet and the table of a batch."""
 
 TEMPORAL_WEIGHT = 300.0
-"""Weight of the temporal loss of a video, beside `NEIGHBOR_FACTOR`. With a third of it, videos
-flicker half as much again. With three times as much, the edges of what moves get teeth."""
+"""Weight of the temporal loss of a video, used with `NEIGHBOR_FACTOR`. A third of it increases
+flicker by half. Three times as much makes the edges of moving objects ragged."""
 
 SCENE_CUT = 0.3
-"""Share of a frame that is seen in the one before, below which a scene begins. Of 60 pairs of
-photographs at 192 pixels the flow finds at most 28 % of one in the other, of moving clips at least
-62 %."""
+"""Share of a frame that is visible in the previous frame, below which a new scene begins. The flow
+finds at most 28 % between two unrelated photographs of 192 pixels (60 pairs), and at least 62 %
+between two frames of a moving clip."""
 
 TRAINING_SIZE = 192
-"""Side, in pixels, of the squares on which a network is trained."""
+"""Side, in pixels, of the square crops on which a style network is trained."""
 
 TRAINING_STEPS = 4000
-"""Steps in which a network learns a style."""
+"""Training steps of a style network."""

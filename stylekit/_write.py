@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write files atomically: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from stylekit import _checks
 
 
 def named_format(path: Path, formats: Mapping[str, str]) -> str:
-    """Return the format that a path's suffix stands for.
+    """Return the format that the suffix of a path selects.
 
     Raises
     ------
     FileError
-        If it stands for none of them.
+        If the suffix is not one of `formats`.
     """
     suffix = path.suffix.lower()
     if suffix not in formats:
         raise _checks.FileError(
             _checks.explain(
-                f"{path} has a suffix that names no format to write",
+                f"{path} has an unknown suffix",
                 expected=", ".join(formats),
                 received=repr(suffix) if suffix else "none",
                 hint=_checks.did_you_mean(suffix, formats)
@@ -38,30 +38,30 @@ def named_format(path: Path, formats: Mapping[str, str]) -> str:
 
 @contextmanager
 def replacing(path: Path, *, through_link: bool = True) -> Iterator[BinaryIO]:
-    """Give a file to write to that takes the place of `path` once it is complete and on the disk.
+    """Yield a file to write to, which replaces `path` when it is complete and on the disk.
 
     Parameters
     ----------
     path : pathlib.Path
-        What is to be written. After a failure an old file of that name is still there.
+        File to write. After a failure an existing file of that name is unchanged.
     through_link : bool
-        Where `path` is a symbolic link: True replaces what it leads to, False the link itself.
+        If `path` is a symbolic link: True replaces its target, False the link itself.
 
     Yields
     ------
     file
-        Open for reading and writing, in the folder of `path`. `unfinished` finds it later if the
-        process is killed.
+        Open for reading and writing, in the folder of `path`. If the process is killed,
+        `unfinished` finds the file later.
 
     Raises
     ------
     FileError
-        If it cannot be written.
+        If the file cannot be written.
     """
     _checks.check_place(path)
     target = Path(os.path.realpath(path) if through_link else path)
-    # Under the name of a stranger's file or link it would write into that; "x" refuses both.
-    # Not the tempfile module, whose files only their owner may read: open follows the umask.
+    # Mode "x" never writes into an existing file or link. The tempfile module is not used, because
+    # only the owner may read its files; `open` follows the umask.
     scratch = target.with_name(f"{_prefix(target)}{uuid.uuid4().hex}.tmp")
     try:
         with scratch.open("x+b") as file:
@@ -69,7 +69,7 @@ def replacing(path: Path, *, through_link: bool = True) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, target)
-    except _checks.StylekitError:  # of what wrote to it
+    except _checks.StylekitError:  # raised by the caller that writes
         raise
     except (OSError, ValueError) as error:  # ValueError: sides too long for the format
         raise _checks.unwritable(str(path), target, error) from error
@@ -78,12 +78,12 @@ def replacing(path: Path, *, through_link: bool = True) -> Iterator[BinaryIO]:
 
 
 def unfinished(path: Path) -> list[Path]:
-    """Return what `replacing` left of a file when the process was killed."""
+    """Return the incomplete files that `replacing` left when the process was killed."""
     return list(path.parent.glob(f"{glob.escape(_prefix(path))}*.tmp"))
 
 
 def check_room(path: Path) -> None:
-    """Raise `FileError` if no file can be written to the folder of `path`; leave nothing behind."""
+    """Raise `FileError` if the folder of `path` is not writable. No file is left there."""
     _checks.check_place(path)
     target = Path(os.path.realpath(path))
     probe = target.with_name(f".stylekit-{uuid.uuid4().hex}.tmp")

@@ -204,7 +204,7 @@ def job(output):
         (["a/x.png", "b/x.png"], 8, "jobs", "several folders.*received a, b"),
         (["a/b/x.png"], 8, "folder", "the folder a.b cannot be created"),
         (["photos/cat.jpg/x.png"], 8, "folder", "cannot be created"),
-        (["out/x.gif"], 8, "name", "a suffix that names no format"),
+        (["out/x.gif"], 8, "name", "unknown suffix"),
         (["out/x.png"], 16, "bits", "16 bits per channel"),
         (["photos/note.jpg"], 8, "name", "note.json would be overwritten"),
     ],

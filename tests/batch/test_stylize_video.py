@@ -150,7 +150,7 @@ def test_two_runs_do_not_write_one_video(run):
         ({"video": "coffee.txt"}, "video", "has no video"),
         ({"style": "gone.png"}, "style", "gone.png"),
         ({"style": np.zeros((8, 8, 3))}, "style", "is not a path"),
-        ({"out": "out.gif"}, "out", "names no format"),
+        ({"out": "out.gif"}, "out", "unknown suffix"),
         ({"out": "no/out.mp4"}, "out", "cannot be written"),
         ({"out": "in.mp4"}, "out", "names the video that is read"),
         ({"out": "note.mp4"}, "out", "note.json would be overwritten"),

@@ -50,4 +50,4 @@ def test_what_is_unfit_is_told_before_tensorflow_loads(convert, arguments, messa
 def test_another_suffix_is_refused(convert):
     done = convert("vgg19.npy", "-o", "a.h5")
     assert done.exit_code == 2
-    assert "a.h5 has a suffix that names no format to write: expected .npz" in done.output
+    assert "a.h5 has an unknown suffix: expected .npz" in done.output

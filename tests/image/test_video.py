@@ -135,7 +135,7 @@ def test_files_that_are_no_video(tmp_path):
 @pytest.mark.parametrize(
     ("call", "argument", "message"),
     [
-        (lambda: write_video("a.avi", FRAMES, 10), "path", "names no format"),
+        (lambda: write_video("a.avi", FRAMES, 10), "path", "unknown suffix"),
         (lambda: write_video("no/a.mp4", FRAMES, 10), "path", "cannot be written"),
         (lambda: write_video("a.mp4", [], 10), "frames", "no frames"),
         (lambda: write_video("a.mp4", [FRAMES[0], FRAMES[1][2:]], 10), "frames", "differs in size"),
@@ -145,7 +145,7 @@ def test_files_that_are_no_video(tmp_path):
         (lambda: write_video("a.mp4", FRAMES, 10, sound=3), "sound", "is not a path"),
         (lambda: write_video("a.mp4", FRAMES, 10, sound="b.wav"), "sound", "does not exist"),
         (lambda: Video("a.mp4", fps=-1), "path", "does not exist"),
-        (lambda: check_video("a.gif"), "path", "names no format"),
+        (lambda: check_video("a.gif"), "path", "unknown suffix"),
     ],
 )
 def test_what_cannot_be_used(call, argument, message, tmp_path, monkeypatch):

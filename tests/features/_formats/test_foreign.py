@@ -306,7 +306,7 @@ def test_types_that_are_no_floats(tensors, tmp_path):
     [
         ("a.pth", "b.npz", {}, "path", "a.pth, named by `path`, does not exist"),
         ("a.txt", "b.npz", {}, "path", r"\.safetensors, \.npy or \.mat, received \.txt"),
-        ("a.npz", "b.h5", {}, "out", "names no format to write: expected .npz"),
+        ("a.npz", "b.h5", {}, "out", "unknown suffix: expected .npz"),
         (
             "a.npz",
             "b.npz",
