@@ -1,4 +1,4 @@
-from .cluster import ClusterExecutor as ClusterExecutor
+from .executor import ClusterExecutor as ClusterExecutor
 from .frames import Frame as Frame
 from .frames import stylize_frames as stylize_frames
 from .listing import Job as Job

@@ -7,6 +7,7 @@ import json
 import os
 import pkgutil
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image
 
 import stylekit as sk
 from stylekit._checks import InputTypeError, SetupError
-from stylekit.batch import cluster, jobs
+from stylekit.batch import cluster, jobs, shipped
 from stylekit.transfer.lock import locked
 
 dask = pytest.importorskip("dask")
@@ -78,7 +79,7 @@ def test_paths_mean_the_same_to_a_worker_elsewhere(folder):
 
 def test_another_version_of_stylekit_is_named(folder, run, client, monkeypatch):
     todo = jobs("photos", "styles/coffee.png", "out")
-    monkeypatch.setattr(cluster, "__version__", "0.0.1")
+    monkeypatch.setattr(shipped, "__version__", "0.0.1")
     with pytest.raises(SetupError, match=r"another stylekit: expected version 0.0.1, as here") as e:
         run(todo, client=client)
     assert e.value.argument == "client"
@@ -95,7 +96,7 @@ def test_another_version_of_stylekit_is_named(folder, run, client, monkeypatch):
 
 def test_a_worker_of_another_version_that_joins_later_is_named(folder, work, monkeypatch):
     painter = cluster.Painter(Path("out/.stylekit"), work, [])
-    monkeypatch.setattr(cluster, "__version__", "0.0.1")
+    monkeypatch.setattr(shipped, "__version__", "0.0.1")
     worker = type("Worker", (), {"address": "tcp://1.2.3.4:5"})()
     with pytest.raises(SetupError, match=r"1\.2\.3\.4:5 has another stylekit.*received 0\.0\.1"):
         painter.setup(worker)
@@ -189,6 +190,13 @@ def test_an_executor_ends(client):
     assert not any(name.startswith("stylekit") for name in plugins(client))
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(divmod, 7, 2)
+
+
+def test_without_dask_it_is_told_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "stylekit.batch.shipped", None)
+    monkeypatch.delattr(sk.batch, "shipped", raising=False)
+    with pytest.raises(SetupError, match=r"needs Dask.*'stylekit-nst\[batch\]'"):
+        sk.batch.ClusterExecutor(None)
 
 
 def test_tasks_are_cancelled(client):
@@ -325,6 +333,6 @@ def test_a_cell_that_kills_its_workers_is_told(folder, network, processes):
 
 
 def test_a_sweep_whose_worker_has_another_version(folder, client, network, monkeypatch):
-    monkeypatch.setattr(cluster, "__version__", "0.0.1")
+    monkeypatch.setattr(shipped, "__version__", "0.0.1")
     with pytest.raises(SetupError, match=r"another stylekit: expected version 0.0.1, as here"):
         sk.batch.ClusterExecutor(client)
