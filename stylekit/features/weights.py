@@ -293,7 +293,7 @@ def _no_layer(path: Path, layer: str, held: list[str]) -> FileError:
         explain(
             f"the weights file {path} has no convolution {layer}",
             received="layers " + (", ".join(held) or "none"),
-            hint="give a file that holds it, or choose layers that the file holds",
+            hint="give a file that holds it, or choose other layers",
         ),
         argument="weights",
     )
