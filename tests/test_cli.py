@@ -272,7 +272,7 @@ class TestBadInput:
             (["photo.jpg", "style.png", "--mask", "black.png"], "mask is empty"),
             (["photo.jpg", "style.png", "--strength", 2], "--strength is out of range"),
             (["photo.jpg", "style.png", "--steps", -1], "--steps is out of range"),
-            (["photo.jpg", "style.png", "-o", "nowhere/out.png"], "Make the folder"),
+            (["photo.jpg", "style.png", "-o", "nowhere/out.png"], "Create the folder"),
             (["photo.jpg", "style.png", "-o", "out.gif"], ".png"),
             (["photo.jpg", "style.png", "--mask", "left.png:7"], ":LABEL is not in mask"),
             (["photo.jpg", "style.png", "--mask", ":7"], ":7 does not exist"),

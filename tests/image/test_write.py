@@ -364,7 +364,7 @@ def test_missing_folder(tmp_path):
         with pytest.raises(FileError) as caught:
             call()
         assert str(tmp_path / "out") in str(caught.value)
-        assert "Make the folder first" in str(caught.value)
+        assert "Create the folder first" in str(caught.value)
 
 
 def test_folder_in_place_of_the_file(tmp_path):
