@@ -1,4 +1,4 @@
-"""TensorFlow's start-up messages, with a package in its place that writes the like."""
+"""TensorFlow's start-up messages. A fake package `tensorflow` writes similar ones."""
 
 import os
 import subprocess
