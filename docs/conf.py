@@ -39,7 +39,7 @@ extensions = [
     "site_parts",
 ]
 exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
-default_role = "code-link"
+default_role = "code"
 
 templates_path = ["_templates"]
 autosummary_generate = True

@@ -8,8 +8,10 @@ import re
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from pygments.lexers import BashLexer
+from pygments.token import Name, Text
+from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.roles import XRefRole
 
 MODULES = ["batch", "blend", "features", "feedforward", "functional", "image", "image.drawn"]
 MODULES += ["losses", "losses.hypercolumns", "masks", "metrics", "recipes", "recipes.presets"]
@@ -33,15 +35,37 @@ def public(module: str) -> list[str]:
 @functools.cache
 def targets() -> dict[str, str]:
     """Return the full name of each public name that is unambiguous, by all ways to write it."""
-    found: dict[str, set[str]] = {}
-    for module in ("stylekit", *MODULES):
+    found = {module: {module} for module in MODULES}
+    for module in MODULES:
         for name in public(module):
-            value = getattr(importlib.import_module(module), name)
-            if callable(value) and (module != "stylekit" or name.endswith("Error")):
+            if callable(getattr(importlib.import_module(module), name)):
                 full = f"{module}.{name}"
                 for start in [match.end() for match in re.finditer(r"\.", full)] + [0]:
                     found.setdefault(full[start:], set()).add(full)
-    return {name: full.pop() for name, full in found.items() if len(full) == 1}
+    for name in public("stylekit"):
+        at_top = f"stylekit.{name}"
+        if name.endswith("Error"):
+            found.setdefault(name, {at_top})
+        found.setdefault(at_top, found.get(name, set()))
+    return {name: next(iter(full)) for name, full in found.items() if len(full) == 1}
+
+
+def target(code: str, module: str | None) -> str | None:
+    """Return the full name of the public name that is in a piece of code, or None.
+
+    A bare lower-case word, such as ``frame``, is often a parameter. It counts only as a name of the
+    module that the page is about.
+    """
+    match = re.fullmatch(r"(sk\.)?([A-Za-z_][\w.]*)(\(.*\))?", code)
+    if match is None:
+        return None
+    name = match[2]
+    own = targets().get(f"{module}.{name}")
+    qualified = match[1] or "." in name or name[0].isupper() or "_" in name
+    if own or (qualified and name in targets()):
+        return own or targets()[name]
+    owner, _, member = name.rpartition(".")
+    return f"{targets()[owner]}.{member}" if owner in targets() else None
 
 
 def classes() -> dict[str, str]:
@@ -51,29 +75,28 @@ def classes() -> dict[str, str]:
     }
 
 
-class CodeRole(XRefRole):
-    """Code that links to the public name that it is, if it is one: the role of single backticks.
+def link_names(app: Sphinx, document: nodes.document) -> None:
+    """Make links of the public names that stand as code in a page."""
+    page = app.env.docname
+    module = page.removeprefix("api/").rpartition(".")[0] if page.startswith("api/") else None
+    for code in list(document.findall(nodes.literal)):
+        name = target(code.astext(), module)
+        inside = isinstance(code.parent, nodes.title | nodes.reference | addnodes.pending_xref)
+        if name and not inside and page != f"api/{name}":
+            link = addnodes.pending_xref("", refdomain="py", reftype="obj", reftarget=name)
+            link.update_basic_atts({"refexplicit": False, "refwarn": False, "refdoc": page})
+            code.replace_self(link)
+            link += code
 
-    A bare lower-case word, such as ``frame``, is often a parameter. It links only to a name of its
-    own module, which Sphinx finds.
-    """
 
-    def run(self):
-        """Return the link; like ``:py:obj:``, it is plain code where it leads nowhere."""
-        self.refdomain, self.reftype, self.classes = "py", "obj", ["xref", "py", "py-obj"]
-        return self.create_xref_node()
+class Shell(BashLexer):
+    """The shell, with options as tokens of their own, which the style sheet does not break."""
 
-    def process_link(self, env, refnode, has_explicit_title, title, target):
-        """Complete the name of the target."""
-        refnode["py:module"] = env.ref_context.get("py:module")
-        refnode["py:class"] = env.ref_context.get("py:class")
-        name = target.removesuffix("()").removeprefix("sk.")
-        owner, _, member = name.rpartition(".")
-        if name in targets() and ("." in name or name[0].isupper() or "_" in name):
-            return title, targets()[name]
-        if owner in targets():
-            return title, f"{targets()[owner]}.{member}"
-        return title, name
+    def get_tokens_unprocessed(self, text):
+        """Yield the tokens."""
+        for start, kind, value in super().get_tokens_unprocessed(text):
+            option = kind is Text and value.startswith("-")
+            yield start, Name.Attribute if option else kind, value
 
 
 class TopLevelNames(Directive):
@@ -113,8 +136,9 @@ def name_pictures(app: Sphinx, document: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Add the role, the directives and the anchors."""
-    app.add_role("code-link", CodeRole())
+    """Add the links, the shell, the directives and the anchors."""
+    app.connect("doctree-read", link_names)
+    app.add_lexer("sh", Shell)
     app.add_directive("top-level-names", TopLevelNames)
     app.add_directive("gallery-thumbnails", Thumbnails)
     app.connect("doctree-read", name_pictures)
