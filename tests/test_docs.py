@@ -1,5 +1,6 @@
 """The documentation keeps its word: its code runs, its commands parse, its links lead somewhere."""
 
+import configparser
 import doctest
 import importlib
 import inspect
@@ -47,6 +48,8 @@ def commands():
     for line in "".join(blocks(text, "sh")).replace("\\\n", " ").splitlines():
         for part in line.split("&&"):
             words = shlex.split(part, comments=True)
+            if words[:2] == ["docker", "run"]:  # the image has the name of its command
+                words = words[words.index("stylekit") :]
             if words and Path(words[0]).name == "stylekit":
                 found[" ".join(words[1:])] = words[1:]
     return list(found.values())
@@ -146,6 +149,17 @@ def test_command_parses(arguments):
     assert command is not None, f"there is no stylekit {name}"
     parsed = command.make_context(name, rest).params
     assert name in ("info", "app", "evaluate") or parsed["out"]
+
+
+def test_dockerfile_installs_what_there_is():
+    text = (ROOT / "docs" / "Dockerfile").read_text(encoding="utf-8")
+    for line in re.findall(r"^COPY (.*)$", text, re.MULTILINE):
+        *sources, _ = line.split()
+        assert all((ROOT / source).exists() for source in sources)
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = re.search(r'"\.\[(.*)\]"', text)[1].split(",")
+    assert set(extras) <= set(setup["options.extras_require"])
 
 
 @pytest.mark.parametrize(
