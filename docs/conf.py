@@ -1,4 +1,3 @@
-import configparser
 import importlib.util
 import os
 import shutil
@@ -68,13 +67,9 @@ mathjax_path = "tex-svg.js"
 linkcheck_timeout = 20
 linkcheck_anchors = False
 
-# The address of the repository is `Source` of `project_urls` in setup.cfg. While there is none, the
-# links to it are left out.
-setup_cfg = configparser.ConfigParser()
-setup_cfg.read(here.parent / "setup.cfg")
-urls = setup_cfg.get("metadata", "project_urls", fallback="")
-urls = dict(line.replace(" ", "").split("=", 1) for line in urls.splitlines() if "=" in line)
-repository = urls.get("Source", "").removesuffix("/")
+# `Source` of `project_urls` in setup.cfg, once it can be reached. While this is empty, the links to
+# the repository and to Colab are left out.
+repository = ""
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"stylekit {version}"
