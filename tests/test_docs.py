@@ -147,8 +147,7 @@ def test_command_parses(arguments):
         return
     command = group.get_command(context, name)
     assert command is not None, f"there is no stylekit {name}"
-    parsed = command.make_context(name, rest).params
-    assert name in ("info", "app", "evaluate") or parsed["out"]
+    command.make_context(name, rest)
 
 
 def test_dockerfile_installs_what_there_is():
