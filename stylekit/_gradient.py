@@ -1,4 +1,4 @@
-"""Functions whose gradient is written out, which leave nothing behind where they were traced."""
+"""Functions with a custom gradient that do not keep traced graphs alive."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import keras
 from keras import ops
 
 TRACES = 64
-"""Of a function that are kept, one for each shape of its arguments: about 0.3 MB each."""
+"""Most traces kept of one function, one for each shape of its arguments; each has about 0.3 MB."""
 
 
-def own_gradient(slope: Callable) -> Callable:
-    """Give a function of tensors a gradient of its own, with respect to its first argument.
+def custom_gradient(slope: Callable) -> Callable:
+    """Decorate a function of tensors with a custom gradient with respect to its first argument.
 
     Parameters
     ----------
     slope : callable
-        From ``(upstream, value, x, *others)`` to the gradient with respect to x, given that with
-        respect to the function's value.
+        Maps ``(upstream, value, x, *others)`` to the gradient with respect to `x`. `upstream` is
+        the gradient with respect to the function's value.
 
     Returns
     -------
     callable
-        A decorator of functions ``(x, *others) -> value``. Both functions know nothing but their
-        arguments, which are tensors. The others have no gradient.
+        A decorator of functions ``(x, *others) -> value``. Both functions may use only their
+        arguments, which are tensors. `others` have no gradient.
 
     Notes
     -----
-    In a graph, TensorFlow's own custom gradient registers a function for every call, for as long
-    as the process lives, and with it all of the graph. So here the function is registered once,
-    with no graph, and its calls go through small graphs of their own, where it is found by name.
-    Those of the shapes that a thread met last are kept, so that its next graph is traced sooner.
+    In a graph, `tf.custom_gradient` registers a function for every call. The function lives as long
+    as the process and keeps the whole graph alive. Here the gradient is registered once, outside
+    any graph. Each call runs a small graph that finds the gradient by its name. A thread keeps the
+    graphs of the most recent shapes, so that its next trace is faster.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -61,10 +61,10 @@ def _on_tensorflow() -> bool:
 
 
 def _unregistered(function: Callable, slope: Callable, direct: Callable) -> Callable:
-    """Return `direct`, which registers nothing where it runs at once, for graphs, too."""
+    """Return `direct` in eager mode, and a version for graphs that does not register the graph."""
     import tensorflow as tf
 
-    # A name is taken once: a module that is loaded again has another.
+    # A name can be registered once. A module that is reloaded gets another name.
     name = f"{function.__qualname__}-{uuid.uuid4().hex}"
 
     @tf.RegisterGradient(name)
@@ -78,11 +78,11 @@ def _unregistered(function: Callable, slope: Callable, direct: Callable) -> Call
             return tf.identity_n(tensors)[0]
 
     def traced(*specs):
-        with tf.init_scope():  # not inside of the graph that calls it
+        with tf.init_scope():  # outside the graph that calls it
             return tf.function(marked, autograph=False).get_concrete_function(*specs)
 
     class Traces(threading.local):
-        """Each thread has its own: TensorFlow adds to one where its gradient is first taken."""
+        """Traces of one thread: TensorFlow adds to a trace when its gradient is first taken."""
 
         def __init__(self):
             self.traced = functools.lru_cache(TRACES)(traced)
@@ -92,7 +92,7 @@ def _unregistered(function: Callable, slope: Callable, direct: Callable) -> Call
     def call(*args):
         if tf.executing_eagerly():
             return direct(*args)
-        # Without their names, which would tell tensors of one shape apart.
+        # Without names: tensors of one shape share a trace.
         return traces.traced(*(tf.TensorSpec(x.shape, x.dtype) for x in args))(*args)
 
     return call

@@ -1,4 +1,4 @@
-"""Arrays in `.npz` archives from anywhere: nothing is read before its header is checked."""
+"""Read arrays from untrusted `.npz` archives: each header is checked before its data is read."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import numpy as np
 
 
 def array_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Return the shape and the dtype of an array, from its header alone.
+    """Return the shape and dtype of an array from its header.
 
-    What `read_array` allocates is the array of this header. The caller bounds it: by the shape that
-    it expects, or by the archive's own size, where nothing in it is compressed.
+    `read_array` allocates an array of this shape. The caller bounds it, by the shape that it
+    expects or, if nothing in the archive is compressed, by the size of the archive.
 
     Parameters
     ----------
     archive : zipfile.ZipFile
-        As `numpy.savez` writes it.
+        An archive in the format of `numpy.savez`.
     name : str
-        Without its ending ``.npy``.
+        Name of the array, without the suffix ``.npy``.
 
     Raises
     ------
     KeyError
         If there is no such array.
     ValueError
-        If it is no array of numbers or text, or does not fill its place in the archive.
+        If it is not an array of numbers or text, or if its size in the archive is wrong.
     Exception
-        Whatever the modules for archives raise for one that is damaged.
+        If the archive is damaged: whatever `zipfile` and `zlib` raise.
     """
     entry = archive.getinfo(f"{name}.npy")
-    # The other methods may ask for a dictionary of gigabytes.
+    # Other methods can request a dictionary of gigabytes.
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} is compressed by another method than deflate")
     with archive.open(entry) as file:
-        # Of the first version a header has at most 64 kB; of the others it may have gigabytes.
+        # A header of version 1.0 has at most 64 kB, those of later versions up to gigabytes.
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError(f"{name} has an unknown version of the .npy format")
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -48,6 +48,6 @@ def array_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], 
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Return an array whose header has been checked; its checksum is, too."""
+    """Return an array whose header has been checked. Its checksum is verified."""
     with archive.open(f"{name}.npy") as file:
         return np.lib.format.read_array(file, allow_pickle=False)

@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from stylekit._checks import choice
-from stylekit._gradient import own_gradient
+from stylekit._gradient import custom_gradient
 from stylekit.image.arrays import tiled_axes
 
 Tensor = Any
@@ -113,7 +113,7 @@ def _slope_of_gram(upstream, value, feature, mass, weights=None):
     return ops.cast(ops.reshape(result, ops.shape(feature)), feature.dtype)
 
 
-@own_gradient(_slope_of_gram)
+@custom_gradient(_slope_of_gram)
 def _gram(feature, mass, weights=None):
     f = _positions(feature)
     left = f if weights is None else f * weights
@@ -210,7 +210,7 @@ def _slope_of_shifted_grams(upstream, value, feature, *shifted):
     return ops.cast(result, feature.dtype)
 
 
-@own_gradient(_slope_of_shifted_grams)
+@custom_gradient(_slope_of_shifted_grams)
 def _shifted_grams(feature, *shifted):
     grams = []
     for weights in shifted:
@@ -969,7 +969,7 @@ def _slope_of_matting(upstream, value, image, guide, precision):
     return ops.reshape(scale, (-1, 1, 1, 1)) * result
 
 
-@own_gradient(_slope_of_matting)
+@custom_gradient(_slope_of_matting)
 def _matting_energy(image, guide, precision):
     _, colors, covariance, slopes = _window_fits(image, guide, precision)
     variance = sum(color * color for color in colors) / len(colors)

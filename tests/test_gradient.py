@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylekit._gradient import own_gradient
+from stylekit._gradient import custom_gradient
 from stylekit.features._cpu.convolution import FrozenConv2D, FrozenMaxPooling2D
 from stylekit.functional import gram_matrix, masked_gram_matrix
 from stylekit.losses.packed import pack_masks, packed_gram_errors
@@ -31,7 +31,7 @@ FUNCTIONS = {
 }
 
 
-@own_gradient(lambda upstream, value, x, factor: 7 * upstream)
+@custom_gradient(lambda upstream, value, x, factor: 7 * upstream)
 def multiplied(x, factor):
     return x * factor
 
@@ -67,7 +67,7 @@ def test_the_gradient_inside_of_a_loop():
 def test_tensors_of_one_shape_share_a_trace():
     traces = []
 
-    @own_gradient(lambda upstream, value, x: upstream)
+    @custom_gradient(lambda upstream, value, x: upstream)
     def watched(x):
         traces.append(x.shape)
         return x + 1

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from stylekit._gradient import own_gradient
+from stylekit._gradient import custom_gradient
 from stylekit.functional import EPSILON, full_precision
 
 ENTRIES = 4096
@@ -128,7 +128,7 @@ def _slope_of_errors(upstream, value, feature, inverse, mass, targets, *flat):
     return ops.reshape(ops.take(pulls, inverse, axis=1), ops.shape(feature))
 
 
-@own_gradient(_slope_of_errors)
+@custom_gradient(_slope_of_errors)
 def _errors(feature, inverse, mass, targets, *flat):
     """Return ``G_k - A_k``, ``[K, B, C, C]``."""
     positions, channels, count = _positions(feature, inverse), feature.shape[-1], mass.shape[0]

@@ -16,7 +16,7 @@ from keras import ops
 
 from stylekit import functional
 from stylekit._checks import fail
-from stylekit._gradient import own_gradient
+from stylekit._gradient import custom_gradient
 from stylekit.functional import Tensor
 from stylekit.image import PictureLike, as_image, picture_hash
 from stylekit.losses.base import (
@@ -112,7 +112,7 @@ def _slope_of_window_grams(upstream, value, feature, rows, columns):
     return ops.cast(_overlap_add(bands, tops, height, axis=1), feature.dtype)
 
 
-@own_gradient(_slope_of_window_grams)
+@custom_gradient(_slope_of_window_grams)
 def _window_grams(feature, rows, columns):
     (tops, lefts), shape = _starts(feature, rows, columns), (rows.shape[1], columns.shape[1])
     bands = []

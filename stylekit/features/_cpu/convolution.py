@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from stylekit._gradient import own_gradient
+from stylekit._gradient import custom_gradient
 from stylekit.features._cpu import winograd
 from stylekit.features._cpu.order import after
 
@@ -32,7 +32,7 @@ def _slope_of_convolution(upstream, value, x, kernel):
     return _same(upstream, turned)
 
 
-@own_gradient(_slope_of_convolution)
+@custom_gradient(_slope_of_convolution)
 def _convolve(x, kernel):
     return _same(x, kernel)
 
@@ -74,6 +74,6 @@ def _slope_of_pooling(upstream, value, x):
     return slope if even else ops.pad(slope, ((0, 0), *((0, n) for n in odd), (0, 0)))
 
 
-@own_gradient(_slope_of_pooling)
+@custom_gradient(_slope_of_pooling)
 def _pool(x):
     return ops.max_pool(x, 2, data_format="channels_last")
