@@ -33,7 +33,7 @@ _PHRASES = {
     "the content picture": "content",
     "the style picture": "style",
 }
-"""What messages of the library call pictures, and the arguments that hold them."""
+"""Phrases for pictures in messages of the library, and the arguments that hold the pictures."""
 
 
 class Program(TyperGroup):
@@ -46,7 +46,7 @@ class Program(TyperGroup):
             command = self.get_command(ctx, name)
             if command is not None and not command.hidden:
                 chapter = getattr(command, "rich_help_panel", None) or Chapter.other
-                # What does not fit into the line is wrapped, and not cut off.
+                # A long limit: a sentence that does not fit into the line is wrapped, not cut off.
                 groups.setdefault(chapter, []).append((name, command.get_short_help_str(1000)))
         records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
         groups["Options"] = [record for record in records if record]
@@ -143,7 +143,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except StylekitError as error:
         message = in_options(str(error), error.argument)
-        if notes := getattr(error, "__notes__", ()):  # in whose code it was raised
+        if notes := getattr(error, "__notes__", ()):  # the object whose code raised it
             message += f" Raised {', '.join(notes)}."
         status = 2
     except KeyboardInterrupt:

@@ -80,6 +80,9 @@ class TileName(enum.StrEnum):
     both = "both"
 
 
+Content = Annotated[Path, typer.Argument(metavar="CONTENT", help="Photograph to paint.")]
+Style = Annotated[Path, typer.Argument(metavar="STYLE", help="Style picture.")]
+Styles = Annotated[list[Path], typer.Argument(metavar="STYLE", help="One or more style pictures.")]
 Out = Annotated[
     Path | None,
     typer.Option(

@@ -105,15 +105,16 @@ class Command(TyperCommand):
             record = parameter.get_help_record(ctx)
             if record is None:
                 continue
-            if parameter.param_type_name == "argument":  # all are files: no word about their type
-                text = record[1].replace("  [required]", "")
+            text = record[1].replace(r"\[", "[")  # old versions of Typer escape brackets
+            if parameter.param_type_name == "argument":  # without its type: all are files
+                text = text.replace("  [required]", "")
                 groups["Arguments"].append((record[0].partition(" <")[0], text))
             else:
                 name = getattr(parameter, "rich_help_panel", None) or Panel.own
                 panel = Panel.help if parameter.name == "help" else name
-                text = re.sub(r"\[default: \((.*)\)\]", r"[default: \1]", record[1])
+                text = re.sub(r"\[default: \((.*)\)\]", r"[default: \1]", text)
                 groups.setdefault(panel, []).append((record[0], text))
-        groups[Panel.help] = groups.pop(Panel.help)  # behind a command's own groups
+        groups[Panel.help] = groups.pop(Panel.help)  # after the groups of a single command
         write_groups(formatter, groups)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -134,7 +135,7 @@ class Command(TyperCommand):
             If an option or argument is unknown, missing or has a wrong value.
         """
         NAMES.set(names_of(self.get_params(ctx)))
-        ctx.allow_extra_args = True  # or the error would not say how to quote them
+        ctx.allow_extra_args = True  # reported below, with a hint about quotes
         try:
             rest = super().parse_args(ctx, args)
         except PARSER_ERROR as error:

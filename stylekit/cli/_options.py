@@ -100,7 +100,7 @@ class HowOptions:
             "plan": plan(self.plan, self.max_memory),
             "seed": self.seed,
         }
-        if self.variation is not None:  # else the network's own, or the recipe's
+        if self.variation is not None:  # otherwise the recipe chooses it
             given["variation"] = self.variation
         return given | self.layers(style_layers=self.style_layers)
 
@@ -255,9 +255,9 @@ class RunOptions(HowOptions):
         try:
             result = run()
         except sk.transfer.TransferError as error:
-            notes = getattr(error, "__notes__", ())  # in whose code it was raised
+            notes = getattr(error, "__notes__", ())  # the object whose code raised it
             result, problem = error.result, ", ".join([str(error).rstrip("."), *notes])
-        except KeyboardInterrupt:  # between the last step and the result, which a blend may fill
+        except KeyboardInterrupt:  # after the last step, such as in a blend
             if self._latest.step is None:
                 raise
             result = self._latest.result()
@@ -395,5 +395,5 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
     spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     spread.__annotations__ = {p.name: p.annotation for p in parameters}
-    del spread.__wrapped__  # or the command's own signature would be read
+    del spread.__wrapped__  # otherwise Typer would read the command's own signature
     return spread

@@ -51,7 +51,7 @@ def loaded(text: str, option: str) -> Any:
     module_name, name = check_named(text, option)
     try:
         module = _module(module_name)
-    except Exception as error:  # whatever the user's own module raises
+    except Exception as error:  # the user's module can raise anything
         raise InputError(
             explain(
                 f"{option} {text}: {module_name} cannot be imported",
@@ -163,7 +163,7 @@ def extended(recipe: Callable[..., Any], names: Sequence[str]) -> Callable[..., 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [*own.parameters.values()]
     parameters.append(inspect.Parameter("add_loss", keyword, default=tuple(names)))
-    parameters.sort(key=lambda one: one.kind)  # further options are the last
+    parameters.sort(key=lambda one: one.kind)  # **options must come last
     more.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     return more
 

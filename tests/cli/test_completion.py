@@ -26,6 +26,7 @@ def completed(line):
         ("stylekit transfer --keep-c", ["--keep-colors"]),
         ("stylekit transfer --extractor ", ["auto", "vgg19", "compact"]),
         ("stylekit transfer --init n", ["noise"]),
+        ("stylekit transfer --preset gatys", ["gatys2016", "gatys2017"]),
         ("stylekit transfer --plan t", ["tiles", "tiles:512"]),
         ("stylekit transfer --finish v", ["vgg19:50"]),
         ("stylekit transfer --bits 1", ["16"]),

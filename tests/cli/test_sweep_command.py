@@ -2,6 +2,8 @@ import csv
 import importlib
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,6 +53,14 @@ def test_writes_a_folder(sweep, tmp_path):
     front = [row for row in table if row["pareto"] == "True"]
     for row in front:
         assert f"{row['cell']:>4}: style {float(row['judged_style']):.2f}" in done.output
+
+
+def test_an_interrupted_sweep_is_saved_and_ends_with_status_130(sweep, monkeypatch):
+    empty = SimpleNamespace(cells=[], pareto=[], planned=4, interrupted=True, save=Path)
+    monkeypatch.setattr(sk, "sweep", lambda *_, **__: empty)
+    done = sweep("photo.png", "coffee.png")
+    assert done.exit_code == 130, done.output
+    assert done.stdout.endswith("sheet.png (interrupted)\n")
 
 
 @pytest.mark.slow

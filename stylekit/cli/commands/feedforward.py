@@ -21,7 +21,7 @@ from stylekit.cli.commands.batch import FAILED
 
 
 def train_style(
-    style: Annotated[Path, typer.Argument(metavar="STYLE", help="Style picture.")],
+    style: declared.Style,
     photographs: Annotated[
         list[Path],
         typer.Argument(

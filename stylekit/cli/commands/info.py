@@ -36,7 +36,7 @@ def bfloat16_flag(about: Path = Path("/proc/cpuinfo")) -> str | None:
     """Return the CPU flag for bfloat16 arithmetic, or None if it is absent or unknown."""
     try:
         words = about.read_text(encoding="utf-8", errors="replace").split()
-    except OSError:  # another system
+    except OSError:  # not Linux
         return None
     return next((flag for flag in ("amx_bf16", "avx512_bf16") if flag in words), None)
 

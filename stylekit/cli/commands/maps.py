@@ -16,7 +16,7 @@ from stylekit.cli._options import PaintOptions, RunOptions, with_options
 from stylekit.cli._plugin import checked, resolved
 from stylekit.cli._preset import RegionPresetOptions
 from stylekit.cli._values import complete_layers, one_of, within
-from stylekit.cli.commands.techniques import ContentArgument, StyleArgument, check_maps
+from stylekit.cli.commands.techniques import check_maps
 
 ContentMap = Annotated[
     Path,
@@ -92,9 +92,9 @@ DOODLE_LOSSES = ("patches", *declared.STYLE_LOSSES)
 
 @with_options
 def regions(
-    content: ContentArgument,
+    content: declared.Content,
     content_map: ContentMap,
-    style: StyleArgument,
+    style: declared.Style,
     style_map: StyleMap,
     *,
     colors: Colors = None,
@@ -131,8 +131,8 @@ def regions(
 
 @with_options
 def patches(
-    content: ContentArgument,
-    style: StyleArgument,
+    content: declared.Content,
+    style: declared.Style,
     *,
     content_map: ContentMapOption = None,
     style_map: StyleMapOption = None,
@@ -208,8 +208,8 @@ class DoodleOptions(RunOptions):
 
 @with_options
 def photoreal(
-    content: ContentArgument,
-    style: StyleArgument,
+    content: declared.Content,
+    style: declared.Style,
     *,
     content_map: ContentMapOption = None,
     style_map: StyleMapOption = None,
@@ -294,7 +294,7 @@ def check_regions(
 @with_options
 def doodle(
     doodle_map: Annotated[Path, typer.Argument(metavar="MAP", help="Doodle in flat colours.")],
-    style: StyleArgument,
+    style: declared.Style,
     style_map: StyleMap,
     *,
     colors: Colors = None,

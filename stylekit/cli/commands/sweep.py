@@ -27,10 +27,8 @@ from stylekit.cli._values import layer_names, within
 
 
 def sweep(
-    content: Annotated[Path, typer.Argument(metavar="CONTENT", help="Photograph to paint.")],
-    styles: Annotated[
-        list[Path], typer.Argument(metavar="STYLE", help="One or more styles, each by itself.")
-    ],
+    content: declared.Content,
+    styles: declared.Styles,
     *,
     out: declared.OutFolder = Path("stylekit-sweep"),
     strength: Annotated[

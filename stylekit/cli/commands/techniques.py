@@ -9,14 +9,12 @@ from typing import Annotated
 import typer
 
 from stylekit._checks import fail
+from stylekit.cli import _declared as declared
 from stylekit.cli._help import Panel
 from stylekit.cli._options import PaintOptions, with_options
 from stylekit.cli._preset import SubjectPresetOptions
 from stylekit.cli._subject import Box, Classes, Mask, Model, Names, Refine, Seer, Subject
 from stylekit.cli._values import read_mask, within
-
-ContentArgument = Annotated[Path, typer.Argument(metavar="CONTENT", help="Photograph to paint.")]
-StyleArgument = Annotated[Path, typer.Argument(metavar="STYLE", help="Style picture.")]
 
 
 class Part(enum.StrEnum):
@@ -44,8 +42,8 @@ class Blend(enum.StrEnum):
 
 @with_options
 def localized(
-    content: ContentArgument,
-    style: StyleArgument,
+    content: declared.Content,
+    style: declared.Style,
     *,
     classes: Classes = None,
     mask: Mask = None,
@@ -130,8 +128,8 @@ def localized(
 
 @with_options
 def gradient_mask(
-    content: ContentArgument,
-    styles: Annotated[list[Path], typer.Argument(metavar="STYLE", help="Two or more styles.")],
+    content: declared.Content,
+    styles: declared.Styles,
     *,
     mask: Annotated[
         list[Path] | None,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from stylekit._checks import caused_by, did_you_mean, fail, status
+from stylekit.cli import _declared as declared
 from stylekit.cli._help import GIVEN, Panel
 from stylekit.cli._options import with_options
 from stylekit.cli._preset import PresetOptions
@@ -20,8 +21,8 @@ STARTS = ("content", "noise", "style", "mix")
 
 @with_options
 def transfer(
-    content: Annotated[Path, typer.Argument(metavar="CONTENT", help="Photograph to paint.")],
-    styles: Annotated[list[Path], typer.Argument(metavar="STYLE", help="One or more styles.")],
+    content: declared.Content,
+    styles: declared.Styles,
     *,
     style_weights: Annotated[
         list[float] | None,

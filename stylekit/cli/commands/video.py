@@ -137,7 +137,7 @@ def video(
     content: Annotated[
         Path, typer.Argument(metavar="CONTENT", help="Video in any format that ffmpeg reads.")
     ],
-    style: Annotated[Path, typer.Argument(metavar="STYLE", help="Style picture.")],
+    style: declared.Style,
     *,
     run: VideoOptions,
 ) -> None:
