@@ -122,8 +122,9 @@ class Command(TyperCommand):
         pieces = ["[OPTIONS]"]
         for one in self.get_params(ctx):
             if one.param_type_name == "argument":
-                rest = [f"[{one.metavar} ...]"] if one.nargs == -1 else []
-                pieces += [one.metavar, *rest] if one.required else rest or [f"[{one.metavar}]"]
+                name = shown(one)
+                rest = [f"[{name} ...]"] if one.nargs == -1 else []
+                pieces += [name, *rest] if one.required else rest or [f"[{name}]"]
         return pieces
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -152,7 +153,9 @@ class Command(TyperCommand):
         return rest
 
 
-PARSER_ERROR = next(one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError")
+PARSER_ERROR: type[Exception] = next(
+    one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError"
+)
 """Base class of the errors that the parser of the command line raises."""
 
 
