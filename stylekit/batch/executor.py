@@ -65,14 +65,14 @@ class ClusterExecutor(Executor):
         self._closed = False
         self._lock = threading.Lock()
 
-    def submit(self, function: Callable[..., Any], /, *args: Any) -> Future:
-        """Return the future of ``function(*args)``, which a worker computes.
+    def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future:
+        """Return the future of ``function(*args, **options)``, which a worker computes.
 
         Parameters
         ----------
         function : callable
             It is sent to the workers once.
-        *args
+        *args, **options
             Sent with the task.
 
         Returns
@@ -96,7 +96,7 @@ class ClusterExecutor(Executor):
             self._shipped[function] = shipped  # before it is sent, so that `shutdown` removes it
             self._dask.register(self._client, shipped)
         future: Future = Future()
-        self._waiting.append((future, (self._shipped[function].name, *args)))
+        self._waiting.append((future, (self._shipped[function].name, args, options)))
         self._fill()
         return future
 

@@ -64,20 +64,20 @@ class Shipped(WorkerPlugin):
                 argument="client",
             )
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **options: Any) -> Any:
         """Run a task."""
         if self.problem:
             raise self.problem
         with self._alone:
-            return self.function(*args)
+            return self.function(*args, **options)
 
 
-def run(name: str, *args: Any) -> Any:
+def run(name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Run a task in a worker."""
     shipped: Any = get_worker().plugins.get(name)
     if shipped is None:
         raise replaced()
-    return shipped(*args)
+    return shipped(*args, **options)
 
 
 def outcome(task: Any) -> Any:

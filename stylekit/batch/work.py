@@ -213,10 +213,10 @@ def finished(job: Job, work: Work) -> Row | None:
 def _painted(job: Job, work: Work, callbacks) -> Row:
     made_from = work.made_from(job)
     technique, how = divided(work.recipe, {**work.options, **job.options})
-    own = inspect.signature(work.recipe).parameters
     content: Any = job.content
-    if how.get("tile") is not None and "size" in own:
-        photo = as_image(job.content, "content", technique.get("size", own["size"].default))
+    size = inspect.signature(work.recipe).parameters.get("size")
+    if how.get("tile") is not None and size is not None:
+        photo = as_image(job.content, "content", technique.get("size", size.default))
         content = resize(photo, tileable_shape(photo.shape[:2], how["tile"]))
         technique["size"] = None
     made = work.recipe(content, job.style, **technique)

@@ -182,9 +182,11 @@ def test_what_a_worker_could_not_tell(folder, client):
 def test_an_executor_ends(client):
     with sk.batch.ClusterExecutor(client) as executor:
         futures = [executor.submit(divmod, 7, k) for k in (2, 0, 4)]
+        rounded = executor.submit(round, 2.345, ndigits=1)
         done = concurrent.futures.wait(futures, 30)
         assert not done.not_done
     assert [futures[k].result() for k in (0, 2)] == [(3, 1), (1, 3)]
+    assert rounded.result() == 2.3
     with pytest.raises(SetupError, match=r"the cluster failed \(ZeroDivisionError"):
         futures[1].result()
     assert not any(name.startswith("stylekit") for name in plugins(client))

@@ -192,8 +192,8 @@ class _Run:
             technique, how = divided(self.recipe, {**self.options, **cell.parameters})
             result = self._made(technique).run(**how)
         except StylekitError as error:
-            result = error.result if isinstance(error, TransferError) else None
-            return dataclasses.replace(cell, result=result, problem=_problem(error)), error
+            last = error.result if isinstance(error, TransferError) else None
+            return dataclasses.replace(cell, result=last, problem=_problem(error)), error
         if result.stopped_by == "interrupted":
             problem = f"interrupted at step {result.steps}"
             return dataclasses.replace(cell, result=result, problem=problem), None
