@@ -105,7 +105,7 @@ def test_what_is_unfit_is_one_sentence_before_tensorflow_loads(
     ("line", "words"),
     [
         (("gone.jpg", "-o", "out.png"), "PHOTO: gone.jpg does not exist"),
-        (("starry.jpg", "-o", "out.jgp"), "--out: out.jgp has a suffix"),
+        (("starry.jpg", "-o", "out.jgp"), "--out: out.jgp has an unknown suffix"),
         (("starry.jpg", "-o", "starry.jpg"), "would overwrite the input file starry.jpg"),
         (("empty", "-o", "out"), "PHOTO: empty has no pictures"),
         (("photos", "-o", "photos"), "--out: the results would be mixed"),

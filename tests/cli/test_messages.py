@@ -108,7 +108,7 @@ WRONG = [
     ((*TRANSFER, "--bits", "16"), "expected a path such as out.tif"),
     ((*TRANSFER, "--losses-csv", "no/l.csv"), "--losses-csv: no/l.csv cannot be written"),
     ((*TRANSFER, "--losses-csv", "folder"), "folder is a folder"),
-    ((*TRANSFER, "--timelapse", "out.gfi"), "stylekit: --timelapse: out.gfi has a suffix"),
+    ((*TRANSFER, "--timelapse", "out.gfi"), "stylekit: --timelapse: out.gfi has an unknown suffix"),
     ((*TRANSFER, "--checkpoint", "photo.jpg"), "--checkpoint is a file"),
     (("segment", "photo.jpg", "--box", "40,10,300,400"), "such as -o mask.png"),
     # Numbers and names
@@ -177,7 +177,10 @@ WRONG = [
     ),
     (("app", "--weights-file", "gone.h5"), "the weights file gone.h5, named by --weights-file"),
     (("app", "--model", "gone.tflite"), "--model: the model gone.tflite does not exist"),
-    (("convert-weights", "vgg19-dcbb9e9d.pth", "-o", "out.h5"), "--out: out.h5 has a suffix"),
+    (
+        ("convert-weights", "vgg19-dcbb9e9d.pth", "-o", "out.h5"),
+        "--out: out.h5 has an unknown suffix",
+    ),
     (
         ("evaluate", "photo.jpg", "--content", "no.jpg", "--style", "starry.jpg"),
         "--content: no.jpg",

@@ -36,7 +36,7 @@ def test_paints_a_video(video):
     done = video(*line)
     assert done.exit_code == 0, done.output
     assert done.stdout == "out.mp4: 3 frames\n"
-    assert "about 3 frames, 10 a second" in done.stderr
+    assert "about 3 frames, 10 per second" in done.stderr
     for written, read in zip(Video("out.mp4"), Video("in.mp4"), strict=True):
         np.testing.assert_allclose(written.mean(), read.mean(), atol=9)
     again = video(*line)
@@ -73,7 +73,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(video, monkeypatch)
         (("gone.mp4", "coffee.png", "-o", "out.mp4"), "CONTENT: gone.mp4 does not exist"),
         (("flows.py", "coffee.png", "-o", "out.mp4"), "CONTENT: flows.py has no video"),
         (("in.mp4", "cofee.png", "-o", "out.mp4"), "STYLE: cofee.png does not exist"),
-        (("in.mp4", "coffee.png", "-o", "out.gif"), "--out: out.gif has a suffix"),
+        (("in.mp4", "coffee.png", "-o", "out.gif"), "--out: out.gif has an unknown suffix"),
         (("in.mp4", "coffee.png", "-o", "out.mp4", "--fps", "0"), "--fps is out of range"),
         (("in.mp4", "coffee.png", "-o", "out.mp4", "--cut", "2"), "--cut is out of range"),
         (("in.mp4", "coffee.png", "-o", "out.mp4", "--earlier", "1,0"), "--earlier is out of ran"),
