@@ -1,7 +1,7 @@
-"""Putting a stylised picture back over the photograph. Never TensorFlow.
+"""Blending of a stylised picture with its photograph, without TensorFlow.
 
-Every function takes pictures of one size, and but for `screened_poisson` a mask, and returns
-``float32 [H, W, 3]`` in [0, 1].
+Every function takes pictures of the same size and returns ``float32 [H, W, 3]`` in [0, 1]. All but
+`screened_poisson` take a mask. `seam_mask` returns a mask.
 """
 
 from stylekit._checks import suggest_names

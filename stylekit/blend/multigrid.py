@@ -1,8 +1,8 @@
-"""A multigrid V-cycle, which makes conjugate gradients fast on the pixels of a mask.
+"""A multigrid V-cycle that preconditions conjugate gradients on the pixels of a mask.
 
-SciPy alone is slower. This is the processor time in seconds for the three channels, with a mask of
-irregular edge and with holes that covers a third of the picture (one core of an AMD EPYC, SciPy
-1.17)::
+The solvers of SciPy are slower. The table gives the processor time in seconds for three channels
+and a mask with an irregular edge and holes that covers a third of the picture (one core of an AMD
+EPYC, SciPy 1.17)::
 
     pixels                                     512     2048
     conjugate gradients with this V-cycle      0.10     2.0
@@ -11,8 +11,8 @@ irregular edge and with holes that covers a third of the picture (one core of an
     conjugate gradients with spilu             0.62    23.8
     conjugate gradients alone                  0.72    52.6
 
-At 2048 pixels ``splu`` takes 1.5 GB. Its best time in a second run, beside fewer other programs,
-was 12.6. ``OPENBLAS_NUM_THREADS=1 python tests/benchmarks/poisson.py`` makes the table.
+At 2048 pixels ``splu`` needs 1.5 GB. Its best time in a second run on a less busy machine was 12.6.
+Command: ``OPENBLAS_NUM_THREADS=1 python tests/benchmarks/poisson.py``.
 """
 
 from __future__ import annotations
@@ -24,26 +24,27 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 DIRECT = 5000
-"""Unknowns that a factorisation solves at once."""
+"""Maximum number of unknowns that are solved by a sparse factorisation."""
 
 
 def v_cycle(matrix: sparse.csr_array, unknown: np.ndarray) -> Callable:
-    """Return one V-cycle: a symmetric, approximate inverse of a matrix over the unknown pixels.
+    """Return a function that applies one V-cycle, a symmetric approximate inverse of a matrix.
 
-    Differences between neighbouring pixels are smoothed away. The smooth rest is solved on every
-    second row and column, ``P^T A P`` with the linear interpolation P.
+    Damped Jacobi steps remove differences between neighbouring pixels. The smooth remainder is
+    solved on every second row and column, with the matrix ``P^T A P`` of the linear interpolation
+    P.
 
     Parameters
     ----------
     matrix : csr_array, shape [N, N]
         Symmetric and positive definite.
     unknown : ndarray
-        ``bool [H, W]``: the N pixels, row by row.
+        ``bool [H, W]``: the N unknown pixels, which are numbered row by row.
 
     Returns
     -------
     callable
-        From a right side ``[N]`` to an approximate solution ``[N]``.
+        Returns an approximate solution ``[N]`` for a right side ``[N]``.
     """
     rows, columns = (_doubling(length) for length in unknown.shape)
     coarse = unknown[::2, ::2]
@@ -65,7 +66,7 @@ def v_cycle(matrix: sparse.csr_array, unknown: np.ndarray) -> Callable:
 
 
 def _doubling(length: int) -> sparse.csr_array:
-    """Return the linear interpolation from every second of `length` pixels to all of them."""
+    """Return the matrix of linear interpolation from every second of `length` pixels to all."""
     count = (length + 1) // 2
     fine = np.arange(length)
     left, right = fine // 2, np.minimum((fine + 1) // 2, count - 1)

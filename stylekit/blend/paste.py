@@ -1,4 +1,4 @@
-"""One picture over another by a share a pixel."""
+"""Alpha blending of two pictures, and checks that the other functions share."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ from stylekit.masks.operations import mask_of
 def paste(
     photo: PictureLike, stylised: PictureLike, mask: Any, *, feather: float = 0.0
 ) -> np.ndarray:
-    """Lay the stylised picture over the photograph: ``m * stylised + (1 - m) * photo``.
+    """Return the stylised picture blended with the photograph by a mask.
+
+    The result is ``m * stylised + (1 - m) * photo`` with the mask m.
 
     Parameters
     ----------
     photo, stylised : path, PIL image or array_like
-        Two pictures of one size.
+        Two pictures of the same size.
     mask : array_like, PIL.Image.Image, path or callable
-        The share of the stylised picture, of the pictures' size; all 0 and all 1 are right. A
-        callable is given the photograph.
+        The share of the stylised picture at each pixel, in [0, 1], of the pictures' size. It may be
+        0 or 1 everywhere. A callable is called with the photograph.
     feather : float, optional
-        Soften the mask's edge first, as by `stylekit.masks.feather`. It then reaches outside, too,
-        as far as ``2 * feather`` pixels along rows and columns.
+        Radius in pixels by which the edge of the mask is softened first, at least 0; see
+        `stylekit.masks.feather`. The mask then extends up to ``2 * feather`` pixels further along
+        rows and columns.
 
     Returns
     -------
     ndarray
-        ``float32 [H, W, 3]`` in [0, 1]: bit-identical to the photograph where the (softened) mask
-        is 0, and to the stylised picture where it is 1.
+        ``float32 [H, W, 3]`` in [0, 1]. It is bit-identical to the photograph where the softened
+        mask is 0, and to the stylised picture where it is 1.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def paste(
 
 
 def over(photo: np.ndarray, stylised: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Return ``photo + alpha * (stylised - photo)``, exact where alpha is 0 or 1."""
+    """Return ``photo + alpha * (stylised - photo)``, bit-identical to one where alpha is 0 or 1."""
     share = alpha[..., np.newaxis].astype(np.float32)
     mixed = np.clip(photo + share * (stylised - photo), 0, 1)
     return np.where(share == 1, stylised, np.where(share == 0, photo, mixed))
@@ -53,18 +56,18 @@ def over(photo: np.ndarray, stylised: np.ndarray, alpha: np.ndarray) -> np.ndarr
 def checked(
     photo: PictureLike, stylised: PictureLike, mask: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return two pictures and a mask, or what it makes of the photograph, of one size."""
+    """Return two pictures and a mask after a check that their sizes are equal."""
     photo, stylised = alike(photo, stylised)
     return photo, stylised, mask_of(mask, photo, allow_empty=True)
 
 
 def alike(photo: PictureLike, stylised: PictureLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return two pictures of one size."""
+    """Return two pictures after a check that their sizes are equal."""
     photo, stylised = as_image(photo, "photo"), as_image(stylised, "stylised")
     if stylised.shape != photo.shape:
         height, width = photo.shape[:2]
         fail(
-            "stylised has another size than photo",
+            "`stylised` must have the size of `photo`",
             expected=f"shape {photo.shape}",
             received=f"shape {stylised.shape}",
             hint=f"use image.resize(stylised, ({height}, {width}))",

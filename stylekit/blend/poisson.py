@@ -1,4 +1,4 @@
-"""Blending in the gradient domain: the stylised picture's gradients, the photograph's border."""
+"""Poisson blending: the gradients of the stylised picture with the border of the photograph."""
 
 from __future__ import annotations
 
@@ -25,31 +25,32 @@ def poisson(
     mixed: bool = False,
     feather: float = 0.0,
 ) -> np.ndarray:
-    """Lay the stylised picture over the photograph without a step: keep gradients, shift colours.
+    """Return the stylised picture blended into the photograph without a step at the mask's edge.
 
-    The colours along the mask's edge become the photograph's, and what that takes is spread
-    smoothly over the inside. A style whose colours are far from the photograph's is drawn towards
-    them, most of all near the edge.
+    The gradients of the stylised picture are preserved and its colours are shifted. At the edge of
+    the mask the shift makes them equal to the photograph's, and it varies smoothly inside. If the
+    colours of the style differ much from the photograph's, they are shifted most near the edge.
 
     Parameters
     ----------
     photo, stylised : path, PIL image or array_like
-        Two pictures of one size.
+        Two pictures of the same size.
     mask : array_like, PIL.Image.Image, path or callable
-        Where the stylised picture goes: where the mask is at least 0.5; a callable is given the
-        photograph. Along the picture's own border nothing is prescribed; a mask that covers the
-        picture returns the stylised one.
+        The stylised picture is used where the mask is at least 0.5. A callable is called with the
+        photograph. There is no condition at the border of the picture. If the mask covers the whole
+        picture, the result is the stylised picture.
     mixed : bool, optional
-        Between neighbours take the photograph's gradient where it is the longer one, which keeps
-        its drawing.
+        Whether the gradient between two neighbours is that of the photograph where that is larger.
+        This preserves details of the photograph.
     feather : float, optional
-        Let the result fade in from the photograph: the mask, feathered as by
-        `stylekit.masks.feather`, is its share.
+        Radius in pixels over which the result fades into the photograph, at least 0: they are
+        blended by the mask after `stylekit.masks.feather`.
 
     Returns
     -------
     ndarray
-        ``float32 [H, W, 3]``, clipped to [0, 1], bit-identical to the photograph outside the mask.
+        ``float32 [H, W, 3]``, clipped to [0, 1]. It is bit-identical to the photograph outside the
+        mask.
 
     Raises
     ------
@@ -58,11 +59,11 @@ def poisson(
 
     Notes
     -----
-    Inside, ``laplace u = div v`` with the guidance ``v`` (equation 3; equation 12 for mixed), and
-    ``u`` is the photograph outside [1]_. The unknown is here ``c = u - stylised``, whose right side
-    inside is 0 but for mixed gradients. It is found by conjugate gradients, preconditioned by one
-    multigrid cycle [2]_, to far less than one step of 255; should they not converge, by
-    factorisation.
+    The result u satisfies ``laplace u = div v`` inside the mask, with the guidance field ``v``
+    (equation 3; equation 12 for mixed), and is the photograph outside [1]_. Here the unknown is
+    ``c = u - stylised``, whose right side is 0 unless gradients are mixed. It is solved by
+    conjugate gradients, preconditioned by one multigrid cycle [2]_, with an error far below 1/255.
+    If they do not converge, a sparse factorisation is used.
 
     References
     ----------
@@ -87,14 +88,14 @@ def poisson(
 
 
 def _surroundings(region: np.ndarray) -> tuple[slice, slice]:
-    """Return the window of a region and of its neighbours."""
+    """Return the slices of the bounding box of a region, extended by one pixel."""
     rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
     high, wide = (slice(max(0, found[0] - 1), found[-1] + 2) for found in (rows, columns))
     return high, wide
 
 
 def _mixed_source(below: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """Return the divergence that the photograph's gradients add where they are the longer ones."""
+    """Return the source that the photograph's gradients add where they are larger."""
     source = np.zeros_like(above)
     for axis in (0, 1):
         theirs, ours = np.diff(below, axis=axis), np.diff(above, axis=axis)
@@ -107,14 +108,14 @@ def _mixed_source(below: np.ndarray, above: np.ndarray) -> np.ndarray:
 
 
 def _solve(known: np.ndarray, values: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Return the field that is `values` where known and has the source as its -Laplacian elsewhere.
+    """Return the field that equals `values` where known and has -Laplacian `source` elsewhere.
 
     Parameters
     ----------
     known : ndarray
-        ``bool [H, W]``, at least one.
+        ``bool [H, W]``, with at least one known pixel.
     values, source : ndarray
-        ``float64 [H, W, C]``; the values are 0 where unknown.
+        ``float64 [H, W, C]``. Values are 0 where unknown.
     """
     matrix, right = _system(known, values, source)
     cycle = linalg.LinearOperator(matrix.shape, matvec=v_cycle(matrix, ~known))
@@ -128,12 +129,12 @@ def _solve(known: np.ndarray, values: np.ndarray, source: np.ndarray) -> np.ndar
 def _system(
     known: np.ndarray, values: np.ndarray, source: np.ndarray
 ) -> tuple[sparse.csr_array, np.ndarray]:
-    """Return the five-point equations of the unknown pixels, one a row, and their right side."""
+    """Return the matrix and the right side of the 5-point equations of the unknown pixels."""
     unknown = ~known
     count = int(unknown.sum())
     number_of = np.full(known.shape, -1)
     number_of[unknown] = np.arange(count)
-    neighbours = np.zeros(known.shape)  # fewer than four along the border: nothing flows across it
+    neighbours = np.zeros(known.shape)  # fewer than 4 at the border: a Neumann condition
     right = source.copy()
     rows, columns = [], []
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""A subject before a background that is out of focus."""
+"""A sharp subject in front of a background that is out of focus."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from stylekit.masks.operations import mask_of
 from stylekit.masks.refine.matting import estimate_foreground
 
 _RADIUS = 1 / 64  # of the longer side
-_POWER = 8  # of the background's share: mixed pixels, whose colours are guesses, hardly count
-_FEW = 1e-3  # share of the disc below which it sees too little of the background to speak for it
+_POWER = 8  # of the background's share: mixed pixels, whose colours are estimates, get low weights
+_FEW = 1e-3  # minimum weight of the background in a disc for its mean to be used
 
 
 def portrait(
@@ -26,23 +26,23 @@ def portrait(
     margin: int = 2,
     feather: float = 0.0,
 ) -> np.ndarray:
-    """Blur the background as a wide lens does, and leave the subject sharp, without a halo.
+    """Return the photograph with the background blurred as by a lens, without a halo.
 
     Parameters
     ----------
     photo : path, PIL image or array_like
     mask : array_like, PIL.Image.Image, path or callable
-        The subject's share of each pixel, of the photograph's size. `stylekit.masks.matte` or
-        `guided` make one whose edge follows hair. All 0: everything is blurred. A callable is given
-        the photograph.
+        The subject's share of each pixel, in [0, 1], of the photograph's size. Masks of
+        `stylekit.masks.matte` and `guided` follow hair. If it is 0 everywhere, the whole picture is
+        blurred. A callable is called with the photograph.
     radius : float, optional
-        Of the disc that a point of light becomes, in pixels; 0 returns the photograph. Default: a
-        64th of the longer side.
+        Radius in pixels of the disc by which the background is blurred, at least 0; 0 returns the
+        photograph. Default: 1/64 of the longer side.
     margin : int, optional
-        How many pixels around the subject the background does not take its colours from, for a
-        mask that is a little too tight.
+        Width in pixels, at least 0, of a margin around the subject that does not contribute to the
+        blurred background. It allows for a mask that is slightly too small.
     feather : float, optional
-        Soften the mask first, as by `stylekit.masks.feather`.
+        Radius in pixels by which the mask is softened first; see `stylekit.masks.feather`.
 
     Returns
     -------
@@ -56,13 +56,13 @@ def portrait(
 
     Notes
     -----
-    In linear light, with the mask a and the photograph ``I = a F + (1 - a) G``, the subject's
-    colours F are estimated (`stylekit.masks.estimate_foreground`), which gives those of the
-    background, ``G = (I - a F) / (1 - a)``. With the disc k and ``w = (1 - a)^8``, a grown by
-    `margin`, ``B = (k * w G) / (k * w)`` is a blur that the subject has no part in, and the result
-    is ``a F + (1 - a) B``. Deeper in the subject than the disc reaches, B is that of the nearest
-    pixel that has one. With the plain weights ``1 - a`` and with I in the place of G the colours of
-    a soft edge glow on the background.
+    All colours are in linear light. The photograph is ``I = a F + (1 - a) G`` with the mask a. The
+    subject's colours F are estimated by `stylekit.masks.estimate_foreground`, and give the
+    background ``G = (I - a F) / (1 - a)``. With the disc k and ``w = (1 - a)^8``, where a is grown
+    by `margin`, the blurred background is ``B = (k * w G) / (k * w)``. It contains nothing of the
+    subject. The result is ``a F + (1 - a) B``. Where the disc contains no background, B is taken
+    from the nearest pixel where it does. Weights of ``1 - a``, and I instead of G, would make the
+    colours of a soft edge glow on the background.
     """
     photo = as_image(photo, "photo")
     mask = masks.feather(mask_of(mask, photo, allow_empty=True), feather)
@@ -83,10 +83,10 @@ def portrait(
 def _blur(picture: np.ndarray, weight: np.ndarray, radius: float) -> np.ndarray:
     """Return the weighted mean of a picture in a disc around each pixel.
 
-    What lies beyond the picture's border has no weight. Where the disc holds almost no weight, the
-    value is that of the nearest pixel whose disc does.
+    Pixels outside the picture have the weight 0. Where the total weight in the disc is almost 0,
+    the value is that of the nearest pixel where it is not.
     """
-    kernel = _disc(min(radius, max(weight.shape)))  # what is wider sees the whole picture, too
+    kernel = _disc(min(radius, max(weight.shape)))  # a larger disc covers the whole picture, too
     weight = weight[..., np.newaxis]
     total = signal.fftconvolve(picture * weight, kernel[..., np.newaxis], "same", axes=(0, 1))
     mass = signal.fftconvolve(weight, kernel[..., np.newaxis], "same", axes=(0, 1))
@@ -97,7 +97,7 @@ def _blur(picture: np.ndarray, weight: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _disc(radius: float) -> np.ndarray:
-    """Return a disc of sum 1, whose edge pixels count by about the share that it covers."""
+    """Return a disc of sum 1, whose edge pixels are weighted by about the share it covers."""
     reach = int(np.ceil(radius))
     offsets = np.arange(-reach, reach + 1)
     distance = np.hypot(offsets[:, np.newaxis], offsets)
@@ -106,10 +106,10 @@ def _disc(radius: float) -> np.ndarray:
 
 
 def _to_linear(values: np.ndarray) -> np.ndarray:
-    """Decode sRGB (IEC 61966-2-1)."""
+    """Return sRGB values decoded to linear light (IEC 61966-2-1)."""
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def _to_srgb(values: np.ndarray) -> np.ndarray:
-    """Encode sRGB."""
+    """Return linear values encoded as sRGB."""
     return np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)

@@ -1,4 +1,4 @@
-"""The photograph's gradients under the colours of a stylised picture."""
+"""Screened Poisson equation: the photograph's gradients with the stylised picture's colours."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from stylekit._checks import number
 from stylekit.blend.paste import alike
 from stylekit.image import PictureLike
 
-_RADIUS = 1 / 48  # of the longer side, by eye: a 128th leaves streaks of the style
+_RADIUS = 1 / 48  # of the longer side, chosen by eye: 1/128 leaves streaks of the style
 
 
 def screened_poisson(
     photo: PictureLike, stylised: PictureLike, *, radius: float | None = None
 ) -> np.ndarray:
-    """Return the stylised picture with the photograph's drawing: its gradients, and no others.
+    """Return the stylised picture with its gradients replaced by those of the photograph.
 
-    Painted texture and bent lines go, and details that were lost come back. What stays of the
-    stylised picture are colours and light that vary over more than `radius`. At a strong edge of
-    the photograph where the stylised picture has a weak one, or none, a halo is left about
-    `radius` wide.
+    This removes painted texture and distorted lines, and restores lost details. Colours and light
+    of the stylised picture remain where they vary over more than `radius`. A halo about `radius`
+    wide remains at strong edges of the photograph that are weak or missing in the stylised picture.
 
     Parameters
     ----------
     photo, stylised : path, PIL image or array_like
-        Two pictures of one size.
+        Two pictures of the same size.
     radius : float, optional
-        The length in pixels, at least 0, over which the gradients hold against the colours; 0
-        returns the stylised picture. Default: a 48th of the longer side.
+        Length in pixels, at least 0, below which the gradients are the photograph's; 0 returns the
+        stylised picture. Default: 1/48 of the longer side.
 
     Returns
     -------
@@ -42,14 +41,14 @@ def screened_poisson(
 
     Notes
     -----
-    With the photograph I, the stylised picture S and the radius r the result u minimises
+    With the photograph I, the stylised picture S and the radius r, the result u minimises
 
-    ``sum (u - S)^2 + r^2 |grad u - grad I|^2``,
+    ``sum (u - S)^2 + r^2 |grad u - grad I|^2``.
 
-    so that ``(1 - r^2 laplace)(u - I) = S - I``, the screened Poisson equation. With nothing
-    flowing across the border the cosine transform diagonalises it, which gives the exact solution
-    [2]_. The paper weighs the first term by a lambda, our ``1 / r^2``: as a length it follows the
-    size of the picture.
+    It satisfies the screened Poisson equation [1]_, ``(1 - r^2 laplace)(u - I) = S - I``. With a
+    Neumann condition at the border, the cosine transform diagonalises it and gives the exact
+    solution [2]_. The paper weights the first term by a lambda, which is ``1 / r^2`` here. A length
+    can be chosen in proportion to the size of the picture.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Where to cut: the border between photograph and stylised picture as a minimum cut."""
+"""The border between photograph and stylised picture as a minimum cut."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from stylekit.blend.paste import checked, over
 from stylekit.image import PictureLike
 
 _RADIUS = 16 / 1024  # of the longer side
-_ATTACHMENT = 0.5  # by eye on six pictures: 0.25 leaves the object's edge too easily, 1 too late
-_FAINT = 1e-4  # |difference|^2 of 1.5 steps of 255 in each channel: not to be seen
-_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # half of the eight, so that a pair counts once
+_ATTACHMENT = 0.5  # by eye on six pictures: 0.25 leaves the object's edge too easily, 1 too rarely
+_FAINT = 1e-4  # |difference|^2 of 1.5 / 255 in each channel, which is invisible
+_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # half of the eight, so that pairs count once
 
 
 def seam(
@@ -29,30 +29,30 @@ def seam(
     smoothness: float = 1.0,
     feather: float = 0.0,
 ) -> np.ndarray:
-    """Lay the stylised picture over the photograph, cut where the two differ least.
+    """Return the stylised picture pasted into the photograph, cut where the two differ least.
 
-    Near the mask's edge the border is free, and runs where the step from one picture to the other
-    shows least.
+    In a band along the edge of the mask, the border follows the path on which the step between the
+    two pictures is least visible.
 
     Parameters
     ----------
     photo, stylised, mask, radius, attachment, smoothness
-        As in `seam_mask`.
+        See `seam_mask`.
     feather : float, optional
-        Soften the cut, as by `stylekit.masks.feather`, without leaving the band: towards the
-        band's ends the share runs out within `feather` pixels, and where the band is narrower
-        than that, evenly over its width.
+        Radius in pixels by which the cut is softened, at least 0; see `stylekit.masks.feather`. The
+        transition stays inside the band: it ends linearly within `feather` pixels of the ends of
+        the band, or over its whole width where the band is narrower.
 
     Returns
     -------
     ndarray
-        ``float32 [H, W, 3]`` in [0, 1], bit-identical to the photograph outside the mask and the
-        band, and to the stylised picture inside the mask where the band does not reach.
+        ``float32 [H, W, 3]`` in [0, 1]. Outside the band, it is bit-identical to the stylised
+        picture inside the mask and to the photograph elsewhere.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        As `seam_mask`.
+        See `seam_mask`.
     """
     photo, stylised, mask = checked(photo, stylised, mask)
     feather = number(feather, "feather", low=0)
@@ -60,7 +60,7 @@ def seam(
     share = _cut(photo, stylised, band, attachment, smoothness).astype(np.float32)
     if feather and band.pixels.any():
         to_0, to_1 = band.distance
-        run = np.minimum(feather, to_0 + to_1)  # more, and the two limits would cross
+        run = np.minimum(feather, to_0 + to_1)  # otherwise the two limits would cross
         share = np.clip(masks.feather(share, feather), 1 - to_1 / run, to_0 / run)
     return over(photo, stylised, share)
 
@@ -74,24 +74,24 @@ def seam_mask(
     attachment: float = _ATTACHMENT,
     smoothness: float = 1.0,
 ) -> np.ndarray:
-    """Return the mask whose edge is the best cut between two pictures.
+    """Return the mask whose edge is the optimal cut between two pictures.
 
     Parameters
     ----------
     photo, stylised : path, PIL image or array_like
-        Two pictures of one size.
+        Two pictures of the same size.
     mask : array_like, PIL.Image.Image, path or callable
-        Where the stylised picture belongs: where the mask is at least 0.5. A callable is given
-        the photograph.
+        The stylised picture is wanted where the mask is at least 0.5. A callable is called with the
+        photograph.
     radius : float, optional
-        How far the cut may leave the mask's edge, in pixels; below 1 it stays. Default: 16 pixels
-        of 1024, of the longer side. In a connected part of the mask or of its complement that
-        would be all band it is halved until a core is left; parts of one or two pixels stay as
-        they are.
+        Maximum distance of the cut from the mask's edge in pixels, at least 0. Below 1, the edge is
+        not changed. Default: 16/1024 of the longer side. In a connected area of the mask, or of its
+        complement, that is too thin to have pixels outside the band, the radius is halved until
+        there are some. Areas one or two pixels thin are not changed.
     attachment : float, optional
-        How strongly the cut is drawn to the middle of the band (lambda below), at least 0.
+        Weight of the attraction of the cut to the middle of the band (lambda below), at least 0.
     smoothness : float, optional
-        Multiplies what the cut costs along its way; 0 leaves the attachment alone.
+        Weight of the cost along the cut (s below), at least 0. With 0, only the attachment counts.
 
     Returns
     -------
@@ -105,21 +105,23 @@ def seam_mask(
 
     Notes
     -----
-    With the mask ``M``, the band ``T`` (what is within `radius` ``r`` of the other side) and the
-    cores ``K_1 = M - T`` and ``K_0``, the rest without ``T``, the labels ``l`` of ``T`` minimise
+    Let ``M`` be the mask, ``T`` the band of pixels within the radius ``r`` of the other side,
+    ``K_1 = M - T`` the core inside and ``K_0`` the core outside. The labels ``l`` of the pixels of
+    ``T`` minimise
 
     ``lambda sum_p d(p, K_lp) / 2r + s sum_pq [l_p != l_q] (D_p + D_q) / (2 d_pq median(D) + eps)``
 
-    where ``d(p, K)`` is the distance to the nearest pixel of a core, ``D_p`` the squared distance
-    of the two pictures' colours, with its median over the band, and pq are eight-neighbours that
-    touch the band, ``d_pq`` apart.
+    where ``d(p, K)`` is the distance from the nearest pixel of a core, and ``D_p`` is the squared
+    distance of the two pictures' colours, with its median over the band. The pairs pq are
+    8-neighbours with at least one pixel in the band, at the distance ``d_pq``.
 
-    This is the Markov random field of localized style transfer, whose unary takes the distance to
-    a side's centre and whose pairs cost ``|I_lp(p) - I_lq(p)|^2 + |I_lq(q) - I_lp(q)|^2``, which
-    is ``D_p + D_q``; one centroid a side is degenerate (the background's lies within a centred
-    subject), and so a pixel's centre is here the core's pixel nearest to it. One cut is exact,
-    but for the rounding to 32 bits. The mask's own edge is returned where it costs nothing, and
-    where the pictures are equal all over the band, so that every cut makes the same picture.
+    This is the Markov random field of localized style transfer. Its unary term is the distance from
+    the centre of a side, and its pairs cost
+    ``|I_lp(p) - I_lq(p)|^2 + |I_lq(q) - I_lp(q)|^2 = D_p + D_q``. One centre per side does not
+    work, because that of the background lies within a centred subject. Here the centre for a pixel
+    is the nearest pixel of the core. The minimum is exact except for the rounding to 32 bits. The
+    edge of the mask is returned if it costs nothing, or if the pictures are equal in the band, so
+    that every cut gives the same picture.
 
     References
     ----------
@@ -138,12 +140,12 @@ def _cut(
     attachment: float,
     smoothness: float,
 ) -> np.ndarray:
-    """Return the labels of all pixels, bool [H, W]."""
+    """Return the labels of all pixels, ``bool [H, W]``."""
     attachment = number(attachment, "attachment", low=0)
     smoothness = number(smoothness, "smoothness", low=0)
     difference = np.sum((stylised.astype(np.float64) - photo) ** 2, axis=-1)
     labels = band.inside.copy()
-    if difference[band.pixels].any():  # never for an empty band
+    if difference[band.pixels].any():  # false for an empty band
         field = seam_field(band, difference, attachment, smoothness)
         if field.energy(labels[band.pixels]) > 0:
             labels[band.pixels] = minimum_cut(*field)
@@ -151,19 +153,19 @@ def _cut(
 
 
 class Band:
-    """The pixels near a mask's edge, and how far they are from the sure ones.
+    """The pixels near the edge of a mask, and their distances from the cores on both sides.
 
     Attributes
     ----------
     inside : ndarray
-        ``bool [H, W]``: the mask at 0.5.
+        ``bool [H, W]``: the mask, thresholded at 0.5.
     radius : float
-        How far the band reaches to either side, in pixels, where there is room.
+        Width of the band on each side of the edge, in pixels. It is narrower in thin areas.
     pixels : ndarray
         ``bool [H, W]``: the band.
     distance : tuple of ndarray
-        ``float64 [H, W]`` each: to the nearest pixel of the core outside, and inside. Zeros for an
-        empty band.
+        ``float64 [H, W]`` each: the distances in pixels from the core outside and from the core
+        inside. Zeros for an empty band.
     """
 
     def __init__(self, mask: np.ndarray, radius: float | None = None) -> None:
@@ -183,27 +185,27 @@ class Band:
 
 
 def _shell(region: np.ndarray, radius: float) -> np.ndarray:
-    """Return what is within the radius of a region's outside, the radius halved in thin parts."""
+    """Return the pixels of a region within `radius` of its outside, with less in thin areas."""
     depth = ndimage.distance_transform_edt(region)
     labels, count = ndimage.label(region, np.ones((3, 3)))
     reach = np.full(count + 1, radius)
     deepest = ndimage.maximum(depth, labels, np.arange(count + 1))
     while (thin := (reach >= deepest) & (reach > 0)).any():
-        reach[thin] = np.where(reach[thin] < 2, 0, reach[thin] / 2)  # no pixel is nearer than 1
+        reach[thin] = np.where(reach[thin] < 2, 0, reach[thin] / 2)  # the minimum distance is 1
     return region & (depth <= reach[labels])
 
 
 class Field(NamedTuple):
-    """A field of two labels over the N pixels of a band, as `minimum_cut` takes it.
+    """The energy of a binary labelling of the N pixels of a band; the arguments of `minimum_cut`.
 
     Attributes
     ----------
     cost : ndarray
-        ``float64 [N, 2]``: what each label costs a pixel, pairs with the cores included.
+        ``float64 [N, 2]``: the cost of each label at each pixel, including pairs with the cores.
     pairs : ndarray
         ``int [P, 2]``: neighbours within the band.
     weight : ndarray
-        ``float64 [P]``: what a pair costs where it is cut.
+        ``float64 [P]``: the cost of each pair whose labels differ.
     """
 
     cost: np.ndarray
@@ -211,7 +213,7 @@ class Field(NamedTuple):
     weight: np.ndarray
 
     def energy(self, labels: np.ndarray) -> float:
-        """Return the energy of ``bool [N]`` labels."""
+        """Return the energy of labels ``bool [N]``."""
         chosen = np.where(labels, self.cost[:, 1], self.cost[:, 0])
         first, second = labels[self.pairs].T
         return float(chosen.sum() + self.weight[first != second].sum())
@@ -220,16 +222,16 @@ class Field(NamedTuple):
 def seam_field(
     band: Band, difference: np.ndarray, attachment: float = _ATTACHMENT, smoothness: float = 1.0
 ) -> Field:
-    """Return the field of `seam_mask`.
+    """Return the `Field` that `seam_mask` minimises.
 
     Parameters
     ----------
     band : Band
-        At least one pixel.
+        With at least one pixel.
     difference : ndarray
         ``float64 [H, W]``: the squared distance of the two pictures' colours.
     attachment, smoothness : float
-        As in `seam_mask`.
+        See `seam_mask`.
     """
     number_of = np.full(band.pixels.shape, -1)
     number_of[band.pixels] = np.arange(band.pixels.sum())
@@ -246,7 +248,7 @@ def seam_field(
         both = (p >= 0) & (q >= 0)
         pairs.append(np.stack([p[both], q[both]], axis=1))
         weights.append(weight[both])
-        # A neighbour in a core has its label for good, so that the other label pays for the pair.
+        # A neighbour in a core has a fixed label, so the cost of the pair is added to the other.
         for own, other, other_side in ((p, q, there), (q, p, here)):
             alone = (own >= 0) & (other < 0)
             wrong = 1 - band.inside[other_side].ravel()[alone].astype(int)
@@ -255,7 +257,7 @@ def seam_field(
 
 
 def _shifted(step: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the two windows whose pixels are a step apart."""
+    """Return the slices of all pixels that have a neighbour at `step`, and of those neighbours."""
     down, right = step
     rows = slice(None, -down or None), slice(down, None)
     if right < 0:

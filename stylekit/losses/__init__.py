@@ -1,4 +1,4 @@
-"""The terms of an objective, and the bases for one's own."""
+"""Losses, and the base classes to write new ones."""
 
 from stylekit._checks import suggest_names
 from stylekit.losses.base import Loss, Needs

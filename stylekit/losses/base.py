@@ -1,4 +1,4 @@
-"""A term of the objective, and its layers and weights."""
+"""The base class of all losses, and helpers for layers and layer weights."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from stylekit.features import FeatureExtractor
 
 LayersLike = Sequence[str] | Mapping[str, float] | str | None
-"""Layer names, with their weights in a mapping; None: the extractor's own."""
+"""Layer names, or a mapping of layer name to weight. None: the extractor's default layers."""
 
 LayerWeightsLike = Sequence[float] | Mapping[str, float] | None
-"""A weight a layer, in order or by name; None: equal."""
+"""One weight per layer, in order or by name. None: equal weights."""
 
 Targets = Any
-"""Nested dicts and tuples of tensors, or None: what `Loss.prepare` hands to `Loss.compute`."""
+"""What `Loss.prepare` returns for `Loss.compute`: nested dicts and tuples of tensors, or None."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Needs:
-    """Bytes that a loss takes, beside the feature maps that it reads and its reference pictures.
+    """Memory that a loss uses, in bytes, without its feature maps and reference pictures.
 
     Attributes
     ----------
     compute : float
-        Of each picture of a batch, while `Loss.compute` and its gradient are taken.
+        Peak per picture of the batch while `Loss.compute` and its gradient are evaluated.
     prepare : float
-        At most while `Loss.prepare` is at work, beside the network.
+        Peak while `Loss.prepare` runs, without the network.
     targets : float
-        Held from one step to the next.
+        Size of the targets, which are kept between steps.
     """
 
     compute: float = 0.0
@@ -47,23 +47,24 @@ class Needs:
 
 
 class Loss(abc.ABC):
-    """A term of the objective.
+    """Base class of losses: one term of the objective.
 
-    A subclass writes `compute` and, if it has references, `prepare`; it stores nothing of a run, so
-    that one term may serve several sizes and several transfers.
+    A subclass implements `compute` and, if it has references, `prepare`. It must not store any
+    state of a run, because one loss may be used at several sizes and in several transfers.
 
     Parameters
     ----------
     weight : float
-        Factor of the term in the total, at least 0. It may be changed between steps.
+        Factor of the loss in the objective, at least 0. It may be changed between steps.
     name : str, optional
-        Name in records. Default: the class's, without "Loss", numbered where several share it.
+        Name in histories and manifests. Default: `default_name`, with a number if several losses
+        share it.
 
     Attributes
     ----------
     layers : tuple of str or None
-        What the term reads from the extractor; may be empty, or one name as it is. None: the
-        extractor's own style layers, so that the term serves any network; see `layers_of`.
+        Layers whose features `compute` receives. It may be empty, or a single name. None: the
+        extractor's default style layers, so that the loss works with any network. See `layers_of`.
     """
 
     layers: tuple[str, ...] | None = ()
@@ -74,32 +75,33 @@ class Loss(abc.ABC):
 
     @property
     def weight(self) -> float:
-        """Factor of the term in the total."""
+        """Factor of the loss in the objective."""
         return self._weight
 
     @weight.setter
     def weight(self, value: float) -> None:
-        name = f"the weight of {type(self).__name__}"
+        name = f"`weight` of {type(self).__name__}"
         self._weight = number(value, name, low=0, argument="weight")
 
     @property
     def default_name(self) -> str:
-        """The class's name in the style of Python's variables, without "Loss"."""
+        """The class name in snake case, without "Loss": ``"gram_style"`` for `GramStyleLoss`."""
         stem = type(self).__name__.removesuffix("Loss") or "loss"
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
 
     def layers_of(self, extractor: FeatureExtractor) -> tuple[str, ...]:
-        """Return the layers that the term reads of an extractor."""
+        """Return the names of the layers that the loss reads from an extractor."""
         if self.layers is None:
             return extractor.default_layers("style_layers")
         return layer_tuple(self.layers) if self.layers else ()
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return what `compute` compares with, once a size.
+        """Return the targets that `compute` compares with. It is called once per size.
 
         Parameters
         ----------
         canvas : Canvas
+            The size, and methods to extract features and to resize masks at that size.
 
         Returns
         -------
@@ -109,14 +111,14 @@ class Loss(abc.ABC):
 
     @abc.abstractmethod
     def compute(self, image: Tensor, features: Mapping[str, Any], targets: Targets) -> Tensor:
-        """Return the unweighted value of each picture.
+        """Return the unweighted loss of each picture.
 
         Parameters
         ----------
         image : tensor [B, H, W, 3]
-            RGB in [0, 1].
+            The images that are optimised, RGB in [0, 1].
         features : mapping of str to tensor [B, h, w, C]
-            Under the names in `layers`.
+            Their features by layer name, for each name in `layers`.
         targets
             What `prepare` returned.
 
@@ -126,19 +128,19 @@ class Loss(abc.ABC):
         """
 
     def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
-        """Return what the loss takes of memory, for `estimate_memory`. Default: nothing of note.
+        """Return the memory that the loss uses, for `estimate_memory`. Default: negligible.
 
         Parameters
         ----------
         shape : (int, int)
-            (H, W) of the picture.
+            (H, W) of the picture in pixels.
         maps : mapping of str to (int, int, int)
-            (h, w, C) of its feature maps, by layer.
+            (h, w, C) of the feature map of each layer.
         """
         return Needs()
 
     def get_config(self) -> dict[str, Any]:
-        """Return the settings that matter, for `repr` and a run's record; pictures by hash."""
+        """Return the settings for `repr` and for the manifest of a run, with pictures as hashes."""
         config: dict[str, Any] = {"layers": [*layer_tuple(self.layers)]} if self.layers else {}
         config["weight"] = self.weight
         if self.name is not None:
@@ -152,7 +154,7 @@ class Loss(abc.ABC):
 
 
 def weights_by_layer(layers: Sequence[str], weights: Sequence[float] | None) -> dict[str, float]:
-    """Return each layer's weight; None: 1.
+    """Return a dict of layer name to weight. None: each weight is 1.
 
     Raises
     ------
@@ -162,7 +164,7 @@ def weights_by_layer(layers: Sequence[str], weights: Sequence[float] | None) -> 
     weights = (1.0,) * len(layers) if weights is None else weights
     if len(weights) != len(layers):
         fail(
-            "layer_weights do not match the layers",
+            "`layer_weights` must have one weight per layer",
             expected=f"{len(layers)}, for {', '.join(layers)}",
             received=len(weights),
             argument="layer_weights",
@@ -171,57 +173,62 @@ def weights_by_layer(layers: Sequence[str], weights: Sequence[float] | None) -> 
 
 
 def weight_shares(layers: Sequence[str], weights: Sequence[float] | None) -> dict[str, Any]:
-    """Return by layer its share of the weights, a tensor: in targets, another needs no trace."""
+    """Return a dict of layer name to its share of the sum of the weights, a float32 scalar tensor.
+
+    Shares are tensors because they are part of the targets: changing one does not retrace the step.
+    """
     named = weights_by_layer(layers, weights)
     total = sum(named.values())
     return {layer: ops.convert_to_tensor(one / total, "float32") for layer, one in named.items()}
 
 
 def weight_config(weights: Sequence[float] | None) -> dict[str, Any]:
-    """Return the entry of a configuration for layer weights that differ."""
+    """Return the ``"layer_weights"`` entry of a configuration; empty if all weights are equal."""
     return {"layer_weights": list(weights)} if weights and len(set(weights)) > 1 else {}
 
 
 def per_picture(value, batch):
-    """Return a value for each picture of a batch; of references alone there may be but one."""
+    """Broadcast a value to ``[B]``, because a value of the references alone may have one entry."""
     value = ops.convert_to_tensor(value)
     return value + ops.zeros((batch,), dtype=value.dtype)
 
 
 def optional_layers(layers) -> tuple[str, ...] | None:
-    """Return `layer_tuple`, or None, which stands for the extractor's own."""
+    """Return `layer_tuple` of the layers, or None, which means the extractor's default layers."""
     return None if layers is None else layer_tuple(layers)
 
 
 def layer_tuple(layers: Any) -> tuple[str, ...]:
-    """Return layer names as a tuple; one name may be given as it is."""
+    """Return layer names as a tuple. A single name may be given as a string."""
     one = isinstance(layers, str) or not isinstance(layers, Iterable)
     names = (layers,) if one else tuple(layers)
     if not names or not all(isinstance(layer, str) for layer in names):
         raise InputTypeError(
-            explain("layers are wrong", expected="one layer name or more", received=repr(names)),
+            explain(
+                "`layers` must be layer names", expected="one or more strings", received=repr(names)
+            ),
             argument="layers",
         )
     if len(set(names)) < len(names):
-        fail(
-            "a layer is named twice",
-            expected="each layer once",
-            received=", ".join(names),
-            argument="layers",
-        )
+        fail("`layers` must name each layer once", received=", ".join(names), argument="layers")
     return names
 
 
 def weight_tuple(weights, layers) -> tuple[float, ...] | None:
-    """Return a weight for each layer from a sequence, a mapping or None (those of `layers`).
+    """Return one weight per layer, or None for equal weights of the extractor's default layers.
 
-    None where the layers are the extractor's own, and as much as any other.
+    Parameters
+    ----------
+    weights : sequence of float, mapping of str to float, or None
+        None: the weights in `layers`, if that is a mapping, else equal weights.
+    layers : sequence of str, mapping of str to float, str or None
+        None: the extractor's default layers.
     """
     if layers is None:
         if isinstance(weights, Mapping):
             fail(
-                "layer_weights name layers, and `layers` does not",
-                hint="give the mapping as `layers`",
+                "`layer_weights` can only be a mapping if `layers` is given",
+                hint="pass the mapping as `layers`",
                 argument="layer_weights",
             )
         return None if weights is None else _layer_weights(weights)
@@ -231,7 +238,7 @@ def weight_tuple(weights, layers) -> tuple[float, ...] | None:
     if isinstance(weights, Mapping):
         if set(weights) != set(layers):
             fail(
-                "layer_weights do not match the layers",
+                "`layer_weights` must name the same layers as `layers`",
                 expected=", ".join(layers),
                 received=", ".join(map(str, weights)),
                 argument="layer_weights",
@@ -247,8 +254,8 @@ def _layer_weights(weights, layers: Sequence[str] | None = None) -> tuple[float,
         weights_by_layer(layers, values)
     if not sum(values):
         fail(
-            "every layer weight is zero",
-            hint="give at least one layer a weight",
+            "`layer_weights` must not all be 0",
+            hint="give at least one layer a positive weight",
             argument="layer_weights",
         )
     return values

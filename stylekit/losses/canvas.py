@@ -1,4 +1,4 @@
-"""What a term is shown of a run: one size of the picture, and the extractor's view of it."""
+"""The view that a loss has of a run at one size: shapes, features and resized masks."""
 
 from __future__ import annotations
 
@@ -20,36 +20,38 @@ if TYPE_CHECKING:
     from stylekit.features import FeatureExtractor
 
 LARGEST_SOUGHT = 4096
-"""Longer side up to which a size for a small region is sought; beyond, the search takes minutes."""
+"""Longer side, in pixels, up to which `Canvas.smallest_region_size` searches. The search takes
+minutes beyond it."""
 
 
 class LevelNotBegunError(Exception):
-    """Raised by `Canvas.start` before the level has begun; `Objective` prepares the term later."""
+    """Raised by `Canvas.start` before the level begins; `Objective` prepares the loss later."""
 
 
 class Canvas:
-    """One size of one run, as a term sees it.
+    """A loss's view of a run at one size.
 
     Parameters
     ----------
     extractor : FeatureExtractor
     shape, base_shape : (int, int)
-        (H, W) now, and at the final size. Default: now is final.
+        (H, W) in pixels at this size and at the final size. Default of `base_shape`: `shape`.
     picture : ndarray [H, W, 3], optional
-        What a callable mask is given.
+        The content picture, which callable masks are called with.
     mask_shape : (int, int), optional
         The shape that masks must have. Default: `base_shape`.
     dtype : str
-        The extractor's dtype policy.
+        The dtype policy of the extractor.
     round : int
         See the attribute.
 
     Attributes
     ----------
     notes : list of str
-        What a reader of the run's record should know, such as a region skipped at a layer.
+        Remarks for the manifest of the run, such as a region omitted at a layer.
     follows : bool
-        Whether `start` or `round` was read: then a term is prepared anew when its level begins.
+        Whether `start` or `round` was read. If so, `Loss.prepare` is called again when the level
+        begins.
     """
 
     def __init__(
@@ -83,17 +85,17 @@ class Canvas:
 
     @property
     def image(self) -> Tensor:
-        """The picture at this size, a tensor ``[1, H, W, 3]``."""
+        """The content picture at this size, a tensor ``[1, H, W, 3]``."""
         if self.picture is None:
             fail(
-                "this run has no picture",
+                "this run has no content picture",
                 expected="one picture as the start, or a ContentLoss",
                 received="neither",
             )
         return ops.convert_to_tensor(self.fitted(self.picture)[None])
 
     def fitted(self, picture: np.ndarray) -> np.ndarray:
-        """Return a picture ``[h, w, 3]`` at this size; where this one tiles, it is made to tile."""
+        """Return a picture ``[h, w, 3]`` resized to this size, and made periodic if it tiles."""
         tile = self.extractor.tile
         return resize(periodic(picture, tile) if tile else picture, self.shape, tile=tile)
 
@@ -101,14 +103,17 @@ class Canvas:
     def start(self) -> Tensor:
         """The image that this level starts from, a tensor ``[B, H, W, 3]``.
 
-        At the first level it is the start of the run. At a finer one it is the image so far: what
-        the coarser level changed, added to the run's start at this size; or, if the run started at
-        noise or another `Start`, the coarser level's image, enlarged. In a further round at one
-        size it is the last round's image. Where the update mask is 0 it is the run's start.
+        - At the first level it is the start of the run.
+        - At a finer level it is the start of the run at this size plus the change that the coarser
+          level made. If the run started from noise or another `Start`, it is the enlarged result of
+          the coarser level.
+        - In a further round at the same size it is the result of the last round.
+        - Where the update mask is 0 it is the start of the run.
 
-        All sizes are prepared before the first step, so that bad arguments raise early. At that
-        time the image is not known yet: reading it ends `Loss.prepare`, which is called again when
-        the level begins. Check arguments first, read `start` next, and compute last.
+        `Loss.prepare` is called for all sizes before the first step, so that invalid arguments
+        raise early. The start of a later level is not known then. Reading it ends `prepare`, which
+        is called again when the level begins. An implementation should check its arguments first,
+        read `start` next, and compute last.
         """
         self.follows = True
         if self._start is None:
@@ -117,31 +122,31 @@ class Canvas:
 
     @property
     def round(self) -> int:
-        """How many levels of this size were painted before: 0 for the first. See `Pyramid`."""
+        """Number of earlier levels of the same size, 0 for the first; see `Pyramid`."""
         self.follows = True
         return self._round
 
     def begin(self, image: Tensor | None, round: int) -> None:
-        """Take the image that a level starts from, or None for a level that has not begun."""
+        """Set the image that the level starts from; None means that it has not begun."""
         self._start = None if image is None else ops.convert_to_tensor(image)
         self._round = round
 
     def beside(self, picture: np.ndarray, scale: float = 1.0, *, argument: str = "style") -> Canvas:
-        """Return a canvas for a reference that keeps its own size and aspect ratio.
+        """Return a canvas for a reference, which keeps its own size and aspect ratio.
 
         Parameters
         ----------
         picture : ndarray [h, w, 3]
         scale : float
-            Its size on the final canvas, relative to its own.
+            Factor by which the reference is resized on the final canvas.
         argument : str
-            The loss's parameter that holds it, for the `argument` of errors.
+            Parameter of the loss that holds it, for `error.argument`.
 
         Returns
         -------
         Canvas
-            Of `picture`, reduced as much as this canvas is reduced from the final one. Notes are
-            shared. A reference does not tile.
+            A canvas for `picture`, reduced by the ratio of this canvas to the final one. It shares
+            the notes of this canvas. It does not tile.
         """
         reduction = max(self.shape) / max(self.base_shape)
 
@@ -149,7 +154,7 @@ class Canvas:
             height, width = picture.shape[:2]
             return max(1, round(height * factor)), max(1, round(width * factor))
 
-        canvas = copy.copy(self)  # of the same kind, and with the same notes
+        canvas = copy.copy(self)  # keeps the class, and shares the list of notes
         canvas.base_shape = scaled(scale)
         canvas.shape = canvas.base_shape if self.is_final else scaled(scale * reduction)
         canvas.picture = picture
@@ -170,7 +175,7 @@ class Canvas:
         Returns
         -------
         dict of str to tensor [B, h, w, C]
-            Under the names that were asked for.
+            Features by layer, with the names as given in `layers`.
 
         Raises
         ------
@@ -192,13 +197,15 @@ class Canvas:
         return found
 
     def statistics(self, statistic: Callable, masks: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a statistic of the picture's features under a mask, by layer.
+        """Return a statistic of the content picture's features at each layer.
 
         Parameters
         ----------
         statistic : callable
-            From a feature map ``[1, h, w, C]`` and a mask ``[1, h, w, 1]`` or None to a tensor.
+            ``statistic(feature, mask)`` returns a tensor for a feature map ``[1, h, w, C]`` and a
+            mask ``[1, h, w, 1]`` or None.
         masks : mapping of str to tensor or None
+            The mask of each layer.
 
         Returns
         -------
@@ -208,9 +215,10 @@ class Canvas:
         return {layer: statistic(features[layer], mask) for layer, mask in masks.items()}
 
     def check_size(self, layers: Iterable[str], shape: tuple[int, int] | None = None) -> None:
-        """Raise `InputError` if a picture of `shape` (default: this) does not fit the layers.
+        """Raise `InputError` if a picture of `shape` is too small for one of the layers.
 
-        It has to have a cell of each, and whole cells where it tiles.
+        If the picture tiles, its sides must also be multiples of the strides of the layers.
+        `shape` is (H, W) in pixels. Default: the size of this canvas.
         """
         height, width = shape or self.shape
         layers = tuple(layers)
@@ -220,9 +228,9 @@ class Canvas:
             if min(height, width) < smallest:
                 fail(
                     f"{self._what} is too small for layer {layer}",
-                    expected=f"at least {smallest} pixels a side",
+                    expected=f"at least {smallest} pixels per side",
                     received=f"{width}x{height} pixels",
-                    hint="take a larger picture, shallower layers, or fewer pyramid levels",
+                    hint="use a larger picture, shallower layers, or fewer pyramid levels",
                     argument=self._argument,
                 )
         for axis, wraps in enumerate(tiled_axes(self.extractor.tile)):
@@ -234,86 +242,89 @@ class Canvas:
         least = max(stride, side - side % stride)
         if side % stride:
             fail(
-                f"a picture of this {('height', 'width')[axis]} cannot tile",
-                expected=f"a multiple of {stride} pixels, the largest stride of {', '.join(layers)}"
-                f": {least} or {least + stride}",
+                f"a picture that tiles must have a {('height', 'width')[axis]} that is a multiple "
+                f"of {stride} pixels, the largest stride of {', '.join(layers)}",
+                expected=f"{least} or {least + stride}",
                 received=side,
                 hint="resize or crop the picture",
                 argument="tile",
             )
 
     def check_cells(self, layer: str, shape, found, expected) -> None:
-        """Raise `InputError` if a feature map has other cells than the extractor's windows say.
+        """Raise `InputError` if a feature map has not the shape that the extractor's windows give.
 
         Parameters
         ----------
         layer : str
         shape : (int, int)
-            (H, W) of the picture.
+            (H, W) of the picture in pixels.
         found, expected : (int, int)
-            Height and width of the feature map, and what the windows make of them.
+            Height and width of the feature map, and those computed from the windows.
         """
         if tuple(found) != tuple(expected):
             with naming(f"in extractor {type(self.extractor).__name__}, method windows"):
                 fail(
-                    f"the windows of layer {layer!r} do not fit its feature map",
-                    expected=f"{found[0]}x{found[1]} cells of {shape[0]}x{shape[1]} pixels "
-                    "(height x width), as the model makes",
+                    f"the windows of layer {layer!r} must match its feature map",
+                    expected=f"{found[0]}x{found[1]} cells (height x width), as the model returns "
+                    f"for {shape[0]}x{shape[1]} pixels",
                     received=f"{expected[0]}x{expected[1]}",
                     hint="return a `Window` for every convolution and pooling before the layer",
                     argument="extractor",
                 )
 
     def pool(self, mask: Tensor, layer: str) -> Tensor:
-        """Take a mask ``[1, H, W, 1]`` of a picture's size to a layer: ``[1, h, w, 1]``."""
+        """Return a mask ``[1, H, W, 1]`` of the picture's size pooled to a layer, [1, h, w, 1]."""
         with naming(f"in extractor {type(self.extractor).__name__}, method pool_mask"):
             pooled = self.extractor.pool_mask(mask, layer)
         self._cells[layer, tuple(mask.shape[1:3])] = tuple(pooled.shape[1:3])
         return pooled
 
     def mask(self, mask: MaskLike | None, layer: str, *, mode: str = "simple") -> Tensor:
-        """Take a mask to this size and through the network's geometry to a layer.
+        """Return a mask resized to this size and pooled to a layer.
+
+        Pooling follows the strides and padding of the network.
 
         Parameters
         ----------
         mask : array [H, W], path, PIL image, callable or None
-            Of shape `mask_shape`, in [0, 1]; a callable is given `picture`.
+            Values in [0, 1], of shape `mask_shape`. A callable is called with `picture`.
         layer : str
         mode : str
-            Gatys et al. 2017's guide modes: ``"simple"``, the mask's mean over each cell;
-            ``"inside"``, eroded first, so that a cell counts only if all that it sees is inside;
-            ``"all"``, dilated first, so that a cell counts if anything that it sees is.
+            The guide modes of Gatys et al. 2017. ``"simple"``: the mean of the mask over each cell.
+            ``"inside"``: the mask is eroded first, so that a cell counts only if its receptive
+            field lies inside. ``"all"``: the mask is dilated first, so that a cell counts if its
+            receptive field overlaps the region.
 
         Returns
         -------
         tensor [1, h, w, 1] or None
-            None for None.
+            None if `mask` is None.
 
         Raises
         ------
         InputError
             If the mask has another shape, is empty, has NaN or values outside [0, 1], or is a
-            callable where there is no picture to give it.
+            callable and there is no picture to call it with.
         """
         if mask is None:
             return None
         return self._pooled(self.resolve_mask(mask), layer, mode, self.shape)
 
     def scaled_mask(self, mask: np.ndarray) -> Tensor:
-        """Return a checked mask at this size, before any layer: ``[1, H, W, 1]``."""
+        """Return a checked mask resized to this size, a tensor ``[1, H, W, 1]``."""
         return ops.convert_to_tensor(operations.resize(mask, self.shape)[None, ..., None])
 
     def resolve_mask(
         self, mask: MaskLike, name: str = "mask", argument: str | None = None
     ) -> np.ndarray:
-        """Return a mask, or what a callable makes of `picture`, checked, at its own size."""
+        """Return a checked mask at its own size; a callable is called with `picture`."""
         if callable(mask):
             if self.picture is None:
                 fail(
-                    f"a callable {name} needs a picture, and this run has none",
+                    f"a callable {name} needs a content picture, and this run has none",
                     expected="one picture as the start, or a ContentLoss",
                     received="neither",
-                    hint="give the mask as an array",
+                    hint="pass the mask as an array",
                     argument=argument or name,
                 )
             mask = operations.made_of(mask, self.picture)
@@ -331,9 +342,9 @@ class Canvas:
         return self.pool(ops.convert_to_tensor(mask[None, ..., None]), layer)
 
     def smallest_region_size(self, mask: MaskLike, layer: str, *, mode: str = "simple") -> int:
-        """Return a longer side, in pixels, at which a mask weighs one cell of a layer.
+        """Return a longer side, in pixels, at which a mask covers at least one cell of a layer.
 
-        It is at most a tenth above the smallest; 0 if there is none up to `LARGEST_SOUGHT`.
+        It is at most 10% above the smallest such side. 0 if there is none up to `LARGEST_SOUGHT`.
         """
         mask = self.resolve_mask(mask)
         factor = 1.0

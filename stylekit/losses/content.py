@@ -1,4 +1,4 @@
-"""Losses that keep the picture's content."""
+"""Losses that preserve the content of a picture: its features or its pixels."""
 
 from __future__ import annotations
 
@@ -30,32 +30,34 @@ if TYPE_CHECKING:
 
 
 class ContentLoss(TileableLoss):
-    """Keeps what a network sees in a picture: squared error of feature maps.
+    """Squared error between the features of the image and those of a content picture.
 
     Parameters
     ----------
     reference : path, PIL image or array
-        The content, of the picture's aspect ratio; a batch ``[B, H, W, 3]`` holds one a picture.
+        The content picture ``[H, W, 3]``, or a batch ``[B, H, W, 3]`` with one content per image.
+        Its aspect ratio must be that of the image.
     layers : sequence of str, or mapping of str to float
-        Default: the extractor's own content layers. A mapping holds the layers' weights, too.
+        Layers to compare. A mapping also holds the layer weights. Default: the extractor's content
+        layers.
     layer_weights : sequence of float or mapping, optional
-        One a layer, at least 0. Default: equal.
+        One weight per layer, at least 0. Default: equal weights.
     mask : array [H, W], path, PIL image or callable, optional
-        Where the content counts.
+        Weight of each position, in [0, 1]. Default: 1 everywhere.
     error : str
-        With F the image's and P the reference's features: ``"mse"``, ``mean (F - P)^2``;
-        ``"rmse"``, ``sqrt(mean (F - P)^2 + eps)``; ``"half_sse"``, ``1/2 sum (F - P)^2``
-        (Gatys et al. 2016, eq. 1).
+        The error of the image's features F from the reference's features P. ``"mse"``:
+        ``mean (F - P)^2``. ``"rmse"``: ``sqrt(mean (F - P)^2 + eps)``. ``"half_sse"``:
+        ``1/2 sum (F - P)^2`` (Gatys et al. 2016, eq. 1).
     normalize : str
-        ``"relative"``: the squared error is divided by the same of P against zero, so that the
-        value is dimensionless and "half_sse" equals "mse". ``"none"``: as the papers have it.
+        ``"relative"``: the squared error is divided by that of P from zero. The loss is then
+        dimensionless, and "half_sse" equals "mse". ``"none"``: no division, as in the papers.
     weight, name
         See `Loss`.
 
     Raises
     ------
     InputError
-        By `prepare`, if the reference's aspect ratio is not the picture's.
+        In `prepare`, if the aspect ratios of the reference and the image differ.
     """
 
     is_mean = True
@@ -84,11 +86,11 @@ class ContentLoss(TileableLoss):
         self.normalize = choice(normalize, "normalize", ("relative", "none"))
 
     def layers_of(self, extractor: FeatureExtractor) -> tuple[str, ...]:
-        """Return the layers, by default the content layers; see `Loss.layers_of`."""
+        """Return the names of the layers; default: the content layers. See `Loss.layers_of`."""
         return extractor.default_layers("content_layers") if self.layers is None else self.layers
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return by layer the reference's features, the mask, and a weight."""
+        """Return a dict of layer name to the reference's features, the mask and the weight."""
         image = reference_at(self.reference, canvas)
         layers = self.layers_of(canvas.extractor)
         masks = self.region.prepare(canvas, layers)
@@ -100,7 +102,7 @@ class ContentLoss(TileableLoss):
         }
 
     def means(self, features: Mapping[str, Tensor], targets: Targets) -> dict[str, Any]:
-        """Return the mean squares of the errors and of the reference; see `TileableLoss`."""
+        """Return the mean squares of errors and reference by layer; see `TileableLoss.means`."""
         means = {}
         for layer in targets:
             if layer in features:
@@ -114,7 +116,7 @@ class ContentLoss(TileableLoss):
         return means
 
     def value(self, means: Mapping[str, Any], targets: Targets) -> Tensor:
-        """Return the weighted mean over layers of the errors; see `TileableLoss`."""
+        """Return the weighted mean of the errors over layers; see `TileableLoss.value`."""
         value = 0.0
         for layer in means:
             error = self._error(means[layer], targets[layer]["feature"], targets[layer]["mask"])
@@ -141,14 +143,15 @@ class ContentLoss(TileableLoss):
 
 
 class PixelLoss(TileableLoss):
-    """Keeps the colours of a picture where they are: mean squared error of the pixels.
+    """Mean squared error between the pixels of the image and those of a reference.
 
     Parameters
     ----------
     reference : path, PIL image or array
-        Of the picture's aspect ratio; a batch ``[B, H, W, 3]`` holds one a picture.
+        A picture ``[H, W, 3]``, or a batch ``[B, H, W, 3]`` with one reference per image. Its
+        aspect ratio must be that of the image.
     mask : array [H, W], path, PIL image or callable, optional
-        Where the pixels count.
+        Weight of each pixel, in [0, 1]. Default: 1 everywhere.
     weight, name
         See `Loss`.
     """
@@ -178,7 +181,7 @@ class PixelLoss(TileableLoss):
         }
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return ``mean (image - reference)^2`` in the unit of the pixels, [0, 1]."""
+        """Return ``mean (image - reference)^2`` of pixels in [0, 1]; see `Loss.compute`."""
         image = functional.full_precision(image)
         check_batch(image, targets["image"])
         difference = image - ops.cast(targets["image"], image.dtype)
@@ -191,34 +194,34 @@ class PixelLoss(TileableLoss):
 
 
 def reference_at(reference, canvas: Canvas, argument: str = "reference"):
-    """Return a reference of the canvas's aspect ratio as a tensor ``[B, H, W, 3]`` of its shape.
+    """Return a batch of references at the size of the canvas, a tensor ``[B, H, W, 3]``.
 
     Raises
     ------
     InputError
-        If the aspect ratios differ by more than rounding to whole pixels does.
+        If the aspect ratios differ by more than rounding to whole pixels explains.
     """
     height, width = reference.shape[1:3]
     base_height, base_width = canvas.base_shape
-    # Rounding moves each side by half a pixel at most, in either shape.
+    # Rounding changes each side of both shapes by at most half a pixel.
     slack = (height + width + base_height + base_width) / 2
     if abs(height * base_width - width * base_height) > slack:
         fail(
-            "a reference has another aspect ratio than the picture",
+            "the reference must have the aspect ratio of the picture",
             expected=f"that of {base_width}x{base_height}",
             received=f"{width}x{height} pixels",
-            hint="crop it, or start from a picture of its shape",
+            hint="crop the reference, or start from a picture of its aspect ratio",
             argument=argument,
         )
     return ops.stack([ops.convert_to_tensor(canvas.fitted(one)) for one in reference])
 
 
 def check_batch(image, reference) -> None:
-    """Raise `InputError` if there are several references, and not one a picture."""
-    # A traced function may not know its number of pictures.
+    """Raise `InputError` unless there is one reference, or one per image."""
+    # In a traced function the batch size may be unknown.
     if reference.shape[0] != 1 and image.shape[0] not in (None, reference.shape[0]):
         fail(
-            "the number of references is not that of the pictures",
+            "the batch must have one reference, or one per picture",
             expected=f"1 or {image.shape[0]}",
             received=reference.shape[0],
             argument="reference",
@@ -226,5 +229,5 @@ def check_batch(image, reference) -> None:
 
 
 def _mean_square(x, mask):
-    """Return the mean over channels and, weighed by the mask, over positions: ``[B]``."""
+    """Return the mean square over channels and, weighted by the mask, over positions: ``[B]``."""
     return ops.mean(functional.masked_mean(ops.square(x), mask), axis=-1)

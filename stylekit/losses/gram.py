@@ -1,4 +1,4 @@
-"""Style as the correlations of features: Gram matrices, of pictures and of regions."""
+"""Style losses that compare Gram matrices, of whole pictures or of regions."""
 
 from __future__ import annotations
 
@@ -26,50 +26,54 @@ RegionLike: TypeAlias = (
     | tuple[PictureLike, MaskLike | None, MaskLike | None]
     | tuple[PictureLike, MaskLike | None, MaskLike | None, float]
 )
-"""A style, where it goes, where in the style it is taken, and its weight beside the others'."""
+"""``(style, mask[, style_mask[, weight]])``, as `GradientMaskStyleLoss` takes them."""
 
 
 class GramStyleLoss(StyleLoss, StatisticLoss):
-    """Brings the Gram matrices of the image, or of a region, to those of a style picture.
+    """Distance between the Gram matrices of the image, or of a region, and those of a style.
 
-    The Gram matrix of mask m is ``G = sum_p m_p f_p f_p^T / sum_p m_p``; without a mask m is 1. The
-    value is the mean over layers of ``(sum m / N)^a |G - A|^2 / |A|^2``, so that the force on a
-    pixel does not depend on the region's area, and a mask of 0.5 is half a weight.
+    The Gram matrix G of the features f under a mask m is
+    ``G = sum_p m_p f_p f_p^T / sum_p m_p`` over the positions p. Without a mask, m is 1. With N
+    positions and the style's Gram matrix A, the loss is the weighted mean over layers of
+    ``(sum m / N)^a |G - A|^2 / |A|^2``. With a = 1 the gradient at a pixel does not depend on the
+    area of the region, and a mask value of 0.5 has half the effect of 1.
 
     Parameters
     ----------
-    style : path, PIL image or array
+    style : path, PIL image or array [h, w, 3]
         It keeps its own size and aspect ratio.
     mask : array [H, W], path, PIL image or callable, optional
-        Where the style goes, in [0, 1]; of the picture's size. A callable is given the picture.
-        Default: everywhere.
+        Where the style is applied, in [0, 1], of the picture's size. A callable is called with the
+        picture. Default: everywhere.
     style_mask : array [h, w], path, PIL image or callable, optional
-        Where the style is taken, of the style picture's own size. Default: everywhere.
+        Which part of the style picture is used, in [0, 1], of its size. Default: all of it.
     layers, layer_weights
         See `StatisticLoss`.
     normalize : str
         Scaling of the distance, one of `functional.GRAM_SCALINGS`; see `functional.gram_distance`.
-        Default: "relative", dimensionless.
+        Default: ``"relative"``, the dimensionless form above.
     intensity : float
-        Factor of the term beside its weight, at least 0, as the region scripts have it.
+        Additional factor of the loss, at least 0, as in the region scripts.
     style_scale : float
-        Size of the style picture relative to its own: above 1 the strokes grow.
+        Factor by which the style picture is resized, above 0. Above 1 strokes become larger.
     mask_mode : str
-        ``"simple"``, ``"inside"`` or ``"all"``: how masks follow the network; see `Canvas.mask`.
+        How masks are resized to a layer: ``"simple"``, ``"inside"`` or ``"all"``; see
+        `Canvas.mask`.
     area_exponent : float
-        The exponent a, in [0, 1]; 0 is the plain form of the region scripts.
+        The exponent a, in [0, 1]. 0 is the form of the region scripts, without the area factor.
     small_regions : str
-        ``"error"`` or ``"skip_layer"``, where a mask weighs less than one cell of a layer.
+        What to do if a mask covers less than one cell of a layer: ``"error"`` raises,
+        ``"skip_layer"`` omits the layer.
     weight, name
-        See `Loss`. A weight near 8 suits a content weight of 1.
+        See `Loss`. A weight of about 8 suits a content weight of 1.
 
     References
     ----------
     Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks, CVPR 2016,
     eq. 3-5. We divide by the number of positions and, by default, by the target's norm.
     Gatys, Ecker, Bethge, Hertzmann, Shechtman: Controlling Perceptual Factors in Neural Style
-    Transfer, CVPR 2017, eq. 4, with m for the square of their guide. Multiplying features by the
-    mask would weigh them by m^2; here a soft border loses nothing.
+    Transfer, CVPR 2017, eq. 4, where m is the square of their guide. Features multiplied by the
+    mask itself would weight products by m^2. Here each position is weighted by m.
     """
 
     is_mean = True
@@ -117,11 +121,11 @@ class GramStyleLoss(StyleLoss, StatisticLoss):
         return functional.masked_gram_matrix(feature, mask)
 
     def distance(self, statistic: Tensor, target: Tensor) -> Tensor:
-        """Return `functional.gram_distance` times the intensity."""
+        """Return `intensity` times `functional.gram_distance`, a tensor ``[B]``."""
         return self.intensity * functional.gram_distance(statistic, target, self.normalize)
 
     def factor(self, target: Tensor) -> Tensor:
-        """Return what `distance` multiplies the squared differences by, for a target: ``[B]``."""
+        """Return the factor ``[B]`` of the squared differences in `distance`, for a target."""
         return self.intensity * functional.gram_scale(target, self.normalize)
 
     def get_config(self) -> dict[str, Any]:
@@ -136,7 +140,7 @@ class GramStyleLoss(StyleLoss, StatisticLoss):
 
 
 class MaskedGramStyleLoss(GramStyleLoss):
-    """`GramStyleLoss` of a region: the form that requires the mask.
+    """`GramStyleLoss` with a required mask.
 
     Parameters
     ----------
@@ -150,7 +154,7 @@ class MaskedGramStyleLoss(GramStyleLoss):
         if mask is None:
             raise InputTypeError(
                 explain(
-                    "a masked style has no mask",
+                    "`mask` is required",
                     expected="an array [H, W]",
                     received=None,
                     hint="use GramStyleLoss for the whole picture",
@@ -163,21 +167,21 @@ class MaskedGramStyleLoss(GramStyleLoss):
 
 
 class GradientMaskStyleLoss(TileableLoss):
-    """Several styles, each under a soft mask, such as the two ends of a ramp.
+    """Sum of `MaskedGramStyleLoss` over several regions, each with its own style.
 
-    "Gradient mask" means a ramp, a mask with values between 0 and 1; it has nothing to do with
-    image gradients. The value is the sum of a `MaskedGramStyleLoss` a region, in one pass through
-    the network and over its features, in which the zeros of a mask cost nothing: sixteen regions
-    side by side cost little more than one. Masks need not sum to 1: the rest is content only.
+    "Gradient mask" means a mask with values between 0 and 1, such as a ramp. It is not related to
+    image gradients. All regions share one pass over the features, and positions where a mask is 0
+    are skipped, so 16 regions that do not overlap cost little more than one. Masks need not sum to
+    1. Where they are all 0, no style is applied.
 
     Parameters
     ----------
     regions : sequence of (style, mask[, style_mask[, weight]])
-        As `MaskedGramStyleLoss` takes them; the weight is the region's intensity.
+        Arguments of one `MaskedGramStyleLoss` each, where `weight` is its `intensity`.
     region_names : sequence of str, optional
-        What messages call the regions. Default: their numbers, from 1.
+        Names of the regions in error messages. Default: their numbers, from 1.
     layers, layer_weights, normalize, style_scale, mask_mode, area_exponent, small_regions
-        The same for every region; see `MaskedGramStyleLoss`.
+        The same for every region; see `GramStyleLoss`.
     weight, name
         See `Loss`.
     """
@@ -216,15 +220,17 @@ class GradientMaskStyleLoss(TileableLoss):
         )
         if not self.regions:
             fail(
-                "a gradient mask has no regions", expected="(style, mask) pairs", argument="regions"
+                "`regions` must not be empty",
+                expected="one or more (style, mask) pairs",
+                argument="regions",
             )
         self.layers = self.regions[0].layers
         numbers = map(str, range(1, len(self.regions) + 1))
         names = tuple(numbers if region_names is None else region_names)
         if len(names) != len(self.regions):
             fail(
-                "region_names do not match the regions",
-                expected=f"{len(self.regions)} names, one a region",
+                "`region_names` must have one name per region",
+                expected=f"{len(self.regions)} names",
                 received=len(names),
                 argument="region_names",
             )
@@ -235,11 +241,11 @@ class GradientMaskStyleLoss(TileableLoss):
 
     @property
     def parts(self) -> tuple[TileableLoss, ...]:
-        """The regions' terms; see `TileableLoss.parts`."""
+        """The losses of the regions; see `TileableLoss.parts`."""
         return self.regions
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return by layer the masks, packed, and the targets of the regions that it serves."""
+        """Return a dict of layer name to packed masks, target Gram matrices and factors."""
         prepared = [region.prepare(canvas) for region in self.regions]
         layers = self.layers_of(canvas.extractor)
         weights = weight_shares(layers, self.regions[0].layer_weights)
@@ -261,7 +267,7 @@ class GradientMaskStyleLoss(TileableLoss):
         return targets
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return the sum over regions of the weighted mean over layers; see `Loss.compute`."""
+        """Return the sum of the losses of the regions; see `Loss.compute`."""
         value = 0.0
         for layer, target in targets.items():
             errors = packed_gram_errors(features[layer], target["masks"], target["grams"])
@@ -278,11 +284,11 @@ class GradientMaskStyleLoss(TileableLoss):
 
 
 def _region_tuple(region):
-    """Return (style, mask, style_mask, weight) from a tuple of two to four of them."""
+    """Return (style, mask, style_mask, weight), with defaults for the last two."""
     if not isinstance(region, (tuple, list)) or not 2 <= len(region) <= 4:
         raise InputTypeError(
             explain(
-                "a region of a gradient mask is wrong",
+                "each of `regions` must be a tuple",
                 expected="(style, mask[, style_mask[, weight]])",
                 received=f"{type(region).__name__} of {len(region)}"
                 if hasattr(region, "__len__")

@@ -1,4 +1,7 @@
-"""Hypercolumns, the features of several layers at one place, and their nearest neighbours."""
+"""Hypercolumns and their nearest neighbours.
+
+A hypercolumn is the concatenation of the features of several layers at one place.
+"""
 
 from __future__ import annotations
 
@@ -15,31 +18,33 @@ from stylekit.losses.canvas import Canvas
 from stylekit.losses.region import Region
 
 CELL = 4
-"""Side of a hypercolumn's cell in pixels: Kolkin et al. 2022 match at a quarter of the size."""
+"""Side in pixels of the cell that a hypercolumn describes. Kolkin et al. 2022 match features at a
+quarter of the size."""
 
 SCORES = 2**22
-"""Most distances held at a time while neighbours are searched: 16 MB."""
+"""Maximum number of distances in memory during a search of neighbours: 16 MB."""
 
 
 def nearest_neighbors(queries, keys, key_weights=None):
     """Return the nearest key of each query by centred cosine distance.
 
-    Each set is centred by its own mean, so that what all queries share, such as the brightness of
-    a photograph, does not decide. The search is exact, in blocks of `SCORES` distances.
+    The mean of each set is subtracted first. Properties that all queries share, such as the
+    brightness of a photograph, then do not affect the match. The search is exact. It is done in
+    blocks of at most `SCORES` distances.
 
     Parameters
     ----------
     queries : tensor [N, C]
     keys : tensor [M, C]
     key_weights : tensor [M], optional
-        Above 0. A distance is divided by the weight of its key. Default: 1.
+        The distance to a key is divided by its weight, above 0. Default: 1.
 
     Returns
     -------
     index : tensor [N]
         int32, in [0, M - 1].
     distance : tensor [N]
-        One minus the cosine, in [0, 2], divided by the weight.
+        1 minus the cosine, in [0, 2], divided by the weight of the key.
 
     References
     ----------
@@ -76,7 +81,7 @@ def _blocks(rows, count: int):
 
 
 def _directions(rows, mean):
-    """Return rows ``[N, C]`` less a mean, of length 1; a row that is the mean is zero."""
+    """Return rows ``[N, C]`` minus a mean, scaled to length 1; a row equal to the mean is 0."""
     rows = rows - mean
     length = ops.sqrt(ops.sum(ops.square(rows), axis=1, keepdims=True))
     return rows / ops.maximum(length, EPSILON)
@@ -88,9 +93,9 @@ def hypercolumns(maps: Sequence[Any], factors: Sequence[float]):
     Parameters
     ----------
     maps : sequence of tensor [B, h_l, w_l, C_l]
-        Feature maps. The first has the grid of the hypercolumns, to which the others are resized.
+        Feature maps. The others are resized to the height and width of the first.
     factors : sequence of float
-        What each layer is multiplied by.
+        Factor of each layer.
 
     Returns
     -------
@@ -107,9 +112,10 @@ def hypercolumns(maps: Sequence[Any], factors: Sequence[float]):
 
 
 def resized(feature, shape):
-    """Return a feature map at another size: block means to reduce it, repeated cells to enlarge it.
+    """Return a feature map ``[B, h, w, C]`` resized to (height, width).
 
-    The block means of an enlarged map are the map again: what is matched with itself stays itself.
+    It is reduced by block means and enlarged by repetition of cells. The block means of an enlarged
+    map are the original map, so that hypercolumns of a picture match themselves.
     """
     cells = feature.shape[1:3]
     blocks = tuple(max(1, own // wanted) for own, wanted in zip(cells, shape, strict=True))
@@ -121,22 +127,22 @@ def resized(feature, shape):
 
 
 def _repeated(cells: int, wanted: int) -> np.ndarray:
-    """Return which cell each of the wanted ones lies in."""
+    """Return for each of `wanted` cells along an axis the index of the original cell it lies in."""
     times = max(1, wanted // cells)
-    if 0 <= wanted - times * cells < times:  # a remainder is less than a cell
+    if 0 <= wanted - times * cells < times:  # the remainder is less than an original cell
         return np.minimum(np.arange(wanted) // times, cells - 1)
     return ((np.arange(wanted) + 0.5) * cells / wanted).astype(int)
 
 
 def block_means(feature, size):
-    """Return the means over blocks of cells; a remainder at the border is left out."""
+    """Return the means over blocks of cells, without incomplete blocks at the border."""
     if size in (1, (1, 1)):
         return feature
     return ops.average_pool(feature, size, size, "valid", data_format="channels_last")
 
 
 def block_size(cells, blocks) -> int:
-    """Return the side of the blocks, a power of 2, that a map of some cells was reduced by.
+    """Return the side of the blocks, a power of 2, by whose means a map was reduced.
 
     Parameters
     ----------
@@ -150,7 +156,7 @@ def block_size(cells, blocks) -> int:
 
 
 def regular_sample(shape: tuple[int, int], most: int) -> np.ndarray:
-    """Return the places of at most so many cells of a grid, every so many rows and columns.
+    """Return the indices of at most `most` cells of a grid, evenly spaced in rows and columns.
 
     Parameters
     ----------
@@ -161,7 +167,7 @@ def regular_sample(shape: tuple[int, int], most: int) -> np.ndarray:
     Returns
     -------
     ndarray [M]
-        Indices of cells, row by row, that rise.
+        Increasing indices of cells, row by row.
     """
     height, width = shape
     step = max(1.0, (height * width / most) ** 0.5)
@@ -174,7 +180,7 @@ def regular_sample(shape: tuple[int, int], most: int) -> np.ndarray:
 
 
 def sample_of(shape: tuple[int, int], most: int) -> int:
-    """Return about how many cells of a picture, (H, W) in pixels, are compared."""
+    """Return about how many cells of a picture of (H, W) pixels are compared, at most `most`."""
     return min(most, math.prod(shape) // CELL**2)
 
 
@@ -186,14 +192,14 @@ def sampled(features: Mapping[str, Any], index: Mapping[str, Any], factors: Mapp
     features : mapping of str to tensor [B, h, w, C]
         Feature maps, by layer.
     index : mapping of str to tensor [N, K]
-        As `CellGrid.index` returns it.
+        What `CellGrid.index` returned.
     factors : mapping of str to tensor or float
-        What each layer is multiplied by.
+        Factor of each layer.
 
     Returns
     -------
     tensor [B, N, sum C]
-        In full precision; the layers in the order of their names.
+        At least float32, with the layers in alphabetical order.
     """
     columns = []
     for layer in sorted(index):
@@ -203,19 +209,23 @@ def sampled(features: Mapping[str, Any], index: Mapping[str, Any], factors: Mapp
 
 
 def feature_factors(features, index, weights: Mapping[str, float]) -> dict[str, Any]:
-    """Return by layer the factor that makes its entries in a sample sum to its weight on average.
+    """Return the factor of each layer in the hypercolumns of a sample.
+
+    With these factors, the magnitudes of a layer's features in a hypercolumn sum to the weight of
+    the layer, on average over the sample.
 
     Parameters
     ----------
     features, index
         See `sampled`.
     weights : mapping of str to float
-        By layer.
+        The weight of each layer.
 
     Returns
     -------
     dict of str to tensor
-        float32: the weight, divided by the mean magnitude of the features and by their number.
+        float32 scalars: the weight, divided by the mean magnitude of the features and by the number
+        of channels.
     """
     factors = {}
     for layer, weight in weights.items():
@@ -232,26 +242,27 @@ def cell_means(feature, index):
 
 
 class CellGrid:
-    """Feature maps and masks of a picture, averaged over cells of `CELL` pixels.
+    """The feature maps and masks of a picture, averaged over cells of `CELL` x `CELL` pixels.
 
-    A layer of a larger stride keeps its own cells.
+    A layer with a larger stride keeps its own cells.
 
     Parameters
     ----------
     canvas : Canvas
     layers : sequence of str
+        Layers of the hypercolumns.
     """
 
     def __init__(self, canvas: Canvas, layers: Sequence[str]) -> None:
         self.canvas = canvas
         self.layers = tuple(layers)
         strides = {layer: max(canvas.extractor.stride(layer)) for layer in layers}
-        # No coarser than the coarsest layer: tiles begin at multiples of its stride.
+        # Not coarser than the coarsest layer, because tiles start at multiples of its stride.
         side = min(CELL, max(strides.values()))
         self._blocks = {layer: max(1, side // stride) for layer, stride in strides.items()}
 
     def maps(self, image) -> dict[str, Any]:
-        """Return the features of an image ``[B, H, W, 3]``, by layer, in full precision."""
+        """Return the averaged features of an image ``[B, H, W, 3]`` by layer, at least float32."""
         features = self.canvas.extract(image, self.layers)
         return {
             layer: block_means(full_precision(features.pop(layer)), self._blocks[layer])
@@ -259,7 +270,7 @@ class CellGrid:
         }
 
     def mask(self, mask) -> Mapping[str, Any]:
-        """Return a mask ``[H, W]``, by layer: ``[1, h, w, 1]``."""
+        """Return a mask ``[H, W]`` averaged over the cells of each layer, ``[1, h, w, 1]``."""
         return {
             layer: block_means(self.canvas.mask(mask, layer), self._blocks[layer])
             for layer in self.layers
@@ -267,11 +278,11 @@ class CellGrid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width of the finest layer's grid of cells."""
+        """Height and width of the grid of cells at the finest layer."""
         return self._cells(self._finest)
 
     def weights(self, region: Region) -> np.ndarray:
-        """Return what a region's mask weighs in each cell of `shape`: ``[h * w]``, in [0, 1]."""
+        """Return the mean of a region's mask in each cell of the grid, ``[h * w]``, in [0, 1]."""
         if region.mask is None:
             return np.ones(math.prod(self.shape), "float32")
         mask = self.canvas.resolve_mask(region.mask, region.what, region.argument)
@@ -279,17 +290,18 @@ class CellGrid:
         return ops.convert_to_numpy(block_means(pooled, self._blocks[self._finest])).ravel()
 
     def index(self, places: np.ndarray) -> dict[str, Any]:
-        """Return which positions of the feature maps make up a sample of cells; see `sampled`.
+        """Return the positions in the feature maps of a sample of cells; see `sampled`.
 
         Parameters
         ----------
         places : ndarray [N]
-            Indices of cells of `shape`, row by row.
+            Indices of cells of the grid, row by row.
 
         Returns
         -------
         dict of str to tensor [N, K]
-            int32, by layer: indices into the feature map of the K positions of each cell.
+            int32: for each layer the indices of the K positions of each cell in the flattened
+            feature map.
         """
         return {
             layer: _members(places, self.shape, self._maps[layer], self._blocks[layer])
@@ -297,7 +309,7 @@ class CellGrid:
         }
 
     def pixel_index(self, places: np.ndarray):
-        """Return the same for the pixels of the picture: a tensor ``[N, K]``."""
+        """Return the indices of the K pixels of each cell in the picture, int32 ``[N, K]``."""
         pixels = self.canvas.shape
         block = min(own // cells for own, cells in zip(pixels, self.shape, strict=True))
         return _members(places, self.shape, pixels, block)
@@ -319,13 +331,14 @@ class CellGrid:
 
 
 def _members(places: np.ndarray, shape, positions, block: int):
-    """Return the positions ``[N, K]`` of a map that lie in some cells of a grid.
+    """Return the positions of a map that lie in the given cells of a grid, int32 ``[N, K]``.
 
     Parameters
     ----------
     places : ndarray [N]
+        Indices of cells, row by row.
     shape, positions : (int, int)
-        Height and width of the grid, and of the map.
+        Height and width of the grid and of the map.
     block : int
         Side of a cell in positions.
     """

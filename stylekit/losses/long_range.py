@@ -1,4 +1,4 @@
-"""Style as correlations of features with those some way off, which hold rows and grids."""
+"""A style loss that compares correlations of features at a distance, as in rows and grids."""
 
 from __future__ import annotations
 
@@ -19,50 +19,56 @@ from stylekit.losses.statistic import FeatureStyleLoss
 from stylekit.masks import MaskLike
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
-"""Default shifts, of the shorter side. Powers of two of cells, as far as half of a side, are twice
-as many for a picture of 192 pixels, take 1.5 times as long and keep rows of bricks no better."""
+"""Default shifts as fractions of the shorter side. Shifts by powers of 2 of cells up to half of a
+side are twice as many for a picture of 192 pixels, take 1.5 times as long and do not preserve rows
+of bricks better."""
 
 
 COPIES, GAPS = 1.15, 8e7
-"""Of all feature maps for each shift, and bytes beside, while the gradient is taken: shifts are
-taken at a time, and their arrays leave gaps. Fitted to runs on a CPU, at 256 and 512 pixels."""
+"""Memory while the gradient is evaluated: copies of all feature maps per shift, and additional
+bytes. Shifts are evaluated one at a time, and the allocator leaves gaps between their arrays.
+Fitted to runs on a CPU at 256 and 512 pixels."""
 
 
 class LongRangeGramStyleLoss(FeatureStyleLoss):
-    """Brings the correlations of features with those some way off to a style's.
+    """Distance between the Gram matrices of shifted features of image and style.
 
-    Gram matrices see how features go together at one place, and what is larger than the network's
-    receptive field is lost on them. Here features are multiplied by those a shift down, and a shift
-    across, as well: `functional.shifted_gram_matrices`. Rows of bricks, grids and stripes stay
-    regular. The value is the mean over layers of ``sum_s |G_s - A_s|^2 / sum_s |A_s|^2`` over the
-    shifts s, no shift among them, times the region's share of the picture. It is 1 for features
-    that are all zero. Its pairs reach across tiles, and it cannot be taken in them.
+    A Gram matrix describes which features occur together at one place. It does not capture
+    structures larger than the receptive field. Here features are also multiplied by those at a
+    vertical or horizontal distance; see `functional.shifted_gram_matrices`. This preserves the
+    regularity of rows of bricks, grids and stripes.
+
+    With the matrices G_s of the image and A_s of the style for each shift s, including no shift,
+    the loss is the weighted mean over layers of ``sum_s |G_s - A_s|^2 / sum_s |A_s|^2``, times the
+    region's share of the picture. It is 1 for features that are all 0. It cannot be evaluated in
+    tiles, because pairs of places lie in different tiles.
 
     Parameters
     ----------
     style, mask, style_mask, layers, layer_weights, style_scale
-        See `WassersteinStyleLoss`. Of soft masks a pair of places weighs the smaller value.
+        See `WassersteinStyleLoss`. With a soft mask, the weight of a pair of places is the smaller
+        of its two values.
     shifts : sequence of int, optional
-        In pixels of the final size, at least 1; at a layer each is rounded to whole cells, and left
-        out if that is none. Default: an eighth, a quarter and half of the shorter side of the image
-        or the style, the smaller of both, as far as the regions have such pairs.
+        Distances in pixels of the final size, at least 1. At each layer they are rounded to whole
+        cells, and shifts of 0 cells are omitted. Default: 1/8, 1/4 and 1/2 of the shorter side of
+        the smaller of image and style, without those for which a region has no pairs.
     weight, name
         See `Loss`.
 
     Raises
     ------
     InputError
-        By `prepare`, if a shift is larger than a layer's feature map, or no two places of a region
-        are as far apart, at the final size. At a pyramid's coarser levels it is left out.
+        In `prepare` at the final size, if a shift is larger than a layer's feature map, or a region
+        has no two places at this distance. At the coarser levels of a pyramid the shift is omitted.
 
     Notes
     -----
-    A step multiplies two matrices for each shift and direction, where `GramStyleLoss` has one.
+    A step computes one matrix product per shift and direction. `GramStyleLoss` computes one.
 
     References
     ----------
     Berger, Memisevic: Incorporating long-range consistency in CNN-based texture generation, ICLR
-    2017. They add the term to that of Gram matrices with a weight of its own; their shifts are
+    2017. They add this loss to that of Gram matrices, with its own weight. Their shifts are in
     cells of each layer.
     """
 
@@ -95,7 +101,7 @@ class LongRangeGramStyleLoss(FeatureStyleLoss):
             several = shifts if isinstance(shifts, Iterable) else (shifts,)
             shifts = tuple(integer(one, "a shift", low=1, argument="shifts") for one in several)
             if not shifts:
-                fail("`shifts` is empty", expected="one shift or more", argument="shifts")
+                fail("`shifts` must have at least one shift", received="none", argument="shifts")
         self.shifts = shifts
 
     def target(
@@ -106,7 +112,7 @@ class LongRangeGramStyleLoss(FeatureStyleLoss):
         feature: Tensor,
         source: Tensor | None,
     ) -> dict[str, Any]:
-        """Return the style's matrices, by their shifts down and across."""
+        """Return the style's matrices as a dict from (vertical, horizontal) shift in cells."""
         grids = [canvas.extractor.grid(layer, side, k) for k, side in enumerate(canvas.shape)]
         if mask is None:
             mask = ops.ones((1, *(grid.cells for grid in grids), 1))
@@ -127,12 +133,12 @@ class LongRangeGramStyleLoss(FeatureStyleLoss):
         return {"grams": {shift: grams[:, number] for number, shift in enumerate(shifts)}}
 
     def distance(self, feature: Tensor, target: Mapping[str, Any]) -> Tensor:
-        """Return the relative squared error of the matrices of all shifts together."""
+        """Return the relative squared error over the matrices of all shifts, a tensor ``[B]``."""
         grams = functional.shifted_gram_matrices(feature, list(target["grams"]), target["mask"])
         return functional.relative_error(grams, ops.stack(list(target["grams"].values()), axis=1))
 
     def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
-        """Return what shifted copies take; see `Loss.needs`."""
+        """Return the memory for shifted copies; see `Loss.needs`."""
         most = 4 * max(map(math.prod, maps.values()), default=0)
         shifts = 1 + 2 * len(SHARES if self.shifts is None else self.shifts)
         copies = COPIES * shifts * 4 * sum(map(math.prod, maps.values()))
@@ -144,7 +150,7 @@ class LongRangeGramStyleLoss(FeatureStyleLoss):
         return config | super().get_config()
 
     def _cells(self, canvas: Canvas, stride: int, regions) -> list[tuple[int, int]]:
-        """Return the shifts in pixels of the final size, and in cells, where there are any."""
+        """Return (pixels of the final size, cells) of each shift of at least one cell."""
         reduction = max(canvas.shape) / max(canvas.base_shape)
         if self.shifts is None:
             shorter = min(min(mask.shape[1:3]) for mask in regions.values())
@@ -154,42 +160,41 @@ class LongRangeGramStyleLoss(FeatureStyleLoss):
         return [(pixels, cells) for pixels, cells in pairs if cells]
 
     def _leave_out(self, canvas, layer, axis, pixels, cells, what, own) -> None:
-        """Take note of a shift that is left out; raise `InputError` at the final size.
+        """Add a note about an omitted shift, or raise `InputError` at the final size.
 
         Parameters
         ----------
         pixels, cells : int
-            The shift, along an axis.
+            The shift along `axis`, in pixels of the final size and in cells of the layer.
         what : str
-            The region that has no such pairs.
+            Name of the region that has no pairs at this distance.
         own : int
-            Cells of its feature map along the axis.
+            Cells of its feature map along `axis`.
         """
         height, width = canvas.shape
         if not canvas.is_final:
             canvas.notes.append(
-                f"shift of {pixels} pixels left out at {layer} of {width}x{height}: too large"
+                f"shift of {pixels} pixels omitted at {layer} of {width}x{height}: too large"
             )
             return
         if cells < own:
             fail(
-                f"no two places of the {what} are {pixels} pixels apart at layer {layer}",
-                expected="a shift that fits into the region",
-                hint="take smaller shifts, or a larger region",
+                f"the {what} has no two places {pixels} pixels apart at layer {layer}",
+                hint="use smaller `shifts` or a larger region",
                 argument="shifts",
             )
         grids = (canvas.extractor.grid(layer, side, axis) for side in itertools.count(cells))
         size = next(length for length, grid in enumerate(grids, cells) if grid.cells > cells)
         fail(
             f"a shift of {pixels} pixels is larger than the feature map of layer {layer}",
-            expected=f"at least {size} pixels a side of the picture and of the style",
-            received=f"{own} cells for a shift of {cells}",
-            hint="take smaller shifts, or larger pictures",
+            expected=f"at least {size} pixels per side of the picture and of the style",
+            received=f"{own} cells for a shift of {cells} cells",
+            hint="use smaller `shifts` or larger pictures",
             argument="shifts",
         )
 
 
 def _has_pairs(mask, shift: tuple[int, int]) -> bool:
-    """Return whether pairs of places a shift apart weigh as much as one cell."""
+    """Return whether the weights of pairs of places at this distance sum to at least 1."""
     fits = all(cells < side for cells, side in zip(shift, mask.shape[1:3], strict=True))
     return fits and float(ops.sum(functional.pair_weights(mask, shift))) >= 1

@@ -1,4 +1,4 @@
-"""Style as what each channel does by itself: its mean, its deviation, its histogram."""
+"""A style loss that compares the mean, standard deviation and histogram of each channel."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from stylekit.masks import MaskLike
 
 
 class MomentStyleLoss(StyleLoss, StatisticLoss):
-    """Brings mean and standard deviation of each channel to those of a style picture.
+    """Relative error of the mean and standard deviation of each channel from those of a style.
 
-    The value is the mean over layers of `functional.moment_distance`, the relative squared error
-    of both together, times the region's share of the picture. It is 0 for equal means and
-    deviations, and 1 for features that are all zero.
+    The loss is the weighted mean over layers of `functional.moment_distance`, the relative squared
+    error of both moments together, times the region's share of the picture. It is 0 for equal means
+    and standard deviations, and 1 for features that are all 0.
 
     Parameters
     ----------
     style, mask, style_mask, layers, layer_weights, style_scale
         See `WassersteinStyleLoss`.
     histogram_weight : float
-        Weight, beside that of the moments, of the squared distance between the channels'
-        histograms, matched by sorted values and relative to the style's mean square. Above 0 the
-        loss cannot be taken in tiles.
+        Weight of the distance between the histograms of the channels, at least 0; the moments have
+        the weight 1. The distance is the mean squared difference of the sorted values, relative to
+        the style's mean square. Above 0, the loss cannot be evaluated in tiles.
     weight, name
         See `Loss`.
 
     References
     ----------
     Huang, Belongie: Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization,
-    ICCV 2017, eq. 13: a sum of norms. Li, Wang, Liu, Hou: Demystifying Neural Style Transfer,
-    IJCAI 2017, "BN statistics matching": squares over the number of channels. Here both are
-    relative to the style's. Risser, Wilmot, Barnes: Stable and Controllable Neural Texture
-    Synthesis and Style Transfer Using Histogram Losses, 2017, move the features to a histogram of
-    256 bins and add the loss to that of Gram matrices; here all values are sorted.
+    ICCV 2017, eq. 13, sum the norms of the differences. Li, Wang, Liu, Hou: Demystifying Neural
+    Style Transfer, IJCAI 2017, "BN statistics matching", divide the squares by the number of
+    channels. Here both moments are relative to the style's. Risser, Wilmot, Barnes: Stable and
+    Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses, 2017, match
+    histograms of 256 bins and add the loss to that of Gram matrices. Here all values are sorted.
     """
 
     is_mean = True
@@ -85,7 +85,7 @@ class MomentStyleLoss(StyleLoss, StatisticLoss):
         return functional.moment_distance(statistic, target)
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return what `StatisticLoss.prepare` does, with ``"quantiles"`` if histograms count."""
+        """Return the targets of `StatisticLoss`, plus ``"quantiles"`` if histograms are used."""
         targets = super().prepare(canvas)
         if self.histogram_weight:
             beside = canvas.beside(self.reference, self.reference_scale, argument="style")
@@ -98,7 +98,7 @@ class MomentStyleLoss(StyleLoss, StatisticLoss):
         return targets
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return the weighted mean over layers of the distances; see `Loss.compute`."""
+        """Return the weighted mean of the distances over layers; see `Loss.compute`."""
         value = super().compute(image, features, targets)
         if not self.histogram_weight:
             return value
@@ -111,7 +111,7 @@ class MomentStyleLoss(StyleLoss, StatisticLoss):
         return value
 
     def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
-        """Return what sorting takes; see `Loss.needs`."""
+        """Return the memory for sorting; see `Loss.needs`."""
         return sorting_needs(map(math.prod, maps.values()) if self.histogram_weight else ())
 
     def get_config(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The Gram matrices of many masks over one feature map, in one pass of little memory.
+"""Gram matrices of one feature map under many masks, in one pass with little memory.
 
-Taken one by one, each mask would cost a pass over the whole map and a masked copy of it. Here the
-positions are sorted by the masks that hold there and cut into chunks; a chunk meets only its own
-masks. A partition then costs what a single mask does, and where a mask is zero it costs nothing.
+One `functional.masked_gram_matrix` per mask would need a pass over the whole map and a masked copy
+of it for each mask. Here the positions are sorted by the masks that are nonzero there, and split
+into chunks. Each chunk is multiplied only by the masks that are nonzero in it. A partition of the
+picture then costs as much as a single mask, and positions where a mask is 0 cost nothing.
 """
 
 from __future__ import annotations
@@ -16,43 +17,44 @@ from stylekit._gradient import custom_gradient
 from stylekit.functional import EPSILON, full_precision
 
 ENTRIES = 4096
-"""Positions times masks of a chunk: its masked features, 4 C bytes an entry, stay in the cache."""
+"""Maximum of positions times masks in a chunk. Its masked features, 4 C bytes per entry for C
+channels, then fit into the cache."""
 
 SHORTEST = 128
-"""Fewest positions of a chunk; below, the loop costs more than the product."""
+"""Minimum number of positions in a chunk. Below it the loop costs more than the product."""
 
 
 def pack_masks(masks) -> dict[str, Any]:
-    """Return masks of one feature map in the order in which `packed_gram_errors` visits them.
+    """Return the masks of a feature map in the layout that `packed_gram_errors` reads.
 
     Parameters
     ----------
     masks : array [K, h, w]
-        In [0, 1]; concrete values, for the layout follows from where they are zero.
+        Concrete values in [0, 1]. The layout depends on where they are 0.
 
     Returns
     -------
     dict
-        ``"groups"``: a tuple of ``(index [T, P], weight [T, P, J, 1], mask [T, J])``: T chunks of P
-        positions under J masks each. ``"inverse"`` ``[h * w]``: where a position lies among all
-        the chunks'. ``"mass"`` ``[K, 1, 1, 1]``: the masks' sums.
+        ``"groups"``: a tuple of ``(index [T, P], weight [T, P, J, 1], mask [T, J])``, each with T
+        chunks of P positions under J masks. ``"inverse"`` ``[h * w]``: the index of each position
+        in the concatenated chunks. ``"mass"`` ``[K, 1, 1, 1]``: the sum of each mask.
     """
     flat = np.asarray(masks, "float32").reshape(len(masks), -1)
     active = flat > 0
     deepest = max(1, int(active.sum(axis=0).max()))
-    # A chunk that straddles two masks pays for both: take them short beside what a mask covers.
+    # A chunk that overlaps two masks costs as much as two, so chunks are short compared to masks.
     length = min(ENTRIES // deepest, int(active.sum(axis=1).mean()) // 8)
     length = min(flat.shape[1], max(SHORTEST, length))
-    order = np.lexsort(active)  # positions under the same masks side by side
+    order = np.lexsort(active)  # positions under the same masks become adjacent
     covered = active[:, order].any(axis=0)
-    # One position stands for all that no mask covers: its weights, and so its gradient, are zero.
+    # One position represents all that no mask covers. Its weights are 0, and so is its gradient.
     order, idle = np.concatenate([order[~covered][:1], order[covered]]), order[~covered]
 
     by_depth: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
     for start in range(0, len(order), length):
         positions = order[start : start + length]
         here = np.flatnonzero(active[:, positions].any(axis=1))
-        # Depths are rounded up to powers of two: each depth is a loop of its own in the graph.
+        # Depths are rounded up to powers of 2, because each depth adds a loop to the graph.
         depth = min(len(flat), 1 << max(0, len(here) - 1).bit_length())
         by_depth.setdefault(depth, []).append((positions, here))
 
@@ -78,28 +80,29 @@ def pack_masks(masks) -> dict[str, Any]:
 
 
 def packed_gram_errors(feature, packed: dict[str, Any], targets):
-    """Return how far the Gram matrix of each mask is from its target, ``|G_k - A_k|^2``.
+    """Return the squared errors ``|G_k - A_k|^2`` of the Gram matrices under K masks.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
     packed : dict
-        K masks, as `pack_masks` gives them for h x w.
+        What `pack_masks` returned for K masks ``[h, w]``.
     targets : tensor [K, 1 or B, C, C]
         The matrices A_k.
 
     Returns
     -------
     tensor [K, B]
-        Squared Frobenius norms; G_k is `functional.masked_gram_matrix`, zero for an empty mask.
+        Squared Frobenius norms. G_k is `functional.masked_gram_matrix`, which is 0 for an empty
+        mask.
 
     Notes
     -----
-    The gradient is written out. With ``E_k = G_k - A_k``, which is symmetric, and the upstream
-    gradient u, it is ``dF = sum_k m_k F S_k`` where ``S_k = 4 u_k E_k / sum m_k``. Both directions
-    multiply the same matrix: with ``L = [m_1 F ... m_J F]`` of a chunk, its share of the Gram
-    matrices is ``L^T F``, and that of the gradient ``L [S_1; ...; S_J]``. Nothing of L is kept, and
-    of the K matrices E alone.
+    It has a custom gradient. With ``E_k = G_k - A_k``, which is symmetric, and the upstream
+    gradient u, it is ``dF = sum_k m_k F S_k`` where ``S_k = 4 u_k E_k / sum m_k``. Both passes
+    multiply by the matrix ``L = [m_1 F ... m_J F]`` of a chunk: its contribution to the Gram
+    matrices is ``L^T F``, and that to the gradient is ``L [S_1; ...; S_J]``. L is recomputed in the
+    backward pass. Only F and the K matrices E_k are kept.
     """
     flat = [tensor for group in packed["groups"] for tensor in group]
     dtype = full_precision(feature[:1, :1, :1, :1]).dtype
@@ -111,7 +114,7 @@ def packed_gram_errors(feature, packed: dict[str, Any], targets):
 def _slope_of_errors(upstream, value, feature, inverse, mass, targets, *flat):
     positions, channels = _positions(feature, inverse), feature.shape[-1]
     batch = ops.shape(positions)[0]
-    # Symmetric, as the errors are: the squares' slope is twice the errors times their own.
+    # Upstream is 2 u E, which is symmetric, so both factors F of F^T m F have the same gradient.
     factor = 2 / mass
 
     def pull(chunk):
@@ -148,7 +151,7 @@ def _errors(feature, inverse, mass, targets, *flat):
 
 
 def _groups(flat):
-    """Return the groups of `pack_masks` from their tensors, one after the other."""
+    """Return the groups of `pack_masks` from the flat list of their tensors."""
     return list(zip(*[iter(flat)] * 3, strict=True))
 
 
@@ -157,7 +160,7 @@ def _positions(feature, inverse):
 
 
 def _masked(positions, index, weight, dtype):
-    """Return a chunk's positions ``[B, P, C]``, and those under each of its masks."""
+    """Return the features ``[B, P, C]`` of a chunk, and L ``[B, P, J C]``: them under each mask."""
     chunk = ops.cast(ops.take(positions, index, axis=1), dtype)
     left = chunk[:, :, None] * ops.cast(weight, dtype)
     length, depth = weight.shape[:2]

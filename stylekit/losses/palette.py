@@ -1,4 +1,4 @@
-"""The mean colours of regions."""
+"""A loss that compares the mean colours of regions."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from stylekit.image import picture_hash
 from stylekit.losses.base import Loss, Targets
 from stylekit.losses.canvas import Canvas
 
-_FLOOR = 0.3  # a tenth of white's
+_FLOOR = 0.3  # a tenth of |t|^2 of white
 
 
 class PaletteLoss(Loss):
-    """Brings the mean colour of each region to that of a region of a style.
+    """Relative error of the mean colour of each region from that of its style region.
 
-    With c_r the mean colour under mask m_r and t_r the style's under its own mask, the value is
-    ``sum_r (sum m_r / N) |c_r - t_r|^2 / max(|t_r|^2, 0.3)``: errors are relative, and those of
-    colours darker than a tenth of white's ``|t|^2 = 3`` are relative to that, so that black
-    does not outweigh all else. With tiles it is given the whole picture: a region's mean needs all
-    of it, and holds nothing but the masks.
+    Let c_r be the mean colour of the image under mask m_r, t_r that of the style under its mask,
+    and N the number of pixels. The loss is
+    ``sum_r (sum m_r / N) |c_r - t_r|^2 / max(|t_r|^2, 0.3)``. The bound 0.3 is a tenth of white's
+    ``|t|^2 = 3``. It keeps the relative errors of dark colours from dominating.
+
+    With tiles, `compute` is called with the whole picture, because a mean needs all of its region.
 
     Parameters
     ----------
     regions : sequence of (style, mask, style_mask)
-        Pictures, and masks of the picture's and of the style's size, in [0, 1], not empty.
+        A style picture ``[h, w, 3]``, a mask ``[H, W]`` of the picture's size and one ``[h, w]`` of
+        the style's size. Masks are in [0, 1] and not empty.
     weight, name
         See `Loss`.
     """
@@ -47,7 +49,7 @@ class PaletteLoss(Loss):
         )
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return the masks as weights of means, their shares, and the style's mean colours."""
+        """Return the normalised masks, the factors of the regions and the style's mean colours."""
         masks = ops.concatenate([canvas.scaled_mask(mask) for mask in self.masks], axis=-1)
         masks = ops.reshape(masks, (-1, len(self.masks)))
         mass = ops.sum(masks, axis=0) + EPSILON
@@ -56,7 +58,7 @@ class PaletteLoss(Loss):
         return {"means": ops.transpose(masks / mass), "colors": colors, "share": share}
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return the weighted sum over regions; see `Loss.compute`."""
+        """Return the sum of the errors over the regions; see `Loss.compute`."""
         pixels = full_precision(ops.reshape(image, (image.shape[0], -1, 3)))
         means, colors, share = (
             ops.cast(targets[key], pixels.dtype) for key in ("means", "colors", "share")

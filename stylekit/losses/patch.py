@@ -1,4 +1,4 @@
-"""Style as patches: each patch of the image's features is drawn to one of the style's."""
+"""A style loss that compares each patch of the image's features with its nearest in the style."""
 
 from __future__ import annotations
 
@@ -28,72 +28,76 @@ PATCH_LAYERS = ("block3_conv1", "block4_conv1")
 SCALINGS = ("relative", "li_wand2016")
 
 BLOCK = 64
-"""Most patches of a picture looked up at a time, before the next ones see which were used. It
-bounds the memory of a search: ``BLOCK * M`` scores a picture for M patches of the style."""
+"""Maximum number of patches that are matched at once, before the usage counts are updated. It
+limits the memory of a search to ``BLOCK * M`` scores per picture for M patches of the style."""
 
 
 class PatchStyleLoss(Loss):
-    """Draws each patch of the image's features to the nearest patch of the style's.
+    """Squared distance of each patch of the image's features from its nearest patch of the style.
 
-    With p_i the N patches of a layer of the image, q_j the M of the style, and j(i) the nearest,
-    the value is the mean over layers of ``mean_i |p_i - q_j(i)|^2 / mean_j |q_j|^2``, a
-    dimensionless number. The nearest is the one of the highest score ::
+    Let p_i be the N patches of the image at a layer, q_j the M patches of the style, and j(i) the
+    nearest patch of p_i. The loss is the weighted mean over layers of the dimensionless
+    ``mean_i |p_i - q_j(i)|^2 / mean_j |q_j|^2``. The nearest patch has the highest score ::
 
         cos(p_i, q_j) - map_weight |m_i - n_j|^2 / 2 - usage_penalty u_j
 
-    where m and n are the patches' pieces of two semantic maps, as means over a patch's cells: with
-    one-hot maps the second term is `map_weight` between two regions and 0 within one. u_j is how
-    often q_j has been taken already, relative to an even use of all (but at least once each).
+    m_i and n_j are the patches of two semantic maps, and their squared distance is a mean over the
+    cells of a patch. For one-hot maps the second term is `map_weight` for patches of different
+    regions and 0 within a region. u_j is the number of times that q_j was chosen before, divided by
+    the larger of 1 and N / M, its number in a uniform use of all patches.
 
     Parameters
     ----------
-    style : path, PIL image or array
+    style : path, PIL image or array [h, w, 3]
         It keeps its own size and aspect ratio.
-    image_map, style_map : array [H, W, K], optional
-        Semantic maps of the picture and of the style, of their sizes, in [0, 1]: the masks of K
-        regions, stacked, or colours. Default: none; patches are sought everywhere.
+    image_map, style_map : array [H, W, K] and [h, w, K], optional
+        Semantic maps of the picture and of the style, of their sizes, in [0, 1]: K stacked masks of
+        regions, or colours. Default: none, and patches are matched everywhere.
     layers : sequence of str
         Default: conv3_1 and conv4_1.
     layer_weights : sequence of float or mapping, optional
-        One a layer, at least 0. Default: equal.
+        One weight per layer, at least 0. Default: equal weights.
     patch : int
-        Side of a patch, in cells of a layer.
+        Side of a patch in cells of a layer, at least 1.
     stride : int
-        Cells from one patch of the image to the next, at most `patch`; the last one of a row or
-        column ends at the border, so that each cell is in one. 2 takes a quarter of the time of 1
-        and nearly as much from the style; of the style every patch is a candidate.
+        Distance between adjacent patches of the image in cells, from 1 to `patch`. The last patch
+        of a row or column ends at the border, so that the patches cover every cell. A stride of 2
+        needs a quarter of the time of 1 and transfers nearly as much of the style. All patches of
+        the style, with stride 1, are candidates.
     map_weight : float
-        At least 0. Cosines of features differ by some tenths: 1 all but forbids a patch of another
-        region, 0.1 lets it in where none of its own fits.
+        Weight of the semantic maps, at least 0. Cosines of features differ by a few tenths. 1
+        nearly excludes patches of another region, 0.1 allows them where the own region has no
+        similar one.
     usage_penalty : float
-        At least 0; 0 lets one patch fill a whole area.
+        Penalty for repeated use of a patch, at least 0. With 0, one patch may fill a whole area.
     normalize : str
-        ``"relative"``: as above. ``"li_wand2016"``: ``1/2 sum_c mean_i |p_ic - q_j(i)c|^2`` of each
-        layer, the sum over cells c of the mean over the patches i that hold it, whose gradient is
-        that of Li and Wand's program.
+        ``"relative"``: as above. ``"li_wand2016"``: ``1/2 sum_c mean_i |p_ic - q_j(i)c|^2`` at each
+        layer, the sum over cells c of the mean over the patches i that contain c. Its gradient is
+        that of the program of Li and Wand.
     style_scale : float
-        Size of the style picture relative to its own: above 1 the strokes grow.
+        Factor by which the style picture is resized, above 0. Above 1 strokes become larger.
     seed : int
-        Of the order in which patches choose, which decides where several want the same one.
+        Seed of the random order in which patches are matched, at least 0. The order matters if
+        several patches have the same nearest patch.
     weight, name
         See `Loss`.
 
     References
     ----------
     Li, Wand: Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis,
-    CVPR 2016, eq. 2-3, which has the sum of squares over all patches, not relative to the style's;
-    the program averages the gradients of patches that overlap.
-    Champandard: Semantic Style Transfer and Turning Two-Bit Doodles into Fine Artworks, 2016: maps
-    joined with the features. He takes one cosine of both; with two terms a map's weight is the same
-    at every layer, and black (0, 0, 0) is a colour like any other.
+    CVPR 2016, eq. 2-3. They sum the squares over all patches and do not divide by the style's.
+    Their program averages the gradients of overlapping patches.
+    Champandard: Semantic Style Transfer and Turning Two-Bit Doodles into Fine Artworks, 2016,
+    concatenates maps and features and computes one cosine. With two terms, the weight of a map is
+    the same at every layer, and black (0, 0, 0) has no special meaning.
     Kaspar et al.: Self Tuning Texture Optimization, Eurographics 2015, section 4.2, for the
     penalty on use.
 
     Notes
     -----
-    The patches choose in 32 blocks or more, of up to `BLOCK` drawn at random over the picture, and
-    the uses are counted from block to block: one pass both finds and spreads. The choice is made
-    anew at each evaluation and has no gradient; L-BFGS copes with the jumps.
+    Patches are matched in at least 32 blocks of up to `BLOCK` patches, drawn at random over the
+    picture. The usage counts are updated after each block, so a single pass is enough. The matches
+    are recomputed in each evaluation and have no gradient. L-BFGS tolerates the discontinuities.
     """
 
     layers: tuple[str, ...]
@@ -133,19 +137,19 @@ class PatchStyleLoss(Loss):
 
     def _check_maps(self) -> None:
         if (self.image_map is None) != (self.style_map is None):
-            fail("a map is missing", expected="image_map and style_map, or neither")
+            fail("`image_map` and `style_map` must be given together", received="only one of them")
         if self.image_map is None or self.style_map is None:
             return
         if self.image_map.shape[-1] != self.style_map.shape[-1]:
             fail(
-                "the maps have not the same channels",
-                expected="one channel a region or colour, in the same order",
-                received=f"{self.image_map.shape[-1]} and {self.style_map.shape[-1]}",
+                "`image_map` and `style_map` must have the same channels",
+                expected="one channel per region or colour, in the same order",
+                received=f"{self.image_map.shape[-1]} and {self.style_map.shape[-1]} channels",
             )
         _check_shape(self.style_map, self.style.shape[:2], "style_map")
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return the style's patches and both maps' pieces, by layer; see `Loss.prepare`."""
+        """Return a dict of layer name to the patches of the style and of both maps."""
         if self.image_map is not None:
             _check_shape(self.image_map, canvas.mask_shape, "image_map")
         beside = canvas.beside(self.style, self.style_scale)
@@ -156,7 +160,7 @@ class PatchStyleLoss(Loss):
             patches = full_precision(feature_patches(features[layer], self.patch))[0]
             length = ops.sqrt(ops.sum(ops.square(patches), axis=-1, keepdims=True))
             targets[layer] = {
-                # Directions, and the lengths that make them patches again.
+                # Unit vectors, and the lengths that restore the patches.
                 "keys": patches / ops.maximum(length, EPSILON),
                 "length": length,
                 "energy": ops.mean(ops.square(patches)),
@@ -184,25 +188,25 @@ class PatchStyleLoss(Loss):
         return total
 
     def nearest(self, patches: Tensor, target: dict[str, Any]) -> Tensor:
-        """Return which of the style's patches each patch of a layer is drawn to.
+        """Return the index of the nearest patch of the style for each patch of the image.
 
         Parameters
         ----------
         patches : tensor [B, N, D]
-            As `feature_patches` gives them.
+            What `feature_patches` returned for the image at a layer.
         target : dict
             What `prepare` returned for the layer.
 
         Returns
         -------
         tensor [B, N]
-            int32, in 0 to M - 1, without a gradient.
+            int32, from 0 to M - 1, without a gradient.
         """
         patches = ops.stop_gradient(patches)
         length = ops.sqrt(ops.sum(ops.square(patches), axis=-1, keepdims=True))
         queries, keys = patches / ops.maximum(length, EPSILON), target["keys"]
         if target["map"] is not None:
-            # -|m - n|^2 / 2 = m n - |n|^2 / 2 and what is the same for every n.
+            # -|m - n|^2 / 2 = m n - |n|^2 / 2 - |m|^2 / 2. The last term is the same for every n.
             root = self.map_weight**0.5
             m, n = root * target["map"], root * target["style_map"]
             half = -0.5 * ops.sum(ops.square(n), axis=-1, keepdims=True)
@@ -214,7 +218,10 @@ class PatchStyleLoss(Loss):
         return best_matches(queries, keys, self.usage_penalty, self.seed)
 
     def _map_pieces(self, canvas, channels, layer, stride=1):
-        """Return a map's pieces ``[N, patch * patch * K]``, whose squares are means over cells."""
+        """Return the patches of a map, ``[N, patch * patch * K]``, divided by `patch`.
+
+        The squared distance of two patches is then a mean over cells.
+        """
         if channels is None:
             return None
         pooled = [
@@ -228,7 +235,7 @@ class PatchStyleLoss(Loss):
         """Return the settings; see `Loss.get_config`."""
         config: dict[str, Any] = {"style": picture_hash(self.style)}
         if self.image_map is not None:
-            # Channel by channel: a picture has no more than four.
+            # As a batch of single channels, because a picture has at most four channels.
             for key in ("image_map", "style_map"):
                 config[key] = picture_hash(np.moveaxis(getattr(self, key), -1, 0)[..., None])
             config["map_weight"] = self.map_weight
@@ -240,13 +247,14 @@ class PatchStyleLoss(Loss):
 
 
 def feature_patches(feature, side: int, stride: int = 1):
-    """Return the square patches of a feature map that lie within it, row by row.
+    """Return the square patches of a feature map, row by row.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
     side, stride : int
-        In cells. Along an axis of n cells patches begin at 0, stride, ... and at n - side.
+        Side of a patch and distance between patches, in cells. Along an axis of n cells patches
+        start at 0, stride, 2 stride, ... and at n - side.
 
     Returns
     -------
@@ -255,7 +263,7 @@ def feature_patches(feature, side: int, stride: int = 1):
     Raises
     ------
     InputError
-        If the map is smaller than a patch.
+        If the feature map is smaller than a patch.
     """
     height, width, channels = feature.shape[1:]
     if min(height, width) < side:
@@ -263,7 +271,7 @@ def feature_patches(feature, side: int, stride: int = 1):
             "a picture is too small for the patches of a layer",
             expected=f"at least {side}x{side} cells",
             received=f"{width}x{height} cells",
-            hint="take larger pictures, shallower layers, or fewer pyramid levels",
+            hint="use larger pictures, shallower layers, or fewer pyramid levels",
         )
     shifted = [
         _every(rows, 2, x, width - side, stride)
@@ -276,7 +284,7 @@ def feature_patches(feature, side: int, stride: int = 1):
 
 
 def _every(values, axis: int, first: int, reach: int, stride: int):
-    """Return what lies at first, first + stride, ... and at first + reach along an axis."""
+    """Return the values at first, first + stride, ... and at first + reach along an axis."""
     lead, last = (slice(None),) * axis, first + reach
     found = values[(*lead, slice(first, last + 1, stride))]
     if reach % stride == 0:
@@ -285,12 +293,12 @@ def _every(values, axis: int, first: int, reach: int, stride: int):
 
 
 def _cell_shares(shape, side: int, stride: int) -> np.ndarray:
-    """Return by patch and entry one over the number of patches that hold the entry's cell.
+    """Return for each entry of each patch 1 / (number of patches that contain its cell).
 
     Parameters
     ----------
     shape : tuple of int
-        Of the feature map ``[B, h, w, C]``.
+        Shape of the feature map ``[B, h, w, C]``.
     side, stride : int
         See `feature_patches`.
 
@@ -310,30 +318,32 @@ def _cell_shares(shape, side: int, stride: int) -> np.ndarray:
 
 
 def best_matches(queries, keys, penalty: float = 0.0, seed: int = 0):
-    """Return the key of the highest score for each query, keys that are used less preferred.
+    """Return the index of the key with the highest score for each query.
+
+    The score of query q and key k is ``q k`` minus a penalty for earlier uses of k.
 
     Parameters
     ----------
     queries : tensor [B, N, D]
     keys : tensor [M, D]
     penalty : float
-        The score ``q k`` is lowered by it for each earlier use of k, or, where N is above M, for
-        each M / N-th of a use. Uses are counted for each picture of the batch apart.
+        Penalty per earlier use of a key, multiplied by M / N if N is above M. Uses are counted
+        separately for each picture of the batch.
     seed : int
-        Of the order of the queries, of which a block of up to `BLOCK` choose at a time.
+        Seed of the random order of the queries, which are processed in blocks of up to `BLOCK`.
 
     Returns
     -------
     tensor [B, N]
-        int32.
+        int32, from 0 to M - 1.
     """
     (batch, count, depth), size = queries.shape, keys.shape[0]
-    # 32 blocks or more, where there are as many queries: of fewer, most would not see the uses.
+    # At least 32 blocks, if there are as many queries, because uses count only between blocks.
     block = max(1, min(BLOCK, count // 32))
     blocks = -(-count // block)
     order = np.random.default_rng(seed).permutation(count)
     slots = np.arange(blocks * block)
-    # The last block is filled up with queries that are not counted.
+    # The last block is padded with queries whose uses are not counted.
     counted = np.float32(slots < count).reshape(blocks, 1, block)
     counted = ops.convert_to_tensor(np.repeat(counted, batch, axis=1), queries.dtype)
     queries = ops.take(queries, order[slots % count], axis=1)
@@ -367,18 +377,17 @@ def _as_map(value, name: str) -> np.ndarray:
     channels = np.asarray(value)
     if channels.ndim != 3 or channels.dtype.kind not in "biuf" or not channels.shape[-1]:
         fail(
-            f"{name} is no map",
-            expected="an array [H, W, K] in [0, 1], one channel a region or colour",
+            f"`{name}` must be a map",
+            expected="an array [H, W, K] in [0, 1] with one channel per region or colour",
             received=f"{type(value).__name__}, {channels.dtype} {list(channels.shape)}",
             hint="stack masks with numpy.stack(masks, axis=-1)",
             argument=name,
         )
     channels = channels.astype("float32")
-    if not (channels.min() >= 0 and channels.max() <= 1):  # false for NaN, too
+    if not (channels.min() >= 0 and channels.max() <= 1):  # also for NaN
         fail(
-            f"{name} has values outside [0, 1]",
-            expected="0 to 1",
-            received=f"{channels.min():g} to {channels.max():g}",
+            f"`{name}` must have values in [0, 1]",
+            received=f"values from {channels.min():g} to {channels.max():g}",
             argument=name,
         )
     return channels
@@ -387,7 +396,7 @@ def _as_map(value, name: str) -> np.ndarray:
 def _check_shape(channels: np.ndarray, shape, name: str) -> None:
     if channels.shape[:2] != tuple(shape):
         fail(
-            f"{name} has another size than its picture",
+            f"`{name}` must have the size of its picture",
             expected=f"(height, width) {tuple(shape)}",
             received=channels.shape[:2],
             argument=name,

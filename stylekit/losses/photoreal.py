@@ -1,4 +1,4 @@
-"""What keeps the image a photograph."""
+"""The matting Laplacian loss, which keeps the image photorealistic."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from stylekit.losses.content import check_batch, reference_at
 from stylekit.losses.tileable import TileableLoss
 
 FITTED, INVERTED = 400, 900
-"""Bytes for a pixel while windows are fitted, and while their covariances are inverted."""
+"""Bytes per pixel while windows are fitted, and while their covariances are inverted."""
 
 
 class MattingLaplacianLoss(TileableLoss):
-    """Keeps the image a photograph: its colours are locally an affine function of the content's.
+    """Matting Laplacian loss: residual of local affine fits of the image to the content's colours.
 
-    In every window of 3 x 3 pixels each channel is fitted by the content's colours, and the loss is
-    what the fits leave: `functional.matting_energy`. Colours, contrast and lightness may change
-    smoothly from place to place, and abruptly at the content's edges; texture that the content does
-    not have, and bent lines, cost.
+    In every window of 3 x 3 pixels, each channel of the image is fitted by an affine function of
+    the content's colours. The loss is the mean squared residual, `functional.matting_energy`.
+    Colours, contrast and lightness may change smoothly, and abruptly at edges of the content.
+    Texture that the content does not have and distorted lines are penalised.
 
     Parameters
     ----------
     reference : path, PIL image or array
-        The content, of the picture's aspect ratio; a batch ``[B, H, W, 3]`` holds one a picture.
+        The content picture ``[H, W, 3]``, or a batch ``[B, H, W, 3]`` with one content per image.
+        Its aspect ratio must be that of the image.
     epsilon : float
-        Ridge penalty on the slopes of the fits, in units of squared colour, above 0. It is as in
-        the program of Luan et al.; larger values allow less contrast than the content has.
+        Ridge penalty on the slopes of the fits, in units of squared colour, above 0. The default is
+        that of the program of Luan et al. Larger values penalise local contrast.
     weight, name
-        See `Loss`. The value is the mean squared error of the fits, about 1e-3 for brush strokes
-        where the content is flat; weights are of the order of 1e3.
+        See `Loss`. The value is about 1e-3 for brush strokes where the content is flat, so weights
+        are of the order of 1e3.
 
     Raises
     ------
     InputError
-        By `prepare`, if the reference's aspect ratio is not the picture's, or a level has less than
-        3 pixels a side.
+        In `prepare`, if the aspect ratios of the reference and the image differ, or a side of a
+        level is shorter than 3 pixels.
 
     References
     ----------
@@ -82,9 +83,9 @@ class MattingLaplacianLoss(TileableLoss):
             height, width = canvas.shape
             fail(
                 "the picture is too small for windows of 3 x 3 pixels",
-                expected="at least 3 pixels a side",
+                expected="at least 3 pixels per side",
                 received=f"{width}x{height} pixels",
-                hint="take a larger picture, or fewer pyramid levels",
+                hint="use a larger picture, or fewer pyramid levels",
                 argument="reference",
             )
         image = reference_at(self.reference, canvas)
@@ -93,16 +94,16 @@ class MattingLaplacianLoss(TileableLoss):
         return {"image": image, "precision": functional.window_precision(image, self.epsilon)}
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return `functional.matting_energy` in the unit of the pixels, [0, 1], squared."""
+        """Return `functional.matting_energy` of pixels in [0, 1]; see `Loss.compute`."""
         check_batch(image, targets["image"])
-        # A picture that tiles has windows around its edges: the content has a pixel more there.
+        # If the picture tiles, windows cross its edges, and the content is one pixel larger there.
         shapes = zip(targets["image"].shape[1:3], image.shape[1:3], strict=True)
         rows, columns = (((wide - side) // 2,) * 2 for wide, side in shapes)
         image = functional.extended(image, rows, columns, "both")
         return functional.matting_energy(image, targets["image"], targets["precision"])
 
     def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
-        """Return what the windows of all pixels take; see `Loss.needs`."""
+        """Return the memory for the windows of all pixels; see `Loss.needs`."""
         pixels, count = math.prod(shape), len(self.reference)
         return Needs(FITTED * pixels, count * INVERTED * pixels, count * 12 * 4 * pixels)
 

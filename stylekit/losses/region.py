@@ -1,4 +1,4 @@
-"""A mask in a loss: where a statistic is taken."""
+"""The mask of a loss, and its values at each layer."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from stylekit.masks import MaskLike, operations
 
 
 class Region:
-    """A mask and how it follows the network.
+    """A mask, and how it is resized to the layers of a network.
 
     Parameters
     ----------
     mask : array [H, W], path, PIL image, callable or None
-        None is the whole picture.
+        Values in [0, 1]. None: the whole picture.
     what : str
-        What messages call it.
+        Name of the mask in messages.
     argument : str
-        The loss's parameter that holds it.
+        Parameter of the loss that holds the mask.
     mode : str
-        How it follows the network; see `Canvas.mask`.
+        How the mask is resized to a layer; see `Canvas.mask`.
     small_regions : str
-        Where the mask weighs less than one cell of a layer at the final size: ``"error"``, or
-        ``"skip_layer"`` to leave that layer out for this region. None, where the loss offers no
-        choice, is an error, too. At a pyramid's coarser levels the layer is always left out.
+        What to do if the mask covers less than one cell of a layer at the final size: ``"error"``
+        raises, ``"skip_layer"`` omits the layer for this region. None raises, too, and is for
+        losses that do not offer the choice. At the coarser levels of a pyramid the layer is always
+        omitted.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Region:
         self.small_regions = small_regions
 
     def prepare(self, canvas: Canvas, layers: Iterable[str]) -> dict[str, Any]:
-        """Return ``{layer: mask tensor [1, h, w, 1] or None}``, without the layers left out."""
+        """Return a dict of layer name to mask ``[1, h, w, 1]`` or None, without omitted layers."""
         result = {}
         mask = self.mask
         if mask is not None:
@@ -65,18 +66,20 @@ class Region:
             if canvas.is_final and self.small_regions != "skip_layer":
                 size = canvas.smallest_region_size(mask, layer, mode=self.mode)
                 fail(
-                    f"the {self.what} weighs less than one cell of layer {layer} "
+                    f"the {self.what} covers less than one cell of layer {layer} "
                     f"at {width}x{height} pixels",
                     expected=f"a longer side of at least {size} pixels" if size else "",
-                    hint="enlarge the picture or the region, or leave the layer out"
+                    hint="enlarge the picture or the region, or omit the layer"
                     + (" with `small_regions`" if self.small_regions else ""),
                     argument=self.argument,
                 )
-            canvas.notes.append(f"{self.what} left out at {layer} of {width}x{height}: too small")
+            canvas.notes.append(
+                f"{self.what} omitted at {layer} of {width}x{height}: less than one cell"
+            )
         return result
 
     def get_config(self, key: str) -> dict[str, str]:
-        """Return the mask's entry of a configuration: its hash, or a callable's name."""
+        """Return ``{key: hash}`` of the mask, or its name if it is a callable; empty for None."""
         if self.mask is None:
             return {}
         if callable(self.mask):

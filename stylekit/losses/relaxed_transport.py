@@ -1,7 +1,8 @@
-"""Style by relaxed optimal transport: each place of the image and of the style finds its nearest.
+"""A style loss by relaxed optimal transport between hypercolumns of image and style (STROTSS).
 
-Nearest neighbours are sought both ways: from the image to the style, so that every place looks like
-some of the style, and from the style to the image, so that nothing of the style is left out.
+Nearest neighbours are searched in both directions. From the image to the style they make every
+place of the image similar to a place of the style. From the style to the image they make sure that
+every part of the style is used.
 """
 
 from __future__ import annotations
@@ -34,77 +35,80 @@ from stylekit.losses.region import Region
 from stylekit.masks import MaskLike
 
 SCALE = 1 / 8
-"""Brings the value to the size of the relative squared errors of other style losses, which are
-smaller where they have settled: a strength of 0.5 in the recipes, which multiply a loss of the
-user's own by 32 with VGG19, then has strokes and keeps the content. Judged by eye."""
+"""Factor that makes the value comparable to the relative squared errors of other style losses at
+the end of a run, which are smaller. The recipes multiply a user's loss by 32 with VGG19. With this
+factor, a strength of 0.5 gives visible strokes and preserves the content. Judged by eye."""
 
 
 PAIR = 36
-"""Bytes for a pair of places while the gradient is taken: distances of features, and of colours."""
+"""Bytes per pair of places, for distances of features and of colours, during the gradient."""
 
 
 class RelaxedTransportLoss(Loss):
-    """Brings the features of the image to those of a style by relaxed optimal transport.
+    """Relaxed earth mover's distance between hypercolumns of the image and of a style (STROTSS).
 
-    With C_ij the cosine distances between sampled hypercolumns of the image and of the style, the
-    value is `SCALE` times the weighted mean of three dimensionless terms:
+    A hypercolumn is the concatenation of the features of several layers at one place. With C_ij the
+    cosine distances between sampled hypercolumns i of the image and j of the style, the loss is
+    `SCALE` times the weighted mean of three dimensionless terms:
 
     - the relaxed earth mover's distance ``max(mean_i min_j C_ij, mean_j min_i C_ij)``;
-    - `moments`: the relative L1 errors of the mean and of the covariance of the hypercolumns, which
-      hold the lengths of the features and with them the contrast;
-    - `palette`: the relaxed earth mover's distance of the cells' colours, by root mean square.
+    - `moments`: the relative L1 errors of the mean and the covariance of the hypercolumns. They
+      depend on the lengths of the features and so on the contrast, which cosines do not;
+    - `palette`: the relaxed earth mover's distance of the colours of the cells, with root mean
+      square differences as the cost.
 
     Parameters
     ----------
-    style : path, PIL image or array, or a list of them
-        Each keeps its own size and aspect ratio.
+    style : path, PIL image or array [h, w, 3], or a list of them
+        Each keeps its own size and aspect ratio. A list has one style per region.
     mask : array [H, W], path, PIL image or callable, or a list of them, optional
-        Where the style goes, in [0, 1]. Of several regions each takes from its own style region
-        alone. The values are the masses of the cells in means and covariances, and each region's
-        value is multiplied by its share of the picture.
+        Where each style is applied, in [0, 1], of the picture's size. The values are the masses of
+        the cells in means and covariances. Each region is compared with its own style region only,
+        and its value is multiplied by its share of the picture. Default: everywhere.
     style_mask : array [h, w], path, PIL image or callable, or a list of them, optional
-        Where each style is taken, in the same order; the masses of the style's cells.
+        Which part of each style is used, in the same order. The values are the masses of the cells
+        of the style. Default: all of it.
     layers : sequence of str, or mapping of str to float
-        Of the hypercolumns. Default: the extractor's own style layers. A mapping holds the layers'
-        weights, too.
+        Layers of the hypercolumns. A mapping also holds the layer weights. Default: the extractor's
+        style layers.
     layer_weights : sequence of float or mapping, optional
-        One a layer, at least 0: factors of the features. Default: equal.
+        Factors of the features, one per layer, at least 0. Default: equal weights.
     moments, palette : float
-        Weights of the second and the third term beside the first's 1, at least 0.
+        Weights of the second and third term, at least 0. The first term has the weight 1.
     samples : int
-        Most cells of a region, and of its style region, that are compared; see `CellGrid`. Time and
-        memory grow with the square. Of fewer cells all are taken.
+        Maximum number of cells that are compared per region and per style region, at least 1; see
+        `CellGrid`. Time and memory grow with its square.
     style_scale : float
-        Size of the style pictures relative to their own: above 1 the strokes grow.
+        Factor by which the style pictures are resized, above 0. Above 1 strokes become larger.
     seed : int
-        Of the samples, at least 0.
+        Seed of the samples, at least 0.
     weight, name
         See `Loss`.
 
     Raises
     ------
     InputError
-        By the constructor, if the numbers of styles and masks differ. By `prepare`, if a mask is
-        unfit, a style is too small for a layer, or a region has no cell on either side (the message
-        lists the pairs).
+        In the constructor, if the numbers of styles and masks differ. In `prepare`, if a mask is
+        invalid, a style is too small for a layer, or a region or style region has no cell. The
+        message lists all such regions.
 
     References
     ----------
     Kolkin, Salavon, Shakhnarovich: Style Transfer by Relaxed Optimal Transport and
-    Self-Similarity (STROTSS), CVPR 2019, eq. 8-10, and section 2.4 for regions. We depart from them
-    in these points:
+    Self-Similarity (STROTSS), CVPR 2019, eq. 8-10, and section 2.4 for regions. This loss differs
+    from theirs as follows:
 
-    - They draw 1024 places of the image anew in every step. Here the sample depends on the seed,
-      the size and the round of a `Pyramid` alone, because L-BFGS needs an objective that stays the
-      same from step to step.
-    - A hypercolumn is the mean over a cell instead of an interpolated point, and its layers are
-      divided by the mean of their features and their number of channels; theirs are as they are.
-    - The moments' errors are relative to the style's.
-    - Their weight of the palette is the inverse of the content's, and doubles with each size. Ours
-      is by default theirs at the finest size, 1/2.
-    - Their colours are a rotation of RGB, which leaves Euclidean distances as they are. Their
-      program adds the cosine distance of the colours, which depends on where black lies.
-    - Soft masks are ours.
+    - They draw 1024 new places of the image in every step. Here the sample depends only on the
+      seed, the size and the round of a `Pyramid`, because L-BFGS needs an objective that does not
+      change.
+    - A hypercolumn is the mean over a cell instead of an interpolated point. The features of each
+      layer are divided by their mean and by the number of channels; they use them unchanged.
+    - The errors of the moments are relative to the moments of the style.
+    - Their weight of the palette is the inverse of the content weight. It doubles with each size.
+      The default here is their weight at the finest size, 1/2.
+    - They rotate the colours from RGB, which does not change Euclidean distances. Their program
+      adds the cosine distance of the colours, which depends on the position of black.
+    - They have no soft masks.
     """
 
     def __init__(
@@ -144,15 +148,16 @@ class RelaxedTransportLoss(Loss):
         self.seed = integer(seed, "seed", low=0)
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Draw the samples, and look at the styles; see `Loss.prepare`.
+        """Return the sampled positions and the style's hypercolumns; see `Loss.prepare`.
 
         Returns
         -------
         dict of str to dict
-            By region: the positions that its sample reads, ``"index"`` by layer and ``"pixels"``;
+            For each region: the positions of its sample, ``"index"`` (by layer) and ``"pixels"``;
             the masses of its cells and of the style's, ``"weights"`` ``[N]`` and ``"masses"``
-            ``[M]``; ``"factors"`` by layer; the style's ``"columns"`` ``[1, M, C]`` and
-            ``"colors"`` ``[1, M, 3]``; their ``"mean"`` and ``"covariance"``; and ``"share"``.
+            ``[M]``; ``"factors"`` by layer; the style's hypercolumns ``"columns"`` ``[1, M, C]``
+            and ``"colors"`` ``[1, M, 3]``; the ``"mean"`` and ``"covariance"`` of the columns; and
+            ``"share"``, the region's share of the picture.
         """
         layers = weights_by_layer(self.layers_of(canvas.extractor), self.layer_weights)
         grid = CellGrid(canvas, list(layers))
@@ -170,8 +175,8 @@ class RelaxedTransportLoss(Loss):
                     empty.append(f"\n  {region.what} with {source.what}: the {what} is empty")
         if empty:
             fail(
-                "regions have no cell:" + "".join(empty),
-                expected="at least one cell in the picture, and in the style",
+                "each region must cover at least one cell of the picture and of the style:"
+                + "".join(empty),
                 hint="enlarge the regions in the masks, or the pictures",
             )
         return {
@@ -180,7 +185,7 @@ class RelaxedTransportLoss(Loss):
         }
 
     def _region(self, grid, beside, sides, layers, draws) -> dict[str, Any]:
-        """Return the targets of a region of the picture and of its style."""
+        """Return the targets of one region, which `sides` weight in the picture and the style."""
         places, sources = (self._sample(weights, draws) for weights in sides)
         weights, masses = (
             ops.convert_to_tensor(one[where])
@@ -206,14 +211,14 @@ class RelaxedTransportLoss(Loss):
         }
 
     def _sample(self, weights: np.ndarray, draws) -> np.ndarray:
-        """Return the places of some cells that weigh anything, or of all of them."""
+        """Return the indices of at most `samples` random cells of nonzero weight, sorted."""
         places = np.flatnonzero(weights)
         if len(places) > self.samples:
             places = np.sort(draws.choice(places, self.samples, replace=False))
         return places
 
     def compute(self, image: Tensor, features: Mapping[str, Any], targets: Targets) -> Tensor:
-        """Return the weighted mean of the terms, summed over the regions; see `Loss.compute`."""
+        """Return the sum over regions of the weighted mean of the terms; see `Loss.compute`."""
         value = 0.0
         for region in targets.values():
             one = self._value(image, features, region)
@@ -238,7 +243,7 @@ class RelaxedTransportLoss(Loss):
         return SCALE * value / (1 + self.moments + self.palette)
 
     def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
-        """Return what the distances of all pairs take; see `Loss.needs`."""
+        """Return the memory for the distances of all pairs; see `Loss.needs`."""
         return Needs(len(self.regions) * PAIR * sample_of(shape, self.samples) ** 2)
 
     def get_config(self) -> dict[str, Any]:
@@ -254,11 +259,11 @@ class RelaxedTransportLoss(Loss):
 
 
 def _one_each(value, count: int, argument: str) -> list[Any]:
-    """Return a list with an entry a region, from one for all or one each."""
+    """Return a list with one entry per region, from a single value or a list of them."""
     values = list(value) if isinstance(value, list | tuple) else [value] * count
     if len(values) != count:
         fail(
-            "the numbers of styles and masks differ",
+            "the numbers of styles and masks must be equal",
             expected=f"one `{argument}`, or {count}",
             received=len(values),
             argument=argument,

@@ -1,4 +1,4 @@
-"""Content as self-similarity: places that are alike in the photograph stay alike."""
+"""A content loss that compares self-similarity: which places of a picture are similar."""
 
 from __future__ import annotations
 
@@ -36,52 +36,56 @@ from stylekit.losses.region import Region
 from stylekit.masks import MaskLike
 
 PAIR = 16
-"""Bytes for a pair of places while the gradient is taken."""
+"""Bytes per pair of places while the gradient is evaluated."""
 
 
 class SelfSimilarityLoss(Loss):
-    """Keeps how similar the places of a picture are to one another, whatever they look like.
+    """Difference between the self-similarities of the image and of a content picture.
 
-    Of a sample of N hypercolumns, D holds the cosine distances of all pairs in the image, and E
-    those in the reference. The value is
-    ``sum_ij |D_ij / sum_i D_ij - E_ij / sum_i E_ij| / N``, in [0, 2]. A scaling of the
-    features changes nothing. The loss leaves colours and textures freer than `ContentLoss` does.
+    A hypercolumn is the concatenation of the features of several layers at one place. The
+    self-similarity of a picture is the matrix of cosine distances between all pairs of N sampled
+    hypercolumns. With D the matrix of the image and E that of the content, the loss is
+    ``sum_ij |D_ij / sum_i D_ij - E_ij / sum_i E_ij| / N``, in [0, 2]. It does not depend on the
+    scale of the features. It constrains colours and textures less than `ContentLoss`.
 
     Parameters
     ----------
     reference : path, PIL image or array
-        The content, of the picture's aspect ratio; a batch ``[B, H, W, 3]`` holds one a picture.
+        The content picture ``[H, W, 3]``, or a batch ``[B, H, W, 3]`` with one content per image.
+        Its aspect ratio must be that of the image.
     layers : sequence of str, or mapping of str to float
-        Of the hypercolumns. Default: the extractor's own style layers. A mapping holds the layers'
-        weights, too.
+        Layers of the hypercolumns. A mapping also holds the layer weights. Default: the extractor's
+        style layers.
     layer_weights : sequence of float or mapping, optional
-        One a layer, at least 0: factors of the features. Default: equal.
+        Factors of the features, one per layer, at least 0. Default: equal weights.
     mask : array [H, W], path, PIL image or callable, optional
-        Where the content counts. The places of a pair weigh by its values.
+        Weight of each place, in [0, 1]. A pair is weighted by the values at both places. Default: 1
+        everywhere.
     samples : int
-        Most cells that are compared, of 4 x 4 pixels as in `CellGrid`; of more, a regular grid of
-        them is taken, which a weight of several times the default of the recipes can make visible
-        in flat areas. Time and memory grow with the square.
+        Maximum number of cells that are compared, at least 2. A cell is 4 x 4 pixels; see
+        `CellGrid`. If a picture has more cells, a regular grid of them is compared. With several
+        times the default weight of the recipes, that grid can become visible in flat areas. Time
+        and memory grow with the square of the number.
     coarse_exponent : float
-        The value is multiplied by the final size over the level's, to this power, at least 0. 1
-        doubles it at half the size, as in the paper, so that forms are settled in the coarse levels
-        of a `Pyramid`. Default: 0.
+        The loss is multiplied by (final size / size of the level) to this power, at least 0. 1
+        doubles it at half the size, as in the paper, so that the coarse levels of a `Pyramid`
+        determine the forms.
     weight, name
         See `Loss`.
 
     Raises
     ------
     InputError
-        By `prepare`, if the reference's aspect ratio is not the picture's, or the mask has no cell
-        of the sample.
+        In `prepare`, if the aspect ratios of the reference and the image differ, or no sampled cell
+        is inside the mask.
 
     References
     ----------
     Kolkin, Salavon, Shakhnarovich: Style Transfer by Relaxed Optimal Transport and
-    Self-Similarity, 2019, eq. 11. They draw 1024 places anew in every step, and divide by ``N^2``;
-    a column sums to 1, so that a division by N makes the value independent of N, as in their
-    program. The sample here is fixed, because L-BFGS needs an objective that stays the same. Layers
-    are divided by the mean of their features and by their number of channels, as by
+    Self-Similarity, 2019, eq. 11. They draw 1024 new places in every step. Here the sample is
+    fixed, because L-BFGS needs an objective that does not change. They divide by ``N^2``. Each
+    column sums to 1, so division by N, as in their program, makes the value independent of N. The
+    features of each layer are divided by their mean and by the number of channels, as in
     `NeighborStyleLoss`.
     """
 
@@ -107,13 +111,14 @@ class SelfSimilarityLoss(Loss):
         self.coarse_exponent = number(coarse_exponent, "coarse_exponent", low=0)
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return the reference's self-similarity, and which positions the sample reads.
+        """Return the self-similarity of the reference and the positions of the sample.
 
         Returns
         -------
         dict
-            ``"similarity"``, a tensor ``[1 or B, N, N]``, ``"weights"``, ``[N]``, ``"scale"``, a
-            scalar, and by layer ``"index"``, ``[N, K]``, and ``"factors"``, scalars.
+            ``"similarity"``, a tensor ``[1 or B, N, N]``; ``"weights"`` of the places, ``[N]``;
+            ``"scale"``, a scalar; ``"index"``, a dict of layer name to positions ``[N, K]``; and
+            ``"factors"``, a dict of layer name to scalar.
         """
         image = reference_at(self.reference, canvas)
         layers = weights_by_layer(self.layers_of(canvas.extractor), self.layer_weights)
@@ -122,8 +127,7 @@ class SelfSimilarityLoss(Loss):
         weights = grid.weights(self.region)[places]
         if not weights.any():
             fail(
-                "the mask has no cell of the sample",
-                expected="a mask that covers some of the places that are compared",
+                "`mask` must cover at least one of the sampled cells",
                 hint="enlarge the region, or raise `samples`",
                 argument="mask",
             )
@@ -142,14 +146,14 @@ class SelfSimilarityLoss(Loss):
         }
 
     def compute(self, image: Tensor, features: Mapping[str, Any], targets: Targets) -> Tensor:
-        """Return `functional.self_similarity_error` of the sample, scaled; see `Loss.compute`."""
+        """Return `functional.self_similarity_error` times the scale; see `Loss.compute`."""
         check_batch(image, targets["similarity"])
         columns = sampled(features, targets["index"], targets["factors"])
         error = functional.self_similarity_error(columns, targets["similarity"], targets["weights"])
         return per_picture(ops.cast(targets["scale"], error.dtype) * error, ops.shape(image)[0])
 
     def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
-        """Return what the distances of all pairs take; see `Loss.needs`."""
+        """Return the memory for the distances of all pairs; see `Loss.needs`."""
         pairs = sample_of(shape, self.samples) ** 2
         count = len(self.reference)
         return Needs(PAIR * pairs, count * PAIR * pairs, count * 4 * pairs)

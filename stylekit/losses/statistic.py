@@ -1,4 +1,4 @@
-"""Losses that compare the image's features with those of a reference."""
+"""Base classes of losses that compare features of the image with those of a reference."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from stylekit.masks import MaskLike
 
 
 class ReferenceLoss(TileableLoss):
-    """A loss with a reference, and with a mask on either side.
+    """Base class of losses with a reference, a mask of the image and a mask of the reference.
 
     Parameters
     ----------
@@ -84,25 +84,29 @@ class ReferenceLoss(TileableLoss):
 
 
 class StatisticLoss(ReferenceLoss):
-    """Compares one statistic of the image's features with that of a reference.
+    """Base class of losses that compare a statistic of the features with that of a reference.
 
-    A subclass writes `statistic` alone. If that is a mask-weighted mean over positions, zero for an
-    empty mask, ``is_mean = True`` lets tiles take it. The value is the mean over layers, by their
-    weights, of ``distance``; with a mask, each is multiplied by the region's share of the picture,
-    so that the force on a pixel does not grow as the region shrinks.
+    A subclass implements `statistic`. The loss is the weighted mean over layers of `distance`. With
+    a mask, each distance is multiplied by the region's share of the picture, so that the gradient
+    at a pixel does not grow as the region shrinks.
+
+    A statistic that is a mask-weighted mean over positions, and 0 for an empty mask, can be
+    evaluated in tiles. Such a class sets ``is_mean = True``; see `TileableLoss`.
 
     Parameters
     ----------
-    reference : path, PIL image or array
+    reference : path, PIL image or array [h, w, 3]
         It keeps its own size and aspect ratio.
     layers : sequence of str, or mapping of str to float
-        Default: the extractor's own style layers. A mapping holds the layers' weights, too.
+        Layers to compare. A mapping also holds the layer weights. Default: the extractor's style
+        layers.
     layer_weights : sequence of float or mapping, optional
-        One a layer, at least 0. Default: equal.
-    mask, reference_mask : array [H, W], path, PIL image or callable, optional
-        Where the statistic is taken in the image and in the reference; of their sizes.
+        One weight per layer, at least 0. Default: equal weights.
+    mask, reference_mask : array, path, PIL image or callable, optional
+        Where the statistic is computed, in [0, 1]: ``[H, W]`` of the image and ``[h, w]`` of the
+        reference. Default: everywhere.
     reference_scale : float
-        Size of the reference on the canvas, relative to its own.
+        Factor by which the reference is resized, above 0.
     weight, name
         See `Loss`.
     """
@@ -118,7 +122,7 @@ class StatisticLoss(ReferenceLoss):
         ----------
         feature : tensor [B, h, w, C]
         mask : tensor [1, h, w, 1] or None
-            None is the whole map.
+            Weights of the positions, in [0, 1]. None: the whole map.
 
         Returns
         -------
@@ -130,20 +134,20 @@ class StatisticLoss(ReferenceLoss):
         if not hasattr(value, "shape"):
             raise InputTypeError(
                 explain(
-                    f"{type(self).__name__}.statistic returned no tensor",
+                    f"{type(self).__name__}.statistic must return a tensor",
                     expected="a tensor [B, ...]",
                     received=type(value).__name__,
-                    hint="is a return missing?",
+                    hint="is the return statement missing?",
                 )
             )
         return value
 
     def distance(self, statistic: Tensor, target: Tensor) -> Tensor:
-        """Return the distance ``[B]`` of two statistics: `functional.relative_error`."""
+        """Return `functional.relative_error` of two statistics, a tensor ``[B]``."""
         return functional.relative_error(statistic, target)
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return by layer the reference's statistic, the image's mask, its share, and a weight."""
+        """Return a dict of layer name to the reference's statistic, mask, share and weight."""
         beside = canvas.beside(self.reference, self.reference_scale, argument=self._reference_name)
         layers = self.layers_of(canvas.extractor)
         masks = self.region.prepare(canvas, layers)
@@ -164,7 +168,7 @@ class StatisticLoss(ReferenceLoss):
         return targets
 
     def means(self, features: Mapping[str, Tensor], targets: Targets) -> dict[str, Any]:
-        """Return the statistics by layer, as far as the features go; see `TileableLoss`."""
+        """Return the statistic of each layer in `features`; see `TileableLoss.means`."""
         with naming(f"in method {type(self).__name__}.statistic"):
             return {
                 layer: self._statistic(features[layer], targets[layer]["mask"])
@@ -173,7 +177,7 @@ class StatisticLoss(ReferenceLoss):
             }
 
     def value(self, means: Mapping[str, Any], targets: Targets) -> Tensor:
-        """Return the weighted mean over layers of the distances; see `TileableLoss`."""
+        """Return the weighted mean of the distances over layers; see `TileableLoss.value`."""
         value = 0.0
         for layer, statistic in means.items():
             distance = self.distance(statistic, targets[layer]["statistic"])
@@ -184,20 +188,20 @@ class StatisticLoss(ReferenceLoss):
 
 
 class StyleLoss(ReferenceLoss):
-    """A loss whose reference is a style: the constructor that style losses share.
+    """Base class of losses whose reference is a style picture.
 
     Parameters
     ----------
-    style : path, PIL image or array
+    style : path, PIL image or array [h, w, 3]
         It keeps its own size and aspect ratio.
     mask : array [H, W], path, PIL image or callable, optional
-        Where the style goes, in [0, 1]; of the picture's size. Default: everywhere.
+        Where the style is applied, in [0, 1], of the picture's size. Default: everywhere.
     style_mask : array [h, w], path, PIL image or callable, optional
-        Where the style is taken, of the style picture's own size. Default: everywhere.
+        Which part of the style picture is used, in [0, 1], of its size. Default: all of it.
     layers, layer_weights
         See `StatisticLoss`.
     style_scale : float
-        Size of the style picture relative to its own: above 1 the strokes grow.
+        Factor by which the style picture is resized, above 0. Above 1 strokes become larger.
     weight, name
         See `Loss`.
     """
@@ -229,10 +233,10 @@ class StyleLoss(ReferenceLoss):
 
 
 class FeatureStyleLoss(StyleLoss):
-    """Compares feature maps with a style's by what is no mean over positions, nor fits in tiles.
+    """Base class of style losses that need whole feature maps and cannot be evaluated in tiles.
 
-    The value is the mean over layers, by their weights, of `distance`, times the region's share of
-    the picture.
+    A subclass implements `target` and `distance`. The loss is the weighted mean of `distance` over
+    layers, each multiplied by the region's share of the picture.
 
     Parameters
     ----------
@@ -249,18 +253,18 @@ class FeatureStyleLoss(StyleLoss):
         feature: Tensor,
         source: Tensor | None,
     ) -> dict[str, Any]:
-        """Return what `distance` compares with at a layer.
+        """Return the target of a layer, which `distance` compares with.
 
         Parameters
         ----------
         canvas : Canvas
         layer : str
         mask : tensor [1, h, w, 1] or None
-            Of the image.
+            The image's mask at the layer.
         feature : tensor [1, h', w', C]
-            Of the style.
+            The style's features.
         source : tensor [1, h', w', 1] or None
-            The style's mask.
+            The style's mask at the layer.
 
         Returns
         -------
@@ -269,13 +273,13 @@ class FeatureStyleLoss(StyleLoss):
 
     @abc.abstractmethod
     def distance(self, feature: Tensor, target: Mapping[str, Any]) -> Tensor:
-        """Return the distance ``[B]`` of a feature map ``[B, h, w, C]`` from a target.
+        """Return the distance ``[B]`` between a feature map ``[B, h, w, C]`` and a target.
 
-        Beside what `target` returned, the target holds the image's ``"mask"``.
+        In addition to what `target` returned, the target has the image's ``"mask"``.
         """
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return by layer what `target` does, with the image's mask and a factor."""
+        """Return a dict of layer name to `target`, extended by ``"mask"`` and ``"factor"``."""
         layers = self.layers_of(canvas.extractor)
         masks = self.region.prepare(canvas, layers)
         beside = canvas.beside(self.reference, self.reference_scale)
@@ -294,7 +298,7 @@ class FeatureStyleLoss(StyleLoss):
         return targets
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return the weighted mean over layers of the distances; see `Loss.compute`."""
+        """Return the weighted mean of the distances over layers; see `Loss.compute`."""
         value = 0.0
         for layer, target in targets.items():
             distance = self.distance(features[layer], target)

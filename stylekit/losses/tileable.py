@@ -1,4 +1,4 @@
-"""Losses that can be evaluated tile by tile."""
+"""The base class of losses that can be evaluated tile by tile."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ MATHEMATICS = {
     "reach": ("compute",),
     "parts": ("compute",),
 }
-"""Attributes that say something of methods: of another class's they say nothing."""
+"""Attributes that describe methods. They are reset where a subclass overrides such a method."""
 
 READS_NOTHING = ("__init__", "prepare", "get_config")
-"""Methods that a class may add while what it inherits in `only_prepared` still holds."""
+"""Methods that a subclass may override without resetting the inherited `only_prepared`."""
 
 
 class TileableLoss(Loss):
-    """A loss that `Tiles` and `Recompute` can take in parts, and whose traces `Reuse` can share.
+    """Base class of losses that `Tiles` and `Recompute` can split and whose traces `Reuse` shares.
 
-    Any other loss works as well, except in tiles. What a class declares here holds for its own
-    methods: where a class derived from it, or one mixed in, brings another `compute`, `means` or
-    `statistic`, the attribute falls back to its default until that class declares it, too.
+    A loss that does not derive from this class works everywhere except in tiles. The attributes
+    describe the methods of the class that declares them. If a subclass or a mixin overrides
+    `compute`, `means` or `statistic`, the attributes are reset to their defaults unless that class
+    declares them again.
 
     Parameters
     ----------
@@ -36,21 +37,21 @@ class TileableLoss(Loss):
     Attributes
     ----------
     is_mean : bool
-        Whether the value follows from mask-weighted means over the cells of its layers, which the
-        tiles of a picture combine by mass. Such a loss writes `means` and `value`, and its targets
-        are a dict by layer.
+        Whether the loss is a function of mask-weighted means over the cells of its layers. Such a
+        loss implements `means` and `value`, and its targets are a dict by layer. The means of the
+        tiles are combined, weighted by the mass of the mask in each tile.
     reach : int or None
-        Of a loss without layers whose value is a mean over pixels: how many pixels away lies what
-        a pixel's own entry depends on. In tiles `compute` is then given bands of rows, one by
-        one, as if each were a picture. The targets are None or a dict. None: it is given the
-        whole picture.
+        For a loss without layers that is a mean over pixels: the distance, in pixels, of the
+        farthest pixel that the summand of a pixel depends on. With tiles, `compute` is then called
+        with one band of rows at a time, as if it were a picture. The targets must be None or a
+        dict. None: `compute` is called with the whole picture.
     per_cell : tuple of str
-        Which targets of a layer, or of the picture, have an entry a cell, or pixel:
-        ``[1 or B, h, w, C]``. The one that is called ``"mask"``, unless it is None, weighs the
-        means; of an empty one they are zero.
+        Names of the targets that have one entry per cell of the layer, or per pixel:
+        ``[1 or B, h, w, C]``. The target ``"mask"``, unless None, holds the weights of the means.
+        The means of an empty mask are 0.
     only_prepared : tuple of str
-        Attributes that `prepare` alone reads. Of another run's loss they may differ, and what was
-        traced for the one serves the other; see `stylekit.transfer.Reuse`.
+        Attributes that only `prepare` reads. Two losses that differ only in these share a trace;
+        see `stylekit.transfer.Reuse`.
     """
 
     is_mean = False
@@ -68,7 +69,11 @@ class TileableLoss(Loss):
 
     @classmethod
     def _declares(cls, attribute: str, differs) -> bool:
-        """Return whether an attribute is declared before any class that differs from it."""
+        """Return whether an attribute is still valid for this class.
+
+        In method resolution order, the class that declares it must come no later than the first
+        class for which `differs` is true.
+        """
         for base in cls.__mro__:
             if attribute in vars(base):
                 return True
@@ -78,36 +83,36 @@ class TileableLoss(Loss):
 
     @property
     def parts(self) -> tuple[TileableLoss, ...]:
-        """The losses whose sum it is: itself, unless it takes several in one pass."""
+        """The losses whose sum this loss is: itself, unless it evaluates several in one pass."""
         return (self,)
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return the value that follows from the means; see `Loss.compute`."""
+        """Return `value` of `means`; see `Loss.compute`."""
         value = self.value(self.means(features, targets), targets)
         return per_picture(value, ops.shape(image)[0])
 
     def means(self, features: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is a mean over cells, by layer, for the layers that are in `features`.
+        """Return mask-weighted means over the cells of each layer that is in `features`.
 
         Parameters
         ----------
         features : mapping of str to tensor [B, h, w, C]
         targets : mapping of str
-            By layer, as `prepare` returned them.
+            What `prepare` returned: the targets of each layer.
 
         Returns
         -------
-        dict of str to tensor [B, ...], or to nested dicts of them
+        dict of str to tensor [B, ...], or to nested dicts of such tensors
         """
-        raise NotImplementedError(f"{type(self).__name__} has no means over cells")
+        raise NotImplementedError(f"{type(self).__name__} must implement `means`")
 
     def value(self, means: Mapping[str, Any], targets: Mapping[str, Any]) -> Tensor:
-        """Return the loss's value ``[B]`` from all layers' means."""
-        raise NotImplementedError(f"{type(self).__name__} has no means over cells")
+        """Return the loss ``[B]`` from the means of all layers."""
+        raise NotImplementedError(f"{type(self).__name__} must implement `value`")
 
 
 def _reads(own: Mapping[str, Any]) -> bool:
-    """Return whether a class has methods of its own that may read any attribute."""
+    """Return whether a class body defines methods or properties other than `READS_NOTHING`."""
     return any(
         isinstance(value, property) or callable(value)
         for name, value in own.items()

@@ -1,4 +1,4 @@
-"""Style as the distribution of features, compared by what it costs to move one onto the other."""
+"""Style losses that compare the distributions of features by Wasserstein distances."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ from stylekit.losses.statistic import FeatureStyleLoss, StatisticLoss, StyleLoss
 from stylekit.masks import MaskLike
 
 SORTED = 3
-"""Copies of the values that are sorted in a step: in their order, their places, the differences."""
+"""Copies of the sorted values in a step: the values, their indices and the differences."""
 
 QUANTILES = 100
-"""Bytes for each value of which quantiles are taken."""
+"""Bytes per value for the computation of quantiles."""
 
 
 class WassersteinStyleLoss(StyleLoss, StatisticLoss):
-    """Brings mean and covariance of the features to those of a style picture.
+    """Squared Wasserstein distance between Gaussians fitted to the features of image and style.
 
-    The features of the image, or of a region, and those of the style are taken for Gaussians. The
-    value is the mean over layers of their squared Wasserstein distance over the mean squared
-    length of the style's features, times the region's share of the picture; see
-    `functional.gaussian_distance`. It is 0 for equal means and covariances, and 1 for features
-    that are all zero.
+    The features of the image, or of a region, and those of the style are described by their means
+    and covariances. The loss is the weighted mean over layers of `functional.gaussian_distance`:
+    the squared 2-Wasserstein distance of the Gaussians, divided by the mean squared length of the
+    style's features. It is multiplied by the region's share of the picture. It is 0 for equal means
+    and covariances, and 1 for features that are all 0.
 
     Parameters
     ----------
-    style : path, PIL image or array
+    style : path, PIL image or array [h, w, 3]
         It keeps its own size and aspect ratio.
     mask : array [H, W], path, PIL image or callable, optional
-        Where the style goes, in [0, 1]; of the picture's size. Default: everywhere.
+        Where the style is applied, in [0, 1], of the picture's size. Default: everywhere.
     style_mask : array [h, w], path, PIL image or callable, optional
-        Where the style is taken, of the style picture's own size. Default: everywhere.
+        Which part of the style picture is used, in [0, 1], of its size. Default: all of it.
     layers, layer_weights
         See `StatisticLoss`.
     style_scale : float
-        Size of the style picture relative to its own: above 1 the strokes grow.
+        Factor by which the style picture is resized, above 0. Above 1 strokes become larger.
     weight, name
         See `Loss`.
 
     Notes
     -----
-    A step takes the eigenvalues of a matrix [C, C] for each layer, whatever the picture's size.
+    A step computes the eigenvalues of one matrix ``[C, C]`` per layer, whatever the picture's size.
 
     References
     ----------
     Dowson, Landau: The Fréchet distance between multivariate normal distributions, Journal of
-    Multivariate Analysis 12, 1982. The program style-transfer-pytorch, by K. Crowson, compares
-    features by it, in a Newton-Schulz iteration, and by their channels' means; here the value is
-    relative to the style's features, so that every layer counts alike.
+    Multivariate Analysis 12, 1982. The program style-transfer-pytorch, by K. Crowson, uses this
+    distance with a Newton-Schulz iteration, and compares the means of the channels. Here the value
+    is relative to the style's features, so that every layer has the same influence.
     """
 
     is_mean = True
@@ -68,11 +68,11 @@ class WassersteinStyleLoss(StyleLoss, StatisticLoss):
         return functional.joint_moments(feature, mask)
 
     def distance(self, statistic: Tensor, target: tuple[Tensor, Tensor]) -> Tensor:
-        """Return `functional.gaussian_distance` to a statistic and its covariance's root."""
+        """Return `functional.gaussian_distance` to the target statistic and covariance root."""
         return functional.gaussian_distance(statistic, *target)
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return what `StatisticLoss.prepare` does, each statistic with its covariance's root."""
+        """Return the targets of `StatisticLoss`, with each statistic's `covariance_root`."""
         targets = super().prepare(canvas)
         for target in targets.values():
             moments = target["statistic"]
@@ -81,39 +81,40 @@ class WassersteinStyleLoss(StyleLoss, StatisticLoss):
 
 
 class SlicedWassersteinLoss(FeatureStyleLoss):
-    """Brings the distribution of the features to that of a style picture, along many directions.
+    """Sliced Wasserstein distance between the distributions of the features of image and style.
 
-    The features of the image, or of a region, are projected onto random directions. Along each
-    direction the sorted values are compared with the style's. The value is the mean over layers of
-    `functional.sliced_distance`, times the region's share of the picture. It is 0 if and, with
-    enough directions, only if the style's features are a permutation of the image's; it is 1 for
-    features that are all zero. It is no mean over positions, and cannot be taken in tiles.
+    The features of the image, or of a region, are projected onto random directions. The sorted
+    projections along each direction are compared with those of the style. The loss is the weighted
+    mean over layers of `functional.sliced_distance`, times the region's share of the picture. It is
+    0 if the features of the image are a permutation of the style's, and, with enough directions,
+    only then. It is 1 for features that are all 0. It is not a mean over positions, so it cannot be
+    evaluated in tiles.
 
     Parameters
     ----------
     style, mask, style_mask, layers, layer_weights, style_scale
-        See `WassersteinStyleLoss`. Pictures and regions of other sizes are compared by their
-        quantile functions: a soft mask weighs the positions.
+        See `WassersteinStyleLoss`. Pictures and regions of different sizes are compared by their
+        quantile functions. A soft mask holds the weights of the positions.
     directions : int, optional
-        Directions in a layer. Default: as many as it has channels. Fewer are faster: the time of a
-        step goes into sorting.
+        Number of directions per layer, at least 1. Default: the number of channels. Fewer
+        directions are faster, because most of the time of a step is spent on sorting.
     seed : int
-        Of the random directions.
+        Seed of the random directions, at least 0.
     weight, name
         See `Loss`.
 
     Notes
     -----
-    The paper draws new directions in each step. Here they are drawn anew for each size and, where
-    a `Pyramid` repeats a size, for each round, and stay the same in between: `Loss.compute` is not
-    told of steps, and L-BFGS needs an objective that stays the same from one to the next. So that
-    they leave nothing out, they are orthonormal, as far as there are no more than channels.
+    The paper draws new directions in every step. Here new directions are drawn for each size and
+    for each round at a size that a `Pyramid` repeats. They stay the same from step to step, because
+    L-BFGS needs an objective that does not change. Up to as many directions as channels are
+    orthonormal, so that together they cover all of the feature space.
 
     References
     ----------
     Heitz, Vanhoey, Chambon, Belcour: A Sliced Wasserstein Loss for Neural Texture Synthesis,
-    CVPR 2021. Their regions are extra channels with the regions' numbers; here a region is a term
-    of its own, with a mask that may be soft.
+    CVPR 2021. They add the numbers of the regions as channels. Here each region is a loss of its
+    own, with a mask that may be soft.
     """
 
     only_prepared = (*FeatureStyleLoss.only_prepared, "seed")
@@ -170,7 +171,7 @@ class SlicedWassersteinLoss(FeatureStyleLoss):
         )
 
     def needs(self, shape: tuple[int, int], maps: Mapping[str, tuple[int, int, int]]) -> Needs:
-        """Return what sorting takes; see `Loss.needs`."""
+        """Return the memory for sorting; see `Loss.needs`."""
         return sorting_needs(
             h * w * (self.directions or channels) for h, w, channels in maps.values()
         )
@@ -181,16 +182,16 @@ class SlicedWassersteinLoss(FeatureStyleLoss):
 
 
 def random_directions(seed: Sequence[int], channels: int, count: int) -> np.ndarray:
-    """Return unit vectors, float32 ``[C, D]``; every C of them, in order, are orthogonal."""
+    """Return unit vectors, float32 ``[C, D]``; each successive C of them are orthogonal."""
     random, bases = np.random.default_rng(seed), []
     for _ in range(-(-count // channels)):
         basis, triangle = np.linalg.qr(random.normal(size=(channels, channels)))
-        bases.append(basis * np.sign(np.diag(triangle)))  # evenly distributed (Mezzadri 2007)
+        bases.append(basis * np.sign(np.diag(triangle)))  # uniformly distributed (Mezzadri 2007)
     return np.concatenate(bases, axis=1)[:, :count].astype("float32")
 
 
 def sorting_needs(counts: Iterable[int]) -> Needs:
-    """Return the needs of a loss that sorts some numbers of values, one a layer; see `Needs`."""
+    """Return the `Needs` of a loss that sorts values, from their number at each layer."""
     counts = list(counts)
     block = min(functional.QUANTILE_BLOCK, max(counts, default=0))
     held = 4 * sum(counts)
@@ -198,7 +199,7 @@ def sorting_needs(counts: Iterable[int]) -> Needs:
 
 
 def cell_count(canvas: Canvas, layer: str, mask: Tensor | None) -> int:
-    """Return the number of a layer's cells on a canvas, or the rounded mass of a mask on them."""
+    """Return the rounded mass of a mask at a layer, at least 1; None: the number of cells."""
     if mask is None:
         mask = canvas.mask(np.ones(canvas.mask_shape, "float32"), layer)
     return max(1, round(float(ops.sum(mask))))

@@ -1,4 +1,4 @@
-"""Smoothness of the image."""
+"""Total variation: a loss that smooths the image."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ CHANNELS = ("rgb", "chroma")
 
 
 class TotalVariationLoss(TileableLoss):
-    """Keeps neighbouring pixels alike: `functional.total_variation`.
+    """Total variation of the image: a penalty on differences between neighbouring pixels.
 
-    One of the chroma beside one of the colours takes out coloured noise and fringes, and leaves
-    strokes of light and dark as they are.
+    The loss is `functional.total_variation`. A second loss with ``channels="chroma"`` removes
+    coloured noise and fringes and preserves light and dark strokes.
 
     Parameters
     ----------
     exponent : float
-        Power of the image gradient's magnitude, above 0: 1 is total variation proper (L1), 2 its
-        square (L2), 2.5 the ``(dx^2 + dy^2)^1.25`` of the Keras example and the region scripts.
+        Power of the magnitude of the image gradient, above 0. 1 is total variation (L1), 2 its
+        square (L2), and 2.5 the ``(dx^2 + dy^2)^1.25`` of the Keras example and the region scripts.
     isotropic : bool
-        Whether dx and dy make one magnitude (True), or each its own, as `tf.image` has it.
+        True: the magnitude is ``sqrt(dx^2 + dy^2)``. False: dx and dy are penalised separately, as
+        in `tf.image.total_variation`.
     channels : str
         ``"rgb"``: the colours. ``"chroma"``: their differences from the luma
-        (`functional.chroma`), so that what varies in lightness alone costs nothing.
+        (`functional.chroma`), so that differences in lightness alone are not penalised.
     weight, name
         See `Loss`.
 
     Notes
     -----
-    Where the extractor's picture tiles, pixels of opposite edges are neighbours.
+    If the extractor is set to tile the picture, pixels at opposite edges are neighbours.
 
-    The gradient of the chroma's variation sums to zero over the channels of each pixel: a step
-    against it keeps their mean, and moves the colour towards the neighbours'.
+    The gradient of the chroma variation sums to zero over the channels of each pixel. A descent
+    step preserves their mean and moves the colour towards those of the neighbours.
 
     Examples
     --------
@@ -67,7 +68,10 @@ class TotalVariationLoss(TileableLoss):
         self.channels = choice(channels, "channels", CHANNELS)
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return how the picture tiles, as the one key of an entry without tensors, or None."""
+        """Return ``{tile: ()}``, where `tile` says how the picture tiles, or None if it does not.
+
+        `tile` is a key, because targets may hold tensors only as values.
+        """
         tile = canvas.extractor.tile
         return {tile: ()} if tile else None
 

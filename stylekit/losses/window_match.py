@@ -1,4 +1,4 @@
-"""Which window of a style picture means the same as a window of a picture, by their colour maps."""
+"""Matching of windows of a picture to windows of a style picture by their semantic colour maps."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scipy.spatial.distance import cdist
 from stylekit._checks import fail, integer, number
 from stylekit.image import as_image
 
-_FINER = 4  # style windows that may be chosen lie this much denser than those of the picture
+_FINER = 4  # candidate windows in the style are this many times denser than those of the picture
 
 
 def count_windows(length: int, patch: int, overlap: float) -> int:
-    """Return how many windows of `patch` pixels cover `length`, overlapping by a share or more."""
+    """Return how many windows of `patch` pixels cover `length` pixels with at least `overlap`."""
     return math.ceil((length - patch) / (patch * (1 - overlap)) - 1e-9) + 1
 
 
@@ -30,40 +30,43 @@ def match_windows(
     reuse_penalty: float = 0.05,
     seed: int = 0,
 ) -> np.ndarray:
-    """Return for each window of a picture the window of a style picture that means the same.
+    """Return the best matching style window for each window of a picture.
 
-    A window costs ``|a - b|^2 + position_weight |x - y|^2 + reuse_penalty u / (1 + u)``: the mean
-    squared difference of the maps; that of the places, from 0 at one border to 1 at the other; and
-    u, how often it, or what overlaps it, was taken already. The last term stays below
-    `reuse_penalty`, so that however often a part is taken, meaning decides. The order in which
-    windows choose is drawn from the seed, and so is the choice among those that cost the same.
+    Each window of the picture takes the style window of the lowest cost
+    ``|a - b|^2 + position_weight |x - y|^2 + reuse_penalty u / (1 + u)``. The first term is the
+    mean squared difference of the maps. x and y are the positions, from 0 at the top left to 1 at
+    the bottom right. u counts how often the style window was taken before, including overlaps with
+    taken windows. The last term is always below `reuse_penalty`, so frequent use cannot override a
+    larger difference of the maps. The order in which windows choose, and the choice among equal
+    costs, are random and depend on the seed.
 
     Parameters
     ----------
     content_map, style_map : path, PIL image or array [H, W, 3], [h, w, 3]
-        Colours that mean the same in both. Black is a colour like any other, and windows of one
-        colour are compared like any other: nothing is divided by their norm.
+        Maps in which equal colours mean equal content. Colours are compared by their differences,
+        without normalisation, so black has no special meaning.
     patch : int
-        Side of a window in pixels, of both pictures.
+        Side of a window in pixels, in both pictures, at least 2.
     overlap : float
-        Least share of a side that neighbours have in common, in [0.25, 0.9].
+        Minimum overlap of adjacent windows as a fraction of their side, in [0.25, 0.9].
     map_patch : int
-        Side, in samples, of what is compared of a window's map: each is the mean colour of its
-        share of the window.
+        Each window's map is compared at ``map_patch x map_patch`` samples. Each sample is the mean
+        colour of its part of the window.
     position_weight, reuse_penalty : float
-        At least 0.
+        Weights in the cost, at least 0.
     seed : int
+        Seed of the random order, at least 0.
 
     Returns
     -------
     ndarray, float64 [n, m, 2]
-        Of window ij, where its style window begins, from 0, at the top and the left, to 1, as far
-        down and right as a window can lie.
+        The position of the style window of each of the n x m windows: (y, x) from 0 at the top or
+        left to 1 as far down or right as a window fits.
 
     Raises
     ------
     InputError
-        If the patch is larger than a picture or an argument is out of range.
+        If the patch is larger than a picture, or an argument is out of range.
     """
     maps = as_image(content_map, "content_map"), as_image(style_map, "style_map")
     check_settings(patch, overlap, map_patch, position_weight, reuse_penalty, seed)
@@ -72,10 +75,10 @@ def match_windows(
         height, width = one.shape[:2]
         if patch > min(height, width):
             fail(
-                f"the patch is larger than the {name} picture",
+                f"`patch` must not be larger than the {name} picture",
                 expected=f"at most {min(height, width)} pixels",
                 received=patch,
-                hint="take a smaller patch or a larger picture",
+                hint="use a smaller patch or a larger picture",
                 argument="patch",
             )
         counts.append([count_windows(side, patch, overlap) for side in (height, width)])
@@ -84,7 +87,7 @@ def match_windows(
     offered, places = _described(maps[1], finer, patch, map_patch)
     cost = cdist(wanted, offered, "sqeuclidean") / wanted.shape[1]
     cost += position_weight * cdist(targets, places, "sqeuclidean")
-    cost = np.round(cost, 9)  # or rounding would choose among what costs the same
+    cost = np.round(cost, 9)  # so that rounding errors do not choose among equal costs
 
     random = np.random.default_rng(seed)
     order = random.permutation(len(places))
@@ -98,9 +101,9 @@ def match_windows(
 
 
 def _described(color_map, counts, patch, samples):
-    """Return what the maps of a grid of windows show, ``[N, D]``, and where they lie, ``[N, 2]``.
+    """Return the samples ``[N, D]`` of a grid of N windows of a map, and positions ``[N, 2]``.
 
-    A place is 0 at the top or left and 1 as far down or right as a window can lie.
+    A position is (y, x) from 0 at the top or left to 1 as far down or right as a window fits.
     """
     down, across = (np.linspace(0, 1, n) if n > 1 else np.array([0.5]) for n in counts)
     tops, lefts = down * (color_map.shape[0] - patch), across * (color_map.shape[1] - patch)
@@ -115,9 +118,9 @@ def _described(color_map, counts, patch, samples):
 
 
 def check_settings(patch, overlap, map_patch, position_weight, reuse_penalty, seed):
-    """Raise `InputError` or `InputTypeError` unless the arguments of `match_windows` are right."""
+    """Raise `InputError` or `InputTypeError` if an argument of `match_windows` is invalid."""
     integer(patch, "patch", low=2)
-    # From a quarter on, rounding to cells can leave no gap between windows of four.
+    # With at least a quarter, rounding to cells leaves no gap between windows of four cells.
     number(overlap, "overlap", low=0.25, high=0.9)
     integer(map_patch, "map_patch", low=1, high=patch)
     number(position_weight, "position_weight", low=0)

@@ -1,8 +1,8 @@
-"""Style window by window: each part of the picture takes the style of the part that means the same.
+"""A style loss that compares Gram matrices of windows, matched by semantic colour maps.
 
-Windows of one size cover the picture and overlap; their weights sum to 1 at every cell, so that no
-grid shows. Along an axis of `length` cells, `count` windows of `size` cells begin at
-`window_starts`: three whole numbers say all of the geometry, at every layer and level.
+Windows of equal size cover the picture and overlap. Their weights sum to 1 at every cell, so that
+no grid becomes visible. Along an axis of `length` cells, `count` windows of `size` cells start at
+`window_starts`. These three integers determine the geometry at every layer and level.
 """
 
 from __future__ import annotations
@@ -33,35 +33,36 @@ from stylekit.losses.canvas import Canvas
 from stylekit.losses.window_match import check_settings, match_windows
 
 LEAST_CELLS = 8
-"""Smallest side of a window at a layer: 64 pixels at block4_conv1. Below, correlations are those of
-a few positions. A pyramid's coarser levels make do with half of it, for they only prepare."""
+"""Minimum side of a window at a layer, in cells. 8 cells are 64 pixels at block4_conv1. Smaller
+windows have too few positions for a correlation. The coarser levels of a pyramid allow half of it,
+because they only prepare the final level."""
 
-# The outermost cell of each layer sees most of the network's zero padding. A window at the border
-# is seldom matched with one at the same border, and to look like a part of the style that goes on,
-# the picture would grow a frame. Without two cells, its border would be left plain.
+# Cells at the border of each layer that are ignored. They are affected most by the zero padding of
+# the network. A window at the border is usually matched to one that is not at the same border of
+# the style, so the image would develop a frame. Two cells would leave its border unstyled.
 _RIM = 1
 
 
 def window_starts(length: int, count: int, size: int) -> np.ndarray:
-    """Return where `count` windows of `size` cells begin that cover `length` cells evenly."""
+    """Return the starts of `count` windows of `size` cells, evenly spaced over `length` cells."""
     return np.rint(np.linspace(0, length - size, count)).astype(int)
 
 
 def window_weights(length: int, count: int, size: int, rim: int = 0) -> np.ndarray:
-    """Return the weights of overlapping windows along an axis, a partition of unity.
+    """Return the weights of overlapping windows along an axis, which sum to 1 at each cell.
 
     Parameters
     ----------
     length, count, size : int
         See `window_starts`.
     rim : int
-        How many cells at either end of the axis count nothing.
+        Number of cells at either end of the axis whose weights are 0.
 
     Returns
     -------
     ndarray, float64 [count, size]
-        Raised cosines, divided by their sum at each cell; a window at a border has its full weight
-        up to it, and a single one is 1 everywhere.
+        Raised cosines, divided by their sum at each cell. A cell that only one window covers has
+        the weight 1.
     """
     starts = window_starts(length, count, size)
     bump = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
@@ -75,15 +76,15 @@ def window_weights(length: int, count: int, size: int, rim: int = 0) -> np.ndarr
 def window_gram_matrices(feature, rows, columns):
     """Return the Gram matrix of every window of a grid.
 
-    Window ij weighs cell p with ``w_ij(p) = rows_i(y) columns_j(x)``, and its matrix is
-    ``G_ij = sum_p w_ij(p) f_p f_p^T / sum_p w_ij(p)``. Each window is cut out of the feature map,
-    so that the cost is that of the overlap, whatever the number of windows.
+    The weight of cell p = (y, x) in window ij is ``w_ij(p) = rows_i(y) columns_j(x)``. Its matrix
+    is ``G_ij = sum_p w_ij(p) f_p f_p^T / sum_p w_ij(p)``. Each window is a slice of the feature
+    map, so the cost depends on the overlap and not on the number of windows.
 
     Parameters
     ----------
     feature : tensor [B, h, w, C]
     rows, columns : array or tensor [n, a], [m, b]
-        Weights along each axis, as of `window_weights`.
+        Weights along each axis; see `window_weights`.
 
     Returns
     -------
@@ -91,9 +92,9 @@ def window_gram_matrices(feature, rows, columns):
 
     Notes
     -----
-    The gradient is written out, as for `functional.masked_gram_matrix`: with D the upstream
-    gradient, ``dF = sum_ij w_ij F (D_ij + D_ij^T) / sum w_ij``. Nothing but the feature map is
-    kept until the backward pass, and windows are worked on a row at a time.
+    It has a custom gradient, as `functional.masked_gram_matrix` has. With D the upstream gradient,
+    it is ``dF = sum_ij w_ij F (D_ij + D_ij^T) / sum w_ij``. Only the feature map is kept for the
+    backward pass. One row of windows is processed at a time.
     """
     return _window_grams(feature, rows, columns)
 
@@ -130,7 +131,7 @@ def _starts(feature, rows, columns):
 
 
 def _unit_weights(rows, columns):
-    """Return the weights of each row of windows, ``[m, a * b, 1]``; each window's sum to 1."""
+    """Return for each row of windows its weights ``[m, a * b, 1]``; those of a window sum to 1."""
     rows, columns = (x / ops.sum(x, axis=1, keepdims=True) for x in (rows, columns))
     size = rows.shape[1] * columns.shape[1]
     return [
@@ -140,7 +141,7 @@ def _unit_weights(rows, columns):
 
 
 def _cut(feature, corners, shape):
-    """Return windows of a feature map, in full precision, as ``[B, windows, cells, C]``."""
+    """Return windows of a feature map by corners, at least float32: ``[B, windows, cells, C]``."""
     high, wide = shape
     windows = [feature[:, top : top + high, left : left + wide] for top, left in corners]
     result = ops.reshape(
@@ -155,9 +156,9 @@ def _weighted_grams(windows, weights):
 
 
 def _overlap_add(pieces, starts, length, axis):
-    """Return pieces, equally long along an axis, put where they start and added up."""
+    """Return the sum of pieces of equal length, each at its start along an axis of `length`."""
     size, count = pieces[0].shape[axis], len(pieces)
-    # Every `step`-th piece clears the one before, so that they join into one lane without sums.
+    # Pieces `step` apart do not overlap, so they are concatenated into one lane without additions.
     step = next(s for s in range(1, count + 1) if (starts[s:] >= starts[:-s] + size).all())
     total = 0
     for first in range(min(step, count)):
@@ -172,36 +173,38 @@ def _overlap_add(pieces, starts, length, axis):
 
 
 class WindowGramStyleLoss(Loss):
-    """Brings the Gram matrices of each window to those of the style's window that means the same.
+    """Distance between the Gram matrices of windows of the image and of matched style windows.
 
-    The value is the mean over layers of ``sum_k s_k |G_k - A_k|^2 / |A_k|^2`` with the share
-    ``s_k`` of window k in the weights of all; shares sum to 1, so that the force on a pixel depends
-    neither on the number of windows nor on their size. The outermost cell of each layer, which
-    sees the network's padding, counts nothing.
+    Each window k of the image has a Gram matrix G_k, and its matched style window has A_k. The loss
+    is the weighted mean over layers of ``sum_k s_k |G_k - A_k|^2 / |A_k|^2``. The share ``s_k`` is
+    the sum of the weights of window k divided by that of all windows. Because shares sum to 1, the
+    gradient at a pixel does not depend on the number or the size of the windows. The outermost cell
+    of each layer, which is affected by the padding of the network, is ignored.
 
     Parameters
     ----------
     style : path, PIL image or array [h, w, 3]
         It keeps its own size and aspect ratio.
     content_map : path, PIL image or array [H, W, 3]
-        What is where in the picture, by colour; of the picture's final size.
+        Semantic colour map of the picture, of its final size.
     style_map : path, PIL image or array [h, w, 3]
-        The same of the style picture, of its size.
+        Semantic colour map of the style, of its size. Equal colours mean equal content.
     layers, layer_weights
         See `StatisticLoss`.
     patch : int
-        Side of a window in pixels of the final picture and of the style; at coarser levels it
-        shrinks with them. At least `LEAST_CELLS` cells of each layer.
+        Side of a window in pixels of the final picture and of the style. It is reduced with them at
+        coarser levels. It must cover at least `LEAST_CELLS` cells of each layer.
     overlap, map_patch, position_weight, reuse_penalty, seed
         See `stylekit.losses.window_match.match_windows`.
     weight, name
-        See `Loss`. A weight near 8 suits a content weight of 1.
+        See `Loss`. A weight of about 8 suits a content weight of 1.
 
     Notes
     -----
-    The patch scripts run sub-images through the network. Here the network sees the whole picture
-    once and windows are cut from its feature maps: that costs one pass whatever the overlap, and
-    no window sees a border of zeros where the picture goes on. Memory holds C^2 numbers a window.
+    The patch scripts run each window through the network. Here the network evaluates the whole
+    picture once, and windows are slices of its feature maps. This costs one pass whatever the
+    overlap, and windows inside the picture have no zero padding at their borders. The targets hold
+    C^2 numbers per window for C channels.
 
     References
     ----------
@@ -244,11 +247,11 @@ class WindowGramStyleLoss(Loss):
         }
 
     def match(self) -> np.ndarray:
-        """Return which window of the style each window takes; see `window_match.match_windows`."""
+        """Return the position of each window's style window; see `window_match.match_windows`."""
         return match_windows(self.content_map, self.style_map, **self.settings)
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return by layer the windows' weights, target Gram matrices, and shares over ``|A|^2``."""
+        """Return a dict of layer name to window weights, target Gram matrices and factors."""
         _check_size(self.content_map, canvas.base_shape, "content_map")
         places = self.match()
         layers = self.layers_of(canvas.extractor)
@@ -284,7 +287,7 @@ class WindowGramStyleLoss(Loss):
         return targets
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return the weighted mean over layers of the windows' errors; see `Loss.compute`."""
+        """Return the weighted mean of the errors over layers; see `Loss.compute`."""
         total = ops.zeros(ops.shape(image)[:1], dtype=functional.full_precision(image).dtype)
         for layer, target in targets.items():
             grams = window_gram_matrices(features[layer], target["rows"], target["columns"])
@@ -303,7 +306,7 @@ class WindowGramStyleLoss(Loss):
         return config | self.settings | super().get_config()
 
     def _window_size(self, canvas, layer):
-        """Return the cells of a layer and those of a window, or None where they are too few."""
+        """Return the cells (h, w) of a layer and of a window, or None if a window is too small."""
         canvas.check_size([layer])
         whole = canvas.mask(np.ones(canvas.mask_shape, "float32"), layer)
         cells, pixels = np.array(whole.shape[1:3]), np.array(canvas.base_shape)
@@ -313,13 +316,13 @@ class WindowGramStyleLoss(Loss):
         height, width = canvas.shape
         if canvas.is_final:
             fail(
-                f"the patch is too small for layer {layer} at {width}x{height} pixels",
+                f"`patch` is too small for layer {layer} at {width}x{height} pixels",
                 expected=f"at least {math.ceil((LEAST_CELLS - 0.5) * max(pixels / cells))} pixels",
                 received=self.settings["patch"],
-                hint="take a larger patch, or leave the layer out",
+                hint="use a larger patch, or omit the layer",
                 argument="patch",
             )
-        canvas.notes.append(f"windows left out at {layer} of {width}x{height}: too small")
+        canvas.notes.append(f"windows omitted at {layer} of {width}x{height}: too few cells")
         return None
 
 
@@ -327,7 +330,7 @@ def _check_size(color_map, shape, name):
     if color_map.shape[:2] != tuple(shape):
         height, width = shape
         fail(
-            f"{name} has another size than its picture",
+            f"`{name}` must have the size of its picture",
             expected=f"{width}x{height} pixels",
             received=f"{color_map.shape[1]}x{color_map.shape[0]}",
             hint=f"use stylekit.image.resize({name}, {(height, width)}, 'nearest')",

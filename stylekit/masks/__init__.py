@@ -1,6 +1,7 @@
-"""Masks: where in a picture something is to happen, and what finds it.
+"""Masks: creation, operations and segmentation.
 
-A mask is ``float32 [H, W]`` in [0, 1]; 1 means "here".
+A mask is ``float32 [H, W]`` in [0, 1] that marks where something is applied: 1 means fully, 0 not
+at all.
 """
 
 from stylekit._checks import suggest_names

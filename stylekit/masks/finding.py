@@ -1,4 +1,4 @@
-"""A mask of a subject, however it is told: by classes, by a mask, or by a function."""
+"""The mask of a subject that is given by class names, a mask or a function."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stylekit.masks.segmentation import Segmentation, Segmenter
 from stylekit.masks.segmenters.deeplab import DeepLab
 
 Refinement = Callable[[np.ndarray, Any], np.ndarray]
-"""From a picture and a mask to a better mask, such as `guided`, `crf` or `matte`."""
+"""A callable ``(picture, mask) -> mask`` that refines a mask: `guided`, `crf` or `matte`."""
 
 
 def find_subject(
@@ -36,21 +36,21 @@ def find_subject(
     *,
     name: str = "subject",
 ) -> np.ndarray:
-    """Return the mask of a subject.
+    """Return the mask of a subject in a picture.
 
     Parameters
     ----------
     picture : ndarray [H, W, 3]
     subject : str, list of str, or mask
-        A class or several, such as ``"person"``; or an array, a PIL image, the path of an existing
-        file, or a callable that is given the picture.
+        One or more class names, such as ``"person"``; or a mask: an array, a PIL image, the path of
+        an existing file, or a callable that is called with the picture.
     segmenter : callable, optional
-        What finds classes. Default: `DeepLab()`.
+        Finds the classes. Default: `DeepLab()`.
     refine : callable, optional
-        Default: `crf` on the segmentation for classes, so that its scores count; a mask that is
-        given stays as it is.
+        Refines the mask; called with the picture and the mask. Default for classes: `crf` of the
+        segmentation, which uses its scores. Default for a mask: no refinement.
     name : str
-        What messages call the subject.
+        Name of the subject in messages.
 
     Returns
     -------
@@ -60,8 +60,8 @@ def find_subject(
     Raises
     ------
     InputError, InputTypeError, FileError, SetupError
-        If a class is not in the picture or unknown, a mask is unfit, a path is of no file, or the
-        segmenter gives no `Segmentation` or cannot be had.
+        If a class is unknown or not in the picture, a mask is invalid, a file does not exist, or
+        the segmenter is not available or does not return a `Segmentation`.
     """
     argument = name.replace(" ", "_")
     with caused_by(argument):
@@ -77,24 +77,24 @@ def find_subject(
             found = seen.mask(classes)
         if refine is None:
             better: Any = crf(picture, seen)
-            # What little there was of a class may be gone: then what the segmenter said stands.
+            # Refinement can remove a small class. The unrefined mask is used then.
             return better.mask(classes) if {*classes} & {*better.names_present} else found
     with caused_by("refine"), naming(f"in refine {name_of(refine)!r}"):
         return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {name}")
 
 
 def segmented(segmenter: Segmenter, picture: np.ndarray) -> Segmentation:
-    """Return what a segmenter makes of a picture, checked; its errors name it in a note."""
+    """Return a segmenter's checked `Segmentation` of a picture; errors name it in a note."""
     name = name_of(segmenter)
     with naming(f"in segmenter {name!r}"):
         seen = segmenter(picture)
     if not isinstance(seen, Segmentation):
         raise InputTypeError(
             explain(
-                f"the segmenter {name!r} gives no segmentation",
+                f"the segmenter {name!r} must return a segmentation",
                 expected="a stylekit.masks.Segmentation",
                 received=type(seen).__name__,
-                hint="give a function that returns a mask as the subject itself",
+                hint="pass a function that returns a mask as the subject instead",
             ),
             argument="segmenter",
         )
@@ -104,22 +104,29 @@ def segmented(segmenter: Segmenter, picture: np.ndarray) -> Segmentation:
 def fitted(
     mask: Any, picture: np.ndarray, name: str = "mask", argument: str | None = None
 ) -> np.ndarray:
-    """Return a mask, or what a callable makes of the picture, at the picture's size.
+    """Return a mask resized to the picture's size; a callable is called with the picture.
 
-    `name` is what messages call it, and `argument` (by default `name`) what it was given as.
+    Parameters
+    ----------
+    mask : array, path, PIL image or callable
+    picture : ndarray [H, W, 3]
+    name : str
+        Name of the mask in messages.
+    argument : str, optional
+        The argument that errors are attributed to. Default: `name`.
 
     Raises
     ------
     InputError
-        If the aspect ratios differ by more than rounding to whole pixels does.
+        If the aspect ratios differ by more than rounding to whole pixels explains.
     """
     with caused_by(argument or name):
         values = as_mask(made_of(mask, picture), name=name)
     (height, width), (rows, columns) = picture.shape[:2], values.shape
-    # Rounding moves each side by half a pixel at most, in either shape.
+    # Rounding changes each side of both shapes by at most half a pixel.
     if abs(rows * width - columns * height) > (rows + columns + height + width) / 2:
         fail(
-            f"the {name} has another aspect ratio than its picture",
+            f"the {name} must have the aspect ratio of its picture",
             expected=f"that of {width}x{height} pixels",
             received=f"{columns}x{rows}",
             hint="draw it over the picture itself, or resize it",
@@ -129,12 +136,12 @@ def fitted(
 
 
 def _classes(subject: Any, name: str) -> list[str]:
-    """Return the classes that a subject names; none if it is a mask."""
+    """Return the class names of a subject; an empty list if it is a mask."""
     if isinstance(subject, (list, tuple)) and all(isinstance(one, str) for one in subject):
         if not subject:
             fail(
-                f"the {name} names no class",
-                expected="a class, such as 'person', or a mask",
+                f"the {name} must not be an empty list",
+                expected="a class name, such as 'person', or a mask",
                 argument=name,
             )
         return list(subject)
@@ -144,8 +151,8 @@ def _classes(subject: Any, name: str) -> list[str]:
         return []
     if os.sep in subject or Path(subject).suffix:
         fail(
-            f"the {name} is neither a file nor a class",
-            expected="the path of a mask, or a name such as 'person'",
+            f"the {name} must be a mask or a class",
+            expected="the path of an existing file, or a class name such as 'person'",
             received=repr(subject),
             argument=name,
         )

@@ -1,7 +1,7 @@
-"""Masks from arrays, files, colours and ramps, and the operations on them.
+"""Conversion of arrays and files to masks, and operations on masks.
 
-A mask is ``float32 [H, W]`` in [0, 1]; 1 means "here". Every function takes whatever `as_mask`
-takes, returns a new mask and leaves its arguments alone.
+A mask is ``float32 [H, W]`` in [0, 1]. Every function accepts whatever `as_mask` accepts, returns a
+new mask and does not modify its arguments.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ from stylekit.image._formats.picture import Picture
 from stylekit.image.read import decoded, is_file
 
 MaskLike: TypeAlias = PictureLike | Callable[[np.ndarray], PictureLike]
-"""A path, a PIL image, an array ``[H, W]`` in [0, 1], or a callable from a picture to one."""
+"""A path, a PIL image, an array ``[H, W]`` in [0, 1], or a callable that returns one of them for a
+picture."""
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
-_FULL = {"uint8": 255, "uint16": 65535}  # the value that is white
-_VOID = 255  # what label maps call pixels without a label
-_MOST_LABELS = 32  # different values; a soft edge has more
-_COLOR = 8 / 255  # between channels: above it a pixel is no grey that JPEG has changed
-_ROUNDING = 1e-4  # what arithmetic such as 1 - a - b may leave outside [0, 1]; as for pictures
+_FULL = {"uint8": 255, "uint16": 65535}  # the value of white
+_VOID = 255  # the value of pixels without a label in label maps
+_MOST_LABELS = 32  # distinct values; a mask with a soft edge has more
+_COLOR = 8 / 255  # difference between channels: JPEG changes grey pixels by less
+_ROUNDING = 1e-4  # tolerance outside [0, 1] for rounding, as in 1 - a - b; the same for pictures
 
 
 def made_of(mask: MaskLike, picture: np.ndarray) -> PictureLike:
-    """Return a mask, or what a callable makes of a picture; an error names the callable."""
+    """Return a mask, or the result of a callable for a picture; errors name the callable."""
     if not callable(mask):
         return mask
     with naming(f"in mask {name_of(mask)!r}"):
@@ -56,25 +57,26 @@ def as_mask(
     allow_empty: bool = False,
     label: int | None = None,
 ) -> np.ndarray:
-    """Return anything that can stand for a mask as ``float32 [H, W]`` in [0, 1].
+    """Return an array, file or PIL image as a mask, ``float32 [H, W]`` in [0, 1].
 
     Parameters
     ----------
     mask : array_like, PIL.Image.Image, path, bytes or binary file
-        An array is ``[H, W]`` or ``[H, W, 1]``. Floats must lie in [0, 1] (1e-4 beyond is taken for
-        rounding and clipped); bools become 0 and 1. Integers whose maximum is 0 or 1 are taken as
-        they are; beyond that uint8 is divided by 255 and uint16 by 65535, and other integers are
-        refused, for their full scale is unknown. Files and PIL images are read as `from_image`
-        does, and grey ones as arrays of their integers. Alpha counts: a transparent pixel is 0.
+        An array is ``[H, W]`` or ``[H, W, 1]``. Floats must be in [0, 1]; values up to 1e-4 outside
+        are clipped as rounding errors. Bools become 0 and 1. Integers with a maximum of 0 or 1 are
+        used as they are. Otherwise uint8 is divided by 255 and uint16 by 65535; other integer types
+        are an error, because their full scale is unknown. Files and PIL images are read by
+        luminance as in `from_image`, and grey ones as arrays of their integers. Values are
+        multiplied by the alpha channel, so a transparent pixel is 0.
     shape : (int, int), optional
-        The height and width that the mask must have.
+        The height and width that the mask must have. Default: any.
     name : str, optional
-        What error messages call the mask.
+        Name of the mask in error messages.
     allow_empty : bool, optional
-        Whether a mask of zeros only is right.
+        Whether a mask that is 0 everywhere is allowed.
     label : int, optional
-        Take `mask` as a map of labels: the mask is 1 where its integer, or the number of its
-        palette's colour, is this one.
+        If given, `mask` is a label map, and the result is 1 where its integer, or the index of its
+        palette colour, is `label`, and 0 elsewhere.
 
     Returns
     -------
@@ -86,17 +88,17 @@ def as_mask(
     InputTypeError
         If `mask` is not an array of numbers.
     InputError
-        If it has another shape, NaN, values outside [0, 1], is empty, or has its region in its
-        alpha alone, under black. If it is a map of labels and none was asked for, or one that is
-        not in it.
+        If the mask has another shape, NaN or values outside [0, 1], is empty, or is black wherever
+        it is not transparent; if it is a label map and `label` is None; or if `label` is not in it.
 
     Notes
     -----
-    Integers are taken for labels where they are beyond 1 and at most 32 different ones, all below
-    a quarter of white, such as 0 and 15: as a mask they would have nearly no effect. With 0 among
-    them, 255 in addition may be the border that label maps call void; it is taken for it where the
-    others are at most 32 and cover more than it does. Files with a palette of colours hold labels
-    always. Integers of 0 and 1 are a mask, whose 1 is also its label 1.
+    Unsigned integers above 1 are recognised as labels, and are an error without `label`, if they
+    have at most 32 distinct values that are all below a quarter of white, such as 0 and 15. As a
+    mask these values would have almost no effect. If 0 is among the values, 255 is recognised as
+    the "void" border of label maps if the other values are at most 32 and the labels other than 0
+    cover more pixels than 255. Files with a palette of colours are always label maps. Integers 0
+    and 1 are a mask; ``label=1`` returns the same mask.
 
     Examples
     --------
@@ -114,7 +116,7 @@ def as_mask(
         values = _shares(array, name) if label is None else _labelled(array, label, name)
     if shape is not None and values.shape != (shape := pair(shape)):
         fail(
-            f"{name} has another size",
+            f"{name} has the wrong size",
             expected=_in_pixels(shape),
             received=_in_pixels(values.shape),
             hint="draw it over the picture itself, or resize it",
@@ -125,7 +127,7 @@ def as_mask(
             f"{name} is empty",
             expected="at least one pixel above 0",
             received=f"zeros only, {_in_pixels(values.shape)}",
-            hint="check the label, colour or level that it was made with",
+            hint="check the label, colour or threshold that it was made with",
             argument=name,
         )
     return values
@@ -134,7 +136,7 @@ def as_mask(
 def mask_of(
     mask: Any, picture: np.ndarray, *, name: str = "mask", allow_empty: bool = False
 ) -> np.ndarray:
-    """Return a mask of a picture's size, or what a callable makes of the picture, checked."""
+    """Return a checked mask of the picture's size; a callable is called with the picture."""
     mask = made_of(mask, picture)
     return as_mask(mask, picture.shape[:2], name=name, allow_empty=allow_empty)
 
@@ -144,13 +146,15 @@ def _in_pixels(shape: tuple[int, ...]) -> str:
 
 
 def _plane(mask: Any, name: str) -> np.ndarray:
-    """Return an array-like of numbers as an array [H, W]."""
+    """Return an array-like of numbers as an array ``[H, W]``."""
     try:
         array = np.asarray(mask)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InputTypeError(
             explain(
-                f"{name} is not an array", expected="a mask [H, W]", received=str(error).rstrip(".")
+                f"{name} must be an array",
+                expected="a mask [H, W]",
+                received=str(error).rstrip("."),
             ),
             argument=name,
         ) from error
@@ -158,7 +162,7 @@ def _plane(mask: Any, name: str) -> np.ndarray:
     if kind not in "biuf":
         raise InputTypeError(
             explain(
-                f"{name} does not hold numbers",
+                f"{name} must be an array of numbers",
                 expected="bools, integers or floats [H, W]",
                 received=f"{type(mask).__name__} of dtype {array.dtype}",
             ),
@@ -169,7 +173,7 @@ def _plane(mask: Any, name: str) -> np.ndarray:
     if array.ndim != 2 or 0 in array.shape:
         color = array.ndim == 3 and array.shape[-1] in (3, 4)
         fail(
-            f"{name} is not one plane",
+            f"{name} must have two dimensions",
             expected="shape [H, W] or [H, W, 1]",
             received=f"shape {array.shape}",
             hint="use masks.from_image or masks.from_colors for a colour picture" if color else "",
@@ -179,32 +183,26 @@ def _plane(mask: Any, name: str) -> np.ndarray:
 
 
 def _shares(array: np.ndarray, name: str) -> np.ndarray:
-    """Return an array as ``float32 [H, W]`` in [0, 1], by the rules of `as_mask`."""
+    """Return an array as ``float32 [H, W]`` in [0, 1], scaled and checked as in `as_mask`."""
     low, high = array.min(), array.max()
     full = _FULL.get(array.dtype.name, 1)
     if full > 1 and high > 1:
         _refuse_labels(array, full, name)
         low, high, array = low / full, high / full, np.divide(array, full, dtype=np.float32)
-    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # false for NaN, too
+    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # also for NaN
         if np.isnan(low):
-            fail(
-                f"{name} has values that are not numbers",
-                expected="[0, 1]",
-                received="NaN",
-                argument=name,
-            )
+            fail(f"{name} must have values in [0, 1]", received="NaN", argument=name)
         fail(
-            f"{name} has values outside [0, 1]",
-            expected="0 for elsewhere to 1 for here",
+            f"{name} must have values in [0, 1]",
             received=f"{array.dtype} values from {low:g} to {high:g}",
-            hint="divide by the full scale, or add the `label` that is meant",
+            hint="divide it by its full scale, or select a label with `label`",
             argument=name,
         )
     return np.clip(array, 0, 1, dtype=np.float32, casting="unsafe")
 
 
 def _refuse_labels(values: np.ndarray, full: int, name: str) -> None:
-    """Raise `InputError` if unsigned integers look like labels rather than shares of white."""
+    """Raise `InputError` if unsigned integers look like labels; see the notes of `as_mask`."""
     counts = np.bincount(values.ravel())
     present = np.flatnonzero(counts)
     few = [present] if present[-1] < full / 4 else []
@@ -216,29 +214,29 @@ def _refuse_labels(values: np.ndarray, full: int, name: str) -> None:
 
 def _ask_label(present: np.ndarray, name: str) -> NoReturn:
     fail(
-        f"{name} holds labels rather than shares",
-        expected="values from black to white",
-        received=_listing(present),
-        hint="add `label`, the number of the one that is meant, to `as_mask`",
+        f"{name} is a label map",
+        expected="grey values from black to white",
+        received=f"labels {_listing(present)}",
+        hint="select one with `label`",
         argument=name,
     )
 
 
 def _labelled(values: np.ndarray, label: int, name: str) -> np.ndarray:
-    """Return where integers are a label."""
+    """Return a float32 mask that is 1 where integers equal `label`."""
     label = integer(label, "label", low=-(2**63), high=2**64)
     if values.dtype.kind not in "iu":
         fail(
-            f"{name} holds no labels",
+            f"{name} must be a label map if `label` is given",
             expected="integers, such as those of a grey picture or one with a palette",
             received=f"values of type {values.dtype}",
-            hint="leave `label` out",
+            hint="omit `label`",
             argument="label",
         )
     found = values == label
     if not found.any():
         fail(
-            f"`label` is not in {name}",
+            f"`label` must be a value of {name}",
             expected=f"one of {_listing(np.unique(values))}",
             received=label,
             argument="label",
@@ -252,13 +250,13 @@ def _listing(labels: np.ndarray) -> str:
 
 
 def _from_file(mask: PictureLike, name: str, label: int | None) -> np.ndarray:
-    """Return a file or PIL image as a mask, by the rules of `as_mask`."""
+    """Return a file or PIL image as a mask; see `as_mask`."""
     with caused_by(name):
         picture = decoded(mask, name)
     grey, stored = _grey(picture), picture.stored
     red, green, blue = np.moveaxis(picture.pixels, -1, 0)
     colored = max(np.abs(one - green).max() for one in (red, blue)) > _COLOR
-    # A palette of greys is read by them, unless its indices are asked for.
+    # A palette of greys is read as grey values, unless a label, an index, is selected.
     grey_modes = ("RGB", "RGBA") if label is not None else ("RGB", "RGBA", "P", "PA")
     if picture.mode in grey_modes and not colored:
         stored = np.round(255 * grey).astype(np.uint8)
@@ -272,16 +270,16 @@ def _from_file(mask: PictureLike, name: str, label: int | None) -> np.ndarray:
 
 
 def _seen(values: np.ndarray, picture: Picture, name: str) -> np.ndarray:
-    """Return a picture's values times its alpha."""
+    """Return values multiplied by the picture's alpha channel, if it has one."""
     if picture.alpha is None:
         return values
     result = values * picture.alpha
     if not result.any() and np.ptp(picture.alpha):
         fail(
             f"{name} is black wherever it is not transparent",
-            expected="white where something is to happen",
-            received="a picture whose alpha channel alone shows a region",
-            hint="fill the region with white, or make a mask of the alpha channel",
+            expected="white in the region",
+            received="a picture with the region in its alpha channel only",
+            hint="fill the region with white, or use the alpha channel as the mask",
             argument=name,
         )
     return result
@@ -295,7 +293,7 @@ def _stack(masks: Iterable[Any] | Mapping[str, Any]) -> np.ndarray:
     """Return masks of one shape as ``float32 [N, H, W]``."""
     items = listed(masks.values() if isinstance(masks, Mapping) else masks, "masks")
     if not items:
-        fail("masks is empty", expected="at least one mask", argument="masks")
+        fail("`masks` must have at least one mask", received="none", argument="masks")
     first = as_mask(items[0], name="masks[0]", allow_empty=True)
     rest = (
         as_mask(item, first.shape, name=f"masks[{i}]", allow_empty=True)
@@ -305,12 +303,10 @@ def _stack(masks: Iterable[Any] | Mapping[str, Any]) -> np.ndarray:
 
 
 def listed(values: Any, name: str) -> list[Any]:
-    """Return an iterable as a list; text and single values are errors."""
+    """Return an iterable as a list; strings and single values are errors."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InputTypeError(
-            explain(
-                f"{name} is not a list", expected="several of them", received=f"{values!r:.60}"
-            ),
+            explain(f"`{name}` must be a list or another iterable", received=f"{values!r:.60}"),
             argument=name,
         )
     return list(values)
@@ -324,22 +320,35 @@ def pair(shape: Any) -> tuple[int, int]:
 
 
 def two_numbers(values: Any, name: str, expected: str) -> tuple[Any, Any]:
-    """Return the two values of a pair of anything."""
+    """Return the two values of a pair; their types are not checked."""
     try:
         first, second = values
     except (TypeError, ValueError):
         raise InputTypeError(
-            explain(f"{name} is not a pair", expected=expected, received=f"{values!r:.60}"),
+            explain(f"`{name}` must be a pair", expected=expected, received=f"{values!r:.60}"),
             argument=name,
         ) from None
     return first, second
 
 
 def feather(mask: Any, radius: float) -> np.ndarray:
-    """Soften the edges of a mask with a Gaussian of standard deviation ``radius / 2`` pixels.
+    """Return a mask with edges softened by a Gaussian of standard deviation ``radius / 2`` pixels.
 
-    The picture's border is repeated outwards, so that a region that touches it stays 1 there. The
-    mask's mass is kept where the region is further than twice `radius` from the border.
+    Values at the border of the picture are repeated outwards, so a region that touches the border
+    stays 1 there. The sum of the mask is preserved if the region is more than ``2 * radius`` pixels
+    from the border.
+
+    Parameters
+    ----------
+    mask : array_like [H, W], path or PIL image
+        See `as_mask`.
+    radius : float
+        In pixels, at least 0. With 0 the mask is not changed.
+
+    Returns
+    -------
+    ndarray
+        ``float32 [H, W]`` in [0, 1].
     """
     sigma = number(radius, "radius", low=0) / 2
     values = as_mask(mask, allow_empty=True)
@@ -349,17 +358,32 @@ def feather(mask: Any, radius: float) -> np.ndarray:
 
 
 def erode(mask: Any, radius: int) -> np.ndarray:
-    """Shrink a mask by `radius` pixels: the minimum over a square of side ``2 * radius + 1``.
+    """Return a mask shrunk by `radius` pixels: the minimum over squares of ``2 * radius + 1``.
 
-    The picture's border does not eat into the mask. With a network's receptive field as the square,
-    1 remains where a feature sees nothing but the region.
+    The mask is not shrunk at the border of the picture. If the square is the receptive field of a
+    layer, the result is 1 where the features depend only on the region.
+
+    Parameters
+    ----------
+    mask : array_like [H, W], path or PIL image
+        See `as_mask`.
+    radius : int
+        In pixels, at least 0.
+
+    Returns
+    -------
+    ndarray
+        ``float32 [H, W]`` in [0, 1].
     """
     side = 2 * integer(radius, "radius", low=0) + 1
     return ndimage.minimum_filter(as_mask(mask, allow_empty=True), side, mode="nearest")
 
 
 def dilate(mask: Any, radius: int) -> np.ndarray:
-    """Grow a mask by `radius` pixels: the maximum over a square of side ``2 * radius + 1``."""
+    """Return a mask grown by `radius` pixels: the maximum over squares of ``2 * radius + 1``.
+
+    The parameters are those of `erode`.
+    """
     side = 2 * integer(radius, "radius", low=0) + 1
     return ndimage.maximum_filter(as_mask(mask, allow_empty=True), side, mode="nearest")
 
@@ -370,16 +394,17 @@ def invert(mask: Any) -> np.ndarray:
 
 
 def threshold(mask: Any, level: float = 0.5) -> np.ndarray:
-    """Return 1 where the mask is at least `level`, a number in (0, 1], and 0 elsewhere."""
+    """Return a mask that is 1 where `mask` is at least `level`, in (0, 1], and 0 elsewhere."""
     level = number(level, "level", low=0, high=1, open_low=True)
     return (as_mask(mask, allow_empty=True) >= np.float32(level)).astype(np.float32)
 
 
 def resize(mask: Any, shape: tuple[int, int]) -> np.ndarray:
-    """Resize a mask to `shape`, ``(height, width)``, without overshoot.
+    """Return a mask resized to ``(height, width)``, without overshoot.
 
-    Along an axis that shrinks, each new pixel is the exact mean of the area that it covers, so the
-    mask's share of the picture does not change; an axis that grows is interpolated linearly.
+    Along an axis that is reduced, each new pixel is the exact mean of the area that it covers, so
+    the mean of the mask does not change. Along an axis that is enlarged, the interpolation is
+    linear.
 
     Examples
     --------
@@ -397,15 +422,15 @@ def resize(mask: Any, shape: tuple[int, int]) -> np.ndarray:
 
 
 def combine(masks: Iterable[Any] | Mapping[str, Any], how: str = "union") -> np.ndarray:
-    """Combine masks of one shape into one, as soft sets.
+    """Return the union, intersection, difference or sum of masks as fuzzy sets.
 
     Parameters
     ----------
     masks : iterable or mapping of masks
-        One or more masks of one shape.
+        One or more masks of the same shape.
     how : {"union", "intersection", "difference", "sum"}, optional
-        The maximum; the minimum; the first less the union of the rest, at least 0; the sum, at
-        most 1. The difference of two masks and their intersection add up to the first.
+        ``"union"``: the maximum. ``"intersection"``: the minimum. ``"difference"``: the first minus
+        the maximum of the others, at least 0. ``"sum"``: the sum, at most 1.
 
     Returns
     -------
@@ -426,19 +451,19 @@ def combine(masks: Iterable[Any] | Mapping[str, Any], how: str = "union") -> np.
 def partition(
     masks: Iterable[Any] | Mapping[str, Any], remainder: bool = False, *, strict: bool = False
 ) -> list[np.ndarray]:
-    """Scale masks so that no pixel is counted twice.
+    """Return masks scaled so that they sum to 1 and no pixel is counted twice.
 
     Parameters
     ----------
     masks : iterable or mapping of masks
-        One or more masks of one shape.
+        One or more masks of the same shape.
     remainder : bool, optional
-        False: the masks sum to 1 wherever one of them is above 0, which widens the soft outer edge
-        of their union to 1. True: masks are scaled only where they sum to more than 1, and one more
-        mask, last, holds what is missing to 1: all of them sum to 1 everywhere.
+        False: the masks are divided by their sum wherever it is above 0. The soft outer edge of
+        their union then becomes a hard edge. True: masks are scaled only where they sum to more
+        than 1, and a last mask is added, 1 minus their sum. All masks then sum to 1 everywhere.
     strict : bool, optional
-        True: scale nothing, and refuse masks that do not sum to 1 already, to within 1/255; with
-        `remainder`, those that sum to more.
+        Whether masks that do not sum to 1 within 1/255 (with `remainder`: that sum to more than 1)
+        are an error.
 
     Returns
     -------
@@ -448,7 +473,8 @@ def partition(
     Raises
     ------
     InputError
-        If `strict` and the masks overlap or leave pixels uncovered; the message tells the shares.
+        If `strict` and the masks overlap or leave pixels uncovered. The message gives the shares of
+        the picture.
 
     Examples
     --------
@@ -461,10 +487,9 @@ def partition(
         over, under = np.mean(total > 1 + 1 / 255), np.mean(total < 1 - 1 / 255)
         if over or (under and not remainder):
             fail(
-                "the masks are no partition",
-                expected="masks that sum to " + ("at most 1" if remainder else "1"),
-                received=f"{over:.1%} of the picture above it and {under:.1%} below",
-                hint="let masks.partition scale them, without strict",
+                "`masks` must sum to " + ("at most 1" if remainder else "1") + " at each pixel",
+                received=f"a sum above 1 in {over:.1%} of the picture and below 1 in {under:.1%}",
+                hint="scale them by masks.partition without strict",
                 argument="masks",
             )
     if remainder:
@@ -478,9 +503,18 @@ def partition(
 def from_image(picture: PictureLike) -> np.ndarray:
     """Return the luminance of a picture as a mask: white is 1, black is 0.
 
-    The Rec. 709 weights (0.2126, 0.7152, 0.0722) are applied to the RGB values as they are stored,
-    so that a grey value of 128 becomes 128 / 255, and multiplied by the alpha channel, if there is
-    one.
+    The luminance is the sum of the encoded RGB values with the Rec. 709 weights
+    (0.2126, 0.7152, 0.0722), so a grey value of 128 becomes 128 / 255. It is multiplied by the
+    alpha channel, if there is one.
+
+    Parameters
+    ----------
+    picture : path, PIL image or array_like
+
+    Returns
+    -------
+    ndarray
+        ``float32 [H, W]`` in [0, 1].
     """
     with caused_by("picture"):
         source = decoded(picture, "picture")

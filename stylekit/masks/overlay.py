@@ -1,4 +1,4 @@
-"""A mask laid over its picture, so that one sees where it is."""
+"""A picture with a mask drawn over it in colour."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ RED = "#ff2020"
 def overlay(
     picture: PictureLike, mask: Any, color: Any = RED, *, strength: float = 0.5
 ) -> np.ndarray:
-    """Lay a colour over a picture where a mask is.
+    """Return a picture with a mask drawn over it in a colour.
 
-    Several masks are several calls, one upon the other.
+    To draw several masks, call it once for each, on the result of the last call.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        As `as_image` takes it.
+        See `stylekit.image.as_image`.
     mask : array_like [H, W], PIL image, path or callable
-        Of the picture's size, as `as_mask` takes it; 1 is here. A callable is given the picture.
+        Mask of the picture's size in [0, 1]; see `as_mask`. A callable is called with the picture.
     color : colour or picture
-        A name or hex string as in CSS, three integers in 0-255, three floats in [0, 1]; or an
-        array [H, W, 3] of the picture's size, which has a colour a pixel.
+        A CSS name or hex string, three integers in 0-255 or three floats in [0, 1]; or an array
+        ``[H, W, 3]`` of the picture's size with a colour for each pixel.
     strength : float
-        How much of the picture is covered where the mask is 1, in [0, 1].
+        Opacity of the colour where the mask is 1, in [0, 1].
 
     Returns
     -------
@@ -56,7 +56,7 @@ def overlay(
         over = as_image(color, "color")
         if over.shape != under.shape:
             fail(
-                "color has another size than the picture",
+                "`color` must have the size of the picture",
                 expected=f"{under.shape[:2]}",
                 received=f"{over.shape[:2]}",
                 hint="resize it with stylekit.image.resize(color, picture.shape)",

@@ -1,4 +1,4 @@
-"""Masks that rise or fall across a picture."""
+"""Masks with linear and radial gradients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stylekit.masks.operations import pair, two_numbers
 def linear_gradient(
     shape: tuple[int, int], angle: float = 0.0, *, start: float = 0.0, stop: float = 1.0
 ) -> np.ndarray:
-    """Return a ramp that rises from exactly 0 to exactly 1 across the picture.
+    """Return a linear ramp from exactly 0 to exactly 1 across the picture.
 
     Parameters
     ----------
@@ -21,8 +21,9 @@ def linear_gradient(
         Direction in which the ramp rises, in degrees counter-clockwise: 0 from left to right, 90
         from bottom to top. ``angle + 180`` gives the complement.
     start, stop : float, optional
-        Where the ramp leaves 0 and reaches 1, as fractions of the picture's extent along `angle`
-        (between the outermost pixel centres); ``0 <= start < stop <= 1``.
+        Positions where the ramp begins to rise from 0 and where it reaches 1, as fractions of the
+        picture's extent along `angle` (between the outermost pixel centres), with
+        ``0 <= start < stop <= 1``.
 
     Returns
     -------
@@ -40,10 +41,9 @@ def linear_gradient(
     stop = number(stop, "stop", low=0, high=1)
     if start >= stop:
         fail(
-            "the ramp does not rise",
-            expected="start below stop",
+            "`start` must be below `stop`",
             received=f"start={start:g}, stop={stop:g}",
-            hint="add 180 to angle for a falling ramp, or use masks.threshold for a hard edge",
+            hint="add 180 to `angle` for a falling ramp, or use masks.threshold for a hard edge",
         )
     right, up = np.round([np.cos(radians), np.sin(radians)], 12)  # 90 degrees: exactly (0, 1)
     rows, columns = np.ogrid[:height, :width]
@@ -51,8 +51,7 @@ def linear_gradient(
     extent = along.max() - along.min()
     if extent == 0:
         fail(
-            "the picture has no extent along the ramp",
-            expected="at least two pixels",
+            "the picture must have at least two pixels along the ramp",
             received=f"shape {(height, width)}, angle {angle:g}",
         )
     ramp = ((along - along.min()) / extent - start) / (stop - start)
@@ -66,19 +65,20 @@ def radial_gradient(
     *,
     inner: float = 0.0,
 ) -> np.ndarray:
-    """Return a cone: 1 at the centre, falling linearly to 0 at `radius`.
+    """Return a mask that is 1 at a centre and falls linearly to 0 at `radius`.
 
     Parameters
     ----------
     shape : (int, int)
         Height and width.
     center : (float, float), optional
-        Row and column, counted from 0 at the first pixel's centre; may lie outside the picture.
-        Default: the picture's middle, which for even sizes lies between pixels.
+        Row and column, from 0 at the centre of the first pixel. It may be outside the picture.
+        Default: the middle of the picture, which is between pixels for even sizes.
     radius : float, optional
-        Distance from the centre, in pixels, at which 0 is reached. Default: the farthest corner's.
+        Distance from the centre, in pixels, at which the mask reaches 0. Default: the distance of
+        the farthest corner.
     inner : float, optional
-        Distance up to which the mask stays 1, below `radius`.
+        Distance in pixels up to which the mask stays 1, at least 0 and below `radius`.
 
     Returns
     -------
@@ -97,9 +97,9 @@ def radial_gradient(
     inner = number(inner, "inner", low=0)
     if inner >= radius:
         fail(
-            "the cone does not fall",
-            expected=f"inner below the radius, {radius:g}",
-            received=f"inner={inner:g}",
+            "`inner` must be below `radius`",
+            expected=f"less than {radius:g}",
+            received=f"{inner:g}",
             argument="inner",
         )
     return np.clip((radius - distance) / (radius - inner), 0, 1).astype(np.float32)

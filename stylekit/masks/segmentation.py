@@ -1,4 +1,4 @@
-"""What is where in a picture: the classes that a segmenter found, as masks."""
+"""The result of a segmentation: a class for each pixel, and masks of the classes."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Segmentation:
-    """A picture's pixels by class.
+    """The class of each pixel of a picture.
 
     Parameters
     ----------
     labels : array_like of int, [H, W]
-        The class of each pixel: i stands for ``names[i]``. Kept as int32.
+        The class of each pixel: i means ``names[i]``. Stored as int32.
     names : sequence of str
-        The names of all the classes that could be found, each once.
+        The distinct names of all K classes of the segmenter, found or not.
     scores : array_like of float, [H, W, K], optional
-        The probability of each of the K classes in [0, 1], summing to 1 over the classes. Kept as
-        float32. Soft masks come from it.
+        The probability of each class in [0, 1], which sums to 1 over the classes. Stored as
+        float32. Required for soft masks.
     parts : array_like of int, [H, W], optional
-        What an instance network adds: each object's own number from 1 on, 0 where there is none.
-        The pixels of one object have one label. Kept as int32.
+        The result of an instance network: the number of the object at each pixel, from 1, or 0
+        where there is no object. All pixels of an object have the same label. Stored as int32.
 
     Raises
     ------
     InputError, InputTypeError
-        If shapes do not match, a label has no name, a name comes twice, or scores leave [0, 1].
+        If shapes do not match, a label has no name, a name occurs twice, or scores are outside
+        [0, 1].
 
     Examples
     --------
@@ -60,10 +61,10 @@ class Segmentation:
         labels = _whole(self.labels, "labels")
         if labels.min() < 0 or labels.max() >= len(names):
             fail(
-                "labels go beyond the names",
-                expected=f"0 to {len(names) - 1} for {len(names)} names",
+                "each of `labels` must have a name",
+                expected=f"labels from 0 to {len(names) - 1} for {len(names)} names",
                 received=f"{labels.min()} to {labels.max()}",
-                hint="name every class; set pixels to be ignored (255 in PASCAL VOC) to a class",
+                hint="name every class, and set ignored pixels (255 in PASCAL VOC) to a class",
                 argument="labels",
             )
         values = {"labels": labels, "names": names}
@@ -76,20 +77,21 @@ class Segmentation:
 
     @property
     def names_present(self) -> dict[str, float]:
-        """The share of the picture of each class that is in it, the largest first."""
+        """The classes that are in the picture, with their shares of it, in descending order."""
         counts = np.bincount(self.labels.ravel(), minlength=len(self.names))
         order = np.argsort(-counts, kind="stable")
         return {self.names[i]: float(counts[i] / self.labels.size) for i in order if counts[i]}
 
     def mask(self, names: str | Iterable[str], *, soft: bool = False) -> np.ndarray:
-        """Return where a class is, or any of several.
+        """Return the mask of a class, or of the union of several classes.
 
         Parameters
         ----------
         names : str or iterable of str
-            A class, or several whose union is wanted. Of several not all need be in the picture.
+            One or more class names. At least one of the classes must be in the picture.
         soft : bool, optional
-            False: 1 where the label is one of them, 0 elsewhere. True: their probability, summed.
+            False: the mask is 1 where the label is one of the classes, and 0 elsewhere. True: it is
+            the sum of their probabilities.
 
         Returns
         -------
@@ -99,8 +101,8 @@ class Segmentation:
         Raises
         ------
         InputError
-            If a name is none of the classes' (the message has the nearest), none of the classes is
-            in the picture (it lists those that are), or there are no scores for a soft mask.
+            If a name is unknown (the message suggests similar ones), none of the classes is in the
+            picture (the message lists those that are), or `soft` is true and there are no scores.
         """
         asked = [names] if isinstance(names, str) else _list(names)
         wanted = [self._index(name) for name in asked]
@@ -109,24 +111,24 @@ class Segmentation:
             fail(
                 f"no {' or '.join(asked)} is in the picture",
                 received=self._found(),
-                hint="take one of these, or tell where it is by a mask or a box",
+                hint="choose one of these classes, or give a mask or a box",
                 argument="names",
             )
         if not soft:
             return mask.astype(np.float32)
         if self.scores is None:
             fail(
-                "a soft mask needs scores",
-                received="a segmentation of labels only",
-                hint="use masks.feather on the hard mask, or a segmenter that gives scores",
+                "a soft mask needs `scores`",
+                received="a segmentation with labels only",
+                hint="use masks.feather on the hard mask, or a segmenter that returns scores",
                 argument="soft",
             )
         return np.clip(self.scores[..., sorted(set(wanted))].sum(axis=-1), 0, 1)
 
     def masks(self, *, soft: bool = False) -> dict[str, np.ndarray]:
-        """Return the mask of every class in the picture by name, the largest first.
+        """Return a dict of class name to mask for the classes in the picture, the largest first.
 
-        Hard masks are a partition: they sum to 1 at each pixel.
+        Hard masks sum to 1 at each pixel.
         """
         return {name: self.mask(name, soft=soft) for name in self.names_present}
 
@@ -138,19 +140,23 @@ class Segmentation:
         name : str
             The class.
         min_share : float, optional
-            The objects of an instance network are its `parts` and all returned. For a class that
-            has none, objects are connected areas, corners included, and two that touch are one;
-            those below this share of the picture are specks and left out, but never the largest.
+            Minimum share of the picture of an object, in [0, 1]. Smaller ones are omitted, except
+            for the largest. It is not used if the class has `parts`, which are all returned.
 
         Returns
         -------
         list of ndarray
-            ``float32 [H, W]`` of 0 and 1; no pixel is in two of them.
+            Disjoint masks, ``float32 [H, W]`` of 0 and 1.
 
         Raises
         ------
         InputError
-            As by `mask`.
+            See `mask`.
+
+        Notes
+        -----
+        The objects are the `parts` of an instance network. For a class without `parts` they are
+        8-connected areas, so that two objects that touch are one.
         """
         min_share = number(min_share, "min_share", low=0, high=1)
         where = self.mask(name) > 0
@@ -165,14 +171,20 @@ class Segmentation:
         return [(numbers == i).astype(np.float32) for i in kept]
 
     def largest(self, name: str) -> np.ndarray:
-        """Return the mask of the largest object of a class, as by `instances`."""
+        """Return the mask of the largest object of a class; see `instances`."""
         return self.instances(name)[0]
 
     def plot(self, picture: PictureLike | None = None) -> Figure:
-        """Draw the classes in colours, over the picture where one is given, with their shares.
+        """Return a figure of the classes in colours, with a legend of their shares.
 
-        A class has one colour whatever the picture. The first class of the names, by custom the
-        background, is left clear over a picture. White lines part an instance network's objects.
+        The colour of a class does not depend on the picture. Over a picture, the first class,
+        usually the background, is not coloured. White lines separate the objects of an instance
+        network.
+
+        Parameters
+        ----------
+        picture : path, PIL image or array, optional
+            The segmented picture, over which the colours are drawn. Default: colours only.
 
         Returns
         -------
@@ -181,7 +193,7 @@ class Segmentation:
         Raises
         ------
         InputError
-            If the picture is of another size.
+            If the picture has another size than the segmentation.
         """
         import matplotlib.pyplot as plt
         from matplotlib.patches import Patch
@@ -201,7 +213,7 @@ class Segmentation:
             for name, share in self.names_present.items()
         ]
         figure.legend(handles=handles, loc="outside right upper", frameon=False)
-        plt.close(figure)  # a notebook would show it twice
+        plt.close(figure)  # otherwise a notebook displays it twice
         return figure
 
     def _index(self, name: str) -> int:
@@ -216,27 +228,27 @@ class Segmentation:
 
 
 class Segmenter(Protocol):
-    """Anything that says what is where in a picture: any callable ``image -> Segmentation``."""
+    """Protocol of segmenters: any callable ``image -> Segmentation``."""
 
     def __call__(self, image: PictureLike) -> Segmentation:
-        """Return the picture's classes, at the picture's own size."""
+        """Return the segmentation of a picture, at the size of the picture."""
         ...
 
 
 def class_names(names: Any) -> tuple[str, ...]:
-    """Return checked names of classes: text, at least one, each once."""
+    """Return class names as a tuple: one or more distinct, nonempty strings."""
     names = tuple(listed(names, "names"))
     odd = [name for name in names if not isinstance(name, str) or not name]
     if odd:
         raise InputTypeError(
-            explain("names are not all text", expected="a str a class", received=f"{odd[0]!r:.60}"),
+            explain("`names` must be nonempty strings", received=f"{odd[0]!r:.60}"),
             argument="names",
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
         fail(
-            "names are not one a class",
-            expected="at least one name, and each once",
+            "`names` must be distinct",
+            expected="one or more names, each once",
             received=f"{', '.join(twice)} twice" if twice else "none",
             argument="names",
         )
@@ -246,26 +258,26 @@ def class_names(names: Any) -> tuple[str, ...]:
 def _list(names: Any) -> list[Any]:
     names = listed(names, "names")
     if not names:
-        fail("names is empty", expected="a class, or several", argument="names")
+        fail("`names` must have at least one class", received="none", argument="names")
     return names
 
 
 def _whole(values: Any, name: str) -> np.ndarray:
-    """Return whole numbers as ``int32 [H, W]``."""
+    """Return integers as ``int32 [H, W]``."""
     array = np.asarray(values)
     if array.dtype.kind not in "biu":
         raise InputTypeError(
             explain(
-                f"{name} are not whole numbers",
-                expected="integers [H, W]",
+                f"`{name}` must be integers",
+                expected="an integer array [H, W]",
                 received=f"{type(values).__name__} of dtype {array.dtype}",
-                hint="take the argmax of scores over their last axis",
+                hint="use the argmax of the scores over their last axis",
             ),
             argument=name,
         )
     if array.ndim != 2 or array.size == 0:
         fail(
-            f"{name} are not one plane",
+            f"`{name}` must have two dimensions",
             expected="shape [H, W]",
             received=f"shape {array.shape}",
             argument=name,
@@ -277,18 +289,17 @@ def _scores(values: Any, shape: tuple[int, ...]) -> np.ndarray:
     array = np.asarray(values)
     if array.shape != shape or array.dtype.kind != "f":
         fail(
-            "scores do not fit the labels and names",
+            "`scores` must match the labels and names",
             expected=f"floats of shape {shape}",
             received=f"{array.dtype} of shape {array.shape}",
             argument="scores",
         )
     low, high = float(array.min()), float(array.max())
-    if not (low >= -1e-4 and high <= 1 + 1e-4):  # false for NaN, too
+    if not (low >= -1e-4 and high <= 1 + 1e-4):  # also for NaN
         fail(
-            "scores are no probabilities",
-            expected="values in [0, 1]",
+            "`scores` must be probabilities in [0, 1]",
             received=f"{low:g} to {high:g}",
-            hint="take the softmax of a network's logits",
+            hint="apply a softmax to the logits of a network",
             argument="scores",
         )
     return array.astype(np.float32, copy=False)
@@ -298,28 +309,27 @@ def _parts(values: Any, labels: np.ndarray) -> np.ndarray:
     parts = _whole(values, "parts")
     if parts.shape != labels.shape or parts.min() < 0:
         fail(
-            "parts do not fit the labels",
-            expected=f"numbers from 0 on, shape {labels.shape}",
-            received=f"from {parts.min()} on, shape {parts.shape}",
+            "`parts` must match the labels",
+            expected=f"numbers of at least 0, shape {labels.shape}",
+            received=f"a minimum of {parts.min()}, shape {parts.shape}",
             argument="parts",
         )
     pairs = parts[parts > 0] * np.int64(labels.max() + 1) + labels[parts > 0]
     numbers, counts = np.unique(np.unique(pairs) // (labels.max() + 1), return_counts=True)
     if (counts > 1).any():
         fail(
-            f"part {numbers[counts > 1][0]} has several labels",
-            expected="one class for each object",
+            f"each of `parts` must have one label: part {numbers[counts > 1][0]} has several",
             argument="parts",
         )
     return parts
 
 
 def _colors(count: int) -> np.ndarray:
-    """Return `count` colours, ``float [count, 3]``: grey, then hues a golden angle apart."""
+    """Return `count` colours, ``float [count, 3]``: grey, and hues a golden angle apart."""
     from matplotlib.colors import hsv_to_rgb
 
     index = np.arange(count)
-    value = np.where(index % 2, 0.95, 0.75)  # neighbours in hue differ in lightness
+    value = np.where(index % 2, 0.95, 0.75)  # adjacent hues differ in lightness
     colors = hsv_to_rgb(np.stack([index * 0.618034 % 1, np.full(count, 0.85), value], axis=-1))
     colors[0] = 0.3
     return colors

@@ -1,4 +1,4 @@
-"""The subject in a box or under scribbles, by its colours: no network and no training."""
+"""Segmentation of a subject in a box or under scribbles by its colours, without a network."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from stylekit.masks.operations import as_mask
 from stylekit.masks.operations import resize as resize_mask
 from stylekit.masks.refine.matting import guided
 
-_BIN = 4.0  # side of a bin of the colour histograms, in CIELAB units; 2.3 is just noticeable
-_BLUR = 4  # bins by which the first round blurs them, one less a round: shades count as one colour
-_UNSEEN = 1e-6  # density that every colour has, below that of one pixel: an unseen one is undecided
-_SURE = 0.75  # posterior beyond which, either way, a pixel seeds the random walk
-_SPECK = 0.005  # seeds that hang together on less than this share of the candidates are left open
-_NEARBY = 1 / 8  # reach, in longer sides, of the surroundings that the background's colours favour
-_SMOOTHING = 1 / 50  # radius, in longer sides, over which posteriors are smoothed along edges
+_BIN = 4.0  # side of a histogram bin in CIELAB units; a difference of 2.3 is just noticeable
+_BLUR = 4  # blur of the histograms in the first round, in bins; one less in each further round
+_UNSEEN = 1e-6  # minimum density of a colour, below that of one pixel: unseen colours are undecided
+_SURE = 0.75  # posterior from which a pixel is a seed of the random walk, for either class
+_SPECK = 0.005  # connected seeds on less than this share of the candidates are not used
+_NEARBY = 1 / 8  # scale, in longer sides, on which the weight of background pixels decays
+_SMOOTHING = 1 / 50  # radius of the smoothing of posteriors, in longer sides
 
 
 def subject(
@@ -38,61 +38,64 @@ def subject(
     rounds: int = 5,
     size: int = 320,
 ) -> np.ndarray:
-    """Cut out the subject inside a box, or under scribbles, by its colours.
+    """Return the mask of the subject inside a box, or under scribbles, found by its colours.
 
-    Colour models of subject and background are fitted in turn with the pixels that each explains;
-    a random walk then decides the pixels of which the colours are not sure. It works at a reduced
-    size, and the guided filter brings the edge to the picture's own. The same input always gives
-    the same mask.
+    Colour models of the subject and of the background are fitted repeatedly to the pixels that each
+    of them explains. A random walk then assigns the pixels whose colours are ambiguous. Both work
+    at a reduced size. A guided filter aligns the edge with the full picture. The same input always
+    gives the same mask.
 
-    What tells a subject apart is that its colours are rare around it. Where they are not, as a face
-    before a wall of its colour, scribble on the parts that went wrong. A network such as `DeepLab`
-    knows things by more than their colours.
+    The method needs a subject whose colours are rare in its surroundings. It fails, for example,
+    for a face in front of a wall of the same colour. Add scribbles on the parts that are wrong, or
+    use a network such as `DeepLab`, which does not depend on colours alone.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        Where to look, as `stylekit.image.as_image` takes it.
+        See `stylekit.image.as_image`.
     box : (left, top, right, bottom), optional
-        In pixels, as in ``PIL.Image.crop``: the subject lies between columns `left` and `right` and
-        rows `top` and `bottom`, and everything else is background. Fractions of a pixel widen it.
+        In pixels, as in ``PIL.Image.crop``: the subject is between columns `left` and `right` and
+        rows `top` and `bottom`. Everything else is background. Fractions are rounded outwards.
     foreground, background : array_like, PIL.Image.Image or path, optional
-        Scribbles: masks of the picture's size, at least 0.5 where it is certainly the subject and
-        where it is certainly not. With a box, either or none; without one, both. With a box,
-        `foreground` can only add to the mask.
+        Scribbles: masks of the picture's size that are at least 0.5 on some pixels of the subject
+        and of the background. They are optional with a box, and both are required without one. With
+        a box, `foreground` can only enlarge the mask.
     soft : bool, optional
-        Whether the edge is soft, as the guided filter leaves it, or 0 and 1 only.
+        True: the mask has the soft edge of the guided filter. False: it is 0 and 1 only.
     fill_holes : bool, optional
-        Whether what the subject encloses belongs to it, such as the eyes of a face. A hole with a
-        scribble of `background` in it stays one.
+        Whether enclosed areas, such as the eyes of a face, are added to the subject. A hole that
+        contains a `background` scribble is kept.
     rounds : int, optional
-        How often the colour models are fitted.
+        How often the colour models are fitted, at least 1.
     size : int, optional
-        The longer side, in pixels, at which the subject is looked for: that of the box and half as
-        much again on each side of it, or of the picture. Larger finds thinner parts, and is slower.
+        Longer side, in pixels, of the reduced picture in which the subject is searched, at least
+        16. With a box, this is the box and half of its longer side around it. A larger size finds
+        thinner parts and is slower.
 
     Returns
     -------
     ndarray
-        ``float32 [H, W]`` in [0, 1]: 0 outside the box, and as the scribbles say under them.
+        ``float32 [H, W]`` in [0, 1]: 0 outside the box, 1 under `foreground` and 0 under
+        `background`.
 
     Raises
     ------
     InputError, InputTypeError
-        If the picture cannot be used; if the box is empty, leaves the picture or leaves nothing
-        outside; if scribbles are empty, overlap or are missing; or if nothing stands out.
+        If the picture cannot be used; if the box is empty, extends beyond the picture or covers all
+        of it; if scribbles are empty, overlap or are missing; or if no subject is found.
 
     Notes
     -----
-    The scheme is that of GrabCut, with histograms in place of Gaussian mixtures, and a random walk
-    in place of minimum cuts. The densities f and g of subject and background are histograms in
-    CIELAB with bins of 4 units, blurred by 4 bins in the first round and by one less in each that
-    follows, so that a sky is one colour before it is several. At first the subject's are those of
-    the scribbles or of the box's middle; the background's favour what is near the box. The
-    posterior ``f / (f + g)``, smoothed by the guided filter, divides the pixels for the next round.
-    At last posteriors beyond 0.75 either way become seeds, where they are more than specks, and
-    the random walk gives each other pixel to the seeds that it reaches first. With a box and
-    `foreground` this is done with the scribbles and without, and the larger mask counts.
+    The method is GrabCut with histograms instead of Gaussian mixtures, and a random walk instead of
+    minimum cuts. The densities f and g of subject and background are CIELAB histograms with bins of
+    4 units. They are blurred by 4 bins in the first round and by one bin less in each further
+    round, so that a sky is one colour at first and several later. Initially, f is computed from the
+    scribbles or from the middle of the box, and g favours pixels near the box. The posterior
+    ``f / (f + g)``, smoothed by the guided filter, gives the weights of the pixels in the next
+    round. In the end, pixels with a posterior of at least 0.75 for one of the classes become seeds,
+    except in small areas. The random walk assigns every other pixel to the seeds that it most
+    probably reaches first. With a box and `foreground` this is done with and without the scribbles,
+    and the result is the union.
 
     References
     ----------
@@ -131,7 +134,11 @@ def _cut_out(
     rounds: int,
     size: int,
 ) -> np.ndarray:
-    """Return the soft mask of what is like `inside`, or in the middle of what is not `outside`."""
+    """Return the soft mask of the subject, from pixels that are certainly inside and outside.
+
+    Without pixels inside, the subject is expected in the middle of the pixels not outside. The
+    other parameters are those of `subject`; `boxed` says whether there is a box.
+    """
     shape = fit_shape(image.shape, min(size, max(image.shape[:2])))
     ours, others = resize_mask(inside, shape), resize_mask(outside, shape)
     ours, others = (ours > 0) & (ours >= others), (others > 0) & (others > ours)
@@ -141,36 +148,36 @@ def _cut_out(
     found = [one for one in found if one.any()]
     if not found:
         fail(
-            "nothing stands out from the background",
-            expected="a subject with colours that are rare around it",
+            "no subject was found",
+            expected="a subject with colours that are rare in its surroundings",
             hint="draw a tighter box" if boxed else "mark more of it with `foreground`",
             argument="box" if boxed else "foreground",
         )
-    found[0] |= found[-1]  # strokes add to what the box finds
+    found[0] |= found[-1]  # scribbles enlarge the mask that the box alone gives
     if fill_holes:
         found = [_without_holes(one, others) for one in found]
-    radius = math.ceil(3 * max(image.shape[:2]) / max(shape))  # an edge is wrong by a cell or so
+    radius = math.ceil(3 * max(image.shape[:2]) / max(shape))  # the edge is off by about one cell
     masks = [guided(image, resize_mask(one, image.shape[:2]), radius=radius) for one in found]
-    return np.maximum(masks[0], masks[-1])  # the filter may lower the larger one at its edge
+    return np.maximum(masks[0], masks[-1])  # the filter can lower the larger one at its edge
 
 
 def _search(
     small: np.ndarray, ours: np.ndarray, others: np.ndarray, boxed: bool, rounds: int
 ) -> np.ndarray:
-    """Return the subject at a reduced size as a bool mask; it is empty if nothing stands out."""
+    """Return the subject at the reduced size as a bool mask, which is empty if none is found."""
     start = ours.astype(float)
-    if boxed:  # its middle is the likelier, its rim mostly background
+    if boxed:  # the subject is more likely in the middle of the box
         start = ndimage.distance_transform_edt(~others)
         start /= max(1, start.max())
     share = _posterior(small, start, ours, others, rounds)
     likely, unlikely = share >= _SURE, share <= 1 - _SURE
-    if not boxed:  # what no stroke leads to may be another thing of the same colours
+    if not boxed:  # areas that no scribble is connected to may be another object of equal colours
         likely = ndimage.binary_propagation(ours, mask=likely | ours)
     return _walk(small, likely, unlikely, ours, others)
 
 
 def _without_holes(found: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return a mask with what it encloses, but for holes that have known background in them."""
+    """Return a mask with its holes filled, except for holes that contain known background."""
     labels, _ = ndimage.label(np.pad(~found, 1, constant_values=True))
     known = np.pad(others, 1, constant_values=True)
     return found | np.isin(labels, labels[known], invert=True)[1:-1, 1:-1]
@@ -179,7 +186,7 @@ def _without_holes(found: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _posterior(
     small: np.ndarray, start: np.ndarray, ours: np.ndarray, others: np.ndarray, rounds: int
 ) -> np.ndarray:
-    """Return the probability of the subject at each pixel, by the colours and what is known."""
+    """Return the probability of the subject at each pixel, from the colours and known pixels."""
     density = _densities(rgb2lab(small))
     reach = _NEARBY * max(ours.shape)
     nearby = np.exp(-ndimage.distance_transform_edt(others) / reach)
@@ -188,19 +195,21 @@ def _posterior(
     for k in range(rounds):
         blur = max(1, _BLUR - k)
         f, g = density(subject, blur), density(rest * nearby, blur)
-        if ours.any():  # a few strokes weigh as much as all that was found with them
+        if ours.any():  # the scribbles have the same weight as all pixels found with them
             f, g = (f + density(ours, blur)) / 2, (g + density(others * nearby, blur)) / 2
         share = guided(small, (f + _UNSEEN) / (f + g + 2 * _UNSEEN), radius=radius, epsilon=1e-3)
         share[ours], share[others] = 1, 0
-        subject = np.clip(10 * share - 4.5, 0, 1)  # firm within 0.05 of a half: soft shares drift
+        # Nearly binary, with a transition from 0.45 to 0.55, because soft weights drift.
+        subject = np.clip(10 * share - 4.5, 0, 1)
         rest = 1 - subject
     return share
 
 
 def _densities(lab: np.ndarray) -> Callable[[np.ndarray, float], np.ndarray]:
-    """Return the function from a weight a pixel, and a blur in bins, to the density of colours.
+    """Return a function ``density(weight, blur)`` for a picture ``[H, W, 3]`` in CIELAB.
 
-    What it returns is, at each pixel, the density of that pixel's colour among the weighted ones.
+    From a weight for each pixel and a blur in bins it computes the histogram of the colours, and
+    returns its value ``[H, W]`` at the colour of each pixel.
     """
     bins = np.floor(lab / _BIN).astype(int)
     bins -= bins.min(axis=(0, 1))
@@ -222,7 +231,7 @@ def _walk(
     ours: np.ndarray,
     others: np.ndarray,
 ) -> np.ndarray:
-    """Return the subject as 0 and 1: sure pixels as they are, the others by a random walk."""
+    """Return the subject as a bool mask; a random walk assigns the pixels that are not seeds."""
     least = _SPECK * np.count_nonzero(~others)
     seeds = np.zeros(likely.shape, int)
     seeds[_without_specks(likely, least) | ours] = 1
@@ -233,7 +242,7 @@ def _walk(
 
 
 def _without_specks(seeds: np.ndarray, least: float) -> np.ndarray:
-    """Return the seeds that hang together on at least `least` pixels, or the largest such part."""
+    """Return the seeds in connected areas of at least `least` pixels, or the largest area."""
     labels, _ = ndimage.label(seeds)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
@@ -243,7 +252,7 @@ def _without_specks(seeds: np.ndarray, least: float) -> np.ndarray:
 def _known(
     shape: tuple[int, ...], box: Any, foreground: Any, background: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the subject certainly is and where it certainly is not, as bools."""
+    """Return two bool masks: where the subject certainly is, and where it certainly is not."""
     inside, outside = np.zeros(shape, bool), np.zeros(shape, bool)
     if foreground is not None:
         inside = _scribble(foreground, shape, "foreground")
@@ -251,11 +260,7 @@ def _known(
         outside = _scribble(background, shape, "background")
     common = np.count_nonzero(inside & outside)
     if common:
-        fail(
-            "foreground and background overlap",
-            expected="scribbles that have no pixel in common",
-            received=f"{common} pixels that are in both",
-        )
+        fail("`foreground` and `background` must not overlap", received=f"{common} pixels in both")
     if box is not None:
         left, top, right, bottom = _corners(box, shape)
         beyond = np.ones(shape, bool)
@@ -263,7 +268,7 @@ def _known(
         strays = np.count_nonzero(inside & beyond)
         if strays:
             fail(
-                "foreground leaves the box",
+                "`foreground` must be inside the box",
                 expected=f"scribbles within {tuple(box)}",
                 received=f"{strays} pixels outside it",
                 hint="draw a larger box",
@@ -272,23 +277,23 @@ def _known(
         outside |= beyond
     if box is None and foreground is None:
         fail(
-            "there is nothing to tell the subject by",
+            "`box` or `foreground` is required",
             expected="a box, or scribbles for foreground and background",
             received="neither a box nor foreground",
         )
     if not outside.any():
         fail(
-            "no background is known",
+            "some background must be known",
             expected="a box smaller than the picture, or scribbles on the background",
             received="no box" if box is None else f"a box that is the whole picture, {tuple(box)}",
-            hint="mark some with `background`" if box is None else "draw a smaller box",
+            hint="mark some of it with `background`" if box is None else "draw a smaller box",
             argument="background" if box is None else "box",
         )
     return inside, outside
 
 
 def _surroundings(box: Any, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Return the part of the picture that is looked at: a small box is seen from near."""
+    """Return the window of the picture that is searched: the box and a margin around it."""
     left, top, right, bottom = _corners(box, shape)
     margin = max(right - left, bottom - top, 2) // 2
     return (
@@ -301,8 +306,8 @@ def _scribble(mask: Any, shape: Any, name: str) -> np.ndarray:
     values = as_mask(mask, shape, name=name)
     if values.max() < 0.5:
         fail(
-            f"{name} marks nothing",
-            expected="pixels of at least 0.5",
+            f"`{name}` must mark at least one pixel",
+            expected="values of at least 0.5",
             received=f"a maximum of {values.max():g}",
             argument=name,
         )
@@ -310,14 +315,14 @@ def _scribble(mask: Any, shape: Any, name: str) -> np.ndarray:
 
 
 def _corners(box: Any, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Return a checked box in whole pixels."""
+    """Return a checked box, rounded outwards to whole pixels."""
     try:
         left, top, right, bottom = box
     except (TypeError, ValueError):
         raise InputTypeError(
             explain(
-                "box is not a box",
-                expected="four numbers, (left, top, right, bottom)",
+                "`box` must be four numbers",
+                expected="(left, top, right, bottom)",
                 received=f"{box!r:.60}",
             ),
             argument="box",
@@ -332,7 +337,7 @@ def _corners(box: Any, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     received = "({:g}, {:g}, {:g}, {:g})".format(*values)
     if right <= left or bottom <= top:
         fail(
-            "box is empty",
+            "`box` must not be empty",
             expected="left < right and top < bottom, in pixels",
             received=received,
             hint="the last two numbers are the right and bottom edges, not a width and height",
@@ -340,7 +345,7 @@ def _corners(box: Any, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         )
     if left < 0 or top < 0 or right > width or bottom > height:
         fail(
-            "box leaves the picture",
+            "`box` must be inside the picture",
             expected=f"columns in [0, {width}] and rows in [0, {height}]",
             received=received,
             hint="the order is left, top, right, bottom",
@@ -348,10 +353,10 @@ def _corners(box: Any, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         )
     if right <= 1 and bottom <= 1:
         fail(
-            "box is not in pixels",
+            "`box` must be in pixels",
             expected=f"columns in [0, {width}] and rows in [0, {height}]",
             received=received,
-            hint="multiply left and right by the width, top and bottom by the height",
+            hint="multiply left and right by the width, and top and bottom by the height",
             argument="box",
         )
     return math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)

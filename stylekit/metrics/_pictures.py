@@ -1,4 +1,4 @@
-"""Pictures that are compared pixel by pixel or cell by cell."""
+"""Checks of the pictures and extractors of metrics, and the features of a picture's cells."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stylekit.losses.base import layer_tuple
 
 
 def same_size(photo: PictureLike, result: PictureLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return a photograph and a result as `as_image` does; raise `InputError` if sizes differ."""
+    """Return a photograph and a result as images; raise `InputError` if their sizes differ."""
     photo, result = as_image(photo, "photo"), as_image(result, "result")
     if result.shape != photo.shape:
         fail(
-            "result has another size than photo",
+            "`result` must have the size of `photo`",
             expected=f"shape {photo.shape}",
             received=f"shape {result.shape}",
             hint="use stylekit.image.resize",
@@ -31,19 +31,19 @@ def same_size(photo: PictureLike, result: PictureLike) -> tuple[np.ndarray, np.n
 
 
 def large_enough(picture: PictureLike, name: str, side: int) -> np.ndarray:
-    """Return a picture as `as_image` does; raise `InputError` if a side is too short."""
+    """Return a picture as an image; raise `InputError` if a side has fewer than `side` pixels."""
     picture = as_image(picture, name)
     check_side(picture, name, side)
     return picture
 
 
 def check_side(picture: np.ndarray, name: str, side: int, user: str = "") -> None:
-    """Raise `InputError` if a side of a picture is shorter than what its `user` needs."""
+    """Raise `InputError` if a side of a picture has fewer pixels than `user` needs."""
     height, width = picture.shape[:2]
     if min(height, width) < side:
         fail(
-            f"{name} is too small" + (f" for {user}" if user else ""),
-            expected=f"at least {side} pixels a side",
+            f"`{name}` is too small" + (f" for {user}" if user else ""),
+            expected=f"at least {side} pixels per side",
             received=f"{width}x{height} pixels",
             hint="use a larger picture",
             argument=name,
@@ -51,11 +51,11 @@ def check_side(picture: np.ndarray, name: str, side: int, user: str = "") -> Non
 
 
 def check_extractor(extractor: Any) -> None:
-    """Raise `InputTypeError` unless it is a feature extractor."""
+    """Raise `InputTypeError` if the argument is not a feature extractor."""
     if not isinstance(extractor, FeatureExtractor):
         raise InputTypeError(
             explain(
-                "extractor is not a feature extractor",
+                "`extractor` must be a feature extractor",
                 expected="an object such as stylekit.VGG19()",
                 received=type(extractor).__name__,
             ),
@@ -64,17 +64,17 @@ def check_extractor(extractor: Any) -> None:
 
 
 def looking_once(extractor: FeatureExtractor, layers: Iterable[str]) -> FeatureExtractor:
-    """Return a copy of an extractor that evaluates a picture once for all that ask for it.
+    """Return a copy of an extractor that evaluates each picture once and caches its features.
 
     Parameters
     ----------
     extractor : FeatureExtractor
     layers : iterable of str
-        All that is going to be asked for.
+        All layers that will be requested. They are evaluated together.
 
     Notes
     -----
-    The features of the last two pictures are kept: a metric compares no more.
+    The features of the last two pictures are kept, because a metric compares two pictures.
     """
     whole = extractor.network(dict.fromkeys(map(extractor.resolve, layers)))
     kept: dict[Any, Any] = {}
@@ -83,7 +83,7 @@ def looking_once(extractor: FeatureExtractor, layers: Iterable[str]) -> FeatureE
         key = tuple(image.shape), hashlib.sha256(ops.convert_to_numpy(image)).digest()
         found = kept.pop(key) if key in kept else whole(image)
         if len(kept) > 1:
-            del kept[next(iter(kept))]  # the one that was asked for longest ago
+            del kept[next(iter(kept))]  # the least recently used
         kept[key] = found
         return found
 
@@ -99,23 +99,24 @@ def cells_of(
     layers: Sequence[str] | None,
     reduced: Callable,
 ) -> list[Any]:
-    """Return the features of a picture's cells, ``[N, C]``, by layer.
+    """Return the features of a picture's cells, one array ``[N, C]`` per layer.
 
     Parameters
     ----------
     picture : ndarray [H, W, 3]
     name : str
-        What messages call it.
+        Name of the picture in messages.
     extractor : FeatureExtractor
     layers : sequence of str or None
         None: the extractor's `style_layers`.
     reduced : callable
-        From a feature map ``[1, h, w, C]`` to the cells.
+        Returns the cells ``[N, C]`` of a feature map ``[1, h, w, C]``.
 
     Raises
     ------
     InputError, InputTypeError
-        If it is no extractor or lacks a layer, or the picture is too small for one.
+        If `extractor` is not an extractor, it has no such layer, or the picture is too small for a
+        layer.
     """
     check_extractor(extractor)
     names = extractor.default_layers("style_layers") if layers is None else layer_tuple(layers)

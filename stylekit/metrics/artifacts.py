@@ -1,4 +1,4 @@
-"""Faults of a result that need no network: coloured noise, a frame, and a seam between copies."""
+"""Metrics of artifacts that need no network: coloured noise, a frame, and a seam of tiles."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from stylekit.image.tiling import edge_step
 from stylekit.metrics._pictures import large_enough
 
 _BORDER = (0, 2)  # Distances from the edge, in pixels, between which a frame shows.
-_INTERIOR = (6, 12)  # The band that it is compared with.
+_INTERIOR = (6, 12)  # The band that the border is compared with.
 
 
 def chroma_noise(picture: PictureLike) -> float:
-    """Measure how much the colours change from pixel to pixel.
+    """Return how much the colours change from pixel to pixel.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        At least 3 pixels a side.
+        At least 3 pixels per side.
 
     Returns
     -------
     float
         The mean of ``|4 c_p - sum_q c_q|`` over the pixels p inside the border and the three
-        channels. q are the four neighbours of p, and c is the picture less its luma of ITU-R
-        BT.601. At least 0, and 0 for grey pictures. Compare it with that of the style.
+        channels. q are the four neighbours of p, and c is the picture minus its luma of ITU-R
+        BT.601. At least 0, and 0 for grey pictures. Compare it with the value of the style.
 
     Raises
     ------
@@ -37,8 +37,8 @@ def chroma_noise(picture: PictureLike) -> float:
 
     Notes
     -----
-    The measure is ours. Edges between colours count, too, so divide by the value of the style at
-    the same size: 1 is as colourful in detail as the style.
+    The metric is stylekit's own. Edges between colours count as well, so divide it by the value of
+    the style at the same size. 1 means as much detail in colour as in the style.
 
     Examples
     --------
@@ -55,12 +55,12 @@ def chroma_noise(picture: PictureLike) -> float:
 
 
 def frame(picture: PictureLike) -> float:
-    """Measure whether a picture has a frame: a border of another colour.
+    """Return how much the colour of a picture's border differs from the inside: a frame.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        At least 13 pixels a side.
+        At least 13 pixels per side.
 
     Returns
     -------
@@ -76,9 +76,9 @@ def frame(picture: PictureLike) -> float:
 
     Notes
     -----
-    The measure is ours. A network pads its input with zeros, and so sees the edge of a picture as
-    an edge of the scene, which a method may paint. Pictures darken or brighten towards their edges
-    on their own: subtract the value of the photograph.
+    The metric is stylekit's own. A network pads its input with zeros, so the border of a picture
+    looks like an edge in the scene, and a method may paint it. Many photographs become darker or
+    brighter towards their borders. Subtract the value of the photograph.
 
     Examples
     --------
@@ -93,21 +93,22 @@ def frame(picture: PictureLike) -> float:
 
 
 def tile_seam(picture: PictureLike, tile: str = "both") -> float:
-    """Measure whether copies of a picture, side by side, show a seam.
+    """Return how visible the seam is between copies of a picture side by side.
 
     Parameters
     ----------
     picture : path, PIL image or array
-        At least 3 pixels a side.
+        At least 3 pixels per side.
     tile : {"x", "y", "both"}
-        Along its width, its height, or the larger value of both.
+        The axis along which copies are placed: the width, the height, or the one with the larger
+        value.
 
     Returns
     -------
     float
         The mean absolute step from the last column or row to the first one, divided by the mean
-        step between neighbours inside. About 1 for a picture that tiles, as for a column or a row
-        inside; 2 or more where there is a seam. Infinite if all other steps are 0.
+        step between neighbours inside. It is about 1 for a picture that tiles, and 2 or more if
+        there is a visible seam. Infinite if all other steps are 0.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def tile_seam(picture: PictureLike, tile: str = "both") -> float:
 
     Notes
     -----
-    The measure is ours.
+    The metric is stylekit's own.
 
     Examples
     --------

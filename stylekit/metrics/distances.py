@@ -1,4 +1,4 @@
-"""Values of the losses at a result, and the best trade-offs between them."""
+"""Metrics that are values of losses, and the Pareto front of their trade-offs."""
 
 from __future__ import annotations
 
@@ -22,27 +22,30 @@ def style_distance(
     extractor: FeatureExtractor,
     layers: Sequence[str] | None = None,
 ) -> float:
-    """Measure how far a result is from a style, whatever it was made with.
+    """Return the distance of a result from a style: the value of `GramStyleLoss`.
+
+    It does not depend on the losses or the settings that produced the result.
 
     Parameters
     ----------
     style : path, PIL image or array_like
-        It is brought to the result's longer side, so that strokes are compared at their size.
+        It is resized to the result's longer side, so that strokes are compared at the same scale.
     result : path, PIL image or array_like
     extractor : FeatureExtractor
-        The network that judges.
+        The network whose features are compared.
     layers : sequence of str, optional
-        Default: the extractor's `style_layers`, each as much as any other.
+        Default: the extractor's `style_layers`, with equal weights.
 
     Returns
     -------
     float
-        `GramStyleLoss`: the mean over layers of ``|G - A|^2 / |A|^2``, 0 for the style itself.
+        The mean over layers of ``|G - A|^2 / |A|^2`` with the Gram matrices G of the result and A
+        of the style. At least 0; 0 for the style itself.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used or is too small, or there is no such layer.
+        If a picture cannot be used or is too small, or the extractor has no such layer.
     """
     result = as_image(result, "result")
     style = as_image(style, "style", max(result.shape[:2]))
@@ -57,44 +60,49 @@ def content_distance(
     extractor: FeatureExtractor,
     layers: Sequence[str] | None = None,
 ) -> float:
-    """Measure how far a result is from its photograph's content, whatever it was made with.
+    """Return the distance of a result from its photograph: the value of `ContentLoss`.
+
+    It does not depend on the losses or the settings that produced the result.
 
     Parameters
     ----------
     photo, result : path, PIL image or array_like
-        Two pictures of one size.
+        Two pictures of the same size.
     extractor : FeatureExtractor
-        The network that judges.
+        The network whose features are compared.
     layers : sequence of str, optional
-        Default: the extractor's `content_layers`, each as much as any other.
+        Default: the extractor's `content_layers`, with equal weights.
 
     Returns
     -------
     float
-        `ContentLoss`: the mean over layers of ``mean (F - P)^2 / mean P^2``, 0 for the photograph.
+        The mean over layers of ``mean (F - P)^2 / mean P^2`` with the features F of the result and
+        P of the photograph. At least 0; 0 for the photograph itself.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used or is too small, their sizes differ, or there is no such layer.
+        If a picture cannot be used or is too small, their sizes differ, or the extractor has no
+        such layer.
     """
     photo, result = same_size(photo, result)
     return _value(ContentLoss(photo, layers=layers or None), result, extractor)
 
 
 def pareto_front(costs: ArrayLike) -> np.ndarray:
-    """Find the points that no other beats: the best trade-offs.
+    """Return which points are on the Pareto front: the best trade-offs between several costs.
 
     Parameters
     ----------
     costs : array_like [N, K]
-        K costs of each of N points, the lower the better. A point with a NaN is not on the front,
-        and beats none.
+        K costs of N points. Lower is better. A point with a NaN is not on the front and does not
+        dominate other points.
 
     Returns
     -------
     ndarray of bool [N]
-        Where no other point is as low in every cost and lower in one.
+        True for points that no other point dominates. A point dominates another if none of its
+        costs is higher and at least one is lower.
 
     Examples
     --------
@@ -104,7 +112,7 @@ def pareto_front(costs: ArrayLike) -> np.ndarray:
     points: np.ndarray = np.asarray(costs, np.float64)
     if points.ndim != 2:
         fail(
-            "costs are wrong",
+            "`costs` must have two dimensions",
             expected="an array [N, K]",
             received=f"shape {points.shape}",
             argument="costs",
@@ -115,7 +123,7 @@ def pareto_front(costs: ArrayLike) -> np.ndarray:
 
 
 def _value(term: Loss, image: np.ndarray, extractor: FeatureExtractor) -> float:
-    """Return a term's value at a picture."""
+    """Return the value of a loss at an image ``[H, W, 3]``."""
     canvas = Canvas(extractor, image.shape[:2])
     batch = ops.convert_to_tensor(as_batch(image))
     features = canvas.extract(batch, term.layers_of(extractor))

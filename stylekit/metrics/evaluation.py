@@ -1,4 +1,4 @@
-"""All numbers of a result at once."""
+"""All metrics of a result in one call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from stylekit.metrics.neighbors import (
 from stylekit.metrics.similarity import color_distance, ssim
 from stylekit.metrics.wasserstein import sliced_wasserstein_distance
 
-_SMALLEST = 16  # Pixels a side: conv5_1, the deepest layer that the networks read, has one cell.
+_SMALLEST = 16  # Pixels per side at which conv5_1, the deepest layer of the networks, has a cell.
 
 _TO_STYLE = {
     "near": style_nearness,
@@ -46,41 +46,41 @@ def evaluate(
     extractor: FeatureExtractor,
     mask: Any = None,
 ) -> dict[str, float]:
-    """Measure a result by every metric.
+    """Return all metrics of a result.
 
     Parameters
     ----------
     result : path, PIL image or array_like
-        At least 16 pixels a side.
+        At least 16 pixels per side.
     content : path, PIL image or array_like
-        The photograph, which is brought to the result's size.
+        The photograph. It is resized to the result's size.
     style : path, PIL image or array_like
-        The style, which is brought to the result's longer side.
+        The style. It is resized to the result's longer side.
     extractor : FeatureExtractor
-        The network that judges. Numbers of different networks cannot be compared.
+        The network whose features are compared. Values of different networks are not comparable.
     mask : array_like, PIL.Image.Image, path or callable, optional
-        Where the photograph was painted, of the photograph's own size; it is brought to the
-        result's.
+        Where the photograph was stylised, of the photograph's own size. It is resized to the
+        result's size.
 
     Returns
     -------
     dict of str to float
-        ``near``, ``cover``, ``gram``, ``sliced`` and ``color``: how far the style is, by
-        `style_nearness`, `style_coverage`, `style_distance`, `sliced_wasserstein_distance` and
-        `color_distance`. ``content``, ``self`` and ``cfsd``: how far the photograph is, by
-        `content_distance`, `self_similarity_distance` and `cfsd`. ``ssim``: how similar it is,
-        by `ssim`. ``chroma`` and ``frame``: `chroma_noise` and `frame`. With a mask ``seam`` and
-        ``leakage``, too: `seam_score` and `leakage`. Lower is nearer, except for `ssim`.
+        Distances from the style: ``near`` (`style_nearness`), ``cover`` (`style_coverage`),
+        ``gram`` (`style_distance`), ``sliced`` (`sliced_wasserstein_distance`) and ``color``
+        (`color_distance`). Distances from the photograph: ``content`` (`content_distance`),
+        ``self`` (`self_similarity_distance`) and ``cfsd`` (`cfsd`). Similarity to the photograph:
+        ``ssim`` (`ssim`); higher is more similar. Artifacts: ``chroma`` (`chroma_noise`) and
+        ``frame`` (`frame`). With a mask also ``seam`` (`seam_score`) and ``leakage`` (`leakage`).
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture or the mask cannot be used or is too small, the result has another aspect ratio
-        than the photograph, or the extractor lacks a layer.
+        If a picture or the mask cannot be used or is too small, the aspect ratios of the result and
+        the photograph differ, or the extractor lacks a layer.
 
     Examples
     --------
-    A result that equals the photograph and the style is at a distance of 0 from both:
+    A result that equals both the photograph and the style has a distance of 0 from both:
 
     >>> import stylekit as sk
     >>> from skimage import data
@@ -109,13 +109,13 @@ def evaluate(
 
 
 def _at_size_of(result: np.ndarray, content: PictureLike) -> np.ndarray:
-    """Return the photograph at a result's size; raise `InputError` if it would be distorted."""
+    """Return the photograph at the result's size; raise `InputError` if aspect ratios differ."""
     shape = result.shape[:2]
     photo = as_image(content, "content", max(shape))
-    if max(abs(np.subtract(photo.shape[:2], shape))) > 1:  # a pixel of rounding
+    if max(abs(np.subtract(photo.shape[:2], shape))) > 1:  # one pixel of rounding is allowed
         fail(
-            "result has another aspect ratio than content",
-            expected=f"{photo.shape[1]}x{photo.shape[0]} pixels, or any size in proportion",
+            "`result` must have the aspect ratio of `content`",
+            expected=f"{photo.shape[1]}x{photo.shape[0]} pixels, or a multiple of this size",
             received=f"{shape[1]}x{shape[0]} pixels",
             hint="crop both to the same part of the picture",
             argument="result",

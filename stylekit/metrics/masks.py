@@ -1,4 +1,4 @@
-"""Seams along a mask, and what changed outside it."""
+"""Metrics of localized transfer: seams along a mask, and changes outside it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from stylekit.metrics._pictures import same_size
 
 
 def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
-    """Measure how much a border shows: the result's step across it in units of the photograph's.
+    """Return how visible the border of a mask is: the steps across it, relative to the photograph.
 
     Parameters
     ----------
     photo, result : path, PIL image or array_like
-        Two pictures of one size.
+        Two pictures of the same size.
     mask : array_like, PIL.Image.Image, path or callable
-        Its border is where it crosses 0.5. For `stylekit.blend.seam` that is the border that was
-        cut, `stylekit.blend.seam_mask`. A callable is given the photograph.
+        Its border is where it crosses 0.5. For `stylekit.blend.seam`, use the mask of the cut,
+        `stylekit.blend.seam_mask`. A callable is called with the photograph.
 
     Returns
     -------
     float
-        1: steps as in the photograph; 2: twice as long; below 1: smoothed. Scaling both pictures
-        by one factor does not change it. Infinite where the photograph is constant along the
-        border and the result is not; 1 where both are.
+        1 means that the steps across the border are as large as in the photograph, 2 that they are
+        twice as large. Below 1 the border is smoother. The value does not change if both pictures
+        are scaled by the same factor. It is infinite if only the photograph is constant across the
+        border, and 1 if both are.
 
     Raises
     ------
@@ -37,9 +38,10 @@ def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
 
     Notes
     -----
-    ``sum_pq |R_p - R_q| / sum_pq |P_p - P_q|`` over the pairs pq of four-neighbours of which one is
-    inside and one is not, with the Euclidean length of colours in sRGB. It looks no further than
-    one pixel: a feathered edge scores well and still has a halo, so compare pictures, too.
+    The value is ``sum_pq |R_p - R_q| / sum_pq |P_p - P_q|`` with the result R and the photograph P.
+    The sum is over pairs pq of 4-neighbours, one inside and one outside the mask. The lengths are
+    Euclidean in sRGB. Only adjacent pixels are compared. A feathered edge therefore has a low value
+    even if it has a halo, so look at the pictures as well.
     """
     photo, result = same_size(photo, result)
     inside = mask_of(mask, photo) >= np.float32(0.5)
@@ -52,9 +54,9 @@ def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
         after += _lengths(result, axis)[crossed].sum()
     if not crossings:
         fail(
-            "mask has no border",
-            expected="values on both sides of 0.5",
-            received="one side only",
+            "`mask` must have a border",
+            expected="values below 0.5 and values of at least 0.5",
+            received="only one of both",
             hint="a mask of the whole picture has no seam",
             argument="mask",
         )
@@ -64,20 +66,20 @@ def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
 
 
 def leakage(photo: PictureLike, result: PictureLike, mask: Any) -> float:
-    """Measure what changed outside a mask.
+    """Return the mean change of the pixels outside a mask.
 
     Parameters
     ----------
     photo, result : path, PIL image or array_like
-        Two pictures of one size.
+        Two pictures of the same size.
     mask : array_like, PIL.Image.Image, path or callable
-        Outside is where it is 0. A callable is given the photograph.
+        A pixel is outside if its value is 0. A callable is called with the photograph.
 
     Returns
     -------
     float
         The mean of ``|result - photo|`` over the pixels outside and the three channels, in [0, 1].
-        0 exactly where nothing changed, and for a mask without an outside.
+        It is exactly 0 if no pixel outside changed, and if the mask is above 0 everywhere.
 
     Raises
     ------
@@ -92,5 +94,5 @@ def leakage(photo: PictureLike, result: PictureLike, mask: Any) -> float:
 
 
 def _lengths(picture: np.ndarray, axis: int) -> np.ndarray:
-    """Return the lengths of the steps between neighbours along an axis."""
+    """Return the Euclidean lengths of the colour steps between neighbours along an axis."""
     return np.linalg.norm(np.diff(picture.astype(np.float64), axis=axis), axis=-1)

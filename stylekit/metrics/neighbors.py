@@ -1,4 +1,4 @@
-"""How near the details of a result are to the style's, and its structure to the photograph's."""
+"""Metrics that compare cells of feature maps: their details and their self-similarity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from stylekit.metrics._pictures import cells_of, same_size
 NEIGHBOR_LAYERS = ("block2_conv1", "block3_conv1", "block4_conv1")
 STRUCTURE_LAYERS = ("block3_conv1",)
 
-# Most cells a side: all pairs of cells are compared, so the cost is the fourth power.
+# Maximum number of cells per side. All pairs of cells are compared, so the time grows with the
+# fourth power.
 _NEIGHBOR_CELLS = 48
 _SIMILARITY_CELLS = 32
 
@@ -30,24 +31,25 @@ def style_nearness(
     extractor: FeatureExtractor,
     layers: Sequence[str] | None = None,
 ) -> float:
-    """Measure how far the details of a result are from the nearest details of a style.
+    """Return the mean distance of the cells of a result from their nearest cells of a style.
 
     Parameters
     ----------
     style : path, PIL image or array_like
-        It is resized to the result's longer side, so that strokes are compared at their size.
+        It is resized to the result's longer side, so that strokes are compared at the same scale.
     result : path, PIL image or array_like
     extractor : FeatureExtractor
-        The network that judges.
+        The network whose features are compared.
     layers : sequence of str, optional
-        Default: conv2_1, conv3_1 and conv4_1, each as much as any other.
+        Default: conv2_1, conv3_1 and conv4_1, with equal weights.
 
     Returns
     -------
     float
         The mean over layers of ``mean_p min_q (1 - cos(r_p, s_q))``, with r_p the features of the
-        result's cells and s_q those of the style's, each less the mean of its picture. In [0, 2];
-        0 for the style itself. Divide it by the value of the photograph: 1 is no nearer than that.
+        result's cells and s_q those of the style's, each minus the mean over its picture. In
+        [0, 2]; 0 for the style itself. Divide it by the value of the photograph. A quotient of 1
+        means that the result is not closer to the style than the photograph.
 
     Raises
     ------
@@ -56,16 +58,15 @@ def style_nearness(
 
     See Also
     --------
-    style_coverage : The same from the style to the result.
+    style_coverage : The distance of the cells of the style from those of the result.
 
     Notes
     -----
-    The distance is the one by which Kolkin, Kucera, Paris, Sykora, Shechtman and Shakhnarovich
-    match features in *Neural Neighbor Style Transfer*, 2022, section 3.2. Nearness and coverage are
-    the two terms of a relaxed earth mover's distance, the style loss of Kolkin, Salavon and
-    Shakhnarovich 2019, who do not centre the features. Feature maps are resized to at most 48 cells
-    a side, bilinearly. A result that repeats one patch of the style scores well, so measure the
-    coverage, too.
+    The distance is that of Kolkin, Kucera, Paris, Sykora, Shechtman, Shakhnarovich: *Neural
+    Neighbor Style Transfer*, 2022, section 3.2. Nearness and coverage are the two terms of the
+    relaxed earth mover's distance, the style loss of Kolkin, Salavon and Shakhnarovich 2019, who do
+    not centre the features. Feature maps are resized bilinearly to at most 48 cells per side. A
+    result that repeats one patch of the style has a low value, so use the coverage as well.
     """
     return _mean_nearest(*_style_and_result(style, result, extractor, layers)[::-1])
 
@@ -77,30 +78,30 @@ def style_coverage(
     extractor: FeatureExtractor,
     layers: Sequence[str] | None = None,
 ) -> float:
-    """Measure how far the details of a style are from the nearest details of a result.
+    """Return the mean distance of the cells of a style from their nearest cells of a result.
 
     Parameters
     ----------
     style, result : path, PIL image or array_like
     extractor : FeatureExtractor
     layers : sequence of str, optional
-        As in `style_nearness`.
+        See `style_nearness`.
 
     Returns
     -------
     float
         The mean over layers of ``mean_q min_p (1 - cos(r_p, s_q))``, with the features r_p and s_q
-        of `style_nearness`. In [0, 2]; 0 for the style itself. It is large where the result has
-        only some of what the style has. Divide it by the value of the photograph.
+        of `style_nearness`. In [0, 2]; 0 for the style itself. It is large if details of the style
+        are missing in the result. Divide it by the value of the photograph.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        As `style_nearness`.
+        See `style_nearness`.
 
     See Also
     --------
-    style_nearness : The same from the result to the style, with the sources.
+    style_nearness : The distance of the cells of the result from those of the style, with sources.
     """
     return _mean_nearest(*_style_and_result(style, result, extractor, layers))
 
@@ -112,18 +113,19 @@ def self_similarity_distance(
     extractor: FeatureExtractor,
     layers: Sequence[str] | None = None,
 ) -> float:
-    """Measure how much the structure of a result differs from its photograph's.
+    """Return the difference between the self-similarities of a result and its photograph.
 
-    Places that were alike should still be alike, whatever they look like now.
+    It measures whether places that are similar in the photograph are similar in the result. It does
+    not depend on what they look like.
 
     Parameters
     ----------
     photo, result : path, PIL image or array_like
-        Two pictures of one size.
+        Two pictures of the same size.
     extractor : FeatureExtractor
-        The network that judges.
+        The network whose features are compared.
     layers : sequence of str, optional
-        Default: conv2_1, conv3_1 and conv4_1, each as much as any other.
+        Default: conv2_1, conv3_1 and conv4_1, with equal weights.
 
     Returns
     -------
@@ -140,11 +142,11 @@ def self_similarity_distance(
 
     Notes
     -----
-    Kolkin, Salavon, Shakhnarovich: *Style Transfer by Relaxed Optimal Transport and
-    Self-Similarity* (STROTSS), 2019, the content loss. They divide by ``N^2``; a column sums to 1,
-    so dividing by N makes the value independent of the number of cells. They compare a random
-    sample of hypercolumns; here all cells of each layer are compared. Feature maps are reduced to
-    at most 32 cells a side, by the means over areas.
+    It is the content loss of Kolkin, Salavon, Shakhnarovich: *Style Transfer by Relaxed Optimal
+    Transport and Self-Similarity* (STROTSS), 2019. They divide by ``N^2``. Each column sums to 1,
+    so division by N makes the value independent of the number of cells. They compare a random
+    sample of hypercolumns. Here all cells of each layer are compared. Feature maps are reduced to
+    at most 32 cells per side by means over areas.
     """
     differences = [
         np.abs(_similarities(one) - _similarities(other)).sum() / len(one)
@@ -162,17 +164,17 @@ def cfsd(
     extractor: FeatureExtractor,
     layers: Sequence[str] | None = None,
 ) -> float:
-    """Measure the content feature structural distance of a result from its photograph.
+    """Return the content feature structural distance (CFSD) of a result from its photograph.
 
-    Where each place of the photograph finds its like, the result should find it, too. Unlike
-    `self_similarity_distance` it weighs similar places and strong features most.
+    It compares, for each place, the distribution of its similarities to all places. In contrast to
+    `self_similarity_distance`, similar places and strong features have the largest influence.
 
     Parameters
     ----------
     photo, result : path, PIL image or array_like
-        Two pictures of one size.
+        Two pictures of the same size.
     extractor : FeatureExtractor
-        The network that judges.
+        The network whose features are compared.
     layers : sequence of str, optional
         Default: conv3_1.
 
@@ -186,27 +188,27 @@ def cfsd(
     Raises
     ------
     FileError, InputError, InputTypeError
-        As `self_similarity_distance`.
+        See `self_similarity_distance`.
 
     Notes
     -----
-    Chung, Hyun, Heo: *Style Injection in Diffusion* (StyleID), CVPR 2024. Their values are not
-    comparable with these. Their program divides by ``C^2``, for C channels, in place of the mean
-    square, which suits the features of torchvision's VGG19; those of Keras's are so much larger
-    that each cell would be like itself alone. It sums over the cells, of which a picture of 512
-    pixels has 16384. Here feature maps are reduced to at most 32 cells a side, by the means over
-    areas.
+    The metric is from Chung, Hyun, Heo: *Style Injection in Diffusion* (StyleID), CVPR 2024. Their
+    values are not comparable to these. Instead of the mean square, their program divides by ``C^2``
+    for C channels. This suits the features of torchvision's VGG19. Those of Keras are so much
+    larger that each cell would be similar only to itself. Their program sums over the cells, 16384
+    for a picture of 512 pixels. Here feature maps are reduced to at most 32 cells per side by means
+    over areas.
     """
     layers = STRUCTURE_LAYERS if layers is None else layers
     divergences = []
     for cells in _areas(photo, result, extractor, layers):
         expected, found = map(_log_affinities, cells)
         divergences.append((np.exp(expected) * (expected - found)).sum(axis=1).mean())
-    return max(0.0, float(np.mean(divergences)))  # rounding leaves it a little below
+    return max(0.0, float(np.mean(divergences)))  # rounding can make it negative
 
 
 def _style_and_result(style, result, extractor, layers) -> tuple[list[Any], list[Any]]:
-    """Return the cells of a style, brought to the result's size, and those of the result."""
+    """Return the cells of a style, resized to the result's longer side, and of the result."""
     result = as_image(result, "result")
     style = as_image(style, "style", max(result.shape[:2]))
     layers = NEIGHBOR_LAYERS if layers is None else layers
@@ -217,7 +219,7 @@ def _style_and_result(style, result, extractor, layers) -> tuple[list[Any], list
 
 
 def _areas(photo, result, extractor, layers) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Return pairs of the area means of a photograph and of a result, by layer."""
+    """Return for each layer the area means of the photograph and of the result."""
     photo, result = same_size(photo, result)
     return zip(
         cells_of(photo, "photo", extractor, layers, _area_means),
@@ -227,23 +229,23 @@ def _areas(photo, result, extractor, layers) -> Iterator[tuple[np.ndarray, np.nd
 
 
 def _mean_nearest(queries: list[Any], keys: list[Any]) -> float:
-    """Return the mean distance to the nearest key, and of that the mean over layers."""
+    """Return the mean over layers of the mean distance of the queries from the nearest key."""
     distances = [nearest_neighbors(q, k)[1] for q, k in zip(queries, keys, strict=True)]
-    # Rounding leaves the distance of a cell to itself a little below 0.
+    # Rounding can make the distance of a cell from itself negative.
     return max(0.0, float(np.mean([ops.mean(each) for each in distances])))
 
 
 def _interpolated(feature):
-    """Return the cells of a feature map of at most `_NEIGHBOR_CELLS` a side, ``[N, C]``."""
+    """Return the cells ``[N, C]`` of a feature map resized to at most `_NEIGHBOR_CELLS` a side."""
     shape = _limited(feature, _NEIGHBOR_CELLS)
     feature = ops.image.resize(feature, shape, data_format="channels_last")
     return ops.reshape(feature, (-1, feature.shape[-1]))
 
 
 def _area_means(feature) -> np.ndarray:
-    """Return the means of a feature map over at most `_SIMILARITY_CELLS` areas a side, ``[N, C]``.
+    """Return the means ``[N, C]`` of a feature map over at most `_SIMILARITY_CELLS` areas a side.
 
-    An area that ends within a cell takes a share of that cell.
+    Cells that an area covers partly are weighted by the covered share.
     """
     height, width = (
         _overlaps(own, wanted)
@@ -251,7 +253,7 @@ def _area_means(feature) -> np.ndarray:
             feature.shape[1:3], _limited(feature, _SIMILARITY_CELLS), strict=True
         )
     )
-    # In float64: the distances of alike cells are differences of nearly equal numbers.
+    # In float64, because distances of similar cells are differences of nearly equal numbers.
     values = np.float64(ops.convert_to_numpy(feature)[0])
     means = np.einsum("iy,jx,yxc->ijc", height, width, values, optimize=True)
     return means.reshape(-1, means.shape[-1])
@@ -271,7 +273,7 @@ def _overlaps(cells: int, areas: int) -> np.ndarray:
 
 
 def _similarities(cells: np.ndarray) -> np.ndarray:
-    """Return the cosine distances of all pairs of cells; each column sums to 1, or is zero."""
+    """Return the cosine distances of all pairs of cells; each column sums to 1 or is 0."""
     lengths = np.linalg.norm(cells, axis=1, keepdims=True)
     directions = cells / np.maximum(lengths, EPSILON)
     distances = np.maximum(1 - directions @ directions.T, 0)
@@ -279,6 +281,6 @@ def _similarities(cells: np.ndarray) -> np.ndarray:
 
 
 def _log_affinities(cells: np.ndarray) -> np.ndarray:
-    """Return the logarithms of the shares in which each cell is like all cells."""
+    """Return ``log softmax_j(c_i . c_j / mean_k |c_k|^2)`` of cells ``[N, C]``, as ``[N, N]``."""
     scale = max(np.square(cells).sum(axis=1).mean(), EPSILON)
     return log_softmax(cells @ cells.T / scale, axis=1)

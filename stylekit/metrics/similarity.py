@@ -1,4 +1,4 @@
-"""Structure and colours of a result, compared without a network."""
+"""Metrics of structure and colours that need no network: SSIM and a histogram distance."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from stylekit.functional import LUMA
 from stylekit.image import PictureLike, as_image, fit_shape, resize
 from stylekit.metrics._pictures import check_side, same_size
 
-_WINDOW = 11  # Pixels a side of a Gaussian window of deviation 1.5, as of Wang et al.
+_WINDOW = 11  # Side in pixels of the Gaussian window of deviation 1.5 of Wang et al.
 
-# Of Afifi et al.: bins an axis, of which the outermost are centred at +-3, the width of a bin's
-# kernel, and what keeps the logarithm of black finite.
+# From Afifi et al.: the centres of the bins of an axis, the width of the kernel of a bin, and a
+# constant that keeps the logarithm of black finite.
 _BINS = np.linspace(-3, 3, 64, dtype=np.float32)
 _KERNEL_WIDTH = 0.02
 _DARKEST = 1e-6
-_LARGEST = 256  # Longer side in pixels, as of StyleID.
+_LARGEST = 256  # Longer side in pixels, from StyleID.
 
 
 def ssim(photo: PictureLike, result: PictureLike) -> float:
-    """Measure the structural similarity of a result to its photograph.
+    """Return the structural similarity (SSIM) of a result and its photograph.
 
     Parameters
     ----------
     photo, result : path, PIL image or array_like
-        Two pictures of one size, at least 11 pixels a side.
+        Two pictures of the same size, at least 11 pixels per side.
 
     Returns
     -------
     float
-        The mean structural similarity of the luma of ITU-R BT.601, as encoded in sRGB. In [-1, 1];
-        1 for the photograph itself. Higher keeps more of the photograph.
+        The mean structural similarity of the luma (ITU-R BT.601 weights, sRGB values). In [-1, 1];
+        1 for the photograph itself. Higher is more similar.
 
     Raises
     ------
@@ -40,10 +40,11 @@ def ssim(photo: PictureLike, result: PictureLike) -> float:
 
     Notes
     -----
-    Wang, Bovik, Sheikh, Simoncelli: *Image Quality Assessment: From Error Visibility to Structural
-    Similarity*, 2004, with their settings: a Gaussian window of deviation 1.5, K1 = 0.01 and
-    K2 = 0.03. `skimage.metrics.structural_similarity` computes it. It compares brightness and
-    contrast pixel by pixel, so strokes lower it even where every form is kept.
+    The metric is from Wang, Bovik, Sheikh, Simoncelli: *Image Quality Assessment: From Error
+    Visibility to Structural Similarity*, 2004, with their settings: a Gaussian window of standard
+    deviation 1.5, K1 = 0.01 and K2 = 0.03. It is computed by
+    `skimage.metrics.structural_similarity`. It compares brightness and contrast pixel by pixel, so
+    strokes lower it even if all forms are preserved.
 
     Examples
     --------
@@ -67,12 +68,12 @@ def ssim(photo: PictureLike, result: PictureLike) -> float:
 
 
 def color_distance(style: PictureLike, result: PictureLike) -> float:
-    """Measure how far the colours of a result are from those of a style.
+    """Return the distance between the colour histograms of a result and of a style.
 
     Parameters
     ----------
     style, result : path, PIL image or array_like
-        Of any sizes; the longer side of a larger one is reduced to 256 pixels.
+        Pictures of any sizes. Those with a longer side above 256 pixels are reduced to it.
 
     Returns
     -------
@@ -87,15 +88,16 @@ def color_distance(style: PictureLike, result: PictureLike) -> float:
 
     Notes
     -----
-    Afifi, Brubaker, Brown: *HistoGAN: Controlling Colors of GAN-Generated and Real Images via Color
-    Histograms*, CVPR 2021, which the evaluation of StyleID (Chung, Hyun, Heo 2024) uses at 256
-    pixels. The histogram of each channel c counts the logarithms of its ratios to the other two
-    channels in 64 x 64 bins, by an inverse quadratic kernel, each pixel by its length in RGB. The
-    three histograms sum to 1 together.
+    The histograms are from Afifi, Brubaker, Brown: *HistoGAN: Controlling Colors of GAN-Generated
+    and Real Images via Color Histograms*, CVPR 2021. The evaluation of StyleID (Chung, Hyun, Heo
+    2024) uses them at 256 pixels. There is one histogram of 64 x 64 bins per channel. Its axes are
+    the logarithms of the ratios of that channel to the other two. Pixels are added with an inverse
+    quadratic kernel and are weighted by their length in RGB. All three histograms together sum to
+    1.
 
-    Places do not count, and brightness counts as a weight alone: dark colours hardly count, and all
-    greys are one colour. A bin has no neighbours, so a slight shift of every colour may score as
-    high as another palette.
+    Positions have no influence. Brightness is only a weight: dark colours count little, and all
+    greys are the same colour. Adjacent bins are treated as unrelated, so a slight shift of all
+    colours can have as large a distance as a different palette.
 
     Examples
     --------
@@ -112,13 +114,13 @@ def color_distance(style: PictureLike, result: PictureLike) -> float:
 
 
 def _histogram(picture: np.ndarray) -> np.ndarray:
-    """Return the histograms of a picture's channels, ``[3, 64, 64]``; all of them sum to 1."""
+    """Return the histograms ``[3, 64, 64]`` of a picture's channels, which together sum to 1."""
     if max(picture.shape[:2]) > _LARGEST:
         picture = resize(picture, fit_shape(picture.shape, _LARGEST), "box")
     pixels = picture.reshape(-1, 3)
     length = np.sqrt(np.square(pixels).sum(axis=1, keepdims=True) + _DARKEST)
     logs = np.log(pixels + _DARKEST)
-    # The bins are symmetric: those of an inverse ratio are the same in reverse.
+    # The bins are symmetric about 0, so those of an inverse ratio are in reverse order.
     rg, rb, gb = (_kernel(logs[:, one] - logs[:, other]) for one, other in ((0, 1), (0, 2), (1, 2)))
     pairs = (rg, rb), (rg[:, ::-1], gb), (rb[:, ::-1], gb[:, ::-1])
     counts = np.stack([(length * first).T @ second for first, second in pairs])
@@ -126,5 +128,5 @@ def _histogram(picture: np.ndarray) -> np.ndarray:
 
 
 def _kernel(ratios: np.ndarray) -> np.ndarray:
-    """Return how much each ratio counts in each bin, ``[N, 64]``."""
+    """Return the weight ``[N, 64]`` of each of N log ratios in each bin."""
     return 1 / (1 + np.square((ratios[:, np.newaxis] - _BINS) / np.float32(_KERNEL_WIDTH)))

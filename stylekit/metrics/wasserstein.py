@@ -1,4 +1,4 @@
-"""The distance between the distributions of the features of two pictures."""
+"""The sliced Wasserstein distance between the distributions of the features of two pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylekit.functional import EPSILON
 from stylekit.image import PictureLike, as_image
 from stylekit.metrics._pictures import cells_of
 
-_CELLS = 128  # Most cells a side: the distribution of more is the same, and takes longer to sort.
+_CELLS = 128  # Maximum number of cells per side. More are slower and give the same distribution.
 
 
 def sliced_wasserstein_distance(
@@ -25,44 +25,47 @@ def sliced_wasserstein_distance(
     directions: int = 64,
     seed: int = 0,
 ) -> float:
-    """Measure how far the distribution of a result's features is from that of a style's.
+    """Return the sliced Wasserstein distance between the features of a result and of a style.
 
     Parameters
     ----------
     style : path, PIL image or array_like
-        It is brought to the result's longer side, so that strokes are compared at their size.
+        It is resized to the result's longer side, so that strokes are compared at the same scale.
     result : path, PIL image or array_like
     extractor : FeatureExtractor
-        The network that judges.
+        The network whose features are compared.
     layers : sequence of str, optional
-        Default: the extractor's `style_layers`, each as much as any other.
+        Default: the extractor's `style_layers`, with equal weights.
     directions : int
-        How many random directions the features of a layer are projected on.
+        Number of random directions onto which the features of a layer are projected, at least 1.
     seed : int
-        Of the directions. The same seed gives the same number.
+        Seed of the directions, at least 0. The same seed gives the same value.
 
     Returns
     -------
     float
-        The mean over layers of ``mean_v W(R v, S v) / mean_v,q (s_q . v)^2`` over the directions v,
-        with R v the projections of the result's features and S v those of the style's. W is the
-        squared 2-Wasserstein distance of two sets of numbers, the mean squared difference of their
-        quantiles. At least 0; 0 for the style itself. 1 is as far as a result without features.
+        The mean over layers of ``mean_v W(R v, S v) / mean_v,q (s_q . v)^2`` over the directions v.
+        R v are the projections of the result's features and S v those of the style's. W is the
+        squared 2-Wasserstein distance of two sets of numbers: the mean squared difference of their
+        quantiles. At least 0; 0 for the style itself, and 1 for features that are all 0.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used or is too small, there is no such layer, or a number is wrong.
+        If a picture cannot be used or is too small, the extractor has no such layer, or a number is
+        out of range.
 
     Notes
     -----
-    Heitz, Vanhoey, Chambon, Belcour: *A Sliced Wasserstein Loss for Neural Texture Synthesis*,
-    CVPR 2021. They do not divide by the style, and draw as many directions as a layer has channels.
-    Sets of different sizes are compared exactly, by the steps of their quantile functions. Of a
-    feature map at most 128 cells a side are taken, evenly spaced.
+    The distance is from Heitz, Vanhoey, Chambon, Belcour: *A Sliced Wasserstein Loss for Neural
+    Texture Synthesis*, CVPR 2021. They do not divide by the style's mean square, and use as many
+    directions as a layer has channels. Sets of different sizes are compared exactly, by the steps
+    of their quantile functions. At most 128 cells per side of a feature map are used, evenly
+    spaced.
 
-    Unlike the Gram distance, it sees the whole distribution and not its second moments alone. Like
-    it, it does not see where anything is. Other seeds change it by some percent.
+    In contrast to the Gram distance, it compares the whole distribution and not only its second
+    moments. Like the Gram distance, it does not depend on positions. It varies by a few percent
+    with the seed.
     """
     directions = integer(directions, "directions", low=1)
     seed = integer(seed, "seed", low=0)
@@ -78,7 +81,7 @@ def sliced_wasserstein_distance(
 
 
 def _sampled(feature) -> np.ndarray:
-    """Return the cells of a feature map, at most `_CELLS` a side, ``[N, C]``."""
+    """Return evenly spaced cells ``[N, C]`` of a feature map, at most `_CELLS` per side."""
     rows, columns = (
         np.arange(count) * cells // count
         for cells, count in ((cells, min(cells, _CELLS)) for cells in feature.shape[1:3])
@@ -88,7 +91,7 @@ def _sampled(feature) -> np.ndarray:
 
 
 def _sliced(one: np.ndarray, other: np.ndarray, directions: int, seed: int) -> float:
-    """Return the distance of two sets of cells, relative to the other's mean square."""
+    """Return the distance of two sets of cells, relative to the mean square of `other`."""
     vectors = np.random.default_rng(seed).standard_normal((directions, one.shape[1]))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     width, first, second = _common_steps(len(one), len(other))
@@ -101,19 +104,19 @@ def _sliced(one: np.ndarray, other: np.ndarray, directions: int, seed: int) -> f
 
 
 def _common_steps(one: int, other: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the steps on which the quantile functions of two sets of numbers are constant.
+    """Return the intervals on which the quantile functions of two sets of numbers are constant.
 
     Parameters
     ----------
     one, other : int
-        How many numbers each has.
+        The sizes of the sets.
 
     Returns
     -------
     width : ndarray of float64
-        They sum to 1.
+        The lengths of the intervals, which sum to 1.
     first, second : ndarray of int
-        The sorted number of each set on each step.
+        For each interval, the index into the sorted numbers of each set.
     """
     edges = np.union1d(np.arange(one + 1) * other, np.arange(other + 1) * one)  # times one * other
     starts = edges[:-1]

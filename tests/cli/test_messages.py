@@ -379,7 +379,7 @@ def not_finite():
 @pytest.mark.parametrize(
     ("command", "call", "words"),
     [
-        ("regions", small_region, "or leave the layer out with --skip-small."),
+        ("regions", small_region, "or omit the layer with --skip-small."),
         (
             "localized",
             lambda: sk.recipes.localized(FLAT, FLAT, np.ones((40, 60)), size=None),

@@ -154,7 +154,7 @@ class Short(Edges):
 @pytest.mark.parametrize("make", [sk.GramStyleLoss, sk.NeighborStyleLoss, sk.ContentLoss])
 def test_windows_that_do_not_fit_the_feature_map(make, photo, mask):
     """Where a mask follows them; whole pictures do without."""
-    words = r"windows of layer 'pooled' do not fit.*expected 12x10 cells .*received 24x20"
+    words = r"windows of layer 'pooled' must match.*expected 12x10 cells .*received 24x20"
     with pytest.raises(InputError, match=words) as caught:
         objective(Short(), make(photo, mask=mask), start=photo[None], picture=photo)(photo)
     assert "in extractor Short, method windows" in caught.value.__notes__
@@ -162,7 +162,7 @@ def test_windows_that_do_not_fit_the_feature_map(make, photo, mask):
 
 
 def test_windows_that_do_not_fit_in_tiles(photo):
-    with pytest.raises(InputError, match="windows of layer 'pooled' do not fit") as caught:
+    with pytest.raises(InputError, match="windows of layer 'pooled' must match") as caught:
         sk.Tiles(8).objective([sk.GramStyleLoss(photo)], Short(), SHAPE)
     assert "in extractor Short, method windows" in caught.value.__notes__
 

@@ -49,17 +49,17 @@ def test_the_bases_cannot_be_used_themselves(photo):
 
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
 def test_a_weight_is_a_number_of_at_least_zero(weight):
-    with pytest.raises(InputError, match=r"the weight of Brightness .* at least 0"):
+    with pytest.raises(InputError, match=r"`weight` of Brightness .* at least 0"):
         Brightness(weight=weight)
     term = Brightness(weight=2)
-    with pytest.raises(InputError, match="the weight of Brightness"):
+    with pytest.raises(InputError, match="`weight` of Brightness"):
         term.weight = weight
     assert term.weight == 2
 
 
 @pytest.mark.parametrize("weight", ["1", None, [1]])
 def test_a_weight_of_another_type_is_a_type_error(weight):
-    with pytest.raises(InputTypeError, match="the weight of Brightness is not a number"):
+    with pytest.raises(InputTypeError, match="`weight` of Brightness is not a number"):
         Brightness(weight=weight)
 
 
@@ -247,7 +247,7 @@ def test_masks_have_the_sizes_of_what_they_belong_to(photo, style, canvas_of):
 def test_a_region_too_small_for_a_layer_names_no_option_that_is_not_there(photo, style, canvas_of):
     mask = np.zeros((48, 40))
     mask[:2, :2] = 1
-    with pytest.raises(InputError, match=r"leave the layer out\.$"):
+    with pytest.raises(InputError, match=r"omit the layer\.$"):
         ChannelMean(style, mask=mask).prepare(canvas_of(photo))
 
 
@@ -280,15 +280,15 @@ def test_layer_weights_weigh_the_mean_over_layers(photo, style, canvas_of, evalu
     [
         (
             [1, 2, 3],
-            "do not match the layers: expected 2, for block1_conv1, block2_conv1, received 3",
+            "one weight per layer: expected 2, for block1_conv1, block2_conv1, received 3",
         ),
-        ([], "do not match the layers"),
+        ([], "one weight per layer"),
         ({"block1_conv1": 1}, "expected block1_conv1, block2_conv1, received block1_conv1"),
         ({"block1_conv1": 1, "conv2_1": 1}, "received block1_conv1, conv2_1"),
         ([1, -1], "a layer weight is out of range"),
         ([1, np.nan], "a layer weight is out of range"),
-        ([0, 0], "every layer weight is zero"),
-        (5, "do not match the layers: expected 2, .*received 1"),
+        ([0, 0], "`layer_weights` must not all be 0"),
+        (5, "one weight per layer: expected 2, .*received 1"),
     ],
 )
 def test_layer_weights_that_do_not_fit_are_an_error(weights, message, style):
@@ -315,12 +315,12 @@ def test_one_layer_may_be_given_by_its_name():
 
 @pytest.mark.parametrize("layers", [(), 3, ["conv1_1", 3]])
 def test_layers_that_are_none_are_an_error(layers, style):
-    with pytest.raises(InputTypeError, match="layers are wrong: expected one layer name or more"):
+    with pytest.raises(InputTypeError, match="`layers` must be layer names: expected one or more strings"):
         ChannelMean(style, layers=layers)
 
 
 def test_a_layer_named_twice_is_an_error(style):
-    with pytest.raises(InputError, match="a layer is named twice"):
+    with pytest.raises(InputError, match="`layers` must name each layer once"):
         ChannelMean(style, layers=["conv1_1", "conv2_1", "conv1_1"])
 
 
@@ -457,7 +457,7 @@ def test_a_statistic_that_is_no_tensor_is_an_error(made, photo, style, canvas_of
             return made
 
     kind = type(made).__name__
-    with pytest.raises(InputTypeError, match=f"Forgetful.statistic returned no tensor.*{kind}"):
+    with pytest.raises(InputTypeError, match=f"Forgetful.statistic must return a tensor.*{kind}"):
         Forgetful(style, layers="block1_conv1").prepare(canvas_of(photo))
 
 
@@ -483,6 +483,6 @@ def test_layers_of_a_class_that_are_no_names(layers, photo, extractor):
         pass
 
     Wrong.layers = layers
-    with pytest.raises(InputTypeError, match="layers are wrong") as caught:
+    with pytest.raises(InputTypeError, match="`layers` must be layer names") as caught:
         sk.Objective([Wrong()], extractor, photo.shape[:2])
     assert caught.value.__notes__ == ["in method Wrong.layers_of"]

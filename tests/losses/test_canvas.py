@@ -87,7 +87,7 @@ def test_no_layers_need_no_network(photo):
 
 
 def test_an_image_without_a_cell_at_a_layer_is_an_error_that_says_so(canvas):
-    wanted = r"too small for layer block5_conv1: expected at least 16 pixels a side, received 40x15"
+    wanted = r"too small for layer block5_conv1: expected at least 16 pixels per side, received 40x15"
     with pytest.raises(InputError, match=wanted):
         canvas.extract(tf.zeros((1, 15, 40, 3)), ["block1_conv1", "block5_conv1"])
     canvas.check_size(["block5_conv1"])
@@ -196,7 +196,7 @@ def test_a_callable_mask_is_given_the_picture(photo, canvas):
 
 
 def test_a_callable_mask_without_a_picture_is_an_error_with_the_way_out(extractor):
-    message = r"callable mask needs a picture.*ContentLoss.*Give the mask as an array"
+    message = r"callable mask needs a content picture.*ContentLoss.*Pass the mask as an array"
     with pytest.raises(InputError, match=message):
         Canvas(extractor, (48, 40)).mask(lambda picture: picture[..., 0], LAYER)
 

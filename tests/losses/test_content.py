@@ -183,7 +183,7 @@ def test_a_batch_gives_the_values_of_its_pictures(loss, photo, image, mask, canv
 def test_references_in_another_number_than_the_pictures_are_an_error(
     loss, pictures, photo, canvas_of, evaluate
 ):
-    message = f"number of references .* expected 1 or {pictures}, received 3"
+    message = f"must have one reference, or one per picture: expected 1 or {pictures}, received 3"
     with pytest.raises(InputError, match=message):
         evaluate(loss(np.stack([photo] * 3)), canvas_of(photo), np.stack([photo] * pictures))
 
@@ -203,7 +203,7 @@ def test_a_number_of_pictures_that_is_not_known_is_no_error(loss, photo, canvas_
 @BOTH
 @pytest.mark.parametrize("shape", [(40, 48), (48, 48), (20, 40)])
 def test_a_reference_of_another_aspect_ratio_is_an_error(loss, shape, photo, canvas_of, rng):
-    message = rf"another aspect ratio .* 40x48, received {shape[1]}x{shape[0]} pixels\. Crop"
+    message = rf"must have the aspect ratio .* 40x48, received {shape[1]}x{shape[0]} pixels\. Crop"
     with pytest.raises(InputError, match=message):
         loss(rng.random((*shape, 3))).prepare(canvas_of(photo))
 

@@ -398,7 +398,7 @@ def test_a_style_region_that_is_too_small_skips_the_layer_as_well(style, canvas)
         small_regions="skip_layer",
     )
     assert tuple(term.prepare(canvas)) == LAYERS
-    assert canvas.notes == ["style mask left out at block4_conv1 of 52x32: too small"]
+    assert canvas.notes == ["style mask omitted at block4_conv1 of 52x32: less than one cell"]
 
 
 def test_a_region_that_no_layer_sees_is_worth_nothing(photo, style, canvas, evaluate):
@@ -415,7 +415,7 @@ def test_a_coarse_level_skips_a_layer_with_a_note(photo, style, canvas_of, evalu
     coarse = canvas_of(photo, (24, 20))
     value, _ = evaluate(term, coarse, resize(photo, (24, 20)))
     assert value > 0
-    assert coarse.notes == ["mask left out at block4_conv1 of 20x24: too small"]
+    assert coarse.notes == ["mask omitted at block4_conv1 of 20x24: less than one cell"]
 
 
 # Several styles

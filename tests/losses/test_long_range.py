@@ -123,7 +123,7 @@ def test_a_shift_larger_than_the_feature_map_is_an_error_that_says_what_works(st
 
 def test_a_shift_beyond_the_region_is_an_error(style, canvas):
     term = LongRangeGramStyleLoss(style, half(), layers="conv1_1", shifts=[24])
-    with pytest.raises(InputError, match="no two places of the mask are 24 pixels apart"):
+    with pytest.raises(InputError, match="the mask has no two places 24 pixels apart"):
         term.prepare(canvas)
 
 
@@ -131,7 +131,7 @@ def test_a_coarse_level_leaves_out_a_shift_with_a_note(photo, style, canvas_of):
     coarse = canvas_of(photo, (12, 10))
     term = LongRangeGramStyleLoss(style, layers="conv1_1", shifts=[16, 36])
     assert shifts_of(term, coarse, "conv1_1") == [(0, 0), (4, 0), (0, 4), (0, 9)]
-    assert coarse.notes == ["shift of 36 pixels left out at conv1_1 of 10x12: too large"]
+    assert coarse.notes == ["shift of 36 pixels omitted at conv1_1 of 10x12: too large"]
 
 
 @pytest.mark.parametrize("shifts", [[], [0], [2.5], "8"])

@@ -37,7 +37,7 @@ def test_each_picture_of_a_batch_has_its_own_content(photo, canvas_of, evaluate)
     np.testing.assert_allclose(value, 0, atol=1e-5)
     value, _ = evaluate(MattingLaplacianLoss(contents), canvas_of(photo), contents[::-1].copy())
     assert (value > 1e-2).all()
-    with pytest.raises(InputError, match="number of references is not that of the pictures"):
+    with pytest.raises(InputError, match="must have one reference, or one per picture"):
         evaluate(MattingLaplacianLoss(contents), canvas_of(photo), photo[None].repeat(3, axis=0))
 
 

@@ -48,7 +48,7 @@ def test_a_small_region_is_an_error_with_a_size_that_works(side, mode, photo, ca
     layer = DEEP if mode == "simple" else "block2_conv1"
     region = Region(square(side), "sky", mode=mode)
     with pytest.raises(
-        InputError, match=f"the sky weighs less .* {layer} at 40x48 pixels"
+        InputError, match=f"the sky covers less .* {layer} at 40x48 pixels"
     ) as error:
         region.prepare(canvas_of(photo), ["block1_conv1", layer] if mode == "simple" else [layer])
     size = int(str(error.value).partition("at least ")[2].partition(" pixels")[0])
@@ -69,14 +69,14 @@ def test_a_small_region_is_an_error_with_a_size_that_works(side, mode, photo, ca
 
 def test_the_search_for_a_size_ends(photo, canvas_of, monkeypatch):
     monkeypatch.setattr(canvas_module, "LARGEST_SOUGHT", 100)
-    with pytest.raises(InputError, match=r"weighs less than one cell .*48 pixels\. Enlarge"):
+    with pytest.raises(InputError, match=r"covers less than one cell .*48 pixels\. Enlarge"):
         Region(square(1)).prepare(canvas_of(photo), [DEEP])
     assert canvas_of(photo).smallest_region_size(square(1), DEEP) == 0
 
 
 @pytest.mark.parametrize(("small_regions", "offered"), [("error", True), (None, False)])
 def test_the_way_round_is_named_where_the_loss_offers_it(small_regions, offered, photo, canvas_of):
-    with pytest.raises(InputError, match=r"leave the layer out") as error:
+    with pytest.raises(InputError, match=r"omit the layer") as error:
         Region(square(3), small_regions=small_regions).prepare(canvas_of(photo), [DEEP])
     assert ("`small_regions`" in str(error.value)) == offered
 
@@ -85,7 +85,7 @@ def test_a_layer_may_be_skipped_with_a_note(photo, canvas_of):
     canvas = canvas_of(photo)
     region = Region(square(3), small_regions="skip_layer")
     assert list(region.prepare(canvas, ["block1_conv1", DEEP])) == ["block1_conv1"]
-    assert canvas.notes == [f"mask left out at {DEEP} of 40x48: too small"]
+    assert canvas.notes == [f"mask omitted at {DEEP} of 40x48: less than one cell"]
 
 
 @pytest.mark.parametrize("small_regions", ["error", "skip_layer", None])
@@ -94,7 +94,7 @@ def test_a_coarser_level_skips_a_layer_with_a_note(small_regions, photo, canvas_
     assert DEEP in region.prepare(canvas_of(photo), [DEEP])
     coarse = canvas_of(photo, (24, 20))
     assert list(region.prepare(coarse, ["block1_conv1", DEEP])) == ["block1_conv1"]
-    assert coarse.notes == [f"sky left out at {DEEP} of 20x24: too small"]
+    assert coarse.notes == [f"sky omitted at {DEEP} of 20x24: less than one cell"]
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def test_an_empty_region_is_an_error_that_says_which(masks, argument, loss, styl
     [((square(5),), "mask"), ((ramp(), square(5, STYLE_SHAPE)), "style_mask")],
 )
 def test_a_small_region_is_an_error_that_names_layer_and_size(masks, argument, loss, style, canvas):
-    with pytest.raises(InputError, match=r"weighs less than one cell of layer .*at least") as error:
+    with pytest.raises(InputError, match=r"covers less than one cell of layer .*at least") as error:
         loss(style, *masks, layers=["conv1_1", "conv4_1"]).prepare(canvas)
     assert error.value.argument == argument
 
@@ -188,7 +188,7 @@ def test_a_coarse_level_leaves_out_a_layer_with_a_note(loss, photo, style, canva
     coarse = canvas_of(photo, (24, 20))
     term = loss(style, square(9), layers=["conv1_1", "conv4_1"])
     assert list(term.prepare(coarse)) == ["conv1_1"]
-    assert coarse.notes == ["mask left out at conv4_1 of 20x24: too small"]
+    assert coarse.notes == ["mask omitted at conv4_1 of 20x24: less than one cell"]
 
 
 @pytest.mark.parametrize(

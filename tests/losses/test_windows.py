@@ -228,7 +228,7 @@ def test_windows_shrink_with_a_pyramids_level(photo, canvas_of, term):
 def test_a_layer_too_small_at_a_coarser_level_is_left_out_with_a_note(photo, canvas_of, term):
     coarse = canvas_of(photo, (12, 10))
     assert list(term().prepare(coarse)) == ["block1_conv1"]
-    assert coarse.notes == ["windows left out at block2_conv1 of 10x12: too small"]
+    assert coarse.notes == ["windows omitted at block2_conv1 of 10x12: too few cells"]
 
 
 def test_a_patch_too_small_for_a_layer_is_an_error_with_the_size_that_works(canvas, term):
@@ -250,9 +250,9 @@ def test_sixty_four_pixels_are_enough_for_block4(rng, canvas_of, term):
 
 
 def test_maps_of_another_size_are_errors(canvas, style, term):
-    with pytest.raises(InputError, match=r"style_map has another size.*52x32 .*received 40x48"):
+    with pytest.raises(InputError, match=r"`style_map` must have the size.*52x32 .*received 40x48"):
         term(style_map=flat(RED, SHAPE))
-    with pytest.raises(InputError, match=r"content_map has another size.*40x48 .*received 52x32"):
+    with pytest.raises(InputError, match=r"`content_map` must have the size.*40x48 .*received 52x32"):
         term(flat(RED, STYLE_SHAPE)).prepare(canvas)
 
 

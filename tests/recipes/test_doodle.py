@@ -93,7 +93,7 @@ def test_a_thin_region_is_no_error_and_is_noted(quick):
     color_map[:3, :5] = style_map[:20, :20] = GREEN
     layers = ("block1_conv1", "block4_conv1")
     result = quick(color_map, style_map, size=40, steps=0, style_layers=layers)
-    assert any("#00ff00 left out at block4_conv1" in note for note in result.manifest["notes"])
+    assert any("#00ff00 omitted at block4_conv1" in note for note in result.manifest["notes"])
     assert result.image.shape == (27, 40, 3)  # the size is the longer side
 
 

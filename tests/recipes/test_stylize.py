@@ -355,7 +355,7 @@ class TestRefusals:
             sk.stylize(pixel, coffee, size=None, extractor=vgg, steps=1, **either)
 
     def test_a_start_of_another_aspect_ratio(self, quick, photo, coffee):
-        with pytest.raises(InputError, match="another aspect ratio"):
+        with pytest.raises(InputError, match="the aspect ratio of the picture"):
             quick(photo, coffee, initial=photo[:, :12])
 
 

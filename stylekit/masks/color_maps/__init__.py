@@ -1,1 +1,1 @@
-"""Regions from flat colour maps."""
+"""Masks of regions from maps in flat colours."""

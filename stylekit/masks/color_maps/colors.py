@@ -1,4 +1,4 @@
-"""Masks from a semantic colour map: one a colour."""
+"""Masks from a semantic colour map, one per colour."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from stylekit.masks.operations import listed
 
 
 class ColorMasks(NamedTuple):
-    """What `from_colors` returns.
+    """The result of `from_colors`.
 
     Attributes
     ----------
     masks : dict of str to ndarray
-        One mask a colour, ``float32 [H, W]`` of 0 and 1; no pixel is in two of them.
+        One mask per colour, ``float32 [H, W]`` of 0 and 1. They are disjoint.
     unmatched : float
-        The share of the pixels that are in none.
+        The share of the pixels that are in no mask.
     """
 
     masks: dict[str, np.ndarray]
@@ -44,36 +44,41 @@ def from_colors(
     tolerance: float = 40.0,
     min_share: float = MIN_SHARE,
 ) -> ColorMasks:
-    """Turn a map of coloured regions into one mask a colour.
+    """Return one mask per colour of a map in flat colours.
 
-    Each pixel goes to the nearest colour, if that is within `tolerance`.
+    Each pixel belongs to the nearest colour, if that is within `tolerance`.
 
     Parameters
     ----------
     color_map : array_like, PIL.Image.Image or path
-        The map, as a picture.
+        The map, a picture.
     colors : iterable, or mapping of names, optional
-        The colours wanted. A colour is three integers in 0-255, three floats in 0-1, or a string
-        such as ``"#ff0000"``. A mapping names the masks; otherwise they are called by hex string.
-        Default: the colours present, largest area first. A colour within `tolerance` of a more
-        frequent one joins it. A colour counts only if it has a flat area, 3 x 3 pixels within
-        `tolerance`, and not where it is a mixture of larger colours that lie around it, as on a
-        smooth edge or in JPEG noise. A region less than three pixels wide must be asked for.
+        The colours of the masks. A colour is three integers in 0-255, three floats in [0, 1], or a
+        string such as ``"#ff0000"``. A mapping gives the names of the masks; otherwise they are
+        named by hex strings. Default: all colours of the map, by decreasing area; see Notes.
     tolerance : float, optional
-        Largest Euclidean distance in 8-bit RGB units; 442 gives every pixel to some colour asked.
+        Maximum Euclidean distance of a pixel from its colour in 8-bit RGB units, at least 0. With
+        442, every pixel belongs to one of `colors`.
     min_share : float, optional
-        The share of the picture that a colour must have to count as present.
+        Minimum share of the picture, in [0, 1], of a colour that is found without `colors`.
 
     Returns
     -------
     ColorMasks
-        The masks by name or hex string, and the share of the pixels that matched no colour.
+        The masks by name or hex string, and the share of the pixels that match no colour.
 
     Raises
     ------
     InputError
-        If a colour asked for matches no pixel (the message lists those present), is given twice
-        or is no colour; or if the map has no region of one colour.
+        If one of `colors` matches no pixel (the message lists the colours of the map), occurs twice
+        or is not a colour; or if `colors` is None and no colour is found.
+
+    Notes
+    -----
+    Without `colors`, a colour is found if it has a flat area: 3 x 3 pixels whose range is within
+    `tolerance`. Colours within `tolerance` of a more frequent one are merged with it. Pixels whose
+    colour is a mixture of more frequent colours around them, as on a smooth edge or in JPEG noise,
+    are not counted. Regions less than three pixels wide are found only if they are in `colors`.
 
     Examples
     --------
@@ -89,8 +94,8 @@ def from_colors(
         wanted = _present(pixels, tolerance, min_share)
         if not wanted:
             fail(
-                "color_map has no region of one colour",
-                expected=f"colours of at least {min_share:.2%} of the picture, with flat areas",
+                "`color_map` must have regions in flat colours",
+                expected=f"flat areas of a colour of at least {min_share:.2%} of the picture",
                 hint="name the colours with `colors`, lower `min_share`, or raise `tolerance`",
                 argument="color_map",
             )
@@ -102,8 +107,9 @@ def from_colors(
         present = _split(pixels, _present(pixels, tolerance, min_share), tolerance).masks
         shares = ", ".join(f"{name} ({mask.mean():.1%})" for name, mask in present.items())
         fail(
-            "no pixel of color_map has the colour " + ", ".join(_label(n, wanted) for n in missing),
-            expected=f"colours that are present within a tolerance of {tolerance:g}",
+            "each of `colors` must be in the map; missing: "
+            + ", ".join(_label(n, wanted) for n in missing),
+            expected=f"colours that are in it within a tolerance of {tolerance:g}",
             received=f"a map of {shares or 'no flat colours'}",
             argument="colors",
         )
@@ -111,35 +117,35 @@ def from_colors(
 
 
 def _present(pixels: np.ndarray, tolerance: float, min_share: float) -> Colors:
-    """Return the colours that have flat areas and a share of the map, the most frequent first."""
+    """Return the colours with flat areas and at least `min_share`, the most frequent first."""
     present = colors_present(pixels, tolerance)
     shares = label_shares(label_colors(pixels, present, tolerance), present)
     return {name: present[name] for name in shares if 0 < shares[name] >= min_share}
 
 
 def _split(pixels: np.ndarray, wanted: Colors, tolerance: float) -> ColorMasks:
-    """Give each pixel to the nearest of the wanted colours within the tolerance."""
+    """Return the masks of the pixels nearest to each of the wanted colours."""
     labels = nearest_colors(pixels, wanted, tolerance)
     masks = {name: (labels == i).astype(np.float32) for i, name in enumerate(wanted)}
     return ColorMasks(masks, float(np.mean(labels < 0)))
 
 
 def colors_asked(colors: Iterable[Any] | Mapping[str, Any], name: str = "colors") -> Colors:
-    """Return checked colours by their names or hex strings."""
+    """Return a dict of name or hex string to colour, checked."""
     named = colors if isinstance(colors, Mapping) else dict(enumerate(listed(colors, name)))
     values = [rgb_color(color, f"{name}[{key!r}]", name) for key, color in named.items()]
     codes = [hex_color(color) for color in values]
     if not codes:
-        expected = "at least one colour, or None to find those present"
-        fail(f"{name} is empty", expected=expected, argument=name)
+        expected = "at least one colour, or None to find all"
+        fail(f"`{name}` must not be empty", expected=expected, argument=name)
     if len(set(codes)) < len(codes):
-        fail(f"{name} has one colour twice", received=", ".join(codes), argument=name)
+        fail(f"`{name}` must have distinct colours", received=", ".join(codes), argument=name)
     names = map(str, colors) if isinstance(colors, Mapping) else codes
     return dict(zip(names, values, strict=True))
 
 
 def rgb_color(color: Any, name: str, argument: str | None = None) -> np.ndarray:
-    """Return a colour as three whole floats in 0-255."""
+    """Return a colour as three floats in 0-255, rounded to integers."""
     values = color
     if isinstance(color, str):
         try:
@@ -154,7 +160,7 @@ def rgb_color(color: Any, name: str, argument: str | None = None) -> np.ndarray:
         or not np.all((values >= 0) & (values <= scale))
     ):
         fail(
-            f"{name} is not a colour",
+            f"{name} must be a colour",
             expected='three integers in 0-255, three floats in 0-1 or a string such as "#ff0000"',
             received=f"{color!r:.60}",
             argument=argument,

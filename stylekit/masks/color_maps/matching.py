@@ -1,4 +1,4 @@
-"""Regions that two semantic colour maps share: the same colour is the same region."""
+"""Regions of two semantic colour maps, matched by their colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stylekit.masks.color_maps.colors import colors_asked
 from stylekit.masks.color_maps.palette import ColorMap, Colors
 
 _TRACE = 1e-4
-"""Share of a map below which strokes less than three pixels wide are taken for traces of edges."""
+"""Share of a map below which strokes less than three pixels wide are assumed to be edges."""
 
 _MINOR = 0.01
 """Share of a map below which a colour that the other map lacks is probably a detail to merge."""
@@ -25,27 +25,28 @@ Pair = tuple[str, str]
 """The names of one colour in the content map and in the style map."""
 
 Shares = dict[str, tuple[float, float]]
-"""Shares of the content map and of the style map, by colour."""
+"""A dict of colour to its shares of the content map and of the style map."""
 
 
 class MatchedRegions(NamedTuple):
-    """What `match_regions` returns; the first three run in parallel.
+    """The result of `match_regions`.
 
     Attributes
     ----------
     names : tuple of str
-        The names given with `colors`, or the hex strings of the content map's colours, from the
-        largest region of the content map to the smallest.
+        The names of the regions: those given with `colors`, or the hex strings of the content map's
+        colours, by decreasing area in the content map.
     content, style : tuple of ndarray
-        Masks, ``float32 [H, W]`` of 0 and 1, each of its map's size; no pixel is in two of them,
-        and pixels in none belong to colours that were kept or not asked for.
+        The masks of each region in the content map and in the style map, in the order of `names`:
+        ``float32 [H, W]`` of 0 and 1, of the size of the map. The masks of a map are disjoint.
+        Pixels in no mask have colours of `keep`, or colours that are not in `colors`.
     unmatched : tuple of float
-        The share of the content map's and of the style map's pixels that had no colour within the
-        tolerance, such as smooth edges, and went to the region beside them.
+        The shares of the pixels of the content map and of the style map that have no colour within
+        the tolerance, such as smooth edges. They were added to the nearest region.
     merged : dict of str to (float, float)
         The colours of `merge`, with their shares of the content map and of the style map.
     small : dict of str to (float, float)
-        The colours that were merged because they are too small to be regions, likewise.
+        The colours that were merged because their areas are too small, with their shares.
     """
 
     names: tuple[str, ...]
@@ -66,35 +67,31 @@ def match_regions(
     tolerance: float = 40.0,
     min_share: float = MIN_SHARE,
 ) -> MatchedRegions:
-    """Find the regions that two maps share, by their colours; black is one like any other.
+    """Return the regions that two colour maps have in common, matched by their colours.
 
-    A colour is a region if it has a flat area, 3 x 3 pixels or more, in one of the maps, a share of
-    at least `min_share` in one of them, and occurs in both, even if only in a few pixels. A smaller
-    colour is merged with the regions around it, and the result lists it.
-
-    Pixels that are merged or that have no region's colour, such as those of a smooth edge, go to
-    the region of the nearest pixel that has one. Nearest in place, not in colour: half red and half
-    green is nearer to dark red than to either, and a third region's rim would line the edge. For
-    the same reason a pixel that is a mixture of larger colours around it has no colour, unless it
-    is in a flat area.
+    A colour is a region if it has a flat area of at least 3 x 3 pixels in one of the maps, a share
+    of at least `min_share` of one of them, and occurs in both, even if only in a few pixels. A
+    smaller colour is merged with the surrounding regions and listed in the result. Black has no
+    special meaning.
 
     Parameters
     ----------
     content_map, style_map : array_like, PIL.Image.Image or path
-        The maps, as pictures; each of its own size.
+        The maps, pictures of any sizes.
     colors : iterable, or mapping of names, optional
-        The regions wanted, as for `from_colors`, however small; the others are left out. Default:
-        all.
+        The colours of the regions, as in `from_colors`, however small. Other colours are omitted.
+        Default: all colours.
     keep : iterable, optional
-        Colours that are left out: those that one map alone has, or that are to stay as they are.
+        Colours that are not regions, for parts of the content that are not to be stylised or that
+        only one map has.
     merge : iterable, optional
-        Colours that are merged with the regions around them, such as the eyes of a face where the
+        Colours that are merged with the surrounding regions, such as the eyes of a face if the
         other map has none.
     tolerance : float, optional
-        Largest Euclidean distance, in 8-bit RGB units, within which two colours are the same.
+        Maximum Euclidean distance of equal colours in 8-bit RGB units, at least 0.
     min_share : float, optional
-        The share of one of the maps that a colour must have to be a region. At 0 every flat area
-        is one.
+        Minimum share of a region in at least one of the maps, in [0, 1]. With 0, every flat area is
+        a region.
 
     Returns
     -------
@@ -103,8 +100,16 @@ def match_regions(
     Raises
     ------
     InputError
-        If a region is in one map only (the message lists the pairs, with their shares), a colour
-        named is in neither, or no region is left.
+        If a region is in one map only (the message lists the pairs and their shares), a given
+        colour is in neither map, or no region is left.
+
+    Notes
+    -----
+    Pixels that are merged, or that have no colour of a region, such as those of a smooth edge, are
+    assigned to the region of the nearest pixel by position. The nearest colour would be wrong: a
+    mixture of red and green is nearer to dark red than to either, so the edge would be assigned to
+    a third region. For the same reason, pixels whose colour is a mixture of more frequent colours
+    around them have no colour, unless they are in a flat area.
 
     Examples
     --------
@@ -138,7 +143,7 @@ def match_regions(
         least, wanted = 0.0, [(name, name) for name in asked]
     for one in maps:
         one.label()
-    if asked is None:  # a colour of which others left no pixel
+    if asked is None:  # without colours that have no pixel left
         wanted = [pair for pair in wanted if any(_shares(maps, *pair))]
     for option, names in (("keep", kept), ("merge", merged)):
         unknown = [name for name in names if not any(_shares(maps, name, name))]
@@ -154,7 +159,7 @@ def match_regions(
 
     pairs = [pair for pair in wanted if max(_shares(maps, *pair)) >= least]
     small = [pair for pair in wanted if 0 < max(_shares(maps, *pair)) < least]
-    # Edges leave traces among the strokes: those with a small share are not worth a word.
+    # Strokes with a small share are edges, and are not reported.
     strokes = _pairs(maps[0].strokes, maps[1].strokes, tolerance)
     small += [pair for pair in strokes if max(_shares(maps, *pair)) >= max(least, _TRACE)]
     apart = [pair for pair in pairs if not all(_shares(maps, *pair))]
@@ -169,8 +174,7 @@ def match_regions(
     if not pairs:
         fail(
             "no region is left",
-            expected=f"a colour of at least {least:.1%} of a map that neither `keep` nor `merge` "
-            "names",
+            expected=f"a colour of at least {least:.1%} of a map that is not in `keep` or `merge`",
             hint="lower `min_share`" if small else "",
         )
     content, style = (
@@ -189,14 +193,14 @@ def match_regions(
 
 
 def _listed(colors: Any, name: str) -> Colors:
-    """Return the colours of an option that may be one colour or empty."""
+    """Return the colours of an option, which may be a single colour or empty."""
     several = isinstance(colors, Iterable) and not isinstance(colors, str)
     colors = list(colors) if several else [colors]
     return colors_asked(colors, name) if colors else {}
 
 
 def _check_apart(what: str, colors: Colors, others: Colors) -> None:
-    """Raise an error that says what it is if two options name one colour."""
+    """Raise `InputError`, whose message starts with `what`, if two options name the same colour."""
     codes = {color.tobytes() for color in colors.values()}
     twice = [name for name, color in others.items() if color.tobytes() in codes]
     if twice:
@@ -204,9 +208,9 @@ def _check_apart(what: str, colors: Colors, others: Colors) -> None:
 
 
 def _pairs(content: Colors, style: Colors, tolerance: float) -> list[Pair]:
-    """Return the names of each colour in both maps, or twice its own where it has no partner.
+    """Return the names of each colour in both maps; without a match, its own name twice.
 
-    A colour has one partner: of two that are near it, the nearer.
+    Each colour is matched with at most one colour of the other map, the nearest.
     """
     names = [(a, b) for a in content for b in style]
     distances = {(a, b): float(np.linalg.norm(content[a] - style[b])) for a, b in names}

@@ -1,8 +1,8 @@
-"""The colours of a map: which there are, and which pixels have them.
+"""The colours of a map, and the colour of each pixel.
 
-A smooth edge between two regions has mixtures of their colours, and one of those may be the colour
-of a third region. A pixel is on an edge if its colour is a mixture of colours that lie around it,
-and if it is not in a solid area.
+A smooth edge between two regions has mixtures of their colours, and a mixture may be the colour of
+a third region. A pixel is therefore treated as an edge if its colour is a mixture of colours around
+it and it is not in a solid area.
 """
 
 from __future__ import annotations
@@ -19,46 +19,48 @@ from stylekit._checks import caused_by, fail
 from stylekit.image import PictureLike, as_image
 
 Colors = dict[str, np.ndarray]
-"""Colours by name or hex string, each three floats in 0-255."""
+"""A dict of name or hex string to colour, three floats in 0-255."""
 
 _REACH = 8
-"""Pixels to either side over which an edge is smooth: half a block of a JPEG file's chroma, whose
-resolution is halved."""
+"""Width in pixels of a smooth edge on either side: half a block of the chroma in a JPEG file, which
+has half the resolution."""
 
 _SOLID = 1 / 3
-"""Largest range of the colours in 3 x 3 pixels of a solid area, in tolerances."""
+"""Maximum range of the colours in 3 x 3 pixels of a solid area, in units of the tolerance."""
 
 _STEP = 8
-"""Colours on edges are compared in steps of so many 8-bit units: there are far fewer of them."""
+"""Step in 8-bit units to which colours on edges are quantised, so that far fewer are compared."""
 
 _FEW = 4
-"""Connected pixels from which a colour of another map occurs in this one; fewer may be noise."""
+"""Minimum number of connected pixels of a colour of the other map; fewer may be noise."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in JPEG files
 
 
 class ColorMap:
-    """A map, its colours and what each of its pixels has.
+    """A map, its colours, and the colour of each of its pixels.
 
     Parameters
     ----------
     picture : path, PIL image or array
     name : str
-        What errors call it.
+        Name of the map in messages.
     named : dict of str to ndarray
-        Colours that stand for those of the map that are within the tolerance.
+        Given colours. They replace colours of the map within the tolerance.
     tolerance : float
+        Maximum Euclidean distance of equal colours in 8-bit RGB units.
 
     Attributes
     ----------
     flat : dict of str to ndarray
         The other colours of the map that have a flat area.
     strokes : dict of str to ndarray
-        Those that are in strokes less than three pixels wide alone.
+        The colours that occur only in strokes less than three pixels wide.
     shares : dict of str to float
-        The share of the map that each of all these colours has.
+        The share of the map of each of these colours.
     traces : dict of str to int
-        The pixels of colours that were looked for and do not count, for they may be edges or noise.
+        The number of pixels of colours of the other map that were ignored because they may be edges
+        or noise.
     unmatched : float
         The share of the pixels that have no colour.
     """
@@ -76,21 +78,21 @@ class ColorMap:
         self._sought: Colors = {}
 
     def check_flat(self) -> None:
-        """Raise an error if the map has no colour."""
+        """Raise `InputError` if the map has no colour."""
         if not self.flat and not self.named:
             fail(
-                f"the {self.name} has no region of one colour",
-                expected="flat areas of 3 x 3 pixels or more",
+                f"the {self.name} must have regions in flat colours",
+                expected="flat areas of at least 3 x 3 pixels",
                 hint="name the colours with `colors`, or draw the map in flat colours",
                 argument=self.argument,
             )
 
     def seek(self, colors: Colors) -> None:
-        """Let the colours of another map be this map's, too, if they occur in a few pixels."""
+        """Add the colours of another map, which count if they occur in at least `_FEW` pixels."""
         self._sought = _apart(colors, self.named | self.flat, self.tolerance)
 
     def label(self) -> None:
-        """Give each pixel its colour, and set `strokes`, `shares` and `unmatched`."""
+        """Determine the colour of each pixel, and set `strokes`, `shares` and `unmatched`."""
         colors = self.named | self.flat | self._sought
         thin = colors_present(self.pixels, self.tolerance, width=2)
         self.strokes = _apart(thin, colors, self.tolerance)
@@ -99,7 +101,7 @@ class ColorMap:
         nearest = nearest_colors(self.pixels, colors, self.tolerance)
         for index, name in enumerate(colors):
             here = labels == index
-            if name in self.named and not here.any():  # it was named, and may be thin as an edge
+            if name in self.named and not here.any():  # a given colour may be as thin as an edge
                 labels[nearest == index] = index
             elif name in self._sought and _largest_part(here) < _FEW:
                 labels[here] = -1
@@ -109,9 +111,10 @@ class ColorMap:
         self.unmatched = float(np.mean(labels < 0))
 
     def masks(self, names: Collection[str], merged: Collection[str]) -> list[np.ndarray]:
-        """Return the masks of some colours, ``float32 [H, W]`` of 0 and 1.
+        """Return the masks of the named colours, ``float32 [H, W]`` of 0 and 1.
 
-        Pixels of the colours that are merged, of strokes and of no colour go to the nearest others.
+        Pixels of merged colours, of strokes and without a colour get that of the nearest other
+        pixel.
         """
         gone = [index for name, index in self._indices.items() if name in merged]
         gone += [self._indices[name] for name in self.strokes]
@@ -125,18 +128,18 @@ class ColorMap:
 
 
 def colors_present(pixels: np.ndarray, tolerance: float, width: int = 3) -> Colors:
-    """Return the colours of flat areas by hex string, the one with the largest area first.
+    """Return a dict of hex string to colour for the colours of flat areas, by decreasing area.
 
-    A colour within the tolerance of a more frequent one joins it.
+    A colour within the tolerance of a more frequent one is merged with it.
 
     Parameters
     ----------
     pixels : ndarray, uint8 [H, W, 3]
     tolerance : float
-        Euclidean, in 8-bit units.
+        Euclidean distance in 8-bit units.
     width : int
-        Side of the squares, in pixels, within which the colours of a flat area range over no more
-        than the tolerance.
+        Side in pixels of the squares in which the range of the colours of a flat area is at most
+        the tolerance.
 
     Returns
     -------
@@ -153,14 +156,14 @@ def colors_present(pixels: np.ndarray, tolerance: float, width: int = 3) -> Colo
 
 
 def label_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.ndarray:
-    """Return the index of each pixel's colour; -1 on edges and where no colour is near enough.
+    """Return the index of each pixel's colour, or -1 on edges and without a colour in tolerance.
 
     Parameters
     ----------
     pixels : ndarray, uint8 [H, W, 3]
     colors : dict of str to ndarray
     tolerance : float
-        Largest distance at which a pixel has a colour.
+        Maximum distance of a pixel from its colour.
 
     Returns
     -------
@@ -172,7 +175,7 @@ def label_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.nda
     larger = {
         index: np.flatnonzero(areas > areas[index]) for index in np.unique(labels[labels >= 0])
     }
-    # Only a colour near the mixtures of others can be on an edge of theirs.
+    # Only colours near mixtures of others can occur on their edges.
     between = [
         index
         for index, others in larger.items()
@@ -184,7 +187,7 @@ def label_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.nda
     solid = _flat(pixels, tolerance * _SOLID)
     cleared = labels.copy()
     for index in between:
-        # A solid area is a region, together with the smooth pixel or so of its own edge.
+        # A solid area is a region, together with about one smooth pixel of its own edge.
         core = ndimage.binary_dilation(solid & (labels == index), np.ones((3, 3)), iterations=2)
         rows, columns = np.nonzero((labels == index) & ~core)
         others = larger[index]
@@ -207,7 +210,7 @@ def nearest_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.n
     if not colors:
         return np.full(pixels.shape[:2], -1)
     codes = _codes(pixels)
-    table = np.full(1 << 24, -1, np.int16)  # distances are taken once a colour
+    table = np.full(1 << 24, -1, np.int16)  # distances are computed once per colour
     table[codes] = 0
     palette = np.flatnonzero(table == 0)
     distance = cdist(_decode(palette), list(colors.values()))
@@ -216,7 +219,7 @@ def nearest_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.n
 
 
 def label_shares(labels: np.ndarray, colors: Colors) -> dict[str, float]:
-    """Return the share of the pixels that each colour has."""
+    """Return the share of the pixels of each colour."""
     counts = np.bincount(labels[labels >= 0], minlength=len(colors))
     return {name: float(count / labels.size) for name, count in zip(colors, counts, strict=True)}
 
@@ -227,7 +230,7 @@ def hex_color(color: np.ndarray) -> str:
 
 
 def _apart(colors: Colors, others: Colors, tolerance: float) -> Colors:
-    """Return the colours that are none of the others."""
+    """Return the colours that are not within the tolerance of any of the others."""
     return {
         name: color
         for name, color in colors.items()
@@ -236,13 +239,13 @@ def _apart(colors: Colors, others: Colors, tolerance: float) -> Colors:
 
 
 def _largest_part(where: np.ndarray) -> int:
-    """Return the number of pixels of the largest connected part."""
+    """Return the number of pixels of the largest connected area."""
     labels, _ = ndimage.label(where, np.ones((3, 3)))
     return int(np.bincount(labels.ravel())[1:].max(initial=0))
 
 
 def _flat(pixels: np.ndarray, largest: float, width: int = 3) -> np.ndarray:
-    """Return the squares, by one of their pixels, in which colours range over no more than that."""
+    """Return where the range of colours in a square of `width` pixels is at most `largest`."""
     square = (width, width, 1)
     highest = ndimage.maximum_filter(pixels, square, mode="nearest").astype(np.int32)
     ranges = highest - ndimage.minimum_filter(pixels, square, mode="nearest")
@@ -250,16 +253,17 @@ def _flat(pixels: np.ndarray, largest: float, width: int = 3) -> np.ndarray:
 
 
 def _from_mixtures(color: np.ndarray, others: np.ndarray) -> float:
-    """Return the distance of a colour from the mixtures of two or more others.
+    """Return the distance of a colour from the nearest mixture of two or more others.
 
-    Luma and chroma mix apart, as in JPEG files, where chroma is the smoother.
+    Luma and chroma may be mixed in different proportions, as in JPEG files, whose chroma is
+    smoother.
     """
     if len(others) < 2:
         return math.inf
     luma = others @ _LUMA
     shifts = luma - luma[:, None]
     corners = np.clip(others[:, None] + shifts[..., None], 0, 255).reshape(-1, 3)
-    # The weights sum to 1, nearly: that equation has a large weight among the four.
+    # The weights must sum to 1. This fourth equation is enforced by a large weight.
     heavy = 1e4
     matrix = np.vstack([corners.T, np.full(len(corners), heavy)])
     return nnls(matrix, np.append(color, heavy))[1]

@@ -1,1 +1,1 @@
-"""Better edges for a mask: guided filter, matting, CRF."""
+"""Refinement of the edges of masks: guided filter, matting and CRF."""

@@ -1,4 +1,4 @@
-"""A Gaussian over position and colour, applied to all pairs of pixels by way of a sparse grid."""
+"""A Gaussian kernel in position and colour between all pairs of pixels, on a sparse grid."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from scipy.spatial import cKDTree
 
 from stylekit._checks import fail
 
-# Vertices a standard deviation, and where the colour kernel is cut, in its standard deviations.
-# Over crops and random pictures of 32 x 32 mean field is within 0.045 of that with exact kernels;
-# with (1.5, 3) it was within 0.11, with (2, 3) within 0.10.
+# Vertices per standard deviation, and the truncation of the colour kernel in standard deviations.
+# For crops and random pictures of 32 x 32, the marginals differ from those of exact kernels by at
+# most 0.045. With (1.5, 3) the difference is at most 0.11, and with (2, 3) at most 0.10.
 _RESOLUTION = 2.0
 _REACH = 3.5
 _MOST_VERTICES = 2**27  # 512 MiB in float32, and about three such arrays at once
@@ -24,27 +24,28 @@ class BilateralKernel:
     picture : ndarray
         ``float32 [H, W, 3]``.
     position_deviation : float
-        The deviation along x and y, in pixels.
+        The standard deviation along x and y, in pixels.
     color_deviation : float
-        The deviation along red, green and blue, in the picture's units.
+        The standard deviation along red, green and blue, in the unit of the picture.
 
     Notes
     -----
-    ``K = C S (G_rgb x G_y x G_x) S^T C``. S holds each pixel's multilinear weights on the 2^5
-    corners of its cell; G are Gaussians between vertices, C a diagonal matrix. The vertices are the
-    product of all the grid's positions, which are few for a wide kernel, and of only those colours
-    that are a corner of some pixel's cell. A fully sparse 5-D grid, as in [1]_, has fewer vertices
-    but loses what must pass through a missing one; that costs mean field its accuracy, the more so
-    the finer the grid. In the product no path through a position is missing, and colours, which are
-    the sparse part, see each other directly and not axis by axis.
+    The approximation is ``K = C S (G_rgb x G_y x G_x) S^T C``. S holds the multilinear weights of
+    each pixel on the 2^5 corners of its cell. The G are Gaussians between vertices. C is a diagonal
+    matrix. The vertices are all combinations of the positions of the grid, which are few for a wide
+    kernel, and those colours that are a corner of the cell of a pixel. A fully sparse 5-D grid, as
+    in [1]_, has fewer vertices, but values that pass through a missing vertex are lost. This makes
+    mean field inaccurate, the more the finer the grid. Here no position is missing, and G_rgb
+    connects the sparse colours directly and not axis by axis.
 
-    Along an axis with fraction f of a cell, splatting spreads a pixel with the variance f (1 - f),
-    slicing once more, so the vertices' Gaussian has the variance R^2 - 2 mean f (1 - f) in units of
-    the spacing, 1 / R of a deviation, and the whole has R^2, which is 1 in deviations.
+    At a fraction f of a cell along an axis, splatting (S^T) adds the variance f (1 - f), and so
+    does slicing (S). The unit is the spacing of the grid, 1 / R of a standard deviation. The
+    Gaussians between vertices therefore have the variance R^2 - 2 mean f (1 - f), so that the total
+    is R^2, one standard deviation squared.
 
-    The diagonal of S G S^T varies within the cell: along an axis it is
-    ``(1 - f)^2 + f^2 + 2 f (1 - f) exp(-1 / (2 variance))``. C divides it out, so that k_ii = 1
-    exactly, and taking the self-message away is subtracting the value itself.
+    The diagonal of S G S^T depends on f: along an axis it is
+    ``(1 - f)^2 + f^2 + 2 f (1 - f) exp(-1 / (2 variance))``. C divides by it, so that k_ii is
+    exactly 1, and the message of a pixel to itself is its value.
 
     References
     ----------
@@ -62,10 +63,10 @@ class BilateralKernel:
         self._shape = len(color_vertices), y.max() + 2, x.max() + 2
         if np.prod(self._shape, dtype=float) > _MOST_VERTICES:
             fail(
-                "the CRF's deviations are too small for this picture",
+                "the deviations of the CRF are too small for this picture",
                 expected=f"a grid of at most {_MOST_VERTICES / 1e6:.0f} million vertices",
                 received="{} colours x {} x {} positions".format(*self._shape),
-                hint="raise position_deviation or color_deviation, or use a smaller picture",
+                hint="raise `position_deviation` or `color_deviation`, or use a smaller picture",
             )
         x_variance, y_variance = _variance(x_fraction), _variance(y_fraction)
         color_variance = _variance(color_fraction)
@@ -93,7 +94,7 @@ class BilateralKernel:
         )
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Return ``K values`` for one value a pixel, ``float32 [H * W]``."""
+        """Return the product of K and values, ``float32 [H * W]``, one per pixel."""
         grid = (self._slice.T @ values.astype(np.float32, copy=False)).reshape(self._shape)
         grid = self._y @ (grid @ self._x)
         grid = self._color @ grid.reshape(len(grid), -1)
@@ -101,14 +102,14 @@ class BilateralKernel:
 
 
 def _cells(values: np.ndarray, deviation: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return each value's cell, from 0 on along each axis, and its fraction within it."""
+    """Return the index of each value's cell along each axis, and its fraction in the cell."""
     scaled = (values - values.min(axis=0)) * (_RESOLUTION / deviation)
     cells = np.floor(scaled)
     return cells.astype(np.int64), scaled - cells
 
 
 def _occupied(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the eight vertices of each pixel's colour cell, and the vertices' coordinates."""
+    """Return the 8 vertices of each pixel's colour cell, and the coordinates of all vertices."""
     extent = cells.max(axis=0) + 2
     strides = np.array([1, extent[0], extent[0] * extent[1]])
     codes, pixel = np.unique(cells @ strides, return_inverse=True)

@@ -1,4 +1,4 @@
-"""The fully connected CRF: regions whose edges follow the picture's, by mean field."""
+"""A fully connected CRF that aligns the edges of regions with those of the picture."""
 
 from __future__ import annotations
 
@@ -19,31 +19,35 @@ _SURE = 1 - 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class CRFParameters:
-    """What `crf` believes, and how far it looks.
+    """The parameters of `crf`.
 
     Parameters
     ----------
     appearance_weight : float, optional
-        How much pixels that are near each other and alike in colour want one label; at least 0.
+        Weight of the appearance kernel, at least 0: the penalty for different labels of pixels that
+        are near each other and have similar colours.
     smoothness_weight : float, optional
-        How much neighbours want one label whatever their colour; at least 0.
+        Weight of the smoothness kernel, at least 0: the penalty for different labels of neighbours,
+        whatever their colours.
     position_deviation : float, optional
-        How far the first looks, as a share of the picture's longer side, in [0.01, 10].
+        Standard deviation of positions in the appearance kernel, as a fraction of the picture's
+        longer side, in [0.01, 10].
     color_deviation : float, optional
-        How alike colours must be, in units of RGB in [0, 1], in [0.01, 10]. Literature that counts
-        to 255 writes 13 for 0.05.
+        Standard deviation of colours in the appearance kernel, for RGB in [0, 1], in [0.01, 10].
+        0.05 corresponds to 13 for RGB in [0, 255].
     smoothness_deviation : float, optional
-        How far the second looks, as a share of the picture's longer side, in [0, 0.1].
+        Standard deviation of positions in the smoothness kernel, as a fraction of the picture's
+        longer side, in [0, 0.1].
     confidence : float, optional
-        The probability that the source's word is right where it says 0 or 1, in (0.5, 1). It bounds
-        what the pixels around must outweigh, of labels and masks and of a network's scores, too.
+        The probability that the source is right where it is 0 or 1, in (0.5, 1). It limits the
+        influence of labels, masks and scores, so that surrounding pixels can outweigh them.
     iterations : int, optional
-        Rounds of mean field, at least 1.
+        Number of mean-field iterations, at least 1.
 
     Notes
     -----
-    Positions are shares of the picture, not pixels as in the literature, so that the parameters
-    mean the same at every size: 80 pixels of PASCAL VOC's 500 are 0.16.
+    In the literature, positions are in pixels. Here they are fractions of the picture, so that the
+    parameters mean the same at every size. 80 of the 500 pixels of PASCAL VOC are 0.16.
     """
 
     appearance_weight: float = 6.0
@@ -70,31 +74,32 @@ def crf(
     parameters: CRFParameters | None = None,
     **changes: Any,
 ) -> Segmentation | np.ndarray:
-    """Refine a segmentation or a mask by a fully connected conditional random field.
+    """Return a segmentation or a mask refined by a fully connected conditional random field (CRF).
 
-    Each pixel hears from all others what they are, the more so the nearer and the more alike in
-    colour they are, and weighs that against what the source says of it. Edges move to the
-    picture's, specks go, and a region grows along its colour, over far more than a filter's window.
+    The label of each pixel depends on the source and on the labels of all other pixels, most on
+    those that are near and have similar colours. Edges move to those of the picture, specks are
+    removed, and a region can extend over all of a connected colour, much further than the window of
+    a filter.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
         The picture, of the source's size.
     source : Segmentation, or array_like, PIL.Image.Image or path
-        What is to be refined. Of a segmentation the classes in the labels take part, by their
-        scores where there are any. Else a mask, as `as_mask` takes it: the probability of 1.
+        What is refined: a segmentation, by its scores if it has any and else by its labels, or a
+        mask, whose values are the probabilities of 1. Only classes in the labels are used.
     parameters : CRFParameters, optional
         Default: ``CRFParameters()``.
     **changes
-        Fields of `CRFParameters` to be replaced: ``crf(picture, mask, color_deviation=0.03)``.
+        Fields of `CRFParameters` to replace: ``crf(picture, mask, color_deviation=0.03)``.
 
     Returns
     -------
     Segmentation or ndarray
-        Of what the source is. A segmentation has new labels, and the marginals of mean field as
-        its scores, 0 for classes that took no part; an object's number stays with its pixels, and
-        pixels new to its class join the nearest. A mask is ``float32 [H, W]`` in [0, 1], the
-        marginal probability of 1.
+        The same type as the source. A segmentation has new labels, and the mean-field marginals as
+        scores, 0 for classes that were not used. Each object keeps the pixels that stay in its
+        class; new pixels of a class are added to the nearest object. A mask is ``float32 [H, W]``
+        in [0, 1], the marginal probability of 1.
 
     Raises
     ------
@@ -104,20 +109,21 @@ def crf(
 
     Notes
     -----
-    With labels x, ``E(x) = sum_i u(x_i) + sum_{i<j} [x_i != x_j] k_ij``, where
+    The energy of labels x is ``E(x) = sum_i u(x_i) + sum_{i<j} [x_i != x_j] k_ij``, where
     ``k_ij = w_a exp(-|p_i - p_j|^2 / 2 t_a^2 - |c_i - c_j|^2 / 2 t_c^2) + w_s exp(-|p_i - p_j|^2 /
     2 t_s^2)``. Each kernel K is normalised to ``D^-1/2 K D^-1/2`` with D its row sums, as in the
-    authors' later code [2]_ and not in the paper, which makes weights independent of the picture's
-    size, and its diagonal, a pixel's message to itself, is taken away, as in the paper's sum over
-    j != i. Mean field iterates ``Q_i(l) ~ exp(-u_i(l) + sum_m w_m (K_m Q(l))_i)`` for all pixels at
-    once. CRF-RNN networks [3]_ run the same steps with weights that they learned.
+    authors' later code [2]_ but not in the paper. This makes the weights independent of the
+    picture's size. The diagonal, the message of a pixel to itself, is subtracted, as in the paper's
+    sum over j != i. Mean field iterates ``Q_i(l) ~ exp(-u_i(l) + sum_m w_m (K_m Q(l))_i)`` for all
+    pixels at once. CRF-RNN networks [3]_ perform the same steps with learned weights.
 
-    ``u = -log p``, with p the source's probability mapped from [0, 1] to [(1 - confidence) /
-    (K - 1), confidence] for the K classes present. Without the bound a network that is sure and
-    wrong at an edge could not be corrected.
+    The unary term is ``u = -log p``, with p the source's probability mapped from [0, 1] to
+    [(1 - confidence) / (K - 1), confidence] for the K classes present. Without these limits, a
+    wrong prediction of high probability at an edge could not be corrected.
 
-    The smoothness kernel is an exact Gaussian filter. Appearance goes through a grid; against the
-    exact sum the marginals differ by less than 0.05 (tests, 32 x 32). Colours are sRGB.
+    The smoothness kernel is an exact Gaussian filter. The appearance kernel is evaluated on a grid.
+    Its marginals differ from those of the exact sum by less than 0.05 (tests, 32 x 32). Colours are
+    sRGB.
 
     References
     ----------
@@ -130,7 +136,7 @@ def crf(
     parameters = _changed(CRFParameters() if parameters is None else parameters, changes)
     image = as_image(picture)
     planes, present = _planes(source, image)
-    if len(planes) == 1:  # one class has nothing to yield to
+    if len(planes) == 1:  # with a single class nothing can change
         return source
     marginals = _marginals(image, planes, parameters)
     if not isinstance(source, Segmentation):
@@ -146,8 +152,8 @@ def _changed(parameters: CRFParameters, changes: dict[str, Any]) -> CRFParameter
     if not isinstance(parameters, CRFParameters):
         raise InputTypeError(
             explain(
-                "parameters is of another type",
-                expected="CRFParameters",
+                "`parameters` must be CRFParameters",
+                expected="CRFParameters or None",
                 received=type(parameters).__name__,
             ),
             argument="parameters",
@@ -159,7 +165,7 @@ def _changed(parameters: CRFParameters, changes: dict[str, Any]) -> CRFParameter
 
 
 def _planes(source: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the source's probabilities, ``float32 [K, H, W]``, of the K classes present."""
+    """Return probabilities, ``float32 [K, H, W]``, and indices of the K classes in the source."""
     if not isinstance(source, Segmentation):
         mask = mask_of(source, image, allow_empty=True)
         return np.stack([mask, 1 - mask]), np.arange(2)
@@ -174,16 +180,16 @@ def _planes(source: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _fail_size(received: tuple[int, ...], shape: tuple[int, int]):
     fail(
-        "the segmentation has another size than the picture",
+        "the segmentation must have the size of the picture",
         expected=f"{shape}",
         received=f"{received}",
-        hint="give the picture that was segmented",
+        hint="pass the picture that was segmented",
         argument="source",
     )
 
 
 def _marginals(image: np.ndarray, planes: np.ndarray, parameters: CRFParameters) -> np.ndarray:
-    """Return mean field's probabilities, ``float32 [K, H, W]``."""
+    """Return the mean-field marginals, ``float32 [K, H, W]``."""
     side, floor = max(image.shape[:2]), (1 - parameters.confidence) / (len(planes) - 1)
     return mean_field(
         image,
@@ -199,7 +205,7 @@ def _marginals(image: np.ndarray, planes: np.ndarray, parameters: CRFParameters)
 
 
 def _moved(parts: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return the parts after a change of labels: new pixels go to their class's nearest part."""
+    """Return the parts for new labels: changed pixels join the nearest part of their class."""
     kept = np.where(before == after, parts, 0)
     moved = kept.copy()
     for label in np.unique(after[before != after]):

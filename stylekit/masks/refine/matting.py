@@ -1,4 +1,4 @@
-"""Edges that follow the picture: the guided filter, mattes, and a subject's own colours."""
+"""Guided filter, alpha matting and estimation of foreground colours."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from stylekit.masks.operations import mask_of
 
 _Mean: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
-_STRIP = 64  # rows filtered at a time, or more for a large radius: to save memory
+_STRIP = 64  # minimum number of rows that are filtered at a time, to save memory
 
 _MATTING = {"cf": "estimate_alpha_cf", "knn": "estimate_alpha_knn"}
-_LEAST_SIDE = 3  # windows of closed-form matting
-_LEAST = 20  # neighbours of a pixel in KNN matting
+_LEAST_SIDE = 3  # side of a window of closed-form matting
+_LEAST = 20  # number of neighbours of a pixel in KNN matting
 
 
 def guided(
     picture: PictureLike, mask: Any, *, radius: int | None = None, epsilon: float = 1e-4
 ) -> np.ndarray:
-    """Let the edges of a mask follow those of the picture: the guided filter.
+    """Return a mask filtered by the guided filter, which aligns its edges with the picture's.
 
-    In every window the mask is fitted by a linear function of the picture's colour, and each pixel
-    takes the mean of the fits of the windows that hold it. Edges within a window's reach move to
-    the picture's; hair and fur become soft. It is quick, and it knows no more than what is near: a
-    mask that is wrong by more than `radius` stays wrong.
+    In every window, the mask is fitted by a linear function of the picture's colour. The value of a
+    pixel is the mean of the fits of all windows that contain it. Edges move to edges of the picture
+    in the same window, and hair and fur become soft. The filter is fast and local: errors of the
+    mask larger than `radius` remain.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
         The guide, of the mask's size.
     mask : array_like, PIL.Image.Image, path or callable
-        What is to be refined, as `as_mask` takes it; a callable is given the picture.
+        The mask to refine; see `as_mask`. A callable is called with the picture.
     radius : int, optional
-        The windows are squares of side ``2 * radius + 1`` pixels, cut off at the picture's border.
-        Default: a 64th of the longer side, at least 1.
+        The windows are squares with a side of ``2 * radius + 1`` pixels, cropped at the picture's
+        border. At least 1. Default: 1/64 of the longer side.
     epsilon : float, optional
-        The ridge penalty, in units of squared colour: differences in colour well below its root
-        count as flat, and the mask is blurred there.
+        Ridge penalty of the fit in units of squared colour, above 0. Where differences in colour
+        are well below its root, the mask is blurred.
 
     Returns
     -------
@@ -56,11 +56,11 @@ def guided(
 
     Notes
     -----
-    With the guide's colours I and the mask p, means over the window w around a pixel (E) give
-    ``a = (Cov(I, I) + epsilon * 1)^-1 Cov(I, p)`` and ``b = E[p] - a . E[I]``, and the result is
-    ``E[a] . I + E[b]``. The paper leaves the border open; here every mean is over the pixels that
-    a window shares with the picture, so that a constant mask stays constant up to the border. The
-    result is clipped to [0, 1].
+    With the guide's colours I, the mask p and the mean E over a window around a pixel,
+    ``a = (Cov(I, I) + epsilon * 1)^-1 Cov(I, p)`` and ``b = E[p] - a . E[I]``. The result is
+    ``E[a] . I + E[b]``, clipped to [0, 1]. The paper does not specify the border. Here means are
+    over those pixels of a window that are in the picture, so a constant mask stays constant up to
+    the border.
 
     References
     ----------
@@ -73,7 +73,7 @@ def guided(
     result = np.empty_like(values)
     strip = max(_STRIP, 8 * radius)
     for top in range(0, len(values), strip):
-        # A pixel depends on what two windows reach.
+        # A pixel depends on pixels up to two radii away.
         first = max(0, top - 2 * radius)
         rows = slice(first, top + strip + 2 * radius)
         filtered = _guided(image[rows].astype(np.float64), values[rows], radius, epsilon)
@@ -84,25 +84,25 @@ def guided(
 def matte(
     picture: PictureLike, mask: Any, *, width: int | None = None, method: str = "cf"
 ) -> np.ndarray:
-    """Estimate how much of each pixel near a mask's edge belongs to the subject: a matte.
+    """Return an alpha matte: the subject's share of each pixel near the edge of a mask.
 
-    Pixels further than `width` from the edge of ``mask >= 0.5`` are held to be known and become
-    exactly 0 or 1; those between are solved for, so that single hairs are found. A component of
-    the mask, or of what is around it, that is nowhere deeper than `width` keeps its inner half.
+    Pixels further than `width` from the edge of ``mask >= 0.5`` are assumed to be known and become
+    exactly 0 or 1. The others are solved for, down to single hairs. In a connected area of the
+    mask, or of its complement, that is nowhere deeper than `width`, the inner half is known.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        Where the mask lies, of its size.
+        The picture, of the mask's size.
     mask : array_like, PIL.Image.Image, path or callable
-        The subject, as `as_mask` takes it; a callable is given the picture.
+        The mask of the subject; see `as_mask`. A callable is called with the picture.
     width : int, optional
-        The distance in pixels within which the mask may be wrong. Default: a 40th of the longer
-        side, at least 1.
+        Maximum distance in pixels, at least 1, between the edge of the mask and the true edge.
+        Default: 1/40 of the longer side.
     method : {"cf", "knn"}, optional
-        Closed-form matting, in which colours near a pixel lie on a line, or matting among nearest
-        neighbours in colour and place: that bridges wider bands, takes about ten times as long, and
-        leaves thin lines where the known pixels begin.
+        ``"cf"``: closed-form matting, which assumes that colours near a pixel lie on a line.
+        ``"knn"``: matting by nearest neighbours in colour and position. It works for wider bands,
+        takes about ten times as long, and leaves thin lines at the border of the known pixels.
 
     Returns
     -------
@@ -114,13 +114,12 @@ def matte(
     SetupError
         If pymatting is not installed.
     InputError, InputTypeError
-        If the picture or the mask cannot be used, their sizes differ, one of subject and
-        background has no pixel, or the picture is smaller than 3 x 3 or than 20 pixels.
+        If the picture or the mask cannot be used, their sizes differ, the subject or the background
+        has no pixel, or the picture is smaller than 3 x 3 pixels or has fewer than 20 in total.
 
     Notes
     -----
-    The first import of pymatting compiles its loops and takes about a minute; after that they come
-    from its cache.
+    The first import of pymatting compiles its loops, which takes about a minute. They are cached.
 
     References
     ----------
@@ -137,16 +136,16 @@ def matte(
     for region, what in ((inside, "subject"), (~inside, "background")):
         if not region.any():
             fail(
-                f"mask leaves no {what}",
-                expected="pixels of at least 0.5 and pixels below",
+                f"`mask` must have pixels of the {what}",
+                expected="values of at least 0.5 and values below 0.5",
                 received=f"values from {values.min():g} to {values.max():g}",
                 argument="mask",
             )
     if min(values.shape) < _LEAST_SIDE or values.size < _LEAST:
         height, across = values.shape
         fail(
-            "picture is too small for a matte",
-            expected=f"at least {_LEAST_SIDE} pixels a side, and {_LEAST} in all",
+            "`picture` is too small for a matte",
+            expected=f"at least {_LEAST_SIDE} pixels per side and {_LEAST} in total",
             received=f"{across}x{height} pixels",
             hint="use the guided filter",
             argument="picture",
@@ -159,23 +158,24 @@ def matte(
 
 
 def estimate_foreground(picture: PictureLike, matte: Any) -> np.ndarray:
-    """Estimate the subject's own colours, without the background that shines through its edge.
+    """Return the colours of the subject, without the background that is mixed in at its edge.
 
-    With them a matte puts the subject on a new background, ``a * F + (1 - a) * B``, without a rim
-    in the colour of the old one.
+    With these colours F, the subject can be composed with a new background B,
+    ``a * F + (1 - a) * B`` for the matte a, without a rim in the colour of the old background.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        What the subject is taken from.
+        The picture of the subject.
     matte : array_like, PIL.Image.Image, path or callable
-        The subject's share of each pixel, of the picture's size; a callable is given the picture.
+        The subject's share of each pixel, in [0, 1], of the picture's size. A callable is called
+        with the picture.
 
     Returns
     -------
     ndarray
-        ``float32 [H, W, 3]`` in [0, 1]: the picture itself where the matte is 1, the colours of
-        the subject nearby where it is less. Far from the subject the values mean nothing.
+        ``float32 [H, W, 3]`` in [0, 1]: the picture itself where the matte is 1, and estimated
+        colours of the subject elsewhere. Far from the subject the values have no meaning.
 
     Raises
     ------
@@ -184,12 +184,12 @@ def estimate_foreground(picture: PictureLike, matte: Any) -> np.ndarray:
 
     Notes
     -----
-    Blur fusion: with means over a window (E), ``F' = E[a F] / E[a]``, ``B' = E[(1 - a) B] / E[1 -
-    a]`` and ``F = F' + a (I - a F' - (1 - a) B')``, first from ``F = B = I`` with a wide window,
-    then again with a narrow one. We depart in three things: the wide window is used twice, which
-    leaves a third of the old background under a wide soft edge; the paper's radii, 90 and 6 pixels,
-    are for pictures of about 1000 pixels, and here follow the longer side; windows are cut off at
-    the border.
+    The method is blur fusion. With the mean E over a window, it computes ``F' = E[a F] / E[a]``,
+    ``B' = E[(1 - a) B] / E[1 - a]`` and ``F = F' + a (I - a F' - (1 - a) B')``, first from
+    ``F = B = I`` with a wide window, then again with a narrow one. This implementation differs from
+    the paper in three points. The wide window is used twice, which reduces the old background under
+    a wide soft edge to a third. The radii of 90 and 6 pixels are for pictures of about 1000 pixels;
+    here they are proportional to the longer side. Windows are cropped at the border.
 
     References
     ----------
@@ -209,7 +209,7 @@ def estimate_foreground(picture: PictureLike, matte: Any) -> np.ndarray:
 
 
 def _guided(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
-    """Return the guided filter of a mask [H, W] by a guide, ``float64 [H, W, 3]``."""
+    """Return a mask ``[H, W]`` filtered with a guide, ``float64 [H, W, 3]``."""
     mean = _box_mean(radius, values.shape)
     mean_guide, mean_mask = mean(guide), mean(values.astype(np.float64))
     covariance = np.empty((*values.shape, 3, 3))
@@ -227,14 +227,14 @@ def _guided(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float) 
 def _weighted(
     mean: _Mean, colors: np.ndarray, weight: np.ndarray, otherwise: np.ndarray
 ) -> np.ndarray:
-    """Return the weighted mean of colours in each window, and `otherwise` where no weight is."""
+    """Return the weighted mean of colours in each window, or `otherwise` if all weights are 0."""
     mass = mean(weight)
-    found = mass > 1e-6  # below is the rounding of the running sums
+    found = mass > 1e-6  # smaller values are rounding errors of the running sums
     return np.where(found, mean(weight * colors) / np.where(found, mass, 1), otherwise)
 
 
 def _box_mean(radius: int, shape: tuple[int, ...]) -> _Mean:
-    """Return the function that averages planes over square windows cut off at the border."""
+    """Return a function that averages planes over square windows, cropped at the border."""
     side = 2 * radius + 1
 
     def total(values: np.ndarray) -> np.ndarray:
@@ -249,7 +249,7 @@ def _box_mean(radius: int, shape: tuple[int, ...]) -> _Mean:
 
 
 def _core(region: np.ndarray, width: int) -> np.ndarray:
-    """Return what is deeper than `width` in a region, or in the deeper half of a thin component."""
+    """Return the pixels deeper than `width` in a region, or the deeper half of a thin component."""
     depth = ndimage.distance_transform_edt(region)
     labels, count = ndimage.label(region, np.ones((3, 3)))
     deepest = np.zeros(count + 1)
@@ -273,9 +273,9 @@ def _pymatting() -> Any:
         raise SetupError(
             explain(
                 "pymatting is not installed",
-                expected="the package that solves for mattes",
+                expected="the package that computes mattes",
                 hint="install it with: pip install pymatting; or use the guided filter, which "
-                "needs no extra",
+                "needs no additional package",
             )
         ) from error
     return pymatting

@@ -1,4 +1,4 @@
-"""Mean field of a fully connected random field with an appearance and a smoothness kernel."""
+"""Mean-field inference in a fully connected CRF with an appearance and a smoothness kernel."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def mean_field(
     image : ndarray
         ``float32 [H, W, 3]``.
     unary : ndarray
-        The energies of each class, ``float32 [K, H, W]``, K at least 2.
+        The energies of the classes, ``float32 [K, H, W]``, K at least 2.
     appearance : (float, float, float)
-        The kernel's weight, its deviation in pixels and its deviation in colour.
+        The weight of the kernel, and its standard deviations in pixels and in colour.
     smoothness : (float, float)
-        The kernel's weight and its deviation in pixels.
+        The weight of the kernel and its standard deviation in pixels.
     iterations : int
-        Rounds, all pixels at once.
+        Number of iterations. All pixels are updated at once.
     """
     planes = unary.reshape(len(unary), -1)
     ones = np.ones_like(planes[0])
@@ -44,8 +44,8 @@ def mean_field(
     if smoothness[0] > 0:
         kernel, diagonal = _smoothness(unary.shape[1:], smoothness[1])
         terms.append((smoothness[0], _message(kernel, diagonal, ones)))
-    # Probabilities sum to 1 and messages are linear: the last class's message is what remains of
-    # that of all ones, so K classes cost K - 1 passes.
+    # Probabilities sum to 1 and messages are linear, so the message of the last class is that of
+    # all ones minus those of the other classes. K classes need K - 1 passes.
     totals = [message(ones) for _, message in terms]
     marginals = softmax(-planes, axis=0)
     for _ in range(iterations):
@@ -59,14 +59,14 @@ def mean_field(
 
 
 def _message(kernel: Kernel, diagonal: float, ones: np.ndarray) -> Kernel:
-    """Return ``v -> (D^-1/2 K D^-1/2 - its diagonal) v``, with D the row sums of K."""
+    """Return ``v -> (N - diag(N)) v`` with ``N = D^-1/2 K D^-1/2`` and D the row sums of K."""
     scale = 1 / np.sqrt(kernel(ones))
     own = diagonal * scale**2
     return lambda values: scale * kernel(scale * values) - own * values
 
 
 def _smoothness(shape: tuple[int, ...], deviation: float) -> tuple[Kernel, float]:
-    """Return the exact Gaussian over positions, up to a factor, and its diagonal."""
+    """Return a Gaussian filter over positions, exact up to a factor, and its diagonal."""
     radius = int(4 * deviation + 0.5)
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(deviation, 1e-9)) ** 2)
 

@@ -1,1 +1,1 @@
-"""Networks that find what is in a picture."""
+"""Segmentation networks: DeepLab and instance networks."""

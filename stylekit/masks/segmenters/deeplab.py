@@ -1,4 +1,4 @@
-"""DeepLab, or any network that gives one label or one score a class at each pixel."""
+"""DeepLab, and other networks for semantic segmentation."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ VOC_NAMES = (
 """The classes of PASCAL VOC, in the order of its labels."""
 
 PRESET = "deeplab_v3_plus_resnet50_pascalvoc"
-"""KerasHub's preset that `DeepLab` loads unless told otherwise."""
+"""The KerasHub preset that `DeepLab` loads by default."""
 
-_GREY = 0.5  # what the networks were trained to see beyond a picture's edge: 127.5 of 255
-_LONGER_SIDE = 512  # for networks that take any size: near VOC's 513, and divides by every stride
+_GREY = 0.5  # the padding with which the networks were trained, 127.5 of 255
+_LONGER_SIDE = 512  # for networks that accept any size: near VOC's 513, a multiple of all strides
 
 
 class DeepLab:
@@ -57,29 +57,30 @@ class DeepLab:
     Parameters
     ----------
     model : path or keras.Model, optional
-        A file or folder: ``.tflite`` (float or quantised), ``.keras``, a SavedModel's folder, a
-        frozen graph ``.pb`` with ``ImageTensor`` and ``SemanticPredictions``, or the folder of a
-        KerasHub preset; or a Keras model, such as a KerasHub `ImageSegmenter`. Default: KerasHub's
-        DeepLabV3+ trained on PASCAL VOC, which it downloads once. A model file is a program: take
-        only one whose origin you trust. Graphs that reach files, Python or the network are refused.
+        A file or folder: ``.tflite`` (float or quantised), ``.keras``, a SavedModel folder, a
+        frozen graph ``.pb`` with ``ImageTensor`` and ``SemanticPredictions``, or a KerasHub preset
+        folder; or a Keras model, such as a KerasHub `ImageSegmenter`. Default: the DeepLabV3+ of
+        KerasHub, trained on PASCAL VOC, which is downloaded once. A model file is a program: use
+        only files whose origin you trust. Graphs with operations that access files, Python or the
+        network are an error.
     names : sequence of str, optional
-        The names of the network's classes in the order of its labels. Default: `VOC_NAMES`, where
-        there are 21.
+        The names of the classes in the order of the labels. Default: `VOC_NAMES`, for 21 classes.
     size : int or (int, int), optional
-        The longer side, or height and width, that the network works at. Default: what the model
-        says (its input, its preprocessor, or the size that its graph stretches pictures to), else
-        512. A model with an input of a fixed size takes no other.
+        The longer side, or (height, width), of the network's input. Default: the size that the
+        model specifies by its input, its preprocessor, or a resize operation in its graph; else
+        512. For a model with a fixed input size, other sizes are an error.
     input_range : (float, float), optional
-        What black and white are to a network that takes floats. A network that takes integers, and
-        a KerasHub model with a preprocessor, know it themselves.
+        The values of black and white in a network with float input. It is not used for networks
+        with integer input and for KerasHub models with a preprocessor.
     scores : bool, optional
-        Whether to keep the probabilities, ``4 * K`` bytes a pixel, where the network gives them.
+        Whether to keep the probabilities, if the network returns them. They take ``4 * K`` bytes
+        per pixel for K classes.
 
     Raises
     ------
     FileError
-        If the model is missing, cannot be downloaded, is of another kind, is corrupt, or reaches
-        files, Python or the network.
+        If the model does not exist, cannot be downloaded, has an unknown format, is corrupt, or
+        accesses files, Python or the network.
     SetupError
         If KerasHub is needed and not installed.
     InputError, InputTypeError
@@ -87,12 +88,12 @@ class DeepLab:
 
     Notes
     -----
-    The picture is scaled to fit the network's size with its aspect kept and padded with grey at the
-    right and below, as DeepLab is trained and evaluated [1]_; stretching it to a square, as many
-    examples do, costs accuracy on pictures that are far from square. Scores come back to the
-    picture's own size by bilinear interpolation before the largest is taken, so that edges do not
-    show the network's coarser grid; where a network gives labels only, the same is done with the
-    indicator of each label.
+    The picture is resized to fit the network's size without distortion, and padded with grey at the
+    right and at the bottom, as in the training and evaluation of DeepLab [1]_. Many examples
+    stretch the picture to a square, which reduces the accuracy for pictures that are far from
+    square. Scores are interpolated bilinearly to the picture's size before the largest is chosen,
+    so that edges do not show the coarser grid of the network. If a network returns labels only, the
+    indicator of each label is interpolated.
 
     References
     ----------
@@ -114,7 +115,7 @@ class DeepLab:
         self._network = _network(model, input_range)
         if self._network.fixed and asked not in (None, self._network.size):
             fail(
-                f"{self._network.source} works at one size only",
+                f"{self._network.source} has a fixed input size",
                 expected=f"size={self._network.size} or None",
                 received=size,
                 argument="size",
@@ -123,12 +124,12 @@ class DeepLab:
         self.scores = bool(scores)
 
     def __call__(self, image: PictureLike) -> Segmentation:
-        """Segment one picture.
+        """Return the segmentation of a picture.
 
         Parameters
         ----------
         image : path, PIL image or array_like
-            A picture, as `image.as_image` takes it.
+            See `stylekit.image.as_image`.
 
         Returns
         -------
@@ -138,9 +139,9 @@ class DeepLab:
         Raises
         ------
         FileError
-            If the network fails on the picture or gives something else than labels or scores.
+            If the network fails on the picture, or does not return labels or scores.
         InputError
-            If the network's classes are not as many as the names, or need names.
+            If the numbers of classes and names differ.
         """
         picture = as_image(image, "image")
         pixels, used = letterbox(picture, self.size)
@@ -157,12 +158,12 @@ class DeepLab:
             fits, count = found.max() < len(names), f"labels up to {found.max()}"
         if not fits:
             fail(
-                f"{self._network.source} has other classes than its {len(names)} names",
+                f"`names` must have one name per class of {self._network.source}",
                 expected=f"{len(names)} classes"
-                + (", those of PASCAL VOC, unless names are given" if self.names is None else ""),
+                + (" by default, those of PASCAL VOC" if self.names is None else ""),
                 received=count,
-                hint="give the names of the set that it was trained on (COCO, Cityscapes, ...) in "
-                "the order of its labels, as `names`",
+                hint="pass the names of the data set that it was trained on (COCO, Cityscapes, "
+                "...) in the order of its labels as `names`",
                 argument="names",
             )
         return names
@@ -172,14 +173,14 @@ class DeepLab:
 
 
 def letterbox(picture: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, tuple[float, float]]:
-    """Scale a picture to fit `size`, its aspect kept, and pad it with grey at the right and below.
+    """Return a picture resized to fit `size` and padded with grey at the right and the bottom.
 
     Returns
     -------
     pixels : ndarray
         ``float32 [height, width, 3]``.
     used : (float, float)
-        The shares of the height and the width that the picture takes.
+        The shares of the height and the width that the picture covers.
     """
     sides = picture.shape[:2]
     scale = min(limit / side for limit, side in zip(size, sides, strict=True))
@@ -194,18 +195,18 @@ def letterbox(picture: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, t
 def enlarge(
     found: np.ndarray, used: tuple[float, float], shape: tuple[int, int], keep_scores: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Bring a network's labels or scores to a picture's size.
+    """Return the labels or scores of a network resized to the picture's size.
 
     Parameters
     ----------
     found : ndarray
         Labels ``[h, w]``, or probabilities or logits ``float [h, w, K]``.
     used : (float, float)
-        The shares of the height and the width that the picture takes, from the top left.
+        The shares of the height and the width that the picture covers, from the top left.
     shape : (int, int)
         The picture's height and width.
     keep_scores : bool
-        Whether to return probabilities, where there are any.
+        Whether to return probabilities, if there are any.
 
     Returns
     -------
@@ -218,7 +219,7 @@ def enlarge(
     classes = range(found.shape[-1]) if given else np.unique(found)
     probable = given and _are_probabilities(found)
     bottom, right = used[0] * found.shape[0], used[1] * found.shape[1]
-    found = found[: math.ceil(bottom - 1e-6), : math.ceil(right - 1e-6)]  # no padding mixes in
+    found = found[: math.ceil(bottom - 1e-6), : math.ceil(right - 1e-6)]  # without the padding
     box = (0, 0, min(right, found.shape[1]), min(bottom, found.shape[0]))
     best = np.full(shape, -np.inf, np.float32)
     labels = np.zeros(shape, np.int32)
@@ -248,7 +249,7 @@ def _network(model: Any, input_range: tuple[float, float]) -> Network:
         return of_keras(model, f"the model {getattr(model, 'name', '')}".rstrip(), input_range)
     raise InputTypeError(
         explain(
-            "model is no model",
+            "`model` must be a model",
             expected=f"the path of one ({KINDS}), a Keras model, or None",
             received=f"{model!r:.60}",
         ),
@@ -260,12 +261,12 @@ def _preset() -> Any:
     models = hub().models
     try:
         return models.ImageSegmenter.from_preset(PRESET)
-    except Exception as error:  # the network, the disk and the hub's client fail in their own way
+    except Exception as error:  # network, disk and client raise errors of many types
         raise FileError(
             explain(
-                f"KerasHub's preset {PRESET} cannot be had ({error})"[:400],
-                hint="download it on another machine and give its folder as `model`, or a model "
-                f"file of your own ({KINDS}); {NO_NETWORK}",
+                f"KerasHub's preset {PRESET} could not be downloaded ({error})"[:400],
+                hint="download it on another machine and pass its folder as `model`, or pass a "
+                f"model file of your own ({KINDS}); {NO_NETWORK}",
             ),
             argument="model",
         ) from error
@@ -279,12 +280,12 @@ def _canvas(size: Any) -> tuple[int, int]:
 
 
 def _prediction(outputs: dict[str, np.ndarray], source: str) -> np.ndarray:
-    """Return labels ``int [h, w]`` or scores ``float32 [h, w, K]`` among a network's outputs."""
+    """Return the labels ``int [h, w]`` or scores ``float32 [h, w, K]`` in a network's outputs."""
     found = [np.asarray(value) for value in outputs.values()]
     found = [v[..., 0] if v.ndim == 3 and v.shape[-1] == 1 else v for v in found]
     labels = [v for v in found if v.ndim == 2 and (v.dtype.kind in "iu" or np.all(v == v.round()))]
     scores = [v for v in found if v.ndim == 3 and v.shape[-1] > 1]
-    if labels:  # scores of another size than the labels still have the network's own padding
+    if labels:  # scores of another size than the labels still include padding of the network
         scores = [v for v in scores if v.shape[:2] == labels[0].shape]
     if scores and np.isfinite(scores[0]).all():
         return scores[0].astype(np.float32)
@@ -293,8 +294,8 @@ def _prediction(outputs: dict[str, np.ndarray], source: str) -> np.ndarray:
     received = ", ".join(f"{key} {np.shape(value)}" for key, value in outputs.items())
     raise FileError(
         explain(
-            f"{source} gives no labels or scores that can be used",
-            expected="labels [height, width] from 0 on, or finite scores [height, width, classes]",
+            f"{source} must return labels or scores",
+            expected="labels [height, width] from 0, or finite scores [height, width, classes]",
             received=received or "no outputs",
         ),
         argument="model",

@@ -1,4 +1,4 @@
-"""What the nodes of a TensorFlow graph tell: a segmenter's size and scores, and what it reaches."""
+"""Inspection of TensorFlow graphs: unsafe operations, and the size and scores of a segmenter."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _OUTSIDE = r"""(?:_|Experimental)?(?:
     | Collective\w+ | Nccl\w+ | Debug(?:Identity|Nan|Numeric)\w*
 )"""
 """Operations of TensorFlow 2.21 by which a graph reads or writes files, calls Python, opens a
-connection, or runs another graph that is in none of its nodes. Vocabularies of lookup tables are
-left out: they are assets of an ordinary model."""
+connection, or runs a graph that is not in its nodes. Vocabularies of lookup tables are not
+included, because they are assets of ordinary models."""
 
 _SAVES = r"Save(?:V2|Slices)?|MergeV2Checkpoints"
-_RESTORES = r"Restore(?:V2|Slice)?"  # every SavedModel has both, to save and restore its variables
+_RESTORES = r"Restore(?:V2|Slice)?"  # every SavedModel has both for its variables
 
 
 class Run(NamedTuple):
-    """What is run of a graph: its nodes and functions, and the node that restores the variables."""
+    """The nodes and functions of a graph that are run, and the node that restores variables."""
 
     nodes: list[str]
     functions: list[str]
@@ -38,27 +38,27 @@ class Run(NamedTuple):
 
 
 def outside(graph: Any, run: Run | None = None) -> list[str]:
-    """Return the operations by which a graph would reach files, Python or the network.
+    """Return the operations by which a graph can access files, Python or the network.
 
     Parameters
     ----------
     graph : GraphDef
         With its library of functions.
     run : Run, optional
-        What is run of it. Operations that save and restore variables are left out where nothing of
-        it needs them. Default: all.
+        The nodes that are run. Operations that save and restore variables are then included only if
+        these nodes need them. Default: all nodes.
 
     Returns
     -------
     list of str
-        Sorted, each once.
+        Distinct names, sorted.
     """
     functions = graph.library.function
     every = [*graph.node, *(node for one in functions for node in one.node_def)]
     found = {node.op for node in every if re.fullmatch(_OUTSIDE, node.op, re.VERBOSE)}
     found |= {node.op for node in every if _prints_to_file(node)}
     if run is not None:
-        # The runtime may put these in the place of one another.
+        # The runtime may replace one of these by another.
         swapped = [one.signature.name for one in functions if "api_implements" in one.attr]
         every = _reached(graph, run.nodes, [*run.functions, *swapped])
         restoring = _reached(graph, [run.restore], ())
@@ -68,15 +68,15 @@ def outside(graph: Any, run: Run | None = None) -> list[str]:
 
 
 def outside_lite(content: bytes) -> list[str]:
-    """Return the operations of `outside` that a TFLite model's TensorFlow operations name."""
-    if b"Flex" not in content:  # all others are TFLite's own, and reach nothing
+    """Return the operations of `outside` in a TFLite model, by a search for their names."""
+    if b"Flex" not in content:  # the other operations are TFLite's own, which access nothing
         return []
     name = rf"(?<!\w)(?:Flex)?({_OUTSIDE}|{_SAVES}|{_RESTORES})(?!\w)".encode()
     return sorted({found.decode() for found in re.findall(name, content, re.VERBOSE)})
 
 
 def _reached(graph: Any, nodes: Iterable[str], functions: Iterable[str]) -> list[Any]:
-    """Return the nodes that some nodes and functions run, themselves included."""
+    """Return all nodes that the given nodes and functions run, including themselves."""
     by_name = {node.name: node for node in graph.node}
     waiting = [name for name in nodes if name in by_name]
     reached = set(waiting)
@@ -117,7 +117,7 @@ def _prints_to_file(node: Any) -> bool:
 
 
 def before_argmax(nodes: dict[str, Any], name: str) -> str:
-    """Return the tensor of scores that labels are the argmax of, or an empty string."""
+    """Return the name of the tensor whose argmax the labels are, or an empty string."""
     while name in nodes and nodes[name].input:
         node = nodes[name]
         if node.op == "ArgMax":
@@ -128,10 +128,10 @@ def before_argmax(nodes: dict[str, Any], name: str) -> str:
 
 
 def resized_to(nodes: Iterable[Any], decode: Callable[[Any], Any]) -> tuple[int, int] | None:
-    """Return the size that a graph first stretches its picture to, if it does so to a fixed one.
+    """Return the fixed size to which a graph first resizes its input, or None.
 
-    A picture of that size passes unchanged, so that it is the size to give the graph. `decode` is
-    `tensorflow.make_ndarray`, which reads a constant.
+    A picture of this size passes unchanged, so it is the best input size. `decode` is
+    `tensorflow.make_ndarray`, which returns the value of a constant.
     """
     by_name = {node.name: node for node in nodes}
     for node in by_name.values():
@@ -140,7 +140,8 @@ def resized_to(nodes: Iterable[Any], decode: Callable[[Any], Any]) -> tuple[int,
         origin, wanted = (by_name.get(name.split(":")[0]) for name in node.input[:2])
         while origin is not None and origin.op in _CONVERSIONS:
             origin = by_name.get(origin.input[0].split(":")[0])
-        of_picture = origin is None or origin.op == "Placeholder"  # a function's input is no node
+        # The input of a function is not a node.
+        of_picture = origin is None or origin.op == "Placeholder"
         if of_picture and wanted is not None and wanted.op == "Const":
             height, width = decode(wanted.attr["value"].tensor).tolist()
             return height, width

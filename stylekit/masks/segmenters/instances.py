@@ -1,4 +1,4 @@
-"""Objects one by one: the adapter of instance networks such as Mask R-CNN."""
+"""Instance segmentation with networks such as Mask R-CNN."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OUTPUTS = {
     "scores": "detection_scores",
     "masks": "detection_masks",
 }
-"""What the TensorFlow Object Detection API calls the outputs of its networks."""
+"""The output names of networks of the TensorFlow Object Detection API."""
 
 
 class Detection(NamedTuple):
@@ -30,11 +30,11 @@ class Detection(NamedTuple):
     Attributes
     ----------
     box : ndarray
-        ``float [4]``: top, left, bottom, right as shares of the height and the width.
+        ``float [4]``: top, left, bottom, right as fractions of the height and the width.
     label : int
-        Its class.
+        The index of its class.
     score : float
-        The network's confidence, in [0, 1].
+        The confidence of the network, in [0, 1].
     mask : ndarray
         ``float [h, w]``: the probability at each point of a grid over the box, in [0, 1].
     """
@@ -46,43 +46,44 @@ class Detection(NamedTuple):
 
 
 class InstanceNetwork:
-    """A segmenter that runs a network for boxes, classes, scores and masks (Mask R-CNN).
+    """A segmenter that runs a network with boxes, classes, scores and masks (Mask R-CNN).
 
     Parameters
     ----------
     path : path
-        A SavedModel's folder or a ``.tflite`` file whose outputs are, with or without a leading
-        batch axis of 1, boxes ``[N, 4]`` (top, left, bottom, right as shares of the picture),
-        classes ``[N]``, scores ``[N]`` and masks ``[N, h, w]`` over each box, as the TensorFlow
-        Object Detection API exports them. A model file is a program: take only one whose origin
-        you trust. Graphs that reach files, Python or the network are refused.
+        A SavedModel folder or a ``.tflite`` file with these outputs, with or without a leading
+        batch axis of 1: boxes ``[N, 4]`` (top, left, bottom, right as fractions of the picture),
+        classes ``[N]``, scores ``[N]`` and masks ``[N, h, w]`` over each box, as exported by the
+        TensorFlow Object Detection API. A model file is a program: use only files whose origin you
+        trust. Graphs with operations that access files, Python or the network are an error.
     names : sequence of str, or mapping of int to str
-        The classes' names. A sequence counts from 1, as that interface does; a mapping has the
-        network's own numbers, which may have gaps (COCO's do).
+        The names of the classes. A sequence is numbered from 1, as in that interface. A mapping has
+        the numbers of the network as keys, which may have gaps, as in COCO.
     threshold : float, optional
-        The least confidence of an object to be taken, in [0, 1].
+        Minimum confidence of an object, in [0, 1].
     size : int, optional
-        The longer side that the picture is reduced to for the network, if it is larger. One with an
-        input of a fixed size gets the picture stretched to it, for its boxes are relative.
+        Longer side in pixels to which larger pictures are reduced for the network, at least 1. For
+        a network with a fixed input size, the picture is stretched to that size, which is possible
+        because boxes are relative.
     input_range : (float, float), optional
-        What black and white are to a network that takes floats.
+        The values of black and white in a network with float input.
     outputs : mapping of str to str, optional
-        The network's own names of its "boxes", "classes", "scores" and "masks", where they are not
-        those in `OUTPUTS`. A ``.tflite`` file without a signature calls them
-        ``StatefulPartitionedCall:0`` and so on, in no fixed order; the error message lists them.
+        The output names of "boxes", "classes", "scores" and "masks", if they differ from `OUTPUTS`.
+        In a ``.tflite`` file without a signature they are ``StatefulPartitionedCall:0`` and so on,
+        in no fixed order. The error message lists them.
 
     Raises
     ------
     FileError
-        If the model is missing, of another kind or corrupt, or reaches files, Python or the
-        network.
+        If the model does not exist, has an unknown format, is corrupt, or accesses files, Python or
+        the network.
     InputError, InputTypeError
         If another argument cannot be used.
 
     Notes
     -----
-    Each mask is interpolated within its box [1]_ and cut at 0.5. Where objects overlap, a pixel
-    goes to the one with the largest product of mask and confidence, so that no pixel is in two.
+    Each mask is interpolated within its box [1]_ and thresholded at 0.5. Where objects overlap, a
+    pixel belongs to the object with the largest product of mask and confidence.
 
     References
     ----------
@@ -106,25 +107,25 @@ class InstanceNetwork:
         self._network = open_network(path, input_range)
 
     def __call__(self, image: PictureLike) -> Segmentation:
-        """Find the objects of one picture.
+        """Return the segmentation of a picture into objects.
 
         Parameters
         ----------
         image : path, PIL image or array_like
-            A picture, as `image.as_image` takes it.
+            See `stylekit.image.as_image`.
 
         Returns
         -------
         Segmentation
-            At the picture's own size, with ``"background"`` before the classes' names, and with
-            `parts`: the most confident object is number 1.
+            At the picture's own size. Its names are ``"background"`` and the names of the classes.
+            Its `parts` are numbered by decreasing confidence, from 1.
 
         Raises
         ------
         FileError
             If the network fails on the picture or lacks an output.
         InputError
-            If it finds a class that has no name.
+            If the network finds a class that has no name.
         """
         picture = as_image(image, "image")
         shape = picture.shape[:2]
@@ -140,22 +141,22 @@ class InstanceNetwork:
                 explain(
                     f"{self._network.source} has no output {missing[0]}",
                     received=shapes,
-                    hint='say which is which, as outputs={"boxes": ..., "masks": ...}',
+                    hint='give their names, as outputs={"boxes": ..., "masks": ...}',
                 ),
                 argument="outputs",
             )
         boxes, classes, scores, masks = (np.asarray(found[self.outputs[key]]) for key in OUTPUTS)
-        # Without its batch axis a single detection's axis may have been taken for it.
+        # If there is one detection and no batch axis, its axis may have been removed as the batch.
         boxes, masks = boxes.reshape(-1, 4), masks.reshape(-1, *masks.shape[-2:])
         classes, scores = np.ravel(classes), np.ravel(scores)
         counts = {len(boxes), len(classes), len(scores), len(masks)}
         if len(counts) > 1:
             raise FileError(
                 explain(
-                    f"{self._network.source} gives outputs that do not match",
-                    expected="as many boxes, classes, scores and masks",
+                    f"{self._network.source} must return outputs of equal length",
+                    expected="as many boxes as classes, scores and masks",
                     received=f"{len(boxes)}, {len(classes)}, {len(scores)} and {len(masks)}",
-                    hint="say which is which with outputs=",
+                    hint="give the names of the outputs with `outputs`",
                 ),
                 argument="outputs",
             )
@@ -165,7 +166,7 @@ class InstanceNetwork:
             fail(
                 f"{self._network.source} found class {unknown[0]}, which has no name",
                 expected=f"one of {', '.join(map(str, self.numbers))}"[:200],
-                hint="give names as a mapping from the network's own numbers",
+                hint="pass `names` as a mapping from the numbers of the network",
                 argument="names",
             )
         return [
@@ -180,16 +181,16 @@ class InstanceNetwork:
 def compose(
     found: Iterable[Detection], shape: tuple[int, int], names: Iterable[str]
 ) -> Segmentation:
-    """Put objects into a picture, each pixel to the one that is most sure of it.
+    """Return a segmentation from detected objects; each pixel belongs to the most probable one.
 
     Parameters
     ----------
     found : iterable of Detection
-        In any order; labels are indices into `names`.
+        The objects in any order. Labels are indices into `names`.
     shape : (int, int)
         The picture's height and width.
     names : iterable of str
-        The classes' names; the first is of what no object covers.
+        The names of the classes. The first is that of pixels without an object.
 
     Returns
     -------
@@ -212,26 +213,26 @@ def compose(
 def paste(
     mask: np.ndarray, box: np.ndarray, shape: tuple[int, int]
 ) -> tuple[tuple[slice, slice], np.ndarray]:
-    """Interpolate a mask over a box to the pixels whose centres the box holds.
+    """Return a mask over a box interpolated to the pixels whose centres are in the box.
 
-    The mask's points are the centres of a grid of cells that fills the box: the centre of pixel x
-    lies at ``(x + 1/2 - left) / (right - left) * w - 1/2`` on a grid of w cells.
+    The points of the mask are the centres of a grid of cells that fills the box. The centre of
+    pixel x is at ``(x + 1/2 - left) / (right - left) * w - 1/2`` on a grid of w cells.
 
     Parameters
     ----------
     mask : ndarray
         ``float [h, w]`` in [0, 1].
     box : ndarray
-        Top, left, bottom, right as shares of `shape`; what lies outside of it is cut off.
+        Top, left, bottom, right as fractions of `shape`. It is cropped to the picture.
     shape : (int, int)
         The picture's height and width.
 
     Returns
     -------
     where : (slice, slice)
-        The rows and the columns of the pixels.
+        The rows and columns of the pixels.
     values : ndarray
-        ``float32``, the mask there.
+        ``float32``: the mask at these pixels.
     """
     where, points = [], []
     for low, high, side, cells in zip(box[:2], box[2:], shape, mask.shape, strict=True):
@@ -247,16 +248,16 @@ def paste(
 
 def _numbered(names: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     if isinstance(names, Mapping):
-        numbers = tuple(integer(key, "a class's number", low=0, argument="names") for key in names)
+        numbers = tuple(integer(key, "a class number", low=0, argument="names") for key in names)
         names = class_names(names.values())
     else:
         names = class_names(names)
         numbers = tuple(range(1, len(names) + 1))
     if "background" in names:
         fail(
-            "names has the background",
+            "`names` must not include 'background'",
             expected="the classes of objects only",
-            hint="leave it out; it is added before them",
+            hint="omit it; it is added as the first name",
             argument="names",
         )
     return numbers, names
@@ -267,13 +268,17 @@ def _renamed(outputs: Any) -> dict[str, str]:
         return {}
     if not isinstance(outputs, Mapping):
         raise InputTypeError(
-            explain("outputs is no mapping", expected="such as " + repr(OUTPUTS), received=outputs),
+            explain(
+                "`outputs` must be a mapping",
+                expected="a dict such as " + repr(OUTPUTS),
+                received=outputs,
+            ),
             argument="outputs",
         )
     unknown = sorted(set(outputs) - set(OUTPUTS))
     if unknown:
         fail(
-            "outputs has an unknown key",
+            "`outputs` has an unknown key",
             expected=", ".join(OUTPUTS),
             received=unknown[0],
             argument="outputs",

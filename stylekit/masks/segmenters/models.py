@@ -1,10 +1,10 @@
-"""Networks in files, behind one call: a picture goes in, named arrays come out.
+"""Model files of several formats with a common interface: a picture in, named arrays out.
 
 TensorFlow, Keras and LiteRT are imported only when a file of theirs is opened.
 
-Each kind is one in which segmentation networks are published: DeepLab as frozen graphs, later as
-TFLite files (TensorFlow's model zoo) and as KerasHub presets; instance networks as SavedModels (the
-Object Detection API's exports). ``.keras`` is what Keras saves.
+The formats are those in which segmentation networks are published. DeepLab was published as frozen
+graphs, later as TFLite files (TensorFlow's model zoo) and as KerasHub presets. Instance networks
+are SavedModels, exported by the Object Detection API. ``.keras`` files are saved by Keras.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ KINDS = (
     ".tflite, .keras, a frozen graph .pb, a SavedModel folder (saved_model.pb) or "
     "a KerasHub preset folder (task.json)"
 )
-NO_NETWORK = "to mark the subject by a box needs no network"
-_IMAGE, _LABELS = "ImageTensor", "SemanticPredictions"  # of the classic frozen graphs
+NO_NETWORK = "marking the subject by a box needs no network"
+_IMAGE, _LABELS = "ImageTensor", "SemanticPredictions"  # nodes of DeepLab's frozen graphs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Network:
     Attributes
     ----------
     source : str
-        What messages call it.
+        Name of the network in messages.
     run : callable
-        Takes ``float32 [h, w, 3]`` in [0, 1], puts it into the network's own type and range, and
-        returns its outputs by name, without a batch axis.
+        Takes a picture ``float32 [h, w, 3]`` in [0, 1], converts it to the dtype and range of the
+        network, and returns a dict of output name to array, without a batch axis.
     size : (int, int) or None
-        The height and width that it works at, where the file says so.
+        The height and width of the input, if the file specifies them.
     fixed : bool
-        Whether it takes no other.
+        Whether other sizes are impossible.
     """
 
     source: str
@@ -57,27 +57,27 @@ class Network:
 
 
 def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1, 1)) -> Network:
-    """Open the network in a file or folder.
+    """Return the network in a file or folder.
 
-    A model file is a program. Graphs that would read or write files, call Python or open a
-    connection are refused, and Keras's safe mode is on; that is no sandbox, so open only files
-    whose origin you trust.
+    A model file is a program. Graphs with operations that read or write files, call Python or open
+    a connection are an error, and Keras's safe mode is used. This is not a sandbox, so open only
+    files whose origin you trust.
 
     Parameters
     ----------
     path : path
-        Of the kinds in `KINDS`, told by the name and content.
+        A file or folder of one of the `KINDS`, recognised by its name and content.
     input_range : (float, float), optional
-        What black and white are to a network that takes floats. One that takes integers gets the
-        full range of an 8-bit type; a KerasHub model has a preprocessor that knows.
+        The values of black and white in a network with float input. Integer inputs use the full
+        range of an 8-bit type, and KerasHub models have a preprocessor.
 
     Raises
     ------
     FileError
-        If it is missing, of another kind, corrupt, takes no single RGB picture, or reaches files,
-        Python or the network.
+        If it does not exist, has an unknown format, is corrupt, does not take a single RGB picture,
+        or accesses files, Python or the network.
     SetupError
-        If what runs it is not installed.
+        If a package that runs it is not installed.
     """
     path = as_path(path, "model")
     if status(path, argument="model") is None:
@@ -86,7 +86,7 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
     span = number(low, "input_range[0]"), number(high, "input_range[1]")
     if span[0] >= span[1]:
         fail(
-            "input_range is empty",
+            "`input_range` must be increasing",
             expected="black below white",
             received=span,
             argument="input_range",
@@ -98,7 +98,7 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
             return _open_preset_folder(path, span)
     elif path.name == "saved_model.pb":
         raise FileError(
-            f"{path} is a part of a SavedModel. Give its folder, {path.parent}.", argument="model"
+            f"{path} is part of a SavedModel. Pass its folder, {path.parent}.", argument="model"
         )
     else:
         openers = {".tflite": _open_tflite, ".keras": _open_keras, ".pb": _open_frozen}
@@ -107,7 +107,7 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
             return opener(path, span)
     kind = "a folder of another kind" if path.is_dir() else path.suffix or "no ending"
     raise FileError(
-        explain(f"{path} is no model that can be run", expected=KINDS, received=kind),
+        explain(f"{path} must be a model in a known format", expected=KINDS, received=kind),
         argument="model",
     )
 
@@ -117,7 +117,7 @@ def encode(pixels: np.ndarray, dtype: Any, span: tuple[float, float]) -> np.ndar
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         values = span[0] + pixels * (span[1] - span[0])
-    else:  # of the quantised networks, too: int8 is uint8 less 128, whatever scale they calibrated
+    else:  # also for quantised networks: int8 is uint8 - 128, whatever their scale
         values = np.floor(pixels * 255 + 0.5) - (128 if dtype == np.int8 else 0)
     return values.astype(dtype)[np.newaxis]
 
@@ -128,7 +128,7 @@ def of_keras(model: Any, source: str, span: tuple[float, float] = (-1, 1)) -> Ne
 
     convert = getattr(getattr(model, "preprocessor", None), "image_converter", None)
     size = _spatial(getattr(model, "input_shape", None), source)
-    size = size or getattr(convert, "image_size", None)  # to which it would resize anything else
+    size = size or getattr(convert, "image_size", None)  # the converter resizes to this size
 
     def run(pixels: np.ndarray) -> Outputs:
         if convert is not None:
@@ -157,11 +157,11 @@ def _open_keras(path: Path, span: tuple[float, float]) -> Network:
                     with h5py.File(io.BytesIO(archive.read(entry)), "r") as file:
                         check_arrays(file)
             if b"keras_hub" in archive.read("config.json"):
-                hub()  # whose classes Keras must know before it can rebuild them
+                hub()  # registers its classes, which Keras needs to load the model
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except SetupError:
         raise
-    except Exception as error:  # zip, JSON, HDF5 and each layer fail in their own way
+    except Exception as error:  # zip, JSON, HDF5 and layers raise errors of many types
         raise _unreadable(path, "a Keras model", error) from error
     return of_keras(model, f"the model {path}", span)
 
@@ -191,8 +191,8 @@ def hub() -> Any:
         raise SetupError(
             explain(
                 "KerasHub is not installed",
-                hint="run pip install keras-hub, or give the path of a model that you have as "
-                f"`model` ({KINDS}); {NO_NETWORK}",
+                hint="run pip install keras-hub, or pass the path of a model as `model` "
+                f"({KINDS}); {NO_NETWORK}",
             ),
             argument="model",
         ) from error
@@ -212,7 +212,7 @@ def _open_tflite(path: Path, span: tuple[float, float]) -> Network:
         raise _not_one_picture(source, f"{len(inputs)} inputs")
     (given,) = inputs
     size = _spatial([int(n) for n in given["shape_signature"]], source)
-    if interpreter.get_signature_list():  # the names that the converted model had
+    if interpreter.get_signature_list():  # has the output names of the converted model
         outputs = interpreter.get_signature_runner().get_output_details()
     else:
         outputs = {item["name"]: item for item in interpreter.get_output_details()}
@@ -233,7 +233,7 @@ def _open_tflite(path: Path, span: tuple[float, float]) -> Network:
 
 
 def _interpreter() -> Any:
-    """Return the class that runs TFLite files: LiteRT's where present, else TensorFlow's."""
+    """Return the interpreter class for TFLite files: LiteRT's if installed, else TensorFlow's."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
@@ -241,9 +241,12 @@ def _interpreter() -> Any:
             import tensorflow as tf
 
             return tf.lite.Interpreter
-        except (ImportError, AttributeError) as error:  # TensorFlow is giving it up to LiteRT
+        except (ImportError, AttributeError) as error:  # TensorFlow is moving it to LiteRT
             raise SetupError(
-                explain("nothing runs TFLite files", hint="run pip install ai-edge-litert"),
+                explain(
+                    "no interpreter for TFLite files is installed",
+                    hint="run pip install ai-edge-litert",
+                ),
                 argument="model",
             ) from error
     return Interpreter
@@ -268,13 +271,15 @@ def _open_saved_model(path: Path, span: tuple[float, float]) -> Network:
         model = tf.saved_model.load(str(path))
     except FileError:
         raise
-    except Exception as error:  # protocol buffers, checkpoints and ops fail in their own way
+    except Exception as error:  # protocol buffers, checkpoints and ops raise many types of errors
         raise _unreadable(path, "a SavedModel", error) from error
     signatures = model.signatures
     call = signatures.get("serving_default") or next(iter(signatures.values()), None)
     if call is None:
         raise FileError(
-            explain(f"{source} has no signature", hint="save it with one, as model.export does"),
+            explain(
+                f"{source} must have a signature", hint="save it with one, as model.export does"
+            ),
             argument="model",
         )
     given = call.structured_input_signature[1]
@@ -287,7 +292,7 @@ def _open_saved_model(path: Path, span: tuple[float, float]) -> Network:
     sizes = (resized_to(nodes, tf.make_ndarray) for nodes in bodies)
     resized = next(filter(None, sizes), None)
 
-    def run(pixels: np.ndarray, owner=model) -> Outputs:  # of the variables: keeps them alive
+    def run(pixels: np.ndarray, owner=model) -> Outputs:  # `owner` keeps the variables alive
         found = call(**{name: tf.constant(encode(pixels, spec.dtype.as_numpy_dtype, span))})
         return {key: _one(value.numpy()) for key, value in found.items()}
 
@@ -305,17 +310,17 @@ def _open_frozen(path: Path, span: tuple[float, float]) -> Network:
         whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
     except FileError:
         raise
-    except Exception as error:  # protocol buffers and unknown ops fail in their own way
+    except Exception as error:  # protocol buffers and unknown ops raise many types of errors
         raise _unreadable(path, "a frozen graph", error) from error
     nodes = {node.name: node for node in graph.node}
     if not {_IMAGE, _LABELS} <= set(nodes):
         inputs = ", ".join(n.name for n in graph.node if n.op == "Placeholder")
         raise FileError(
             explain(
-                f"{source} is no segmenter's frozen graph",
+                f"{source} must be the frozen graph of a segmenter",
                 expected=f"nodes {_IMAGE} and {_LABELS}",
                 received=f"{len(nodes)} nodes, inputs {inputs or 'none'}",
-                hint="give a SavedModel, which names its own inputs and outputs",
+                hint="use a SavedModel, which names its own inputs and outputs",
             ),
             argument="model",
         )
@@ -336,10 +341,10 @@ def _open_frozen(path: Path, span: tuple[float, float]) -> Network:
 
 
 def _run(graph: Any) -> Run:
-    """Return what is run of a SavedModel's graph when it is loaded or called."""
+    """Return the nodes and functions of a SavedModel that are run when it is loaded or called."""
     outputs = [one for call in graph.signature_def.values() for one in call.outputs.values()]
     tensors = [one.name for one in outputs]
-    for collection in graph.collection_def.values():  # an initializer of TensorFlow 1 is in one
+    for collection in graph.collection_def.values():  # contain initializers of TensorFlow 1
         tensors += collection.node_list.value
     nodes = [name.split(":")[0] for name in tensors]
     functions = list(graph.object_graph_def.concrete_functions)
@@ -347,22 +352,22 @@ def _run(graph: Any) -> Run:
 
 
 def _check_inside(source: str, operations: list[str]) -> None:
-    """Raise `FileError` if a network has operations that reach out of it; see `outside`."""
+    """Raise `FileError` if a network has unsafe operations; see `outside`."""
     if operations:
         raise FileError(
             explain(
-                f"{source} reaches files, Python or the network",
+                f"{source} accesses files, Python or the network",
                 expected="a network that only computes",
                 received=f"the operation{'s' * (len(operations) > 1)} {', '.join(operations)}",
-                hint="a model file is a program: do not run this one unless you know who made it, "
-                "or export it anew without these operations",
+                hint="a model file is a program: use it only if you trust its author, or export it "
+                "again without these operations",
             ),
             argument="model",
         )
 
 
 def _spatial(shape: Any, source: str) -> tuple[int, int] | None:
-    """Return the height and width of an input's shape, or None where they are open."""
+    """Return the height and width of an input's shape, or None if they are not fixed."""
     if shape is None:
         return None
     if not isinstance(shape, (tuple, list)) or len(shape) != 4 or shape[-1] not in (3, None, -1):
@@ -385,12 +390,12 @@ def _guarded(run: Callable[[np.ndarray], Outputs], source: str) -> Callable[[np.
     def guarded(pixels: np.ndarray) -> Outputs:
         try:
             return run(pixels)
-        except Exception as error:  # each framework and op has its own; the file made it
+        except Exception as error:  # frameworks and ops raise errors of many types
             raise FileError(
                 explain(
-                    f"{source} cannot run on a picture of {pixels.shape[0]}x{pixels.shape[1]} "
-                    f"({_first_line(error)})",
-                    hint="give the height and width that it was trained at",
+                    f"{source} failed on a picture of {pixels.shape[0]}x{pixels.shape[1]} pixels "
+                    f"(height x width): {_first_line(error)}",
+                    hint="pass the height and width that it was trained with as `size`",
                 ),
                 argument="size",
             ) from error
@@ -401,10 +406,10 @@ def _guarded(run: Callable[[np.ndarray], Outputs], source: str) -> Callable[[np.
 def _not_one_picture(source: str, received: str) -> FileError:
     return FileError(
         explain(
-            f"{source} does not take one RGB picture",
+            f"{source} must take one RGB picture",
             expected="one input of shape [1, height, width, 3]",
             received=received,
-            hint="wrap it in a function from a picture to a Segmentation",
+            hint="wrap it in a function that returns a Segmentation for a picture",
         ),
         argument="model",
     )
@@ -414,7 +419,7 @@ def _unreadable(path: Path, kind: str, error: Exception) -> FileError:
     return FileError(
         explain(
             f"{path} cannot be read as {kind} ({_first_line(error)})",
-            hint="it is truncated, corrupt or of another kind; get the file again",
+            hint="the file is truncated, corrupt or of another format; download it again",
         ),
         argument="model",
     )
