@@ -229,8 +229,7 @@ class TestTransfer:
             done = CliRunner().invoke(cli.app, line)
             assert done.exit_code == 2
             assert (
-                "0, 15. Add :LABEL, the number of the one that is meant, to its name."
-                in done.output
+                "0, 15. Add :LABEL, the number of one of these labels, to its name." in done.output
             )
         for given, out in (("labels.png:15", "a.png"), ("mask.png", "b.png")):
             line = ["portrait", "photo.jpg", "--mask", given, "-o", out]
@@ -593,7 +592,7 @@ class TestTechniques:
             ),
             (
                 ["patches", "photo.jpg", "style.png", "--patch", 12, "--style-loss", "gram"],
-                "the patch is too small",
+                "--patch is too small",
             ),
             (["doodle", "photo_map.png", "style.png", "nope.png"], "nope.png does not exist"),
         ],

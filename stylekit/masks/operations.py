@@ -217,7 +217,7 @@ def _ask_label(present: np.ndarray, name: str) -> NoReturn:
         f"{name} is a label map",
         expected="grey values from black to white",
         received=f"labels {_listing(present)}",
-        hint="select one with `label`",
+        hint="add `label`, the number of one of these labels, to `as_mask`",
         argument=name,
     )
 

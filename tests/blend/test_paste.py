@@ -50,13 +50,13 @@ def test_masks_of_one_value_choose_a_picture(name, photo, stylised, disc):
 @pytest.mark.parametrize("name", [n for n in BLENDS if n != "portrait"])
 def test_bad_pictures_and_masks_are_named(name, photo, stylised, disc):
     blending = BLENDS[name]
-    with pytest.raises(InputError, match=r"stylised has another size.*\(48, 64\)"):
+    with pytest.raises(InputError, match=r"`stylised` must have the size.*\(48, 64\)"):
         blending(photo, stylised[:-1], disc)
-    with pytest.raises(InputError, match="mask has another size"):
+    with pytest.raises(InputError, match="mask has the wrong size"):
         blending(photo, stylised, disc[:-1])
     with pytest.raises(InputTypeError, match="photo"):
         blending({}, stylised, disc)
-    with pytest.raises(InputError, match="mask has values outside"):
+    with pytest.raises(InputError, match="mask must have values in"):
         blending(photo, stylised, disc * 3)
 
 
@@ -65,7 +65,7 @@ def test_a_callable_mask_is_given_the_photograph(blending, photo, stylised):
     photo[:, 20:, 0] = 0
     result = blending(photo, stylised, lambda picture: picture[..., 0] > 0)
     np.testing.assert_array_equal(result, blending(photo, stylised, photo[..., 0] > 0))
-    with pytest.raises(InputError, match="mask has another size"):
+    with pytest.raises(InputError, match="mask has the wrong size"):
         blending(photo, stylised, lambda picture: picture[1:, :, 0])
 
 

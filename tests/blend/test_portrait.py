@@ -106,5 +106,5 @@ def test_bad_numbers_and_masks_are_named(photo, disc):
         blend.portrait(photo, disc, radius=-1)
     with pytest.raises(InputError, match="margin is out of range"):
         blend.portrait(photo, disc, margin=-1)
-    with pytest.raises(InputError, match="mask has another size"):
+    with pytest.raises(InputError, match="mask has the wrong size"):
         blend.portrait(photo, disc[1:])

@@ -64,5 +64,5 @@ def test_a_picture_stays_within_its_range(photo, stylised):
 def test_refusals(photo):
     with pytest.raises(InputError, match="radius is out of range"):
         blend.screened_poisson(photo, photo, radius=-1)
-    with pytest.raises(InputError, match="stylised has another size than photo"):
+    with pytest.raises(InputError, match="`stylised` must have the size of `photo`"):
         blend.screened_poisson(photo, photo[:9])

@@ -262,9 +262,7 @@ def test_an_error_of_stylekit_in_code_of_the_users_tells_in_whose(module, run):
     line += ["--extractor", "compact", "--no-progress", "--add-loss", "breaks:heavy"]
     done = run(*line)
     assert done.exit_code == 2, done.output
-    told = (
-        "stylekit: --add-loss: `weight` of GramStyleLoss is out of range: expected a number of "
-    )
+    told = "stylekit: --add-loss: `weight` of GramStyleLoss is out of range: expected a number of "
     assert done.output == told + "at least 0, received -1. Raised in --add-loss breaks:heavy.\n"
 
 

@@ -48,7 +48,7 @@ def test_a_colour_of_one_map_is_an_error_that_names_the_options(run):
     assert "#00ff00 is in STYLE_MAP only (1.0% of it; nearest: " in done.output
     assert "use --merge or --keep, or name the regions to paint with --color" in done.output
     done = run("--merge", "#123456")
-    assert "--merge names a colour that neither map has: #123456" in done.output
+    assert "--merge names colours that neither map has: #123456" in done.output
     done = run("--merge", "red", "--keep", "red")
     assert "--keep and --merge both name #ff0000" in done.output
     done = run("--min-share", "0.9")

@@ -84,7 +84,7 @@ WRONG = [
     ((*TRANSFER, "--style-mask", "gone.png"), "stylekit: --style-mask: gone.png does not exist"),
     ((*TRANSFER, "--init", "letter.pdf"), "stylekit: --init: letter.pdf is not a picture"),
     (("texture", "gone.jpg", *OUT), "stylekit: SAMPLE: gone.jpg does not exist"),
-    ((*TRANSFER, "--mask", "lying.png"), "has another aspect ratio than its picture"),
+    ((*TRANSFER, "--mask", "lying.png"), "must have the aspect ratio of its picture"),
     ((*LOCALIZED, "--mask", "lying.png"), "expected 320x512 pixels, received 512x320 pixels. Draw"),
     (("regions", "photo.jpg", "starry_map.png", "starry.jpg", *MAPS[:1], *OUT), "are swapped"),
     # Files to write
@@ -137,7 +137,7 @@ WRONG = [
     # Where the subject is
     (LOCALIZED, "The quickest is --box left,top,right,bottom"),
     ((*LOCALIZED, "--box", "1,2"), "--box cannot be read"),
-    ((*LOCALIZED, "--box", "0,0,999,9"), "stylekit: --box leaves the picture"),
+    ((*LOCALIZED, "--box", "0,0,999,9"), "stylekit: --box must be inside the picture"),
     ((*LOCALIZED, "--class", "persn", "--model", "x.tflite"), "Did you mean person"),
     ((*LOCALIZED, "--class", "tree", "--names", "tre,sky"), "expected one of 'tre', 'sky'"),
     (
@@ -388,8 +388,12 @@ def not_finite():
         ),
         ("segment", nineteen_classes, "as --names."),
         ("segment", nobody, "stylekit: --class: no person is in the picture"),
-        ("segment", unknown_network, "give the path of a model that you have as --model ("),
-        ("segment", absent_preset, "give its folder as --model, or a model file of your own ("),
+        ("segment", unknown_network, "pass the path of a model as --model ("),
+        (
+            "segment",
+            absent_preset,
+            "pass its folder as --model, or pass a model file of your own (",
+        ),
         ("segment", lambda: masks.subject(FLAT, (10, 10, 50, 30)), "Draw a tighter box."),
         ("segment", lambda: masks.subject(FLAT, (0, 0, 60, 40)), "Draw a smaller box."),
         ("transfer", no_memory, "Set --plan to recompute or tiles, use an --optimizer with"),
@@ -424,12 +428,12 @@ def not_finite():
         (
             "regions",
             lambda: masks.match_regions(FLAT, FLAT, ["red", "#ff0000"]),
-            "stylekit: --color has one colour twice",
+            "stylekit: --color must have distinct colours",
         ),
         (
             "doodle",
             lambda: masks.match_regions(FLAT, FLAT, keep=["crimsonish"]),
-            "stylekit: --keep[0] is not a colour",
+            "stylekit: --keep[0] must be a colour",
         ),
     ],
 )

@@ -237,10 +237,10 @@ def test_masks_have_the_sizes_of_what_they_belong_to(photo, style, canvas_of):
     right = ChannelMean(style, layers=LAYERS, mask=ramp(), reference_mask=ramp((32, 52)))
     assert right.prepare(canvas)
     swapped = ChannelMean(style, layers=LAYERS, mask=ramp((32, 52)), reference_mask=ramp())
-    with pytest.raises(InputError, match=r"^mask has another size.*40x48"):
+    with pytest.raises(InputError, match=r"^mask has the wrong size.*40x48"):
         swapped.prepare(canvas)
     wrong = ChannelMean(style, layers=LAYERS, mask=ramp(), reference_mask=ramp())
-    with pytest.raises(InputError, match=r"^reference mask has another size.*52x32"):
+    with pytest.raises(InputError, match=r"^reference mask has the wrong size.*52x32"):
         wrong.prepare(canvas)
 
 
@@ -315,7 +315,9 @@ def test_one_layer_may_be_given_by_its_name():
 
 @pytest.mark.parametrize("layers", [(), 3, ["conv1_1", 3]])
 def test_layers_that_are_none_are_an_error(layers, style):
-    with pytest.raises(InputTypeError, match="`layers` must be layer names: expected one or more strings"):
+    with pytest.raises(
+        InputTypeError, match="`layers` must be layer names: expected one or more strings"
+    ):
         ChannelMean(style, layers=layers)
 
 

@@ -142,7 +142,7 @@ def test_a_flat_content_gives_finite_values_and_gradients(constant, image, canva
     [{"error": "mae"}, {"normalize": "max"}, {"layers": ["conv4_2", "conv4_2"]}],
 )
 def test_an_option_that_is_unknown_is_an_error(options, photo):
-    with pytest.raises(InputError, match=r"is unknown|named twice"):
+    with pytest.raises(InputError, match=r"is unknown|each layer once"):
         ContentLoss(photo, **options)
 
 
@@ -236,10 +236,10 @@ def test_rounding_to_whole_pixels_is_no_other_aspect_ratio(shape, base, canvas_o
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (np.ones((4, 4)), "mask has another size"),
+        (np.ones((4, 4)), "mask has the wrong size"),
         (np.zeros((48, 40)), "mask is empty"),
         (np.full((48, 40), np.nan), "NaN"),
-        (np.full((48, 40), -0.5), r"outside \[0, 1\]"),
+        (np.full((48, 40), -0.5), r"values in \[0, 1\]"),
     ],
     ids=["shape", "empty", "NaN", "negative"],
 )

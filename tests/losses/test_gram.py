@@ -318,10 +318,10 @@ def test_a_callable_style_mask_is_given_the_style_whatever_its_scale(style, canv
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (np.ones(STYLE_SHAPE), r"mask has another size: expected 40x48 pixels"),
+        (np.ones(STYLE_SHAPE), r"mask has the wrong size: expected 40x48 pixels"),
         (np.zeros(SHAPE), "mask is empty"),
         (np.full(SHAPE, np.nan), "NaN"),
-        (-ramp(), r"outside \[0, 1\]"),
+        (-ramp(), r"values in \[0, 1\]"),
     ],
     ids=["shape", "empty", "NaN", "negative"],
 )
@@ -331,14 +331,16 @@ def test_an_unfit_mask_is_an_error(mask, message, style, canvas):
 
 
 def test_an_unfit_style_mask_is_an_error_that_says_which(style, canvas):
-    with pytest.raises(InputError, match=r"^style mask has another size: .*52x32"):
+    with pytest.raises(InputError, match=r"^style mask has the wrong size: .*52x32"):
         MaskedGramStyleLoss(style, ramp(), ramp(), layers=LAYERS).prepare(canvas)
     with pytest.raises(InputError, match=r"^style mask is empty"):
         MaskedGramStyleLoss(style, ramp(), np.zeros(STYLE_SHAPE))
 
 
 def test_a_masked_style_without_a_mask_is_an_error(style):
-    with pytest.raises(InputTypeError, match=r"no mask.*GramStyleLoss for the whole picture"):
+    with pytest.raises(
+        InputTypeError, match=r"`mask` is required.*GramStyleLoss for the whole picture"
+    ):
         MaskedGramStyleLoss(style, None)
 
 
@@ -358,7 +360,7 @@ def test_a_masked_style_without_a_mask_is_an_error(style):
     ids=lambda options: next(iter(options)),
 )
 def test_an_option_out_of_range_is_an_error_that_names_it(options, style):
-    name = next(iter(options))
+    name = "layer_weights" if "layers" in options else next(iter(options))
     with pytest.raises(InputError, match=name):
         MaskedGramStyleLoss(style, ramp(), **options)
     if name != "intensity":  # which each region gives as its weight
@@ -488,7 +490,9 @@ def test_a_region_that_is_no_pair_is_an_error(regions, received, style):
 
 
 def test_a_gradient_mask_without_regions_is_an_error():
-    with pytest.raises(InputError, match=r"no regions: expected \(style, mask\) pairs"):
+    with pytest.raises(
+        InputError, match=r"`regions` must not be empty: expected one or more \(style, mask\) pairs"
+    ):
         GradientMaskStyleLoss([])
 
 

@@ -235,7 +235,10 @@ def test_a_coarser_level_takes_a_coarser_style_and_map(photo, style, canvas_of, 
             {"image_map": np.ones((48, 40, 2)), "style_map": np.ones((30, 52, 2))},
             r"`style_map` must have the size of its picture: .*\(32, 52\).*\(30, 52\)",
         ),
-        ({"image_map": np.ones((48, 40)), "style_map": np.ones((32, 52))}, "`image_map` must be a map"),
+        (
+            {"image_map": np.ones((48, 40)), "style_map": np.ones((32, 52))},
+            "`image_map` must be a map",
+        ),
         (
             {"image_map": np.full((48, 40, 1), 255), "style_map": np.ones((32, 52, 1))},
             r"`image_map` must have values in \[0, 1\]",
@@ -254,7 +257,9 @@ def test_bad_options(options, message, style):
 
 def test_a_map_of_another_size_than_the_picture(photo, style, canvas_of):
     term = PatchStyleLoss(style, np.ones((40, 48, 1)), np.ones((32, 52, 1)), **LAYERS)
-    with pytest.raises(InputError, match=r"`image_map` must have the size .*\(48, 40\).*\(40, 48\)"):
+    with pytest.raises(
+        InputError, match=r"`image_map` must have the size .*\(48, 40\).*\(40, 48\)"
+    ):
         term.prepare(canvas_of(photo))
 
 

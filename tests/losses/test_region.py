@@ -110,7 +110,7 @@ def test_an_unknown_option_is_an_error(option, value):
     [
         (np.zeros((48, 40)), "sky is empty"),
         (np.full((48, 40), np.nan), "sky .*NaN"),
-        (-square(9), r"sky .*outside \[0, 1\]"),
+        (-square(9), r"sky .*values in \[0, 1\]"),
     ],
 )
 def test_an_unfit_mask_is_an_error_when_the_region_is_made(mask, message):
@@ -119,7 +119,7 @@ def test_an_unfit_mask_is_an_error_when_the_region_is_made(mask, message):
 
 
 def test_a_mask_of_another_size_is_an_error_that_calls_it_by_name(photo, canvas_of):
-    with pytest.raises(InputError, match=r"^sky has another size"):
+    with pytest.raises(InputError, match=r"^sky has the wrong size"):
         Region(np.ones((3, 3)), "sky").prepare(canvas_of(photo), [DEEP])
     with pytest.raises(InputError, match=r"^sky is empty"):
         Region(lambda x: np.zeros(x.shape[:2]), "sky").prepare(canvas_of(photo), [DEEP])

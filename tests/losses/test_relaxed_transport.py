@@ -143,7 +143,9 @@ def test_empty_regions_are_listed_in_pairs(photo, style, canvas):
     border[-1] = 1  # beyond the last whole cell
     style = np.pad(style, ((0, 2), (0, 2), (0, 0)))
     term = RelaxedTransportLoss(style, photo_masks, [None, border, border], layers=LAYERS)
-    with pytest.raises(InputError, match=r"(?s)no cell.*mask 2 with.*mask 3 with") as error:
+    with pytest.raises(
+        InputError, match=r"(?s)at least one cell.*mask 2 with.*mask 3 with"
+    ) as error:
         term.prepare(canvas)
     assert "mask 1" not in str(error.value)
     with pytest.raises(InputError, match="empty"):

@@ -252,7 +252,9 @@ def test_sixty_four_pixels_are_enough_for_block4(rng, canvas_of, term):
 def test_maps_of_another_size_are_errors(canvas, style, term):
     with pytest.raises(InputError, match=r"`style_map` must have the size.*52x32 .*received 40x48"):
         term(style_map=flat(RED, SHAPE))
-    with pytest.raises(InputError, match=r"`content_map` must have the size.*40x48 .*received 52x32"):
+    with pytest.raises(
+        InputError, match=r"`content_map` must have the size.*40x48 .*received 52x32"
+    ):
         term(flat(RED, STYLE_SHAPE)).prepare(canvas)
 
 

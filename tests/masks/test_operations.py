@@ -125,17 +125,17 @@ class TestAsMask:
         [
             (np.full((2, 2), np.nan), "NaN"),
             ([[0.5, np.nan]], "NaN"),
-            ([[0.0, -0.1]], "outside.*-0.1"),
-            ([[0.0, 1.5]], "outside.*1.5.*Divide"),
-            ([[0.0, np.inf]], "outside.*inf"),
-            ([[0, 7]], "outside.*`label`"),
-            ([[0, -1]], "outside"),
-            (np.array([[0, 2]], np.uint32), "outside"),
-            (np.ones(3), r"one plane.*\(3,\)"),
+            ([[0.0, -0.1]], "must have values.*-0.1"),
+            ([[0.0, 1.5]], "must have values.*1.5.*Divide"),
+            ([[0.0, np.inf]], "must have values.*inf"),
+            ([[0, 7]], "must have values.*`label`"),
+            ([[0, -1]], "must have values"),
+            (np.array([[0, 2]], np.uint32), "must have values"),
+            (np.ones(3), r"two dimensions.*\(3,\)"),
             (np.ones((2, 2, 3)), "from_colors"),
-            (np.ones((1, 2, 2, 1)), "one plane"),
-            (np.ones((0, 2)), "one plane"),
-            (1.0, "one plane"),
+            (np.ones((1, 2, 2, 1)), "two dimensions"),
+            (np.ones((0, 2)), "two dimensions"),
+            (1.0, "two dimensions"),
         ],
     )
     def test_bad_values_are_named(self, mask, words):
@@ -220,9 +220,7 @@ class TestLabels:
             given.save(tmp_path / "labels.png")
             sources.append(tmp_path / "labels.png")
         for source in sources:
-            with pytest.raises(
-                InputError, match=r"area .*`label`( that is|.*to `as_mask`)"
-            ) as caught:
+            with pytest.raises(InputError, match=r"area .*`label`") as caught:
                 masks.as_mask(source, name="area")
             assert form is FORMS["int64"] or "0, 2, 15" in str(caught.value)
             assert caught.value.argument == "area"
@@ -253,7 +251,7 @@ class TestLabels:
     def test_the_border_called_void_hides_no_labels(self):
         values = labels()
         values[:, 4] = 255
-        with pytest.raises(InputError, match="received 0, 2, 15, 255"):
+        with pytest.raises(InputError, match="received labels 0, 2, 15, 255"):
             masks.as_mask(values)
         np.testing.assert_array_equal(masks.as_mask(values, label=15), values == 15)
 
@@ -305,8 +303,8 @@ class TestLabels:
                 "`label` is not in area: expected one of 0, 2, 15, received 3",
             ),
             (labels(), 1.5, InputTypeError, "label is not a whole number"),
-            (labels() / 255, 15, InputError, "area holds no labels.*float64"),
-            (np.ones((2, 2, 3)), 1, InputError, "area is not one plane"),
+            (labels() / 255, 15, InputError, "area must be a label map.*float64"),
+            (np.ones((2, 2, 3)), 1, InputError, "area must have two dimensions"),
             (np.arange(40)[np.newaxis], 99, InputError, "0, 1, .*, 11 and 28 more"),
         ],
     )
@@ -456,7 +454,7 @@ class TestCombine:
     def test_bad_arguments(self, soft):
         with pytest.raises(InputError, match=r"did you mean|union"):
             masks.combine([soft], "unoin")
-        with pytest.raises(InputError, match=r"masks\[1\] has another size"):
+        with pytest.raises(InputError, match=r"masks\[1\] has the wrong size"):
             masks.combine([soft, soft[1:]])
         with pytest.raises(InputError, match="masks is empty"):
             masks.combine([])
@@ -546,7 +544,7 @@ class TestLinearGradient:
             masks.linear_gradient((4, 4), **options)
 
     def test_no_extent(self):
-        with pytest.raises(InputError, match=r"no extent.*\(5, 1\)"):
+        with pytest.raises(InputError, match=r"at least two pixels along.*\(5, 1\)"):
             masks.linear_gradient((5, 1), 0)
         assert_mask(masks.linear_gradient((5, 1), 90), (5, 1))
 
@@ -698,7 +696,7 @@ class TestFromColors:
 
     def test_a_map_without_flat_colours(self, rng):
         noise = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        with pytest.raises(InputError, match=r"no region of one colour.*`colors`"):
+        with pytest.raises(InputError, match=r"regions in flat colours.*`colors`"):
             masks.from_colors(noise)
         with pytest.raises(InputError, match="no flat colours"):
             masks.from_colors(noise, ["red"], tolerance=0)
@@ -706,15 +704,15 @@ class TestFromColors:
     @pytest.mark.parametrize(
         ("colors", "words"),
         [
-            ([], "colors is empty"),
-            ({}, "colors is empty"),
-            ([RED, "#ff0000"], "twice"),
-            ({"a": RED, "b": "red"}, "twice.*#ff0000, #ff0000"),
-            ([(1.5, 0.0, 0.0)], r"colors\[0\] is not a colour.*1.5"),
+            ([], "`colors` must not be empty"),
+            ({}, "`colors` must not be empty"),
+            ([RED, "#ff0000"], "distinct colours"),
+            ({"a": RED, "b": "red"}, "distinct colours.*#ff0000, #ff0000"),
+            ([(1.5, 0.0, 0.0)], r"colors\[0\] must be a colour.*1.5"),
             ([(256, 0, 0)], "256"),
-            ([(-1, 0, 0)], "not a colour"),
+            ([(-1, 0, 0)], "must be a colour"),
             ([(np.nan, 0, 0)], "nan"),
-            ([(255, 0)], "not a colour"),
+            ([(255, 0)], "must be a colour"),
             ([None], "None"),
             (RED, r"colors\[0\]"),
             (["reed"], "'reed'"),
@@ -727,7 +725,7 @@ class TestFromColors:
 
     def test_bad_types_and_numbers(self, color_map):
         for wrong in ("#ff0000", 5):
-            with pytest.raises(InputTypeError, match="colors is not a list"):
+            with pytest.raises(InputTypeError, match="`colors` must be a list"):
                 masks.from_colors(color_map, wrong)
         with pytest.raises(InputError, match="tolerance"):
             masks.from_colors(color_map, tolerance=-1)
@@ -770,7 +768,7 @@ class TestFromColors:
 def test_a_strict_partition_tells_what_overlaps_and_what_is_uncovered():
     left, right = np.zeros((2, 10, 10), np.float32)
     left[:, :6], right[:, 5:8] = 1, 1
-    with pytest.raises(InputError, match=r"10\.0% of the picture above it and 20\.0% below"):
+    with pytest.raises(InputError, match=r"above 1 in 10\.0% of the picture and below 1 in 20\.0%"):
         masks.partition([left, right], strict=True)
     with pytest.raises(InputError, match="at most 1"):
         masks.partition([left, right], remainder=True, strict=True)

@@ -59,10 +59,10 @@ def test_the_picture_is_left_as_it_was(left):
 @pytest.mark.parametrize(
     ("picture", "mask", "options", "error", "words"),
     [
-        (GREY, np.ones((4, 5)), {}, InputError, r"mask has another size.*6x4.*5x4"),
-        (GREY, np.full((4, 6), 2.0), {}, InputError, r"mask has values outside \[0, 1\]"),
-        (GREY, np.ones((4, 6)), {"color": GREY[1:]}, InputError, "color has another size"),
-        (GREY, np.ones((4, 6)), {"color": "no colour"}, InputError, "color is not a colour"),
+        (GREY, np.ones((4, 5)), {}, InputError, r"mask has the wrong size.*6x4.*5x4"),
+        (GREY, np.full((4, 6), 2.0), {}, InputError, r"mask must have values in \[0, 1\]"),
+        (GREY, np.ones((4, 6)), {"color": GREY[1:]}, InputError, "`color` must have the size"),
+        (GREY, np.ones((4, 6)), {"color": "no colour"}, InputError, "color must be a colour"),
         (GREY, np.ones((4, 6)), {"strength": 1.5}, InputError, r"strength.*from 0 to 1"),
         ("gone.png", np.ones((4, 6)), {}, FileError, "gone.png"),
     ],

@@ -95,7 +95,7 @@ def test_a_class_that_is_absent_lists_those_present(labels):
 def test_a_name_that_does_not_exist_gets_the_nearest(labels):
     with pytest.raises(InputError, match=r"Did you mean person\?"):
         Segmentation(labels, NAMES).mask("persn")
-    with pytest.raises(InputError, match="names is empty"):
+    with pytest.raises(InputError, match="`names` must have at least one class"):
         Segmentation(labels, NAMES).mask([])
 
 
@@ -107,20 +107,20 @@ def test_soft_without_scores_names_the_way_out(labels):
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"labels": np.zeros((4, 4, 2), int)}, InputError, "not one plane"),
-        ({"labels": np.zeros((0, 4), int)}, InputError, "not one plane"),
+        ({"labels": np.zeros((4, 4, 2), int)}, InputError, "two dimensions"),
+        ({"labels": np.zeros((0, 4), int)}, InputError, "two dimensions"),
         ({"labels": np.zeros((4, 4))}, InputTypeError, "argmax"),
         ({"labels": np.full((40, 50), 4)}, InputError, "0 to 3 for 4 names.*4 to 4"),
-        ({"labels": np.full((40, 50), -1)}, InputError, "beyond the names"),
+        ({"labels": np.full((40, 50), -1)}, InputError, "must have a name"),
         ({"names": ("a", "b", "c", "a")}, InputError, "a twice"),
-        ({"names": ("a", "b", "c", 3)}, InputTypeError, "not all text"),
+        ({"names": ("a", "b", "c", 3)}, InputTypeError, "must be nonempty strings"),
         ({"names": ()}, InputError, "none"),
-        ({"names": "abcd"}, InputTypeError, "not a list"),
+        ({"names": "abcd"}, InputTypeError, "must be a list"),
         ({"scores": np.zeros((40, 50, 3))}, InputError, r"shape \(40, 50, 4\)"),
         ({"scores": np.full((40, 50, 4), 3.0)}, InputError, "softmax"),
         ({"scores": np.full((40, 50, 4), np.nan)}, InputError, "probabilities"),
-        ({"parts": np.zeros((4, 5), int)}, InputError, "do not fit"),
-        ({"parts": np.ones((40, 50), int)}, InputError, "part 1 has several labels"),
+        ({"parts": np.zeros((4, 5), int)}, InputError, "must match the labels"),
+        ({"parts": np.ones((40, 50), int)}, InputError, "must have one label: part 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, error, match, labels):
@@ -159,5 +159,5 @@ def test_plot_colours_the_classes_and_leaves_the_background_clear(labels):
     parts = np.where(labels == 3, 1, 0)
     outlined = Segmentation(labels, NAMES, parts=parts).plot(picture).axes[0].images[0].get_array()
     np.testing.assert_allclose(outlined[10, 30], 1)
-    with pytest.raises(InputError, match="another size"):
+    with pytest.raises(InputError, match="must have the size"):
         seen.plot(picture[:-1])

@@ -175,7 +175,7 @@ class TestScribbles:
 
     def test_foreground_helps_where_a_box_finds_nothing(self, rng):
         picture = rng.uniform(0.49, 0.51, (40, 60, 3))
-        with pytest.raises(InputError, match="nothing stands out"):
+        with pytest.raises(InputError, match="no subject was found"):
             subject(picture, (10, 10, 50, 30))
         strokes = rectangle((40, 60), 25, 18, 30, 22)
         assert subject(picture, (10, 10, 50, 30), foreground=strokes)[strokes].all()
@@ -191,16 +191,16 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("box", "message"),
         [
-            ((10, 10, 10, 40), "box is empty.*not a width and height"),
-            ((50, 10, 20, 40), "box is empty"),
+            ((10, 10, 10, 40), "`box` must not be empty.*not a width and height"),
+            ((50, 10, 20, 40), "`box` must not be empty"),
             (
                 (-1, 10, 20, 40),
-                r"box leaves the picture.*columns in \[0, 140\] and rows in \[0, 90",
+                r"`box` must be inside the picture.*columns in \[0, 140\] and rows in \[0, 90",
             ),
-            ((10, 10, 20, 91), "box leaves the picture"),
-            ((200, 200, 300, 300), "box leaves the picture"),
-            ((0, 0, 140, 90), "no background is known.*whole picture"),
-            ((0.1, 0.1, 0.5, 0.9), "box is not in pixels.*Multiply left and right"),
+            ((10, 10, 20, 91), "`box` must be inside the picture"),
+            ((200, 200, 300, 300), "`box` must be inside the picture"),
+            ((0, 0, 140, 90), "some background must be known.*whole picture"),
+            ((0.1, 0.1, 0.5, 0.9), "`box` must be in pixels.*Multiply left and right"),
             ((0, 0, float("nan"), 9), "box's right is out of range"),
         ],
     )
@@ -210,7 +210,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("box", [(1, 2, 3), 5, "box"])
     def test_refuses_what_is_no_box(self, scene, box):
-        with pytest.raises(InputTypeError, match="box is not a box: expected four numbers"):
+        with pytest.raises(InputTypeError, match="`box` must be four numbers"):
             subject(scene[0], box)
 
     def test_refuses_text_in_a_box(self, scene):
@@ -219,28 +219,30 @@ class TestBadInput:
 
     def test_needs_to_be_told_something(self, scene):
         picture, left, _ = scene
-        with pytest.raises(InputError, match="nothing to tell the subject by"):
+        with pytest.raises(InputError, match="`box` or `foreground` is required"):
             subject(picture)
-        with pytest.raises(InputError, match="nothing to tell the subject by"):
+        with pytest.raises(InputError, match="`box` or `foreground` is required"):
             subject(picture, background=left)
-        with pytest.raises(InputError, match=r"no background is known.*received no box"):
+        with pytest.raises(InputError, match=r"some background must be known.*received no box"):
             subject(picture, foreground=left)
 
     def test_refuses_scribbles(self, scene):
         picture, left, right = scene
-        with pytest.raises(InputError, match=r"foreground and background overlap.*in both"):
+        with pytest.raises(InputError, match=r"must not overlap.*in both"):
             subject(picture, foreground=left, background=left | right)
         with pytest.raises(InputError, match="foreground is empty"):
             subject(picture, BOX, foreground=np.zeros_like(left))
-        with pytest.raises(InputError, match=r"background marks nothing.*maximum of 0.3"):
+        with pytest.raises(
+            InputError, match=r"`background` must mark at least one pixel.*maximum of 0.3"
+        ):
             subject(picture, BOX, background=0.3 * left)
-        with pytest.raises(InputError, match="foreground leaves the box"):
+        with pytest.raises(InputError, match="`foreground` must be inside the box"):
             subject(picture, BOX, foreground=right)
-        with pytest.raises(InputError, match="foreground has another size"):
+        with pytest.raises(InputError, match="foreground has the wrong size"):
             subject(picture, BOX, foreground=np.ones((4, 4)))
 
     def test_says_when_nothing_stands_out(self):
-        with pytest.raises(InputError, match=r"nothing stands out.*tighter box"):
+        with pytest.raises(InputError, match=r"no subject was found.*tighter box"):
             subject(np.full((40, 60, 3), 0.5), (10, 10, 50, 30))
 
     @pytest.mark.parametrize("options", [{"rounds": 0}, {"size": 8}])

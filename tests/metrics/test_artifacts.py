@@ -28,7 +28,7 @@ class TestChromaNoise:
         assert large == pytest.approx(3 * small, rel=1e-4)
 
     def test_a_picture_without_an_inside(self):
-        with pytest.raises(InputError, match=r"picture is too small.*at least 3"):
+        with pytest.raises(InputError, match=r"`picture` is too small.*at least 3"):
             metrics.chroma_noise(np.zeros((2, 9, 3)))
 
 
@@ -56,7 +56,7 @@ class TestFrame:
 
     def test_a_picture_without_an_inner_band(self):
         assert metrics.frame(np.zeros((13, 40))) == 0
-        with pytest.raises(InputError, match=r"picture is too small.*at least 13.*40x12"):
+        with pytest.raises(InputError, match=r"`picture` is too small.*at least 13.*40x12"):
             metrics.frame(np.zeros((12, 40, 3)))
 
 
@@ -79,5 +79,5 @@ class TestTileSeam:
     def test_what_cannot_be_measured(self):
         with pytest.raises(InputError, match="tile is unknown"):
             metrics.tile_seam(np.zeros((9, 9)), None)
-        with pytest.raises(InputError, match="picture is too small"):
+        with pytest.raises(InputError, match="`picture` is too small"):
             metrics.tile_seam(np.zeros((2, 9)))

@@ -48,7 +48,7 @@ class TestDistances:
             assert shallow != pytest.approx(measure(other, photo, extractor=network))
 
     def test_pictures_of_two_sizes_have_no_common_content(self, pictures, network):
-        with pytest.raises(InputError, match="another size"):
+        with pytest.raises(InputError, match="must have the size"):
             metrics.content_distance(*pictures, extractor=network)
 
 
@@ -71,5 +71,5 @@ class TestParetoFront:
         assert metrics.pareto_front(np.empty((0, 2))).shape == (0,)
 
     def test_a_wrong_shape(self):
-        with pytest.raises(InputError, match="costs are wrong"):
+        with pytest.raises(InputError, match="`costs` must have two dimensions"):
             metrics.pareto_front([1, 2])

@@ -86,17 +86,17 @@ def test_photograph_and_mask_are_brought_to_the_results_size(photo, network):
     [
         (
             {"result": np.zeros((40, 30, 3))},
-            "result has another aspect ratio.*40x40.*30x40",
+            "`result` must have the aspect ratio.*40x40.*30x40",
             "result",
         ),
         ({"result": "gone.png"}, "gone.png", "result"),
         ({"content": "gone.png"}, "gone.png", "content"),
         ({"style": "gone.png"}, "gone.png", "style"),
-        ({"extractor": "vgg19"}, "extractor is not a feature extractor", "extractor"),
+        ({"extractor": "vgg19"}, "`extractor` must be a feature extractor", "extractor"),
         ({"mask": np.zeros((40, 40))}, "mask is empty", "mask"),
-        ({"mask": np.ones((20, 40))}, "mask has another size", "mask"),
-        ({"mask": np.ones((40, 40))}, "mask has no border", "mask"),
-        ({"result": np.zeros((10, 10, 3))}, "result is too small.*at least 16", "result"),
+        ({"mask": np.ones((20, 40))}, "mask has the wrong size", "mask"),
+        ({"mask": np.ones((40, 40))}, "`mask` must have a border", "mask"),
+        ({"result": np.zeros((10, 10, 3))}, "`result` is too small.*at least 16", "result"),
     ],
 )
 def test_bad_input_is_named(change, message, argument, photo, network):

@@ -41,13 +41,13 @@ class TestSeamScore:
         assert metrics.seam_score(flat, photo, half) == float("inf")
 
     def test_bad_input_is_named(self, photo, half):
-        with pytest.raises(InputError, match="mask has no border"):
+        with pytest.raises(InputError, match="`mask` must have a border"):
             metrics.seam_score(photo, photo, np.ones_like(half))
         with pytest.raises(InputError, match="mask is empty"):
             metrics.seam_score(photo, photo, np.zeros_like(half))
-        with pytest.raises(InputError, match="result has another size"):
+        with pytest.raises(InputError, match="`result` must have the size"):
             metrics.seam_score(photo, photo[1:], half)
-        with pytest.raises(InputError, match="mask has another size"):
+        with pytest.raises(InputError, match="mask has the wrong size"):
             metrics.seam_score(photo, photo, half[1:])
 
 
@@ -73,5 +73,5 @@ class TestLeakage:
         assert metrics.leakage(photo, 1 - photo, 0 * mask) > 0.1
 
     def test_bad_input_is_named(self, photo, half):
-        with pytest.raises(InputError, match="result has another size"):
+        with pytest.raises(InputError, match="`result` must have the size"):
             metrics.leakage(photo, photo[1:], half)

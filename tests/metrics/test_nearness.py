@@ -48,7 +48,9 @@ class TestAll:
 
     def test_bad_input_is_named(self, measure, pictures, network):
         _, style = pictures
-        with pytest.raises(InputError, match=r"(style|photo) is too small for layer block4_conv1"):
+        with pytest.raises(
+            InputError, match=r"`(style|photo)` is too small for layer block4_conv1"
+        ):
             measure(style[:, :6], style[:, :6], extractor=network, layers="conv4_1")
         with pytest.raises(InputError, match="result"):
             measure(style, style * np.nan, extractor=network)
@@ -100,7 +102,7 @@ def test_a_style_of_another_size_is_brought_to_the_results(measure, pictures, ne
 @pytest.mark.parametrize("measure", OF_STYLE)
 def test_a_narrow_result_is_named(measure, pictures, network):
     _, style = pictures
-    with pytest.raises(InputError, match=r"result is too small.*at least 8.*6x43"):
+    with pytest.raises(InputError, match=r"`result` is too small.*at least 8.*6x43"):
         measure(style[:, :43], style[:, :6], extractor=network)
 
 
@@ -119,7 +121,7 @@ class TestStructure:
         assert values == sorted(values)
 
     def test_pictures_of_two_sizes_have_no_common_structure(self, measure, pictures, network):
-        with pytest.raises(InputError, match="result has another size than photo"):
+        with pytest.raises(InputError, match="`result` must have the size of `photo`"):
             measure(*pictures, extractor=network)
 
 

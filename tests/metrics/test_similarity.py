@@ -45,7 +45,7 @@ class TestSSIM:
 
     def test_bad_input_is_named(self, pictures):
         photo = pictures[0]
-        with pytest.raises(InputError, match="result has another size than photo"):
+        with pytest.raises(InputError, match="`result` must have the size of `photo`"):
             metrics.ssim(photo, photo[1:])
         with pytest.raises(InputError, match=r"photo is too small.*at least 11.*64x10"):
             metrics.ssim(photo[:10], photo[:10])

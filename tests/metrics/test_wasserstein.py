@@ -62,7 +62,7 @@ class TestSlicedWassersteinDistance:
 
     def test_bad_input_is_named(self, pictures, network):
         photo, style = pictures
-        with pytest.raises(InputError, match=r"result is too small.*at least 8"):
+        with pytest.raises(InputError, match=r"`result` is too small.*at least 8"):
             distance(style, photo[:, :6], extractor=network)
         with pytest.raises(InputError, match="directions"):
             distance(style, photo, extractor=network, directions=0)

@@ -138,11 +138,11 @@ class TestRefusals:
             run(photo, coffee, "catt", segmenter=seer)
 
     def test_a_mask_file_that_is_not_there(self, run, photo, coffee):
-        with pytest.raises(InputError, match=r"neither a file nor a class.*nope\.png"):
+        with pytest.raises(InputError, match=r"must be a mask or a class.*nope\.png"):
             run(photo, coffee, "nope.png")
 
     def test_a_segmenter_that_gives_a_mask(self, run, photo, coffee, left):
-        with pytest.raises(InputTypeError, match="gives no segmentation"):
+        with pytest.raises(InputTypeError, match="must return a segmentation"):
             run(photo, coffee, "cat", segmenter=lambda picture: left)
 
     def test_nothing_to_paint(self, run, photo, coffee):

@@ -79,7 +79,10 @@ def test_coarse_levels_have_whole_cells_and_tile(quick, gravel):
 
 
 def test_a_size_of_no_whole_cells_is_refused(quick, gravel):
-    with pytest.raises(InputError, match=r"must have a height that is a multiple of 2 pixels.*32 or 34, received 33"):
+    with pytest.raises(
+        InputError,
+        match=r"must have a height that is a multiple of 2 pixels.*32 or 34, received 33",
+    ):
         quick(sk.recipes.texture, gravel, size=(33, 48), tile="both")
 
 

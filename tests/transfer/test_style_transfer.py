@@ -391,7 +391,7 @@ class TestUpdateMask:
     @pytest.mark.parametrize(
         ("mask", "words"),
         [
-            (np.ones((32, 24)), r"update mask has another size.*32x24.*24x32"),
+            (np.ones((32, 24)), r"update mask has the wrong size.*32x24.*24x32"),
             (np.zeros(SHAPE), "update mask is empty"),
             (np.full(SHAPE, np.nan), "NaN"),
         ],

@@ -107,7 +107,7 @@ def from_colors(
         present = _split(pixels, _present(pixels, tolerance, min_share), tolerance).masks
         shares = ", ".join(f"{name} ({mask.mean():.1%})" for name, mask in present.items())
         fail(
-            "each of `colors` must be in the map; missing: "
+            "`colors` must be in the map, which has no "
             + ", ".join(_label(n, wanted) for n in missing),
             expected=f"colours that are in it within a tolerance of {tolerance:g}",
             received=f"a map of {shares or 'no flat colours'}",

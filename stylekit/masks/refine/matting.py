@@ -144,7 +144,7 @@ def matte(
     if min(values.shape) < _LEAST_SIDE or values.size < _LEAST:
         height, across = values.shape
         fail(
-            "`picture` is too small for a matte",
+            "the picture is too small for a matte",
             expected=f"at least {_LEAST_SIDE} pixels per side and {_LEAST} in total",
             received=f"{across}x{height} pixels",
             hint="use the guided filter",

@@ -249,8 +249,8 @@ def _network(model: Any, input_range: tuple[float, float]) -> Network:
         return of_keras(model, f"the model {getattr(model, 'name', '')}".rstrip(), input_range)
     raise InputTypeError(
         explain(
-            "`model` must be a model",
-            expected=f"the path of one ({KINDS}), a Keras model, or None",
+            "`model` must be a path or a Keras model",
+            expected=f"the path of a model ({KINDS}), a Keras model, or None",
             received=f"{model!r:.60}",
         ),
         argument="model",

@@ -107,7 +107,7 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
             return opener(path, span)
     kind = "a folder of another kind" if path.is_dir() else path.suffix or "no ending"
     raise FileError(
-        explain(f"{path} must be a model in a known format", expected=KINDS, received=kind),
+        explain(f"{path} is not a model in a supported format", expected=KINDS, received=kind),
         argument="model",
     )
 
@@ -393,8 +393,8 @@ def _guarded(run: Callable[[np.ndarray], Outputs], source: str) -> Callable[[np.
         except Exception as error:  # frameworks and ops raise errors of many types
             raise FileError(
                 explain(
-                    f"{source} failed on a picture of {pixels.shape[0]}x{pixels.shape[1]} pixels "
-                    f"(height x width): {_first_line(error)}",
+                    f"{source} failed on a picture of height {pixels.shape[0]} and width "
+                    f"{pixels.shape[1]} ({_first_line(error)})",
                     hint="pass the height and width that it was trained with as `size`",
                 ),
                 argument="size",

@@ -289,7 +289,7 @@ def test_bad_requests():
 
 def test_a_map_without_flat_colours_is_called_by_name(rng):
     noise = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    with pytest.raises(InputError, match="the style map has no region of one colour"):
+    with pytest.raises(InputError, match="the style map must have regions in flat colours"):
         match_regions(stripes(RED, BLUE), noise)
 
 

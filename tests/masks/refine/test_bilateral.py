@@ -62,5 +62,7 @@ def test_colours_far_apart_do_not_hear_each_other():
 
 def test_a_grid_beyond_memory_is_refused_before_it_is_made(rng):
     noise = rng.random((128, 128, 3), dtype=np.float32)
-    with pytest.raises(InputError, match=r"too small.*million vertices.*Raise position_deviation"):
+    with pytest.raises(
+        InputError, match=r"too small.*million vertices.*Raise `position_deviation`"
+    ):
         BilateralKernel(noise, 0.2, 0.02)

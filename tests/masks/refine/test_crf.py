@@ -214,14 +214,14 @@ class TestBadInput:
             crf(scene[0], scene[1], **changes)
 
     def test_parameters_of_another_type(self, scene):
-        with pytest.raises(InputTypeError, match="expected CRFParameters, received dict"):
+        with pytest.raises(InputTypeError, match="expected CRFParameters or None, received dict"):
             crf(scene[0], scene[1], {"iterations": 3})
 
     def test_sizes(self, scene):
         photo, rough, _ = scene
-        with pytest.raises(InputError, match="another size"):
+        with pytest.raises(InputError, match="wrong size"):
             crf(photo, rough[1:])
-        with pytest.raises(InputError, match=r"another size than the picture.*was segmented"):
+        with pytest.raises(InputError, match=r"the size of the picture.*was segmented"):
             crf(photo, Segmentation(rough[1:].astype(int), NAMES))
 
 
