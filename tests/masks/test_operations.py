@@ -300,7 +300,7 @@ class TestLabels:
                 labels(),
                 3,
                 InputError,
-                "`label` is not in area: expected one of 0, 2, 15, received 3",
+                "`label` must be a value of area: expected one of 0, 2, 15, received 3",
             ),
             (labels(), 1.5, InputTypeError, "label is not a whole number"),
             (labels() / 255, 15, InputError, "area must be a label map.*float64"),
@@ -456,7 +456,7 @@ class TestCombine:
             masks.combine([soft], "unoin")
         with pytest.raises(InputError, match=r"masks\[1\] has the wrong size"):
             masks.combine([soft, soft[1:]])
-        with pytest.raises(InputError, match="masks is empty"):
+        with pytest.raises(InputError, match="`masks` must have at least one mask"):
             masks.combine([])
         with pytest.raises(InputError, match=r"masks\[0\] is not one plane"):
             masks.combine(soft)

@@ -159,5 +159,5 @@ def test_plot_colours_the_classes_and_leaves_the_background_clear(labels):
     parts = np.where(labels == 3, 1, 0)
     outlined = Segmentation(labels, NAMES, parts=parts).plot(picture).axes[0].images[0].get_array()
     np.testing.assert_allclose(outlined[10, 30], 1)
-    with pytest.raises(InputError, match="must have the size"):
+    with pytest.raises(InputError, match="wrong size"):
         seen.plot(picture[:-1])

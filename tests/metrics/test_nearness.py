@@ -58,7 +58,7 @@ class TestAll:
             measure(style, style, extractor=network, layers=["conv9_1"])
         with pytest.raises(InputTypeError, match="layers"):
             measure(style, style, extractor=network, layers=[])
-        with pytest.raises(InputTypeError, match=r"extractor is not a feature extractor.*str"):
+        with pytest.raises(InputTypeError, match=r"`extractor` must be a feature extractor.*str"):
             measure(style, style, extractor="vgg19")
 
 

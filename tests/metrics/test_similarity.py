@@ -47,7 +47,7 @@ class TestSSIM:
         photo = pictures[0]
         with pytest.raises(InputError, match="`result` must have the size of `photo`"):
             metrics.ssim(photo, photo[1:])
-        with pytest.raises(InputError, match=r"photo is too small.*at least 11.*64x10"):
+        with pytest.raises(InputError, match=r"`photo` is too small.*at least 11.*64x10"):
             metrics.ssim(photo[:10], photo[:10])
 
 

@@ -68,7 +68,7 @@ class TestSlicedWassersteinDistance:
             distance(style, photo, extractor=network, directions=0)
         with pytest.raises(InputError, match="seed"):
             distance(style, photo, extractor=network, seed=-1)
-        with pytest.raises(InputTypeError, match="extractor is not a feature extractor"):
+        with pytest.raises(InputTypeError, match="`extractor` must be a feature extractor"):
             distance(style, photo, extractor=None)
 
 

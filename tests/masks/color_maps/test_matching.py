@@ -267,7 +267,7 @@ def test_bad_requests():
         match_regions(content, style, keep=[GREEN])
     with pytest.raises(InputError, match="both name #ff0000"):
         match_regions(content, style, {"wall": RED}, [RED])
-    with pytest.raises(InputError, match="merge names a colour that neither map has: #00ff00"):
+    with pytest.raises(InputError, match="`merge` names colours that neither map has: #00ff00"):
         match_regions(content, style, merge=[GREEN])
     with pytest.raises(InputError, match="`keep` and `merge` both name #ff0000"):
         match_regions(content, style, keep=[RED], merge=["red"])
