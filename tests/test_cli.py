@@ -273,7 +273,7 @@ class TestBadInput:
             (["photo.jpg", "style.png", "--steps", -1], "--steps is out of range"),
             (["photo.jpg", "style.png", "-o", "nowhere/out.png"], "Create the folder"),
             (["photo.jpg", "style.png", "-o", "out.gif"], ".png"),
-            (["photo.jpg", "style.png", "--mask", "left.png:7"], ":LABEL is not in mask"),
+            (["photo.jpg", "style.png", "--mask", "left.png:7"], ":LABEL must be a value of mask"),
             (["photo.jpg", "style.png", "--mask", ":7"], ":7 does not exist"),
             (
                 ["photo.jpg", "style.png", "--mask", "left.png:255", "-o", "left.png"],
@@ -565,7 +565,7 @@ class TestTechniques:
                 "exclude each other",
             ),
             (["transfer", "photo.jpg", "style.png", "--mask", "other.png"], "aspect ratio"),
-            (["localized", "photo.jpg", "style.png", "--mask", "left.png:9"], ":LABEL is not in"),
+            (["localized", "photo.jpg", "style.png", "--mask", "left.png:9"], ":LABEL must be a value of"),
             (["localized", "photo.jpg", "style.png", "--box", "1,2,3"], "left,top,right,bottom"),
             (["localized", "photo.jpg", "style.png", "--box", "0,0,500,9"], "box"),
             (["localized", "photo.jpg", "style.png", "--mask", "left.png"], "another size"),

@@ -458,10 +458,10 @@ class TestCombine:
             masks.combine([soft, soft[1:]])
         with pytest.raises(InputError, match="`masks` must have at least one mask"):
             masks.combine([])
-        with pytest.raises(InputError, match=r"masks\[0\] is not one plane"):
+        with pytest.raises(InputError, match=r"masks\[0\] must have two dimensions"):
             masks.combine(soft)
         for wrong in ("mask.png", None, 3):
-            with pytest.raises(InputTypeError, match="masks is not a list"):
+            with pytest.raises(InputTypeError, match="`masks` must be a list"):
                 masks.combine(wrong)
 
 

@@ -279,11 +279,11 @@ def test_bad_requests():
         match_regions(content, style, min_share=2)
     with pytest.raises(InputError, match="tolerance is out of range"):
         match_regions(content, style, tolerance=-1)
-    with pytest.raises(InputError, match=r"keep\[0\] is not a colour"):
+    with pytest.raises(InputError, match=r"keep\[0\] must be a colour"):
         match_regions(content, style, keep="crimsonish")
-    with pytest.raises(InputError, match="keep has one colour twice"):
+    with pytest.raises(InputError, match="`keep` must have distinct colours"):
         match_regions(content, style, keep=["red", RED])
-    with pytest.raises(InputError, match=r"colors\[1\] is not a colour"):
+    with pytest.raises(InputError, match=r"colors\[1\] must be a colour"):
         match_regions(content, style, ["red", "crimsonish"])
 
 
