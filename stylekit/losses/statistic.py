@@ -137,7 +137,7 @@ class StatisticLoss(ReferenceLoss):
                     f"{type(self).__name__}.statistic must return a tensor",
                     expected="a tensor [B, ...]",
                     received=type(value).__name__,
-                    hint="is the return statement missing?",
+                    hint="does it end without a return statement?",
                 )
             )
         return value

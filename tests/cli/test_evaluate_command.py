@@ -91,5 +91,7 @@ def test_an_error_names_the_result_that_raised_it(folder, run):
     done = run("evaluate", "out.png", "flat.png", *PICTURES)
     assert done.exit_code == 2
     said = done.output.splitlines()[-1]
-    assert said.startswith("stylekit: RESULT must have the aspect ratio of CONTENT: expected 40x32")
+    assert said.startswith(
+        "stylekit: RESULT must have the aspect ratio of --content: expected 40x32"
+    )
     assert said.endswith("Raised by flat.png.")

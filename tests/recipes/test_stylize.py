@@ -351,7 +351,7 @@ class TestRefusals:
 
     def test_a_picture_of_one_pixel(self, coffee, vgg, either):
         pixel = np.full((1, 1, 3), 0.5)
-        with pytest.raises(InputError, match=r"too small.*at least 8 pixels a side.*1x1"):
+        with pytest.raises(InputError, match=r"too small.*at least 8 pixels per side.*1x1"):
             sk.stylize(pixel, coffee, size=None, extractor=vgg, steps=1, **either)
 
     def test_a_start_of_another_aspect_ratio(self, quick, photo, coffee):
