@@ -380,7 +380,7 @@ def test_a_keras_model_with_code_in_it(tmp_path):
         open_network(tmp_path / "code.keras")
 
 
-@pytest.mark.parametrize("kind", ["claims more", "link", "compressed"])
+@pytest.mark.parametrize("kind", ["declares more", "link", "compressed"])
 def test_a_keras_model_whose_weights_are_elsewhere_or_would_fill_the_memory(kind, tmp_path):
     import keras
 
@@ -392,7 +392,7 @@ def test_a_keras_model_whose_weights_are_elsewhere_or_would_fill_the_memory(kind
     weights.write_bytes(members[weights.name])
     with h5py.File(weights, "a") as file:
         group = file["layers/conv2d/vars"]
-        if kind == "claims more":
+        if kind == "declares more":
             del group["1"]
             group.create_dataset("1", (2**29,), "f4")
         elif kind == "link":
