@@ -17,7 +17,7 @@ _TRACE = 1e-4
 """Share of a map below which strokes less than three pixels wide are assumed to be edges."""
 
 _MINOR = 0.01
-"""Share of a map below which a colour that the other map lacks is probably a detail to merge."""
+"""Share of a map below which a colour that the other map has not is probably a detail to merge."""
 
 _MAPS = ("content map", "style map")
 
@@ -149,7 +149,7 @@ def match_regions(
         unknown = [name for name in names if not any(_shares(maps, name, name))]
         if unknown:
             fail(
-                f"{option} names a colour that neither map has: " + ", ".join(unknown),
+                f"`{option}` names colours that neither map has: " + ", ".join(unknown),
                 expected="colours of the maps: "
                 + ", ".join(
                     dict.fromkeys(n for one in maps for n, share in one.shares.items() if share)
@@ -227,7 +227,7 @@ def _shares(maps: list[ColorMap], content: str, style: str) -> tuple[float, floa
 
 
 def _where(maps: list[ColorMap], pair: Pair) -> str:
-    """Return in which map a colour without a partner is, its share, and what to do."""
+    """Return text that says which map has a colour that the other has not, and what to do."""
     shares = _shares(maps, *pair)
     if not any(shares):
         return f"{pair[0]} is in neither map"
@@ -252,7 +252,7 @@ def _where(maps: list[ColorMap], pair: Pair) -> str:
 
 
 def _listing(maps: list[ColorMap], pairs: list[Pair]) -> list[str]:
-    """Return the colours that are in both maps or left out, with their shares."""
+    """Return lines of text with the shares of the colours in both maps and of omitted colours."""
     lines = []
     for a, b in pairs:
         share, other = _shares(maps, a, b)
