@@ -889,7 +889,7 @@ class TestRefusals:
             plain.run(tmp_path / "nowhere.jpg", 1)
 
     def test_a_start_of_another_shape_than_the_content(self, transfer, photo):
-        with pytest.raises(InputError, match="another aspect ratio"):
+        with pytest.raises(InputError, match="the aspect ratio of the picture"):
             transfer.run(photo[:, :12], 1)
 
     def test_a_start_too_small_for_the_network(self, vgg):
