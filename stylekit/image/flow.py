@@ -1,4 +1,4 @@
-"""Optical flow: where each pixel of a frame is in another, and what is hidden there."""
+"""Optical flow between two frames, warping by it, and occlusions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _FLO = 202021.25  # the number at the beginning of a .flo file
 
 
 def optical_flow(frame: PictureLike, other: PictureLike) -> np.ndarray:
-    """Return where the pixels of a frame are in another, by TV-L1 on their grey values.
+    """Return the optical flow from a frame to another, by TV-L1 on their grey values.
 
     Parameters
     ----------
     frame, other : path, PIL image or array
-        Of one size.
+        Two frames of one size.
 
     Returns
     -------
     numpy.ndarray, float32 [H, W, 2]
-        In pixels: what is at ``(x, y)`` of `frame` is at ``(x + flow[y, x, 0], y + flow[y, x, 1])``
-        of `other`.
+        In pixels: the pixel at ``(x, y)`` of `frame` is at ``(x + flow[y, x, 0], y + flow[y, x,
+        1])`` of `other`.
 
     Raises
     ------
@@ -34,10 +34,10 @@ def optical_flow(frame: PictureLike, other: PictureLike) -> np.ndarray:
 
     Notes
     -----
-    `skimage.registration.optical_flow_tvl1` with its own settings. At 640x360 it takes 1.4 s of a
-    processor. Its mean error on three photographs that pan, zoom and move over another is 0.1
-    pixels; that of `skimage.registration.optical_flow_ilk`, which takes 0.8 s, is 0.9, and 0.3
-    with Gaussian windows.
+    This is `skimage.registration.optical_flow_tvl1` with its defaults. At 640x360 it takes 1.4
+    seconds of processor time. On three clips made of photographs (a pan, a zoom, a moving object)
+    its mean error is 0.1 pixels. `skimage.registration.optical_flow_ilk` takes 0.8 seconds and has
+    an error of 0.9 pixels, or 0.3 with Gaussian windows.
 
     References
     ----------
@@ -53,19 +53,20 @@ def optical_flow(frame: PictureLike, other: PictureLike) -> np.ndarray:
 
 
 def warp(picture: npt.ArrayLike, flow: npt.ArrayLike) -> np.ndarray:
-    """Return a picture moved by a flow: at each pixel what the flow points to.
+    """Return a picture warped by a flow.
 
     Parameters
     ----------
     picture : array_like [H, W, C]
     flow : array_like [H, W, 2]
-        From the frame that is wanted to `picture`; see `optical_flow`.
+        The flow from the frame that is wanted to `picture`; see `optical_flow`.
 
     Returns
     -------
     numpy.ndarray, float32 [H, W, C]
-        By cubic interpolation, which keeps strokes sharp where a linear one blurs them more in
-        each frame, clipped to the range of `picture`. Beyond the border the nearest pixel counts.
+        At each pixel the colour of `picture` at the place that the flow gives, interpolated and
+        clipped to the range of `picture`. The interpolation is cubic, because a linear one blurs
+        strokes more with every frame. Beyond the border the nearest pixel is used.
 
     Raises
     ------
@@ -86,20 +87,20 @@ def warp(picture: npt.ArrayLike, flow: npt.ArrayLike) -> np.ndarray:
 
 
 def unoccluded(flow: npt.ArrayLike, back: npt.ArrayLike) -> np.ndarray:
-    """Return where a frame shows what another shows, too, by the consistency of two flows.
+    """Return which pixels of a frame are visible in another, by the consistency of two flows.
 
     Parameters
     ----------
     flow : array_like [H, W, 2]
-        From the frame to the other; see `optical_flow`.
+        The flow from the frame to the other; see `optical_flow`.
     back : array_like [H, W, 2]
-        From the other to the frame.
+        The flow from the other to the frame.
 
     Returns
     -------
     numpy.ndarray, float32 [H, W]
-        1, and 0 for pixels of the frame that are hidden in the other, or beyond its border, or at
-        the edge of something that moves, where the flow is not reliable.
+        0 for pixels that are occluded in the other frame, beyond its border, or at the edge of a
+        moving object, where the flow is not reliable; 1 for the others.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def unoccluded(flow: npt.ArrayLike, back: npt.ArrayLike) -> np.ndarray:
     References
     ----------
     Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: disocclusions and motion
-    boundaries, with their constants. What leaves the picture is ours.
+    boundaries, with their constants. The test for pixels beyond the border is ours.
     """
     flow = as_flow(flow)
     height, width = flow.shape[:2]
@@ -134,7 +135,7 @@ def read_flow(path: str | os.PathLike[str]) -> np.ndarray:
     Raises
     ------
     FileError, InputError, InputTypeError
-        If it cannot be read, or holds no flow.
+        If the file cannot be read, or does not hold a flow.
     """
     path = _checks.as_path(path)
     if _checks.status(path) is None:
@@ -156,7 +157,7 @@ def read_flow(path: str | os.PathLike[str]) -> np.ndarray:
 def as_flow(
     flow: npt.ArrayLike, shape: tuple[int, int] | None = None, name: str = "flow"
 ) -> np.ndarray:
-    """Return a flow as float32 ``[H, W, 2]``; raise `InputError` if it is none of a shape."""
+    """Return a flow as float32 ``[H, W, 2]``; raise `InputError` if it has another shape."""
     values = np.asarray(flow)
     if values.dtype.kind not in "fiu":
         raise _checks.InputTypeError(

@@ -1,4 +1,4 @@
-"""Videos: their frames one by one, and files with sound, by the ffmpeg of imageio-ffmpeg."""
+"""Read the frames of a video and write videos with sound, using the ffmpeg of imageio-ffmpeg."""
 
 from __future__ import annotations
 
@@ -23,47 +23,46 @@ from stylekit.image.arrays import quantise
 from stylekit.image.read import PictureLike, as_image
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
-"""Suffixes of the files that are written, and what ffmpeg calls them."""
+"""Suffixes of the files that can be written, and the names of their formats in ffmpeg."""
 
 RATES = [Fraction(n) for n in (24, 25, 30, 48, 50, 60)]
 RATES += [Fraction(n, 1001) for n in (24000, 30000, 60000)]
-"""Frames a second that are meant where ffmpeg tells two digits behind the point."""
+"""Exact frame rates. ffmpeg prints them rounded to two decimals."""
 
 COPIED = ("aac", "ac3", "alac", "eac3", "mp3")
-"""Codecs of sound that all formats hold; any other becomes AAC."""
+"""Audio codecs that all these formats can hold; any other is converted to AAC."""
 
 FASTEST = 1000
-"""Frames a second, at most."""
+"""Highest frame rate, in frames a second."""
 
 
 class Video:
     """A video file, as an iterable of its frames.
 
-    Frames are uint8 ``[H, W, 3]``, RGB, upright, with square pixels, and at a constant rate: of a
-    video whose rate varies frames are left out or come twice, so that none is early or late. They
-    are read while they are iterated over, each time from the beginning.
+    Frames are uint8 ``[H, W, 3]``, RGB, upright and with square pixels, at a constant rate. If the
+    rate of the file varies, frames are dropped or repeated to keep the time. Each iteration reads
+    the file from the beginning, one frame at a time.
 
     Parameters
     ----------
     path : path
-        Whatever ffmpeg reads, also a GIF.
+        A file in any format that ffmpeg reads, including GIF.
     fps : float, optional
-        Frames a second. Default: the file's own, on average.
+        Frames a second. Default: the average rate of the file.
 
     Attributes
     ----------
     path : pathlib.Path
     fps : fractions.Fraction
     seconds : float
-        As the file tells; 0 if it does not.
+        Duration that the file states; 0 if it states none.
     sound : str
-        Codec of the first sound track; "" if there is none.
+        Codec of the first audio track; "" if there is none.
 
     Raises
     ------
     FileError
-        If the file is missing, no video, or has no frames. The last is raised when it is iterated
-        over.
+        If the file is missing or is not a video, or, by the iteration, if it has no frames.
     SetupError
         If imageio-ffmpeg is missing.
     InputError, InputTypeError
@@ -72,7 +71,7 @@ class Video:
     Warns
     -----
     UserWarning
-        If the file is damaged, and only a part of its frames can be read.
+        If the file is damaged and only some of its frames can be read.
 
     Examples
     --------
@@ -107,11 +106,11 @@ class Video:
 
     @property
     def count(self) -> int:
-        """The number of frames, about; 0 if the file does not tell how long it is."""
+        """The approximate number of frames; 0 if the file does not state its duration."""
         return round(self.seconds * self.fps)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        # Each PPM tells its size, which a rotation in the metadata has turned.
+        # The header of each PPM has the size after a rotation given in the metadata.
         arguments = ["-i", str(self.path), "-map", "0:V:0", "-f", "image2pipe", "-c:v", "ppm"]
         arguments += ["-vf", f"fps={self.fps},scale=round(iw*sar):ih:flags=accurate_rnd", "-"]
         with _running(arguments, stdout=subprocess.PIPE) as (process, messages):
@@ -145,21 +144,22 @@ def write_video(
     sound: str | os.PathLike[str] | None = None,
     quality: int = 17,
 ) -> Path:
-    """Write frames as a video, which appears whole or not at all.
+    """Write frames as a video; the file appears complete or not at all.
 
     Parameters
     ----------
     path : path
-        Ending in .mp4, .mov or .mkv. The video is H.264, which every player knows.
+        Ends in .mp4, .mov or .mkv. The video is encoded as H.264, which every player reads.
     frames : iterable of path, PIL image or array
-        One or more of one size. One is held at a time. Where a side is odd, it gets a pixel more.
+        One or more frames of one size, read one at a time. An odd side is padded by a pixel.
     fps : float
         Frames a second, above 0 and up to 1000.
     sound : path, optional
-        A video or sound file, whose first sound track is taken over, if it has one: as it is, or
-        as AAC where the format does not hold it.
+        A video or audio file. Its first audio track, if there is one, is copied, or converted to
+        AAC if the format cannot hold it.
     quality : int
-        From 0 to 51: H.264's constant rate factor. Smaller is better, and larger as a file.
+        H.264's constant rate factor, from 0 to 51. Smaller values give better quality and larger
+        files.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def write_video(
     Raises
     ------
     FileError
-        If it cannot be written.
+        If the file cannot be written.
     SetupError
         If imageio-ffmpeg is missing.
     InputError, InputTypeError
@@ -195,7 +195,7 @@ def write_video(
         if found:
             codec = "copy" if found[1] in COPIED else "aac"
             arguments += ["-i", str(sound), "-map", "0:v", "-map", "1:a:0", "-c:a", codec]
-    colors = "bt709"  # what players take for granted in a large video, and others are told
+    colors = "bt709"  # players assume it for large videos only, so the file states it
     arguments += ["-c:v", "libx264", "-crf", str(quality), "-movflags", "+faststart"]
     arguments += ["-vf", f"scale=out_color_matrix={colors}:out_range=tv,format=yuv420p"]
     arguments += ["-colorspace", colors, "-color_primaries", colors, "-color_trc", colors]
@@ -203,7 +203,7 @@ def write_video(
         arguments += ["-f", kind, "-y", file.name]
         with _running(arguments, stdin=subprocess.PIPE) as (process, messages):
             assert process.stdin is not None
-            with suppress(BrokenPipeError):  # ffmpeg has ended: it says why
+            with suppress(BrokenPipeError):  # ffmpeg has ended; its messages say why
                 for index, frame in enumerate(itertools.chain([first], pixels)):
                     if frame.shape != first.shape:
                         _checks.fail(
@@ -223,7 +223,7 @@ def write_video(
 
 
 def check_video(path: str | os.PathLike[str]) -> None:
-    """Raise early what `write_video` would raise after a long run; leave nothing behind.
+    """Raise the errors of `write_video` before a long run, without writing a file.
 
     Raises
     ------
@@ -256,9 +256,9 @@ def _program() -> str:
 
 
 def _told(path: Path) -> str:
-    """Return what ffmpeg tells of a file."""
+    """Return what ffmpeg prints about a file."""
     command = [_program(), "-hide_banner", "-nostdin", "-i", str(path)]
-    done = subprocess.run(command, capture_output=True)  # its status is 1: there is no output
+    done = subprocess.run(command, capture_output=True)  # exits with 1, because no output is given
     text = done.stderr.decode(errors="replace")
     return text.replace("At least one output file must be specified", "")
 
@@ -267,14 +267,14 @@ def _told(path: Path) -> str:
 def _running(
     arguments: list[str], *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """Run ffmpeg; give the process and a file with its error messages. In the end it is gone."""
+    """Run ffmpeg; yield the process and a file of its error messages, and end it afterwards."""
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(
             [_program(), "-v", "error", *arguments],
             stdin=stdin,
             stdout=stdout,
             stderr=messages,
-            # In a group of its own, or a Ctrl-C in the terminal would end it, too.
+            # In its own process group: a Ctrl-C in the terminal would end ffmpeg, too.
             start_new_session=sys.platform != "win32",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -300,7 +300,7 @@ def _last_line(text: str) -> str:
 
 
 def _read_ppm(stream) -> np.ndarray | None:
-    """Return the next picture ``[H, W, 3]`` of a stream, or None where it ends or breaks off."""
+    """Return the next picture ``[H, W, 3]`` of a stream, or None if it ends or is truncated."""
     header = b"".join(stream.readline() for _ in range(3)).split()
     if len(header) < 4:
         return None
@@ -312,13 +312,13 @@ def _read_ppm(stream) -> np.ndarray | None:
 
 
 def _even(frame: np.ndarray) -> np.ndarray:
-    """Return a frame as uint8 with even sides, as yuv420p needs them."""
+    """Return a frame as uint8 with even sides, which yuv420p requires."""
     height, width = frame.shape[:2]
     return np.pad(quantise(frame, 8), ((0, height % 2), (0, width % 2), (0, 0)), "edge")
 
 
 def _rate(value: float) -> Fraction:
-    """Return a rate that was told with two digits, such as 29.97, as what it stands for."""
+    """Return the exact rate for one that ffmpeg rounded to two decimals, such as 29.97."""
     nearest = min(RATES, key=lambda rate: abs(rate - value))
     near = abs(nearest - value) <= 0.005
     return nearest if near else Fraction(value).limit_denominator(1000)

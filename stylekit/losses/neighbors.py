@@ -90,6 +90,9 @@ class NeighborStyleLoss(TileableLoss):
     alpha : float
         Share of the image so far in the query, in [0, 1]; the rest is the content. Smaller values
         keep faces and other structure, larger ones follow the strokes painted so far.
+    round_alpha : float
+        The same share in further rounds. Below 1 the content is not lost over many rounds, as in
+        the frames of a video, each of which goes on from the one before.
     distance : str
         ``"squared"``, or ``"cosine"``: one minus the cosine of the image's and the matched
         hypercolumns, as in the paper. The cosine leaves the contrast free and suits Adam on a
@@ -126,8 +129,8 @@ class NeighborStyleLoss(TileableLoss):
     is_mean = True
     per_cell = ("mask", "feature")
     only_prepared = (
-        *("styles", "regions", "style_regions", "style_weights"),
-        *("layer_weights", "alpha", "turned", "mirrored", "candidates", "style_scale"),
+        *("styles", "regions", "style_regions", "style_weights", "layer_weights"),
+        *("alpha", "round_alpha", "turned", "mirrored", "candidates", "style_scale"),
     )
 
     def __init__(
@@ -140,6 +143,7 @@ class NeighborStyleLoss(TileableLoss):
         layers: LayersLike = None,
         layer_weights: LayerWeightsLike = None,
         alpha: float = 0.25,
+        round_alpha: float = 1.0,
         distance: str = "squared",
         turned: bool = False,
         mirrored: bool = False,
@@ -183,6 +187,7 @@ class NeighborStyleLoss(TileableLoss):
         self.layers = optional_layers(layers)
         self.layer_weights = weight_tuple(layer_weights, layers)
         self.alpha = number(alpha, "alpha", low=0, high=1)
+        self.round_alpha = number(round_alpha, "round_alpha", low=0, high=1)
         self.distance = choice(distance, "distance", DISTANCES)
         self.is_mean = self.is_mean and self.distance == "squared"
         self.turned, self.mirrored = bool(turned), bool(mirrored)
@@ -218,8 +223,9 @@ class NeighborStyleLoss(TileableLoss):
         offers = [offer for k in each for offer in self._offers(canvas, k, layers)]
         self._check(offers)
         query = canvas.start
-        if not canvas.round and canvas.picture is not None:
-            query = self.alpha * query + (1 - self.alpha) * canvas.image
+        alpha = self.round_alpha if canvas.round else self.alpha
+        if alpha < 1 and canvas.picture is not None:
+            query = alpha * query + (1 - alpha) * canvas.image
         queries = grid.maps(query)
         ones = {layer: ops.ones_like(feature[:1, ..., :1]) for layer, feature in queries.items()}
         covers = [
@@ -352,6 +358,7 @@ class NeighborStyleLoss(TileableLoss):
             if any(region.mask is not None for region in regions):
                 config[key] = [region.get_config("mask").get("mask") for region in regions]
         config |= {"style_weights": list(self.style_weights), "alpha": self.alpha}
+        config["round_alpha"] = self.round_alpha
         config |= {"distance": self.distance, "turned": self.turned, "mirrored": self.mirrored}
         config |= {"candidates": self.candidates, "style_scale": self.style_scale}
         config |= weight_config(self.layer_weights)

@@ -1,4 +1,4 @@
-"""What keeps a frame of a video like the frames before it."""
+"""A loss that keeps a frame of a video close to the frame before."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ from stylekit.losses.tileable import TileableLoss
 
 
 class TemporalLoss(TileableLoss):
-    """Keeps a frame like the stylised frame before it, where that is not occluded.
+    """Keeps a frame close to the stylised frame before, except where that is occluded.
 
-    With x the image, w the stylised frame before, moved by the optical flow, and c in [0, 1] how
-    much a pixel is to be kept, the value is ``mean c (x - w)^2`` over all pixels and channels: what
-    is occluded counts as 0, so that a few pixels that are left do not outweigh the others.
+    With x the image, w the stylised frame before, warped by the optical flow, and c in [0, 1] the
+    weight of a pixel, the value is ``mean c (x - w)^2`` over all pixels and channels. Occluded
+    pixels count as 0 in this mean. A mean over the others would give them a large weight where only
+    a few are visible.
 
     Parameters
     ----------
     previous : path, PIL image or array [H, W, 3]
-        The stylised frame before, moved; see `stylekit.image.warp`. Of the picture's aspect ratio.
+        The stylised frame before, warped; see `stylekit.image.warp`. It has the aspect ratio of the
+        picture.
     weights : array_like [H, W]
-        In [0, 1]; see `stylekit.image.unoccluded`. All 0 is a frame without one before.
+        In [0, 1]; see `stylekit.image.unoccluded`. All are 0 for a frame without one before.
     weight, name
         See `Loss`.
 
@@ -72,14 +74,14 @@ class TemporalLoss(TileableLoss):
             )
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return the moved frame and the weights at this size."""
+        """Return the warped frame and the weights at this size; see `Loss.prepare`."""
         return {
             "image": reference_at(self.previous[np.newaxis], canvas, "previous"),
             "weights": canvas.scaled_mask(self.weights),
         }
 
     def compute(self, image: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return ``mean c (x - w)^2`` in the unit of the pixels, [0, 1]."""
+        """Return ``mean c (x - w)^2`` of pixels in [0, 1]; see `Loss.compute`."""
         image = full_precision(image)
         before, weights = (ops.cast(targets[key], image.dtype) for key in ("image", "weights"))
         return ops.mean(weights * ops.square(image - before), axis=(1, 2, 3))

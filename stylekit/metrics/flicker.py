@@ -1,4 +1,4 @@
-"""Flicker of a video: how much a result changes where its frames show the same."""
+"""Flicker of a stylised video: the warping error between its frames."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ def warping_error(
     flow: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
 ) -> float:
-    """Measure how much a frame of a result differs from the one before, moved.
+    """Measure how much a frame of a result differs from the frame before, warped.
 
     Parameters
     ----------
     result, before : path, PIL image or array
-        Of one size.
+        Two frames of one size.
     flow : array_like [H, W, 2]
-        From the frame to the one before; see `stylekit.image.optical_flow`.
+        The flow from the frame to the one before; see `stylekit.image.optical_flow`.
     weights : array_like [H, W], optional
-        Where it counts, at least 0; see `stylekit.image.unoccluded`. Default: everywhere.
+        Weights of the pixels, at least 0; see `stylekit.image.unoccluded`. Default: 1.
 
     Returns
     -------
     float
-        The root of the mean square over pixels and channels, in [0, 1]; 0 if nothing counts.
+        The root of the weighted mean square over pixels and channels, in [0, 1]; 0 if all weights
+        are 0.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def warping_error(
     References
     ----------
     Lai, Huang, Wang, Shechtman, Yumer, Yang: Learning Blind Video Temporal Consistency, 2018,
-    section 4.1. They take no root, and the sum over channels.
+    section 4.1. They sum over channels and take no root.
     """
     one, other = as_image(result, "result"), as_image(before, "before")
     if one.shape != other.shape:
@@ -78,16 +79,18 @@ def flicker(
     Parameters
     ----------
     results, frames : iterable of path, PIL image or array
-        The stylised frames and those of the video, two or more of each, of one size. Two are held
-        at a time.
+        The stylised frames and those of the video, two or more of each and all of one size. Two of
+        each are held at a time.
     flow : callable
-        From a frame and another to the optical flow; see `stylekit.image.optical_flow`.
+        A function of two frames that returns the flow from the first to the second; see
+        `stylekit.image.optical_flow`.
 
     Returns
     -------
     float
-        The mean over all frames but the first of `warping_error`, where the flow is consistent. Of
-        a video itself it is what the flow and the interpolation make wrong, a lower limit.
+        The mean of `warping_error` over all frames but the first, at pixels where the flow is
+        consistent. For the video itself it is the error of the flow and of the interpolation, which
+        is a lower limit.
 
     Raises
     ------

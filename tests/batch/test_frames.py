@@ -12,6 +12,7 @@ from stylekit._checks import StylekitError
 from stylekit.batch import frames as module
 from stylekit.batch import stylize_frames
 from stylekit.image import as_image, resize
+from stylekit.losses import NeighborStyleLoss
 from stylekit.metrics import warping_error
 
 HEIGHT, WIDTH, MOVE = 40, 48, 2
@@ -210,6 +211,23 @@ def test_frames_are_taken_one_by_one(run, clip):
         assert len(alive) <= 1
 
 
+def test_neighbours_are_matched_by_the_frame_and_what_is_painted(run, clip, monkeypatch):
+    """By what is painted alone the photograph would be lost over many frames."""
+    seen = []
+    prepare = NeighborStyleLoss.prepare
+
+    def prepared(self, canvas):
+        targets = prepare(self, canvas)
+        seen.append((canvas.round, self.round_alpha, canvas.picture))
+        return targets
+
+    monkeypatch.setattr(NeighborStyleLoss, "prepare", prepared)
+    list(run(clip[:2], style_loss="neighbors", steps=1, next_steps=1))
+    round, alpha, picture = seen[-1]
+    assert (round, alpha) == (1, pytest.approx(0.25**module.FOLLOW))
+    np.testing.assert_array_equal(picture, clip[1])
+
+
 def test_what_was_hidden_looks_as_before_when_it_comes_back():
     """A pixel is taken from the nearest frame that shows it."""
     grey = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32)
@@ -260,6 +278,29 @@ def test_neighbours_and_the_flow_that_is_computed(clip, style, network):
     assert frames[1].kept > 0.8
     alone = [sk.stylize(frame, style, plan=plan, **how).image for frame in clip[:2]]
     assert error(frames[1].image, frames[0].image) < 0.5 * error(alone[1], alone[0])
+
+
+@pytest.mark.slow
+def test_neither_photograph_nor_style_is_lost_over_many_frames(style, network):
+    photo = resize(data.astronaut()[:400, 100:400], (100, 75))
+    frames = [photo[i : i + 80, :64] for i in range(16)]
+
+    def flow(one, other):
+        here, there = (
+            next(i for i, frame in enumerate(frames) if np.array_equal(frame, given))
+            for given in (one, other)
+        )
+        return np.broadcast_to(np.float32([0, here - there]), (80, 64, 2))
+
+    how = {"size": None, "extractor": network, "flow": flow, "steps": 24}
+    painted = [made.image for made in stylize_frames(frames, style, **how)]
+    for reference, distance in (
+        (frames, sk.metrics.self_similarity_distance),
+        ([style] * len(frames), sk.metrics.style_nearness),
+    ):
+        pairs = zip(reference, painted, strict=True)
+        far = [distance(*pair, extractor=network) for pair in pairs]
+        assert np.mean(far[-3:]) < 1.05 * far[0]
 
 
 @pytest.mark.parametrize(

@@ -156,12 +156,17 @@ class TestMatching:
         found = len(np.unique(feature.numpy().reshape(-1, feature.shape[-1]).round(4), axis=0))
         assert most / 4 < found <= most
 
-    def test_the_query_is_a_mixture_of_start_and_content(self, network, photo, painting):
+    @pytest.mark.parametrize(
+        ("round", "options"), [(0, {"alpha": 0.25}), (1, {"alpha": 0.5, "round_alpha": 0.25})]
+    )
+    def test_the_query_is_a_mixture_of_start_and_content(
+        self, network, photo, painting, round, options
+    ):
         start = photo[::-1].copy()
         mixture = np.float32(0.25 * start + 0.75 * photo)
-        loss = NeighborStyleLoss(painting, alpha=0.25)
-        found = loss.prepare(begun(network, photo, start))
-        expected = loss.prepare(begun(network, mixture))
+        loss = NeighborStyleLoss(painting, **options)
+        found = loss.prepare(begun(network, photo, start, round=round))
+        expected = loss.prepare(begun(network, mixture, round=round))
         np.testing.assert_allclose(
             found["block3_conv1"]["feature"], expected["block3_conv1"]["feature"], atol=1e-4
         )
@@ -272,6 +277,7 @@ class TestBadInput:
             ({"style_weights": [1, 2]}, "number of style_weights"),
             ({"style_weights": [0]}, "style weight"),
             ({"alpha": 1.2}, "alpha"),
+            ({"round_alpha": -1}, "round_alpha"),
             ({"distance": "euclid"}, "distance"),
             ({"candidates": 0}, "candidates"),
             ({"names": ["a", "b"]}, "number of names"),
