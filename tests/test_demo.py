@@ -197,6 +197,6 @@ def test_progress_and_no_connection(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "OPENED" not in done.stderr
-    assert "64 pixels, 2 steps a picture on " in done.stderr
+    assert "64 pixels, 2 steps per picture on " in done.stderr
     assert "painting background_night.png" in done.stderr
     assert files(tmp_path / "stylekit-demo") == NAMES

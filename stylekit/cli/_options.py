@@ -24,7 +24,7 @@ from stylekit._checks import (
     renamed,
     status,
 )
-from stylekit._defaults import SIZE, STRENGTH, STYLE_LOSS
+from stylekit._defaults import NEIGHBOR_STEPS, SIZE, STEPS, STRENGTH, STYLE_LOSS
 from stylekit.cli import _declared as declared
 from stylekit.cli._app import in_options, load_tensorflow
 from stylekit.cli._callbacks import Latest, resumption
@@ -330,7 +330,10 @@ class ContentOptions(HowOptions):
         """Check the options, before pictures are read and TensorFlow loads."""
         checked(self.style_loss, "--style-loss", declared.STYLE_LOSSES)
         if self.finish:
-            parsed_finish(self.finish, self.steps)
+            steps = self.steps
+            if steps is None and "--preset" not in GIVEN.get():
+                steps = NEIGHBOR_STEPS if self.style_loss == "neighbors" else STEPS
+            parsed_finish(self.finish, steps)
         self.layers(content_layers=self.content_layers)
         super().check()
 

@@ -87,6 +87,15 @@ WRONG = [
     ((*TRANSFER, "--mask", "lying.png"), "must have the aspect ratio of its picture"),
     ((*LOCALIZED, "--mask", "lying.png"), "expected 320x512 pixels, received 512x320 pixels. Draw"),
     (("regions", "photo.jpg", "starry_map.png", "starry.jpg", *MAPS[:1], *OUT), "are swapped"),
+    (
+        ("gradient-mask", "photo.jpg", "starry.jpg", "wave.jpg", "--mask", "lying.png"),
+        "--mask: the mask has another aspect ratio",
+    ),
+    (
+        ("gradient-mask", "photo.jpg", "starry.jpg", "gone.jpg", "--angle", "0"),
+        "STYLE: gone.jpg does not exist",
+    ),
+    ((*TRANSFER, "--style-mask", "me.png"), "--style-mask: the style mask has another aspect rat"),
     # Files to write
     (
         ("transfer", "photo.jpg", "starry.jpg", "-o", "no/out.png"),
@@ -134,6 +143,7 @@ WRONG = [
     ((*TRANSFER, "--plan", "tile"), "--plan cannot be read"),
     ((*TRANSFER, "--max-memory", "lots"), "--max-memory: the memory limit cannot be"),
     ((*TRANSFER, "--finish", "vgg16:5"), "such as vgg19:50"),
+    ((*TRANSFER, "--finish", "vgg19:51"), "of --finish is out of range: expected a whole number f"),
     # Where the subject is
     (LOCALIZED, "The quickest is --box left,top,right,bottom"),
     ((*LOCALIZED, "--box", "1,2"), "--box cannot be read"),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stylekit._checks import fail
+from stylekit._checks import caused_by, fail
 from stylekit.cli import _declared as declared
 from stylekit.cli._help import Panel
 from stylekit.cli._options import PaintOptions, with_options
@@ -156,9 +156,12 @@ def gradient_mask(
     """Paint in two or more styles that fade into each other."""
     from stylekit import masks as sk_masks
     from stylekit.image import as_image
+    from stylekit.masks.finding import fitted
 
     photo = as_image(content, "content", run.size or None)
-    given = [read_mask(path) for path in mask or ()]
+    check_maps(*((style, None, "style") for style in styles))
+    with caused_by("mask"):
+        given = [fitted(read_mask(path), photo) for path in mask or ()]
     if angle is not None and given:
         fail("--angle and --mask exclude each other", hint="leave one of the two out")
     if len(styles) < 2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,7 +92,15 @@ def transfer(
             )
         with caused_by("init"):
             start = as_image(init, "start", longer)
-    masks, style_masks = _read_masks(mask or (), photo), _read_masks(style_mask or ())
+    from stylekit.masks.finding import fitted  # loads SciPy, which takes a while
+
+    with caused_by("mask"):
+        masks = [fitted(read_mask(path), photo) for path in mask or ()]
+    with caused_by("style_mask"):
+        style_masks = [read_mask(path, name="style mask") for path in style_mask or ()]
+        of_each = style_masks * (len(styles) if len(style_masks) == 1 else 1)
+        for one, painting in zip(of_each, paintings, strict=False):
+            fitted(one, painting, "style mask")
 
     options = run.arguments() | ({} if run.preset else {"size": None})
     import stylekit as sk
@@ -128,18 +135,6 @@ def _check_count(option: str, given: list | None, styles: int, one_will_do: bool
             received=len(given),
             hint=f"give {option} once for each style",
         )
-
-
-def _read_masks(paths: Iterable[Path], photo: Any = None) -> list[Any]:
-    """Read masks; those of a photograph must have its aspect ratio."""
-    if not paths:
-        return []
-    from stylekit.masks.finding import fitted
-
-    name = "style mask" if photo is None else "mask"
-    with caused_by(name.replace(" ", "_")):
-        masks = [read_mask(path, name=name) for path in paths]
-        return masks if photo is None else [fitted(mask, photo, name) for mask in masks]
 
 
 def _one_or_all(values: list[Any]) -> Any:
