@@ -398,7 +398,9 @@ def as_path(path: Any, argument: str = "path", hint: str = "") -> Path:
 
 def absolute_paths(value: Any) -> Any:
     """Return a value with the paths of files in it, also in containers, made absolute."""
-    if isinstance(value, str | os.PathLike) and os.path.isfile(value):
+    # A name such as "gram" is no path, also beside a file of that name.
+    named = isinstance(value, os.PathLike) or (isinstance(value, str) and Path(value).suffix)
+    if named and os.path.isfile(value):
         return Path(os.fsdecode(value)).absolute()
     if isinstance(value, Mapping):
         return {key: absolute_paths(one) for key, one in value.items()}

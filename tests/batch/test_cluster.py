@@ -69,12 +69,15 @@ def test_it_is_what_one_process_makes_of_it(folder, run, client):
 def test_paths_mean_the_same_to_a_worker_elsewhere(folder):
     job = jobs("photos/cat.jpg", "styles/coffee.png", "out")[0]
     options = {"mask": ["photos/cat.jpg", "sky"], "more": {"initial": Path("photos/cat.jpg")}}
-    job = dataclasses.replace(job, options=options | {"strength": 0.4})
+    Path("match").touch()
+    options |= {"strength": 0.4, "keep_colors": "match"}
+    job = dataclasses.replace(job, options=options)
     sent = cluster._anywhere(job)
     there = folder / "photos/cat.jpg"
     assert (sent.content, sent.style) == (there, folder / "styles/coffee.png")
     assert sent.output == folder / "out/cat-coffee.png"
-    assert sent.options == {"mask": [there, "sky"], "more": {"initial": there}, "strength": 0.4}
+    options |= {"mask": [there, "sky"], "more": {"initial": there}}
+    assert sent.options == options
 
 
 def test_another_version_of_stylekit_is_named(folder, run, client, monkeypatch):
