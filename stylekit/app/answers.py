@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -158,24 +158,26 @@ class Answers:
 
     def review(self, visitor: Visitor, **settings: Any) -> Outcome:
         """Remove or correct an error after a setting has changed; see `paint` for the settings."""
-        outcome = self.look(visitor)
-        if outcome.refusal:
-            outcome.refusal = {}
-            if not outcome.on:
-                with told_in(outcome.refusal):
-                    self._order(visitor, **settings)
-        elif outcome.place.get("problem"):
-            outcome.rest(outcome.newest)
-        return outcome
+        with visitor.lock:
+            outcome = self.look(visitor)
+            if outcome.refusal:
+                outcome.refusal = {}
+                if not outcome.on:
+                    with told_in(outcome.refusal):
+                        self._order(visitor, **settings)
+            elif outcome.place.get("problem"):
+                outcome.rest(outcome.newest)
+            return outcome
 
     def choose(self, visitor: Visitor, number: Any) -> Outcome:
         """Show one of the last results; while a run has not ended, go on showing the run."""
-        outcome = self.look(visitor)
-        if not outcome.on:
-            for one in outcome.results:
-                if one.number == number:
-                    outcome.rest(one)
-        return outcome
+        with visitor.lock:
+            outcome = self.look(visitor)
+            if not outcome.on:
+                for one in outcome.results:
+                    if one.number == number:
+                        outcome.rest(one)
+            return outcome
 
     def look(self, visitor: Visitor) -> Outcome:
         """Return what the page shows of the visitor's runs now."""
@@ -205,13 +207,14 @@ class Answers:
         most = self.limits.side, self.limits.steps
         return visitor.order((name, self.networks[name]), most, preset=preset, **settings)
 
-    def _begin(self, visitor: Visitor, address: str, order: Any) -> Outcome:
+    def _begin(self, visitor: Visitor, address: str, order: Callable[[], Order]) -> Outcome:
         refusal: dict[str, Any] = {}
-        with told_in(refusal):
-            visitor.paint(order(), self.line, address)
-        outcome = self.look(visitor)
-        outcome.refusal = refusal
-        return outcome
+        with visitor.lock:
+            with told_in(refusal):
+                visitor.paint(order(), self.line, address)
+            outcome = self.look(visitor)
+            outcome.refusal = refusal
+            return outcome
 
     def _draw(
         self, visitor: Visitor, photo: np.ndarray, tool: str, drawn: Mapping[str, Any]

@@ -36,8 +36,9 @@ class Limits:
     runs_each : int
         Number of runs of one address, running or waiting. Each visitor has one at most.
     visitors : int
-        Number of visitors at the same time. Further visitors are refused. Each takes up to 120
-        bytes for each pixel of the largest result: 126 MB at a `side` of 1024.
+        Number of visitors at the same time. Further visitors are refused. Each takes up to 100
+        bytes for each pixel of the largest result: 105 MB at a `side` of 1024. The scores of a
+        segmenter add 4 bytes for each pixel and class.
     connections, connections_each : int
         Number of open connections, of all addresses and of each. Further connections are closed.
     patience : float

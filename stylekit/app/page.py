@@ -36,7 +36,7 @@ METHODS = {"Brush strokes": "neighbors", "Textures": "gram"}
 OWN = "None"
 """The choice of no preset."""
 
-STEP, LOSS = "step", "distance (log10)"
+STEP, LOSS = "step", "difference (log10)"
 EVERY = 0.5
 """Seconds between looks at a run."""
 
@@ -78,8 +78,8 @@ def page(answers: Answers) -> gr.Blocks:
                 larger = gr.Button("The same, larger", visible=False, elem_id="larger")
                 results = fields.results(elem_id="results")
                 with gr.Accordion(
-                    "How the run converged", open=False, visible=False, elem_id="convergence"
-                ) as convergence:
+                    "Details of the run", open=False, visible=False, elem_id="details"
+                ) as details:
                     curve = gr.LinePlot(x=STEP, y=LOSS, height=240, show_label=False)
                 clock = gr.Timer(EVERY, active=False)
             with gr.Column(min_width=300, elem_id="choices"):
@@ -199,7 +199,7 @@ def page(answers: Answers) -> gr.Blocks:
             "preprocess": False,
             "show_progress": "hidden",
         }
-        outcome_fields = [painting, downloads, results, larger, convergence, curve, stop, clock]
+        outcome_fields = [painting, downloads, results, larger, details, curve, stop, clock]
         asked = [where, side, preset, *weights, *settings.values()]
         changes = [
             photo.upload(take_photo, [where], [photo, board, name], **private),
@@ -258,7 +258,7 @@ def _pictures(most: int) -> tuple[gr.HTML, list[gr.HTML], list[gr.Slider]]:
                         f"{word} style", paintings, most, elem_id=f"style-{number}"
                     )
                     styles.append(style)
-                    weights.append(gr.Slider(0, 1, 1, label=f"Weight of the {word.lower()} style"))
+                    weights.append(gr.Slider(0, 1, 1, label="Weight"))
     return photo, styles, weights
 
 
@@ -271,7 +271,7 @@ def _settings(answers: Answers) -> tuple[dict[str, Any], gr.Dropdown, gr.Column]
             limits.side,
             min(SIZE, limits.side),
             step=32,
-            label="Size in pixels",
+            label="Size (px)",
             elem_id="size",
             min_width=140,
         )

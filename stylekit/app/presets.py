@@ -57,8 +57,9 @@ class Preset:
         """Return the recipe, whose extractor is the network with the preset's own pooling."""
         recipe = self.function(photo, style, size=size)
         own = recipe.extractor
-        both = isinstance(own, VGG19) and isinstance(network, VGG19)
-        recipe.extractor = VGG19(network.weights, pooling=own.pooling) if both else network
+        if isinstance(own, VGG19) and isinstance(network, VGG19):
+            network = VGG19(network.weights, pooling=own.pooling)
+        recipe.extractor = network
         return recipe
 
     def check_network(self, name: str) -> None:

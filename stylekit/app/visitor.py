@@ -17,6 +17,7 @@ from stylekit.app.orders import Order
 from stylekit.app.presets import Preset
 from stylekit.app.shelf import File, Shelf
 from stylekit.features import FeatureExtractor
+from stylekit.image import as_image
 from stylekit.image.arrays import quantise
 from stylekit.masks import Segmentation, Segmenter, find_subject
 from stylekit.masks.finding import segmented
@@ -56,9 +57,15 @@ class Visitor:
     """
 
     def __init__(self) -> None:
+        self.photo: np.ndarray | None = None
         self.photos = 0
+        self.styles: list[np.ndarray | None] = [None] * STYLES
+        self.mask: np.ndarray | None = None
+        self.seen: Segmentation | None = None
+        self.job: Job | None = None
+        self.files = Shelf(each=2)  # a browser may still fetch the last but one
+        self.kept = Shelf(each=RESULTS)
         self.lock = threading.RLock()
-        self._forget()
 
     def take_photo(self, photo: np.ndarray, segmenter: Segmenter | None = None) -> list[str]:
         """Take a photo ``float32 [H, W, 3]`` and clear the region; return the classes in it."""
@@ -95,7 +102,7 @@ class Visitor:
         """Take one or more classes of the photo as the region; return the mask."""
         if self.photo is None or self.seen is None:
             fail("There is no photo yet", hint="choose one first")
-        self.mask = find_subject(np.float32(self.photo) / 255, names, lambda _: self.seen)
+        self.mask = find_subject(as_image(self.photo), names, lambda _: self.seen)
         return self.mask
 
     def order(
@@ -203,13 +210,6 @@ class Visitor:
         """Stop the run and delete everything."""
         with self.lock:
             self.stop()
-            self._forget()
-
-    def _forget(self) -> None:
-        self.photo: np.ndarray | None = None
-        self.styles: list[np.ndarray | None] = [None] * STYLES
-        self.mask: np.ndarray | None = None
-        self.seen: Segmentation | None = None
-        self.job: Job | None = None
-        self.files = Shelf(each=2)  # a browser may still fetch the last but one
-        self.kept = Shelf(each=RESULTS)
+            self.photo = self.mask = self.seen = self.job = None
+            self.styles = [None] * STYLES
+            self.files, self.kept = Shelf(each=2), Shelf(each=RESULTS)
