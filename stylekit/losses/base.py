@@ -29,14 +29,14 @@ Targets = Any
 
 @dataclasses.dataclass(frozen=True)
 class Needs:
-    """Memory that a loss uses, in bytes, without its feature maps and reference pictures.
+    """Memory that a loss uses, in bytes, not counting its feature maps and reference pictures.
 
     Attributes
     ----------
     compute : float
-        Peak per picture of the batch while `Loss.compute` and its gradient are evaluated.
+        Peak memory per image of the batch while `Loss.compute` and its gradient are evaluated.
     prepare : float
-        Peak while `Loss.prepare` runs, without the network.
+        Peak memory while `Loss.prepare` runs, not counting the network.
     targets : float
         Size of the targets, which are kept between steps.
     """
@@ -96,7 +96,7 @@ class Loss(abc.ABC):
         return layer_tuple(self.layers) if self.layers else ()
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Return the targets that `compute` compares with. It is called once per size.
+        """Return the targets that `compute` compares the image with. Called once per size.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class Loss(abc.ABC):
         image : tensor [B, H, W, 3]
             The images that are optimised, RGB in [0, 1].
         features : mapping of str to tensor [B, h, w, C]
-            Their features by layer name, for each name in `layers`.
+            Features of the images by layer name, for each name in `layers`.
         targets
             What `prepare` returned.
 
@@ -140,7 +140,7 @@ class Loss(abc.ABC):
         return Needs()
 
     def get_config(self) -> dict[str, Any]:
-        """Return the settings for `repr` and for the manifest of a run, with pictures as hashes."""
+        """Return the settings for `repr` and for the manifest of a run, with hashes of pictures."""
         config: dict[str, Any] = {"layers": [*layer_tuple(self.layers)]} if self.layers else {}
         config["weight"] = self.weight
         if self.name is not None:
@@ -154,7 +154,7 @@ class Loss(abc.ABC):
 
 
 def weights_by_layer(layers: Sequence[str], weights: Sequence[float] | None) -> dict[str, float]:
-    """Return a dict of layer name to weight. None: each weight is 1.
+    """Return a dict of layer name to weight. If `weights` is None, each weight is 1.
 
     Raises
     ------
@@ -175,7 +175,8 @@ def weights_by_layer(layers: Sequence[str], weights: Sequence[float] | None) -> 
 def weight_shares(layers: Sequence[str], weights: Sequence[float] | None) -> dict[str, Any]:
     """Return a dict of layer name to its share of the sum of the weights, a float32 scalar tensor.
 
-    Shares are tensors because they are part of the targets: changing one does not retrace the step.
+    Shares are tensors because they are part of the targets. The step is then not retraced when a
+    share changes.
     """
     named = weights_by_layer(layers, weights)
     total = sum(named.values())
@@ -188,7 +189,7 @@ def weight_config(weights: Sequence[float] | None) -> dict[str, Any]:
 
 
 def per_picture(value, batch):
-    """Broadcast a value to ``[B]``, because a value of the references alone may have one entry."""
+    """Broadcast to ``[B]``. A value that depends only on the references may have one entry."""
     value = ops.convert_to_tensor(value)
     return value + ops.zeros((batch,), dtype=value.dtype)
 
@@ -220,7 +221,8 @@ def weight_tuple(weights, layers) -> tuple[float, ...] | None:
     Parameters
     ----------
     weights : sequence of float, mapping of str to float, or None
-        None: the weights in `layers`, if that is a mapping, else equal weights.
+        If None, the weights in `layers` are used if `layers` is a mapping, and equal weights
+        otherwise.
     layers : sequence of str, mapping of str to float, str or None
         None: the extractor's default layers.
     """

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from stylekit.features import FeatureExtractor
 
 LARGEST_SOUGHT = 4096
-"""Longer side, in pixels, up to which `Canvas.smallest_region_size` searches. The search takes
-minutes beyond it."""
+"""Longest side, in pixels, that `Canvas.smallest_region_size` tries. A search beyond this side
+takes minutes."""
 
 
 class LevelNotBegunError(Exception):
@@ -37,7 +37,7 @@ class Canvas:
     shape, base_shape : (int, int)
         (H, W) in pixels at this size and at the final size. Default of `base_shape`: `shape`.
     picture : ndarray [H, W, 3], optional
-        The content picture, which callable masks are called with.
+        The content picture, which is passed to callable masks.
     mask_shape : (int, int), optional
         The shape that masks must have. Default: `base_shape`.
     dtype : str
@@ -89,13 +89,13 @@ class Canvas:
         if self.picture is None:
             fail(
                 "this run has no content picture",
-                expected="one picture as the start, or a ContentLoss",
+                expected="one picture as the initial image, or a ContentLoss",
                 received="neither",
             )
         return ops.convert_to_tensor(self.fitted(self.picture)[None])
 
     def fitted(self, picture: np.ndarray) -> np.ndarray:
-        """Return a picture ``[h, w, 3]`` resized to this size, and made periodic if it tiles."""
+        """Return a picture ``[h, w, 3]`` at this size, made periodic if the run tiles."""
         tile = self.extractor.tile
         return resize(periodic(picture, tile) if tile else picture, self.shape, tile=tile)
 
@@ -103,17 +103,18 @@ class Canvas:
     def start(self) -> Tensor:
         """The image that this level starts from, a tensor ``[B, H, W, 3]``.
 
-        - At the first level it is the start of the run.
-        - At a finer level it is the start of the run at this size plus the change that the coarser
-          level made. If the run started from noise or another `Start`, it is the enlarged result of
-          the coarser level.
+        - At the first level it is the initial image of the run.
+        - At a finer level it is the initial image of the run, resized to this size, plus the change
+          that the coarser level made. If the run started from noise or another `Start`, it is the
+          enlarged result of the coarser level.
         - In a further round at the same size it is the result of the last round.
-        - Where the update mask is 0 it is the start of the run.
+        - Where the update mask is 0 it is the initial image of the run.
 
         `Loss.prepare` is called for all sizes before the first step, so that invalid arguments
-        raise early. The start of a later level is not known then. Reading it ends `prepare`, which
-        is called again when the level begins. An implementation should check its arguments first,
-        read `start` next, and compute last.
+        raise early. The image that a later level starts from is not known then. Reading `start`
+        raises an exception that ends `prepare`, and `prepare` is called again when the level
+        begins. An implementation should check its arguments first, read `start` next, and compute
+        last.
         """
         self.follows = True
         if self._start is None:
@@ -127,7 +128,7 @@ class Canvas:
         return self._round
 
     def begin(self, image: Tensor | None, round: int) -> None:
-        """Set the image that the level starts from; None means that it has not begun."""
+        """Set the image that the level starts from; None means that the level has not begun."""
         self._start = None if image is None else ops.convert_to_tensor(image)
         self._round = round
 
@@ -138,15 +139,15 @@ class Canvas:
         ----------
         picture : ndarray [h, w, 3]
         scale : float
-            Factor by which the reference is resized on the final canvas.
+            Factor by which the reference is resized at the final size.
         argument : str
-            Parameter of the loss that holds it, for `error.argument`.
+            Name of the parameter of the loss that holds the picture, for `error.argument`.
 
         Returns
         -------
         Canvas
             A canvas for `picture`, reduced by the ratio of this canvas to the final one. It shares
-            the notes of this canvas. It does not tile.
+            the notes of this canvas. The reference does not tile.
         """
         reduction = max(self.shape) / max(self.base_shape)
 
@@ -251,7 +252,7 @@ class Canvas:
             )
 
     def check_cells(self, layer: str, shape, found, expected) -> None:
-        """Raise `InputError` if a feature map has not the shape that the extractor's windows give.
+        """Raise `InputError` if a feature map's shape differs from that given by the windows.
 
         Parameters
         ----------
@@ -259,7 +260,8 @@ class Canvas:
         shape : (int, int)
             (H, W) of the picture in pixels.
         found, expected : (int, int)
-            Height and width of the feature map, and those computed from the windows.
+            Height and width of the feature map, as returned by the model and as computed from the
+            windows.
         """
         if tuple(found) != tuple(expected):
             with naming(f"in extractor {type(self.extractor).__name__}, method windows"):
@@ -303,8 +305,8 @@ class Canvas:
         Raises
         ------
         InputError
-            If the mask has another shape, is empty, has NaN or values outside [0, 1], or is a
-            callable and there is no picture to call it with.
+            If the mask does not have the shape `mask_shape`, is empty, or contains NaN or values
+            outside [0, 1]. Also if it is a callable and there is no picture to pass to it.
         """
         if mask is None:
             return None
@@ -322,7 +324,7 @@ class Canvas:
             if self.picture is None:
                 fail(
                     f"a callable {name} needs a content picture, and this run has none",
-                    expected="one picture as the start, or a ContentLoss",
+                    expected="one picture as the initial image, or a ContentLoss",
                     received="neither",
                     hint="pass the mask as an array",
                     argument=argument or name,
@@ -344,7 +346,8 @@ class Canvas:
     def smallest_region_size(self, mask: MaskLike, layer: str, *, mode: str = "simple") -> int:
         """Return a longer side, in pixels, at which a mask covers at least one cell of a layer.
 
-        It is at most 10% above the smallest such side. 0 if there is none up to `LARGEST_SOUGHT`.
+        The result is at most 10% above the smallest such side. It is 0 if there is no such side up
+        to `LARGEST_SOUGHT`.
         """
         mask = self.resolve_mask(mask)
         factor = 1.0

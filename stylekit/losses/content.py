@@ -38,8 +38,8 @@ class ContentLoss(TileableLoss):
         The content picture ``[H, W, 3]``, or a batch ``[B, H, W, 3]`` with one content per image.
         Its aspect ratio must be that of the image.
     layers : sequence of str, or mapping of str to float
-        Layers to compare. A mapping also holds the layer weights. Default: the extractor's content
-        layers.
+        Layers to compare. If `layers` is a mapping, its values are the layer weights. Default: the
+        extractor's content layers.
     layer_weights : sequence of float or mapping, optional
         One weight per layer, at least 0. Default: equal weights.
     mask : array [H, W], path, PIL image or callable, optional
@@ -49,8 +49,9 @@ class ContentLoss(TileableLoss):
         ``mean (F - P)^2``. ``"rmse"``: ``sqrt(mean (F - P)^2 + eps)``. ``"half_sse"``:
         ``1/2 sum (F - P)^2`` (Gatys et al. 2016, eq. 1).
     normalize : str
-        ``"relative"``: the squared error is divided by that of P from zero. The loss is then
-        dimensionless, and "half_sse" equals "mse". ``"none"``: no division, as in the papers.
+        ``"relative"``: the squared error is divided by ``mean P^2``, or for "half_sse" by ``1/2 sum
+        P^2``. The loss is then dimensionless, and "half_sse" equals "mse". ``"none"``: no division,
+        as in the papers.
     weight, name
         See `Loss`.
 
@@ -102,7 +103,7 @@ class ContentLoss(TileableLoss):
         }
 
     def means(self, features: Mapping[str, Tensor], targets: Targets) -> dict[str, Any]:
-        """Return the mean squares of errors and reference by layer; see `TileableLoss.means`."""
+        """Return the mean squares of the errors and of P by layer; see `TileableLoss.means`."""
         means = {}
         for layer in targets:
             if layer in features:
@@ -199,7 +200,7 @@ def reference_at(reference, canvas: Canvas, argument: str = "reference"):
     Raises
     ------
     InputError
-        If the aspect ratios differ by more than rounding to whole pixels explains.
+        If the aspect ratios differ by more than rounding to whole pixels can cause.
     """
     height, width = reference.shape[1:3]
     base_height, base_width = canvas.base_shape

@@ -26,7 +26,7 @@ RegionLike: TypeAlias = (
     | tuple[PictureLike, MaskLike | None, MaskLike | None]
     | tuple[PictureLike, MaskLike | None, MaskLike | None, float]
 )
-"""``(style, mask[, style_mask[, weight]])``, as `GradientMaskStyleLoss` takes them."""
+"""One region of `GradientMaskStyleLoss`: ``(style, mask[, style_mask[, weight]])``."""
 
 
 class GramStyleLoss(StyleLoss, StatisticLoss):
@@ -41,26 +41,27 @@ class GramStyleLoss(StyleLoss, StatisticLoss):
     Parameters
     ----------
     style : path, PIL image or array [h, w, 3]
-        It keeps its own size and aspect ratio.
+        The style picture, which keeps its own size and aspect ratio.
     mask : array [H, W], path, PIL image or callable, optional
-        Where the style is applied, in [0, 1], of the picture's size. A callable is called with the
-        picture. Default: everywhere.
+        Where the style is applied: values in [0, 1], with the picture's height and width. A
+        callable is called with the picture. Default: everywhere.
     style_mask : array [h, w], path, PIL image or callable, optional
-        Which part of the style picture is used, in [0, 1], of its size. Default: all of it.
+        Which part of the style picture is used: values in [0, 1], with the height and width of the
+        style. Default: all of it.
     layers, layer_weights
         See `StatisticLoss`.
     normalize : str
         Scaling of the distance, one of `functional.GRAM_SCALINGS`; see `functional.gram_distance`.
         Default: ``"relative"``, the dimensionless form above.
     intensity : float
-        Additional factor of the loss, at least 0, as in the region scripts.
+        Additional factor of the loss, at least 0.
     style_scale : float
-        Factor by which the style picture is resized, above 0. Above 1 strokes become larger.
+        Factor by which the style picture is resized, above 0. Values above 1 make strokes larger.
     mask_mode : str
         How masks are resized to a layer: ``"simple"``, ``"inside"`` or ``"all"``; see
         `Canvas.mask`.
     area_exponent : float
-        The exponent a, in [0, 1]. 0 is the form of the region scripts, without the area factor.
+        The exponent a, in [0, 1]. 0 removes the area factor.
     small_regions : str
         What to do if a mask covers less than one cell of a layer: ``"error"`` raises,
         ``"skip_layer"`` omits the layer.
@@ -69,8 +70,9 @@ class GramStyleLoss(StyleLoss, StatisticLoss):
 
     References
     ----------
-    Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks, CVPR 2016,
-    eq. 3-5. We divide by the number of positions and, by default, by the target's norm.
+    Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks, CVPR 2016, eq.
+    3-5. Here the matrices are divided by the number of positions and, by default, the distance is
+    divided by the target's norm.
     Gatys, Ecker, Bethge, Hertzmann, Shechtman: Controlling Perceptual Factors in Neural Style
     Transfer, CVPR 2017, eq. 4, where m is the square of their guide. Features multiplied by the
     mask itself would weight products by m^2. Here each position is weighted by m.

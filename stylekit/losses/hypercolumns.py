@@ -19,10 +19,10 @@ from stylekit.losses.region import Region
 
 CELL = 4
 """Side in pixels of the cell that a hypercolumn describes. Kolkin et al. 2022 match features at a
-quarter of the size."""
+quarter of the picture's height and width."""
 
 SCORES = 2**22
-"""Maximum number of distances in memory during a search of neighbours: 16 MB."""
+"""Maximum number of distances that a neighbour search keeps in memory (16 MB)."""
 
 
 def nearest_neighbors(queries, keys, key_weights=None):
@@ -37,7 +37,7 @@ def nearest_neighbors(queries, keys, key_weights=None):
     queries : tensor [N, C]
     keys : tensor [M, C]
     key_weights : tensor [M], optional
-        The distance to a key is divided by its weight, above 0. Default: 1.
+        Weights above 0. The distance to a key is divided by the weight of the key. Default: 1.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def nearest_neighbors(queries, keys, key_weights=None):
     References
     ----------
     Kolkin, Kucera, Paris, Sykora, Shechtman, Shakhnarovich: Neural Neighbor Style Transfer, 2022,
-    section 3.2. The weights are ours.
+    section 3.2. The key weights are an addition to the paper.
     """
     rows = math.isqrt(SCORES)
     means = [ops.mean(full_precision(one), axis=0, keepdims=True) for one in (queries, keys)]
@@ -93,7 +93,7 @@ def hypercolumns(maps: Sequence[Any], factors: Sequence[float]):
     Parameters
     ----------
     maps : sequence of tensor [B, h_l, w_l, C_l]
-        Feature maps. The others are resized to the height and width of the first.
+        Feature maps. All are resized to the height and width of the first.
     factors : sequence of float
         Factor of each layer.
 
@@ -114,8 +114,8 @@ def hypercolumns(maps: Sequence[Any], factors: Sequence[float]):
 def resized(feature, shape):
     """Return a feature map ``[B, h, w, C]`` resized to (height, width).
 
-    It is reduced by block means and enlarged by repetition of cells. The block means of an enlarged
-    map are the original map, so that hypercolumns of a picture match themselves.
+    The map is reduced by block means and enlarged by repetition of cells. The block means of an
+    enlarged map are the original map. Each hypercolumn of a picture therefore matches itself.
     """
     cells = feature.shape[1:3]
     blocks = tuple(max(1, own // wanted) for own, wanted in zip(cells, shape, strict=True))
@@ -127,7 +127,7 @@ def resized(feature, shape):
 
 
 def _repeated(cells: int, wanted: int) -> np.ndarray:
-    """Return for each of `wanted` cells along an axis the index of the original cell it lies in."""
+    """Return the index of the original cell that holds each of `wanted` cells along an axis."""
     times = max(1, wanted // cells)
     if 0 <= wanted - times * cells < times:  # the remainder is less than an original cell
         return np.minimum(np.arange(wanted) // times, cells - 1)
@@ -135,14 +135,14 @@ def _repeated(cells: int, wanted: int) -> np.ndarray:
 
 
 def block_means(feature, size):
-    """Return the means over blocks of cells, without incomplete blocks at the border."""
+    """Return the means over blocks of cells. Incomplete blocks at the border are dropped."""
     if size in (1, (1, 1)):
         return feature
     return ops.average_pool(feature, size, size, "valid", data_format="channels_last")
 
 
 def block_size(cells, blocks) -> int:
-    """Return the side of the blocks, a power of 2, by whose means a map was reduced.
+    """Return the side, a power of 2, of the blocks whose means are a reduced feature map.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def regular_sample(shape: tuple[int, int], most: int) -> np.ndarray:
 
 
 def sample_of(shape: tuple[int, int], most: int) -> int:
-    """Return about how many cells of a picture of (H, W) pixels are compared, at most `most`."""
+    """Return the approximate number of compared cells, at most `most`, of an (H, W) picture."""
     return min(most, math.prod(shape) // CELL**2)
 
 
@@ -257,7 +257,8 @@ class CellGrid:
         self.canvas = canvas
         self.layers = tuple(layers)
         strides = {layer: max(canvas.extractor.stride(layer)) for layer in layers}
-        # Not coarser than the coarsest layer, because tiles start at multiples of its stride.
+        # The grid is not coarser than the coarsest layer, because tiles start at multiples of the
+        # stride of that layer.
         side = min(CELL, max(strides.values()))
         self._blocks = {layer: max(1, side // stride) for layer, stride in strides.items()}
 
@@ -290,7 +291,7 @@ class CellGrid:
         return ops.convert_to_numpy(block_means(pooled, self._blocks[self._finest])).ravel()
 
     def index(self, places: np.ndarray) -> dict[str, Any]:
-        """Return the positions in the feature maps of a sample of cells; see `sampled`.
+        """Return the positions of the feature maps that lie in sampled cells; see `sampled`.
 
         Parameters
         ----------

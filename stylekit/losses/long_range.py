@@ -19,39 +19,39 @@ from stylekit.losses.statistic import FeatureStyleLoss
 from stylekit.masks import MaskLike
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
-"""Default shifts as fractions of the shorter side. Shifts by powers of 2 of cells up to half of a
-side are twice as many for a picture of 192 pixels, take 1.5 times as long and do not preserve rows
-of bricks better."""
+"""Default shifts as fractions of the shorter side. The alternative, shifts by all powers of 2 in
+cells up to half of a side, gives twice as many shifts for a picture of 192 pixels. It takes 1.5
+times as long and does not preserve rows of bricks better."""
 
 
 COPIES, GAPS = 1.15, 8e7
-"""Memory while the gradient is evaluated: copies of all feature maps per shift, and additional
-bytes. Shifts are evaluated one at a time, and the allocator leaves gaps between their arrays.
-Fitted to runs on a CPU at 256 and 512 pixels."""
+"""Memory while the gradient is evaluated: number of copies of all feature maps for each shift, and
+number of additional bytes. Shifts are evaluated one at a time, and the allocator leaves gaps
+between their arrays. Fitted to runs on a CPU at 256 and 512 pixels."""
 
 
 class LongRangeGramStyleLoss(FeatureStyleLoss):
     """Distance between the Gram matrices of shifted features of image and style.
 
     A Gram matrix describes which features occur together at one place. It does not capture
-    structures larger than the receptive field. Here features are also multiplied by those at a
-    vertical or horizontal distance; see `functional.shifted_gram_matrices`. This preserves the
+    structures larger than the receptive field. This loss also multiplies features by the features
+    at a vertical or horizontal distance; see `functional.shifted_gram_matrices`. This preserves the
     regularity of rows of bricks, grids and stripes.
 
     With the matrices G_s of the image and A_s of the style for each shift s, including no shift,
     the loss is the weighted mean over layers of ``sum_s |G_s - A_s|^2 / sum_s |A_s|^2``, times the
-    region's share of the picture. It is 1 for features that are all 0. It cannot be evaluated in
-    tiles, because pairs of places lie in different tiles.
+    region's share of the picture. The loss is 1 for features that are all 0. It cannot be evaluated
+    in tiles, because the two places of a pair may lie in different tiles.
 
     Parameters
     ----------
     style, mask, style_mask, layers, layer_weights, style_scale
         See `WassersteinStyleLoss`. With a soft mask, the weight of a pair of places is the smaller
-        of its two values.
+        of the mask values at the two places.
     shifts : sequence of int, optional
         Distances in pixels of the final size, at least 1. At each layer they are rounded to whole
         cells, and shifts of 0 cells are omitted. Default: 1/8, 1/4 and 1/2 of the shorter side of
-        the smaller of image and style, without those for which a region has no pairs.
+        the smaller of image and style. Default shifts for which a region has no pairs are omitted.
     weight, name
         See `Loss`.
 
@@ -59,17 +59,19 @@ class LongRangeGramStyleLoss(FeatureStyleLoss):
     ------
     InputError
         In `prepare` at the final size, if a shift is larger than a layer's feature map, or a region
-        has no two places at this distance. At the coarser levels of a pyramid the shift is omitted.
+        has no two places that are this far apart. At the coarser levels of a pyramid such a shift
+        is omitted.
 
     Notes
     -----
-    A step computes one matrix product per shift and direction. `GramStyleLoss` computes one.
+    At each layer, a step computes one matrix product per shift and direction. `GramStyleLoss`
+    computes a single one.
 
     References
     ----------
     Berger, Memisevic: Incorporating long-range consistency in CNN-based texture generation, ICLR
-    2017. They add this loss to that of Gram matrices, with its own weight. Their shifts are in
-    cells of each layer.
+    2017. They add this loss to the Gram matrix loss, with a separate weight. Their shifts are given
+    in cells of each layer.
     """
 
     only_prepared = (*FeatureStyleLoss.only_prepared, "shifts")
@@ -169,7 +171,7 @@ class LongRangeGramStyleLoss(FeatureStyleLoss):
         what : str
             Name of the region that has no pairs at this distance.
         own : int
-            Cells of its feature map along `axis`.
+            Number of cells of the region's feature map along `axis`.
         """
         height, width = canvas.shape
         if not canvas.is_final:

@@ -44,7 +44,8 @@ class MomentStyleLoss(StyleLoss, StatisticLoss):
     Style Transfer, IJCAI 2017, "BN statistics matching", divide the squares by the number of
     channels. Here both moments are relative to the style's. Risser, Wilmot, Barnes: Stable and
     Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses, 2017, match
-    histograms of 256 bins and add the loss to that of Gram matrices. Here all values are sorted.
+    histograms of 256 bins and add the loss to the Gram matrix loss. Here all values are sorted,
+    without bins.
     """
 
     is_mean = True

@@ -1,9 +1,10 @@
 """Gram matrices of one feature map under many masks, in one pass with little memory.
 
-One `functional.masked_gram_matrix` per mask would need a pass over the whole map and a masked copy
-of it for each mask. Here the positions are sorted by the masks that are nonzero there, and split
-into chunks. Each chunk is multiplied only by the masks that are nonzero in it. A partition of the
-picture then costs as much as a single mask, and positions where a mask is 0 cost nothing.
+Calling `functional.masked_gram_matrix` once per mask would read the whole feature map and make a
+masked copy of it for each mask. Here the positions are sorted by the masks that are nonzero there,
+and split into chunks. Each chunk is multiplied only by the masks that are nonzero in it. A
+partition of the picture then costs as much as a single mask, and positions where a mask is 0 cost
+nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from stylekit._gradient import custom_gradient
 from stylekit.functional import EPSILON, full_precision
 
 ENTRIES = 4096
-"""Maximum of positions times masks in a chunk. Its masked features, 4 C bytes per entry for C
-channels, then fit into the cache."""
+"""Maximum product of the number of positions and the number of masks in a chunk. With this limit,
+the masked features of a chunk, 4 C bytes per entry for C channels, fit into the CPU cache."""
 
 SHORTEST = 128
-"""Minimum number of positions in a chunk. Below it the loop costs more than the product."""
+"""Minimum number of positions in a chunk. For smaller chunks, the loop takes longer than the matrix
+product."""
 
 
 def pack_masks(masks) -> dict[str, Any]:
@@ -47,14 +49,15 @@ def pack_masks(masks) -> dict[str, Any]:
     length = min(flat.shape[1], max(SHORTEST, length))
     order = np.lexsort(active)  # positions under the same masks become adjacent
     covered = active[:, order].any(axis=0)
-    # One position represents all that no mask covers. Its weights are 0, and so is its gradient.
+    # One position represents all positions that no mask covers. Its weights and its gradient are 0.
     order, idle = np.concatenate([order[~covered][:1], order[covered]]), order[~covered]
 
     by_depth: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
     for start in range(0, len(order), length):
         positions = order[start : start + length]
         here = np.flatnonzero(active[:, positions].any(axis=1))
-        # Depths are rounded up to powers of 2, because each depth adds a loop to the graph.
+        # The depth of a chunk is its number of masks. It is rounded up to a power of 2, because
+        # each distinct depth adds a loop to the graph.
         depth = min(len(flat), 1 << max(0, len(here) - 1).bit_length())
         by_depth.setdefault(depth, []).append((positions, here))
 
@@ -98,11 +101,11 @@ def packed_gram_errors(feature, packed: dict[str, Any], targets):
 
     Notes
     -----
-    It has a custom gradient. With ``E_k = G_k - A_k``, which is symmetric, and the upstream
-    gradient u, it is ``dF = sum_k m_k F S_k`` where ``S_k = 4 u_k E_k / sum m_k``. Both passes
-    multiply by the matrix ``L = [m_1 F ... m_J F]`` of a chunk: its contribution to the Gram
-    matrices is ``L^T F``, and that to the gradient is ``L [S_1; ...; S_J]``. L is recomputed in the
-    backward pass. Only F and the K matrices E_k are kept.
+    The function has a custom gradient. With ``E_k = G_k - A_k``, which is symmetric, and the
+    upstream gradient u, the gradient is ``dF = sum_k m_k F S_k`` where ``S_k = 4 u_k E_k / sum
+    m_k``. Both passes multiply by the matrix ``L = [m_1 F ... m_J F]`` of a chunk: the contribution
+    of the chunk to the Gram matrices is ``L^T F``, and its contribution to the gradient is ``L
+    [S_1; ...; S_J]``. L is recomputed in the backward pass. Only F and the K matrices E_k are kept.
     """
     flat = [tensor for group in packed["groups"] for tensor in group]
     dtype = full_precision(feature[:1, :1, :1, :1]).dtype
@@ -151,7 +154,7 @@ def _errors(feature, inverse, mass, targets, *flat):
 
 
 def _groups(flat):
-    """Return the groups of `pack_masks` from the flat list of their tensors."""
+    """Rebuild the groups of `pack_masks` from the flat list of their tensors."""
     return list(zip(*[iter(flat)] * 3, strict=True))
 
 
@@ -160,7 +163,7 @@ def _positions(feature, inverse):
 
 
 def _masked(positions, index, weight, dtype):
-    """Return the features ``[B, P, C]`` of a chunk, and L ``[B, P, J C]``: them under each mask."""
+    """Return a chunk's features ``[B, P, C]``, and L ``[B, P, J C]``, masked by each mask."""
     chunk = ops.cast(ops.take(positions, index, axis=1), dtype)
     left = chunk[:, :, None] * ops.cast(weight, dtype)
     length, depth = weight.shape[:2]

@@ -17,14 +17,14 @@ _FLOOR = 0.3  # a tenth of |t|^2 of white
 
 
 class PaletteLoss(Loss):
-    """Relative error of the mean colour of each region from that of its style region.
+    """Relative error of each region's mean colour from the mean colour of its style region.
 
     Let c_r be the mean colour of the image under mask m_r, t_r that of the style under its mask,
     and N the number of pixels. The loss is
     ``sum_r (sum m_r / N) |c_r - t_r|^2 / max(|t_r|^2, 0.3)``. The bound 0.3 is a tenth of white's
     ``|t|^2 = 3``. It keeps the relative errors of dark colours from dominating.
 
-    With tiles, `compute` is called with the whole picture, because a mean needs all of its region.
+    With tiles, `compute` is called with the whole picture, because a mean needs the whole region.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from stylekit.losses.base import (
 from stylekit.losses.canvas import Canvas
 
 PATCH_LAYERS = ("block3_conv1", "block4_conv1")
-"""Li and Wand 2016, section 4."""
+"""Default layers, those of Li and Wand 2016, section 4."""
 
 SCALINGS = ("relative", "li_wand2016")
 
@@ -44,15 +44,17 @@ class PatchStyleLoss(Loss):
     m_i and n_j are the patches of two semantic maps, and their squared distance is a mean over the
     cells of a patch. For one-hot maps the second term is `map_weight` for patches of different
     regions and 0 within a region. u_j is the number of times that q_j was chosen before, divided by
-    the larger of 1 and N / M, its number in a uniform use of all patches.
+    ``max(1, N / M)``. If all patches of the style were used equally often, each would be used N / M
+    times.
 
     Parameters
     ----------
     style : path, PIL image or array [h, w, 3]
-        It keeps its own size and aspect ratio.
+        The style picture, which keeps its own size and aspect ratio.
     image_map, style_map : array [H, W, K] and [h, w, K], optional
-        Semantic maps of the picture and of the style, of their sizes, in [0, 1]: K stacked masks of
-        regions, or colours. Default: none, and patches are matched everywhere.
+        Semantic maps in [0, 1], with the height and width of the picture and of the style: K
+        stacked masks of regions, or colours. Default: no maps, and any patch of the style may be
+        matched.
     layers : sequence of str
         Default: conv3_1 and conv4_1.
     layer_weights : sequence of float or mapping, optional
@@ -62,20 +64,20 @@ class PatchStyleLoss(Loss):
     stride : int
         Distance between adjacent patches of the image in cells, from 1 to `patch`. The last patch
         of a row or column ends at the border, so that the patches cover every cell. A stride of 2
-        needs a quarter of the time of 1 and transfers nearly as much of the style. All patches of
-        the style, with stride 1, are candidates.
+        takes a quarter of the time of a stride of 1 and transfers nearly as much of the style. All
+        patches of the style, with stride 1, are candidates.
     map_weight : float
-        Weight of the semantic maps, at least 0. Cosines of features differ by a few tenths. 1
-        nearly excludes patches of another region, 0.1 allows them where the own region has no
-        similar one.
+        Weight of the semantic maps, at least 0. Cosines of features differ by a few tenths. A
+        weight of 1 nearly excludes patches of other regions. A weight of 0.1 allows them where the
+        matching region of the style has no similar patch.
     usage_penalty : float
         Penalty for repeated use of a patch, at least 0. With 0, one patch may fill a whole area.
     normalize : str
-        ``"relative"``: as above. ``"li_wand2016"``: ``1/2 sum_c mean_i |p_ic - q_j(i)c|^2`` at each
-        layer, the sum over cells c of the mean over the patches i that contain c. Its gradient is
-        that of the program of Li and Wand.
+        ``"relative"``: the formula above. ``"li_wand2016"``: ``1/2 sum_c mean_i |p_ic -
+        q_j(i)c|^2`` at each layer, the sum over cells c of the mean over the patches i that contain
+        c. Its gradient is that of the program of Li and Wand.
     style_scale : float
-        Factor by which the style picture is resized, above 0. Above 1 strokes become larger.
+        Factor by which the style picture is resized, above 0. Values above 1 make strokes larger.
     seed : int
         Seed of the random order in which patches are matched, at least 0. The order matters if
         several patches have the same nearest patch.
@@ -85,11 +87,12 @@ class PatchStyleLoss(Loss):
     References
     ----------
     Li, Wand: Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis,
-    CVPR 2016, eq. 2-3. They sum the squares over all patches and do not divide by the style's.
-    Their program averages the gradients of overlapping patches.
+    CVPR 2016, eq. 2-3. They sum the squares over all patches and do not divide by the squares of
+    the style. Their program averages the gradients of overlapping patches.
     Champandard: Semantic Style Transfer and Turning Two-Bit Doodles into Fine Artworks, 2016,
-    concatenates maps and features and computes one cosine. With two terms, the weight of a map is
-    the same at every layer, and black (0, 0, 0) has no special meaning.
+    concatenates maps and features and computes one cosine. Here the maps are a separate term. The
+    weight of a map is therefore the same at every layer, and black (0, 0, 0) has no special
+    meaning.
     Kaspar et al.: Self Tuning Texture Optimization, Eurographics 2015, section 4.2, for the
     penalty on use.
 
@@ -160,7 +163,7 @@ class PatchStyleLoss(Loss):
             patches = full_precision(feature_patches(features[layer], self.patch))[0]
             length = ops.sqrt(ops.sum(ops.square(patches), axis=-1, keepdims=True))
             targets[layer] = {
-                # Unit vectors, and the lengths that restore the patches.
+                # Unit vectors, and the lengths by which to multiply them to restore the patches.
                 "keys": patches / ops.maximum(length, EPSILON),
                 "length": length,
                 "energy": ops.mean(ops.square(patches)),
@@ -218,7 +221,7 @@ class PatchStyleLoss(Loss):
         return best_matches(queries, keys, self.usage_penalty, self.seed)
 
     def _map_pieces(self, canvas, channels, layer, stride=1):
-        """Return the patches of a map, ``[N, patch * patch * K]``, divided by `patch`.
+        """Return the patches of a semantic map, ``[N, patch * patch * K]``, divided by `patch`.
 
         The squared distance of two patches is then a mean over cells.
         """
@@ -235,7 +238,8 @@ class PatchStyleLoss(Loss):
         """Return the settings; see `Loss.get_config`."""
         config: dict[str, Any] = {"style": picture_hash(self.style)}
         if self.image_map is not None:
-            # As a batch of single channels, because a picture has at most four channels.
+            # The map is hashed as a batch of single channels, because a picture has at most four
+            # channels.
             for key in ("image_map", "style_map"):
                 config[key] = picture_hash(np.moveaxis(getattr(self, key), -1, 0)[..., None])
             config["map_weight"] = self.map_weight
@@ -293,7 +297,7 @@ def _every(values, axis: int, first: int, reach: int, stride: int):
 
 
 def _cell_shares(shape, side: int, stride: int) -> np.ndarray:
-    """Return for each entry of each patch 1 / (number of patches that contain its cell).
+    """Return, for each entry of each patch, 1 / (number of patches that contain its cell).
 
     Parameters
     ----------
@@ -377,7 +381,7 @@ def _as_map(value, name: str) -> np.ndarray:
     channels = np.asarray(value)
     if channels.ndim != 3 or channels.dtype.kind not in "biuf" or not channels.shape[-1]:
         fail(
-            f"`{name}` must be a map",
+            f"`{name}` must be a semantic map",
             expected="an array [H, W, K] in [0, 1] with one channel per region or colour",
             received=f"{type(value).__name__}, {channels.dtype} {list(channels.shape)}",
             hint="stack masks with numpy.stack(masks, axis=-1)",

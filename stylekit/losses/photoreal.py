@@ -17,7 +17,8 @@ from stylekit.losses.content import check_batch, reference_at
 from stylekit.losses.tileable import TileableLoss
 
 FITTED, INVERTED = 400, 900
-"""Bytes per pixel while windows are fitted, and while their covariances are inverted."""
+"""Bytes per pixel while the windows are fitted, and while the covariances of the windows are
+inverted."""
 
 
 class MattingLaplacianLoss(TileableLoss):
@@ -26,7 +27,7 @@ class MattingLaplacianLoss(TileableLoss):
     In every window of 3 x 3 pixels, each channel of the image is fitted by an affine function of
     the content's colours. The loss is the mean squared residual, `functional.matting_energy`.
     Colours, contrast and lightness may change smoothly, and abruptly at edges of the content.
-    Texture that the content does not have and distorted lines are penalised.
+    Distorted lines, and texture that the content does not have, are penalised.
 
     Parameters
     ----------

@@ -28,9 +28,9 @@ class Region:
         How the mask is resized to a layer; see `Canvas.mask`.
     small_regions : str
         What to do if the mask covers less than one cell of a layer at the final size: ``"error"``
-        raises, ``"skip_layer"`` omits the layer for this region. None raises, too, and is for
-        losses that do not offer the choice. At the coarser levels of a pyramid the layer is always
-        omitted.
+        raises, ``"skip_layer"`` omits the layer for this region. None also raises; it is for losses
+        that have no parameter `small_regions`. At the coarser levels of a pyramid the layer is
+        always omitted.
     """
 
     def __init__(

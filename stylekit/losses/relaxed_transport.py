@@ -35,13 +35,14 @@ from stylekit.losses.region import Region
 from stylekit.masks import MaskLike
 
 SCALE = 1 / 8
-"""Factor that makes the value comparable to the relative squared errors of other style losses at
-the end of a run, which are smaller. The recipes multiply a user's loss by 32 with VGG19. With this
-factor, a strength of 0.5 gives visible strokes and preserves the content. Judged by eye."""
+"""Factor of the loss. Without it, the loss would be larger at the end of a run than the relative
+squared errors of the other style losses. The recipes multiply a user's loss by 32 with VGG19. With
+this factor, a strength of 0.5 gives visible strokes and preserves the content, as judged by eye."""
 
 
 PAIR = 36
-"""Bytes per pair of places, for distances of features and of colours, during the gradient."""
+"""Bytes per pair of places, for the distances of features and of colours, while the gradient is
+evaluated."""
 
 
 class RelaxedTransportLoss(Loss):
@@ -62,15 +63,16 @@ class RelaxedTransportLoss(Loss):
     style : path, PIL image or array [h, w, 3], or a list of them
         Each keeps its own size and aspect ratio. A list has one style per region.
     mask : array [H, W], path, PIL image or callable, or a list of them, optional
-        Where each style is applied, in [0, 1], of the picture's size. The values are the masses of
-        the cells in means and covariances. Each region is compared with its own style region only,
-        and its value is multiplied by its share of the picture. Default: everywhere.
+        Where each style is applied: values in [0, 1], with the picture's height and width. The
+        values are the weights of the cells in means and covariances. Each region is compared with
+        its own style region only, and its value is multiplied by its share of the picture. Default:
+        everywhere.
     style_mask : array [h, w], path, PIL image or callable, or a list of them, optional
-        Which part of each style is used, in the same order. The values are the masses of the cells
+        Which part of each style is used, in the same order. The values are the weights of the cells
         of the style. Default: all of it.
     layers : sequence of str, or mapping of str to float
-        Layers of the hypercolumns. A mapping also holds the layer weights. Default: the extractor's
-        style layers.
+        Layers of the hypercolumns. If `layers` is a mapping, its values are the layer weights.
+        Default: the extractor's style layers.
     layer_weights : sequence of float or mapping, optional
         Factors of the features, one per layer, at least 0. Default: equal weights.
     moments, palette : float
@@ -79,9 +81,9 @@ class RelaxedTransportLoss(Loss):
         Maximum number of cells that are compared per region and per style region, at least 1; see
         `CellGrid`. Time and memory grow with its square.
     style_scale : float
-        Factor by which the style pictures are resized, above 0. Above 1 strokes become larger.
+        Factor by which the style pictures are resized, above 0. Values above 1 make strokes larger.
     seed : int
-        Seed of the samples, at least 0.
+        Seed of the random samples of cells, at least 0.
     weight, name
         See `Loss`.
 
@@ -102,10 +104,11 @@ class RelaxedTransportLoss(Loss):
       seed, the size and the round of a `Pyramid`, because L-BFGS needs an objective that does not
       change.
     - A hypercolumn is the mean over a cell instead of an interpolated point. The features of each
-      layer are divided by their mean and by the number of channels; they use them unchanged.
+      layer are divided by their mean and by the number of channels; the paper uses the features
+      unchanged.
     - The errors of the moments are relative to the moments of the style.
-    - Their weight of the palette is the inverse of the content weight. It doubles with each size.
-      The default here is their weight at the finest size, 1/2.
+    - Their palette weight is the inverse of the content weight, and doubles from each size to the
+      next. The default here is their weight at the finest size, 1/2.
     - They rotate the colours from RGB, which does not change Euclidean distances. Their program
       adds the cosine distance of the colours, which depends on the position of black.
     - They have no soft masks.
@@ -185,7 +188,7 @@ class RelaxedTransportLoss(Loss):
         }
 
     def _region(self, grid, beside, sides, layers, draws) -> dict[str, Any]:
-        """Return the targets of one region, which `sides` weight in the picture and the style."""
+        """Return the targets of one region. `sides` holds its cell weights in picture and style."""
         places, sources = (self._sample(weights, draws) for weights in sides)
         weights, masses = (
             ops.convert_to_tensor(one[where])

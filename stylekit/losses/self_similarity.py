@@ -36,7 +36,7 @@ from stylekit.losses.region import Region
 from stylekit.masks import MaskLike
 
 PAIR = 16
-"""Bytes per pair of places while the gradient is evaluated."""
+"""Bytes of memory per pair of places while the gradient is evaluated."""
 
 
 class SelfSimilarityLoss(Loss):
@@ -54,8 +54,8 @@ class SelfSimilarityLoss(Loss):
         The content picture ``[H, W, 3]``, or a batch ``[B, H, W, 3]`` with one content per image.
         Its aspect ratio must be that of the image.
     layers : sequence of str, or mapping of str to float
-        Layers of the hypercolumns. A mapping also holds the layer weights. Default: the extractor's
-        style layers.
+        Layers of the hypercolumns. If `layers` is a mapping, its values are the layer weights.
+        Default: the extractor's style layers.
     layer_weights : sequence of float or mapping, optional
         Factors of the features, one per layer, at least 0. Default: equal weights.
     mask : array [H, W], path, PIL image or callable, optional
@@ -65,11 +65,11 @@ class SelfSimilarityLoss(Loss):
         Maximum number of cells that are compared, at least 2. A cell is 4 x 4 pixels; see
         `CellGrid`. If a picture has more cells, a regular grid of them is compared. With several
         times the default weight of the recipes, that grid can become visible in flat areas. Time
-        and memory grow with the square of the number.
+        and memory grow with the square of `samples`.
     coarse_exponent : float
-        The loss is multiplied by (final size / size of the level) to this power, at least 0. 1
-        doubles it at half the size, as in the paper, so that the coarse levels of a `Pyramid`
-        determine the forms.
+        The loss is multiplied by (final size / size of the level) to this power, at least 0. An
+        exponent of 1 doubles the loss at half the size, as in the paper, so that the coarse levels
+        of a `Pyramid` determine the forms.
     weight, name
         See `Loss`.
 

@@ -90,16 +90,16 @@ class StatisticLoss(ReferenceLoss):
     a mask, each distance is multiplied by the region's share of the picture, so that the gradient
     at a pixel does not grow as the region shrinks.
 
-    A statistic that is a mask-weighted mean over positions, and 0 for an empty mask, can be
-    evaluated in tiles. Such a class sets ``is_mean = True``; see `TileableLoss`.
+    The loss can be evaluated in tiles if the statistic is a mask-weighted mean over positions, and
+    0 for an empty mask. Such a class sets ``is_mean = True``; see `TileableLoss`.
 
     Parameters
     ----------
     reference : path, PIL image or array [h, w, 3]
-        It keeps its own size and aspect ratio.
+        The reference picture, which keeps its own size and aspect ratio.
     layers : sequence of str, or mapping of str to float
-        Layers to compare. A mapping also holds the layer weights. Default: the extractor's style
-        layers.
+        Layers to compare. If `layers` is a mapping, its values are the layer weights. Default: the
+        extractor's style layers.
     layer_weights : sequence of float or mapping, optional
         One weight per layer, at least 0. Default: equal weights.
     mask, reference_mask : array, path, PIL image or callable, optional
@@ -193,15 +193,17 @@ class StyleLoss(ReferenceLoss):
     Parameters
     ----------
     style : path, PIL image or array [h, w, 3]
-        It keeps its own size and aspect ratio.
+        The style picture, which keeps its own size and aspect ratio.
     mask : array [H, W], path, PIL image or callable, optional
-        Where the style is applied, in [0, 1], of the picture's size. Default: everywhere.
+        Where the style is applied: values in [0, 1], with the picture's height and width. Default:
+        everywhere.
     style_mask : array [h, w], path, PIL image or callable, optional
-        Which part of the style picture is used, in [0, 1], of its size. Default: all of it.
+        Which part of the style picture is used: values in [0, 1], with the height and width of the
+        style. Default: all of it.
     layers, layer_weights
         See `StatisticLoss`.
     style_scale : float
-        Factor by which the style picture is resized, above 0. Above 1 strokes become larger.
+        Factor by which the style picture is resized, above 0. Values above 1 make strokes larger.
     weight, name
         See `Loss`.
     """
@@ -253,7 +255,7 @@ class FeatureStyleLoss(StyleLoss):
         feature: Tensor,
         source: Tensor | None,
     ) -> dict[str, Any]:
-        """Return the target of a layer, which `distance` compares with.
+        """Return the target of a layer, with which `distance` compares the features of the image.
 
         Parameters
         ----------

@@ -15,7 +15,8 @@ MATHEMATICS = {
     "reach": ("compute",),
     "parts": ("compute",),
 }
-"""Attributes that describe methods. They are reset where a subclass overrides such a method."""
+"""Attributes that describe methods, with the methods that each describes. An attribute is reset if
+a subclass overrides one of its methods."""
 
 READS_NOTHING = ("__init__", "prepare", "get_config")
 """Methods that a subclass may override without resetting the inherited `only_prepared`."""
@@ -41,10 +42,10 @@ class TileableLoss(Loss):
         loss implements `means` and `value`, and its targets are a dict by layer. The means of the
         tiles are combined, weighted by the mass of the mask in each tile.
     reach : int or None
-        For a loss without layers that is a mean over pixels: the distance, in pixels, of the
-        farthest pixel that the summand of a pixel depends on. With tiles, `compute` is then called
+        For a loss without layers that is a mean over pixels: the distance, in pixels, to the
+        farthest pixel on which the term of one pixel depends. With tiles, `compute` is then called
         with one band of rows at a time, as if it were a picture. The targets must be None or a
-        dict. None: `compute` is called with the whole picture.
+        dict. If None, `compute` is called with the whole picture.
     per_cell : tuple of str
         Names of the targets that have one entry per cell of the layer, or per pixel:
         ``[1 or B, h, w, C]``. The target ``"mask"``, unless None, holds the weights of the means.

@@ -18,7 +18,8 @@ from stylekit.losses.statistic import FeatureStyleLoss, StatisticLoss, StyleLoss
 from stylekit.masks import MaskLike
 
 SORTED = 3
-"""Copies of the sorted values in a step: the values, their indices and the differences."""
+"""Number of arrays as large as the sorted values in a step: the values, their indices and the
+differences."""
 
 QUANTILES = 100
 """Bytes per value for the computation of quantiles."""
@@ -36,15 +37,17 @@ class WassersteinStyleLoss(StyleLoss, StatisticLoss):
     Parameters
     ----------
     style : path, PIL image or array [h, w, 3]
-        It keeps its own size and aspect ratio.
+        The style picture, which keeps its own size and aspect ratio.
     mask : array [H, W], path, PIL image or callable, optional
-        Where the style is applied, in [0, 1], of the picture's size. Default: everywhere.
+        Where the style is applied: values in [0, 1], with the picture's height and width. Default:
+        everywhere.
     style_mask : array [h, w], path, PIL image or callable, optional
-        Which part of the style picture is used, in [0, 1], of its size. Default: all of it.
+        Which part of the style picture is used: values in [0, 1], with the height and width of the
+        style. Default: all of it.
     layers, layer_weights
         See `StatisticLoss`.
     style_scale : float
-        Factor by which the style picture is resized, above 0. Above 1 strokes become larger.
+        Factor by which the style picture is resized, above 0. Values above 1 make strokes larger.
     weight, name
         See `Loss`.
 
@@ -94,7 +97,7 @@ class SlicedWassersteinLoss(FeatureStyleLoss):
     ----------
     style, mask, style_mask, layers, layer_weights, style_scale
         See `WassersteinStyleLoss`. Pictures and regions of different sizes are compared by their
-        quantile functions. A soft mask holds the weights of the positions.
+        quantile functions. The values of a soft mask are the weights of the positions.
     directions : int, optional
         Number of directions per layer, at least 1. Default: the number of channels. Fewer
         directions are faster, because most of the time of a step is spent on sorting.
@@ -107,14 +110,15 @@ class SlicedWassersteinLoss(FeatureStyleLoss):
     -----
     The paper draws new directions in every step. Here new directions are drawn for each size and
     for each round at a size that a `Pyramid` repeats. They stay the same from step to step, because
-    L-BFGS needs an objective that does not change. Up to as many directions as channels are
-    orthonormal, so that together they cover all of the feature space.
+    L-BFGS needs an objective that does not change. If there are no more directions than channels,
+    the directions are orthonormal. As many directions as channels then span the whole feature
+    space.
 
     References
     ----------
-    Heitz, Vanhoey, Chambon, Belcour: A Sliced Wasserstein Loss for Neural Texture Synthesis,
-    CVPR 2021. They add the numbers of the regions as channels. Here each region is a loss of its
-    own, with a mask that may be soft.
+    Heitz, Vanhoey, Chambon, Belcour: A Sliced Wasserstein Loss for Neural Texture Synthesis, CVPR
+    2021. They add the region numbers as additional channels. Here each region has a separate loss,
+    whose mask may be soft.
     """
 
     only_prepared = (*FeatureStyleLoss.only_prepared, "seed")
@@ -182,7 +186,7 @@ class SlicedWassersteinLoss(FeatureStyleLoss):
 
 
 def random_directions(seed: Sequence[int], channels: int, count: int) -> np.ndarray:
-    """Return unit vectors, float32 ``[C, D]``; each successive C of them are orthogonal."""
+    """Return unit vectors, float32 ``[C, D]``, orthogonal within each group of C vectors."""
     random, bases = np.random.default_rng(seed), []
     for _ in range(-(-count // channels)):
         basis, triangle = np.linalg.qr(random.normal(size=(channels, channels)))
@@ -191,7 +195,7 @@ def random_directions(seed: Sequence[int], channels: int, count: int) -> np.ndar
 
 
 def sorting_needs(counts: Iterable[int]) -> Needs:
-    """Return the `Needs` of a loss that sorts values, from their number at each layer."""
+    """Return the `Needs` of a loss that sorts values, from the number of values per layer."""
     counts = list(counts)
     block = min(functional.QUANTILE_BLOCK, max(counts, default=0))
     held = 4 * sum(counts)
@@ -199,7 +203,7 @@ def sorting_needs(counts: Iterable[int]) -> Needs:
 
 
 def cell_count(canvas: Canvas, layer: str, mask: Tensor | None) -> int:
-    """Return the rounded mass of a mask at a layer, at least 1; None: the number of cells."""
+    """Return the rounded sum of a layer's mask, at least 1, or the number of cells for None."""
     if mask is None:
         mask = canvas.mask(np.ones(canvas.mask_shape, "float32"), layer)
     return max(1, round(float(ops.sum(mask))))

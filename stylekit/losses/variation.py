@@ -25,13 +25,13 @@ class TotalVariationLoss(TileableLoss):
     ----------
     exponent : float
         Power of the magnitude of the image gradient, above 0. 1 is total variation (L1), 2 its
-        square (L2), and 2.5 the ``(dx^2 + dy^2)^1.25`` of the Keras example and the region scripts.
+        square (L2), and 2.5 the ``(dx^2 + dy^2)^1.25`` of the Keras example.
     isotropic : bool
         True: the magnitude is ``sqrt(dx^2 + dy^2)``. False: dx and dy are penalised separately, as
         in `tf.image.total_variation`.
     channels : str
-        ``"rgb"``: the colours. ``"chroma"``: their differences from the luma
-        (`functional.chroma`), so that differences in lightness alone are not penalised.
+        ``"rgb"``: the colour channels. ``"chroma"``: the differences of the colour channels from
+        the luma (`functional.chroma`), so that differences in lightness alone are not penalised.
     weight, name
         See `Loss`.
 
@@ -40,7 +40,8 @@ class TotalVariationLoss(TileableLoss):
     If the extractor is set to tile the picture, pixels at opposite edges are neighbours.
 
     The gradient of the chroma variation sums to zero over the channels of each pixel. A descent
-    step preserves their mean and moves the colour towards those of the neighbours.
+    step preserves the mean of the channels and moves the colour towards the colours of the
+    neighbouring pixels.
 
     Examples
     --------

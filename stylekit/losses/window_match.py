@@ -32,13 +32,13 @@ def match_windows(
 ) -> np.ndarray:
     """Return the best matching style window for each window of a picture.
 
-    Each window of the picture takes the style window of the lowest cost
-    ``|a - b|^2 + position_weight |x - y|^2 + reuse_penalty u / (1 + u)``. The first term is the
-    mean squared difference of the maps. x and y are the positions, from 0 at the top left to 1 at
-    the bottom right. u counts how often the style window was taken before, including overlaps with
-    taken windows. The last term is always below `reuse_penalty`, so frequent use cannot override a
-    larger difference of the maps. The order in which windows choose, and the choice among equal
-    costs, are random and depend on the seed.
+    Each window of the picture takes the style window with the lowest cost ``|a - b|^2 +
+    position_weight |x - y|^2 + reuse_penalty u / (1 + u)``. The first term is the mean squared
+    difference of the maps. x and y are the positions, from 0 at the top left to 1 at the bottom
+    right. u counts how often the style window was taken before, including overlaps with taken
+    windows. The last term is always below `reuse_penalty`, so frequent use cannot override a larger
+    difference of the maps. The order in which windows choose, and the choice among equal costs, are
+    random and depend on the seed.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def match_windows(
     Returns
     -------
     ndarray, float64 [n, m, 2]
-        The position of the style window of each of the n x m windows: (y, x) from 0 at the top or
-        left to 1 as far down or right as a window fits.
+        The position of the style window of each of the n x m windows, as (y, x). 0 is at the top or
+        left border, and 1 is at the last position where a window fits.
 
     Raises
     ------
@@ -103,7 +103,8 @@ def match_windows(
 def _described(color_map, counts, patch, samples):
     """Return the samples ``[N, D]`` of a grid of N windows of a map, and positions ``[N, 2]``.
 
-    A position is (y, x) from 0 at the top or left to 1 as far down or right as a window fits.
+    A position is (y, x). 0 is at the top or left border, and 1 is at the last position where a
+    window fits.
     """
     down, across = (np.linspace(0, 1, n) if n > 1 else np.array([0.5]) for n in counts)
     tops, lefts = down * (color_map.shape[0] - patch), across * (color_map.shape[1] - patch)

@@ -34,12 +34,13 @@ from stylekit.losses.window_match import check_settings, match_windows
 
 LEAST_CELLS = 8
 """Minimum side of a window at a layer, in cells. 8 cells are 64 pixels at block4_conv1. Smaller
-windows have too few positions for a correlation. The coarser levels of a pyramid allow half of it,
-because they only prepare the final level."""
+windows have too few positions for a correlation. The coarser levels of a pyramid allow half this
+side, because they only prepare the final level."""
 
 # Cells at the border of each layer that are ignored. They are affected most by the zero padding of
 # the network. A window at the border is usually matched to one that is not at the same border of
-# the style, so the image would develop a frame. Two cells would leave its border unstyled.
+# the style, so the image would develop a frame. Ignoring two cells would leave the border of the
+# image unstyled.
 _RIM = 1
 
 
@@ -92,9 +93,9 @@ def window_gram_matrices(feature, rows, columns):
 
     Notes
     -----
-    It has a custom gradient, as `functional.masked_gram_matrix` has. With D the upstream gradient,
-    it is ``dF = sum_ij w_ij F (D_ij + D_ij^T) / sum w_ij``. Only the feature map is kept for the
-    backward pass. One row of windows is processed at a time.
+    The function has a custom gradient, as `functional.masked_gram_matrix` has. With D the upstream
+    gradient, the gradient is ``dF = sum_ij w_ij F (D_ij + D_ij^T) / sum w_ij``. Only the feature
+    map is kept for the backward pass. One row of windows is processed at a time.
     """
     return _window_grams(feature, rows, columns)
 
@@ -131,7 +132,7 @@ def _starts(feature, rows, columns):
 
 
 def _unit_weights(rows, columns):
-    """Return for each row of windows its weights ``[m, a * b, 1]``; those of a window sum to 1."""
+    """Return the weights of each row of windows, ``[m, a * b, 1]``. Each window's sum to 1."""
     rows, columns = (x / ops.sum(x, axis=1, keepdims=True) for x in (rows, columns))
     size = rows.shape[1] * columns.shape[1]
     return [
@@ -141,7 +142,7 @@ def _unit_weights(rows, columns):
 
 
 def _cut(feature, corners, shape):
-    """Return windows of a feature map by corners, at least float32: ``[B, windows, cells, C]``."""
+    """Return the windows at given corners, at least float32: ``[B, windows, cells, C]``."""
     high, wide = shape
     windows = [feature[:, top : top + high, left : left + wide] for top, left in corners]
     result = ops.reshape(
@@ -184,16 +185,18 @@ class WindowGramStyleLoss(Loss):
     Parameters
     ----------
     style : path, PIL image or array [h, w, 3]
-        It keeps its own size and aspect ratio.
+        The style picture, which keeps its own size and aspect ratio.
     content_map : path, PIL image or array [H, W, 3]
-        Semantic colour map of the picture, of its final size.
+        Semantic colour map, with the height and width of the final picture.
     style_map : path, PIL image or array [h, w, 3]
-        Semantic colour map of the style, of its size. Equal colours mean equal content.
+        Semantic colour map, with the height and width of the style. Equal colours mean equal
+        content.
     layers, layer_weights
         See `StatisticLoss`.
     patch : int
-        Side of a window in pixels of the final picture and of the style. It is reduced with them at
-        coarser levels. It must cover at least `LEAST_CELLS` cells of each layer.
+        Side of a window in pixels of the final picture and of the style. At coarser levels it is
+        reduced in proportion to the picture. It must cover at least `LEAST_CELLS` cells of each
+        layer.
     overlap, map_patch, position_weight, reuse_penalty, seed
         See `stylekit.losses.window_match.match_windows`.
     weight, name
@@ -201,15 +204,15 @@ class WindowGramStyleLoss(Loss):
 
     Notes
     -----
-    The patch scripts run each window through the network. Here the network evaluates the whole
-    picture once, and windows are slices of its feature maps. This costs one pass whatever the
+    Other patch-based programs evaluate the network on each window. Here the network evaluates the
+    whole picture once, and windows are slices of its feature maps. This costs one pass whatever the
     overlap, and windows inside the picture have no zero padding at their borders. The targets hold
     C^2 numbers per window for C channels.
 
     References
     ----------
     Gatys, Ecker, Bethge, Hertzmann, Shechtman: Controlling Perceptual Factors in Neural Style
-    Transfer, CVPR 2017, eq. 4, with windows for regions.
+    Transfer, CVPR 2017, eq. 4, with windows in place of regions.
     """
 
     def __init__(

@@ -237,7 +237,7 @@ def test_a_coarser_level_takes_a_coarser_style_and_map(photo, style, canvas_of, 
         ),
         (
             {"image_map": np.ones((48, 40)), "style_map": np.ones((32, 52))},
-            "`image_map` must be a map",
+            "`image_map` must be a semantic map",
         ),
         (
             {"image_map": np.full((48, 40, 1), 255), "style_map": np.ones((32, 52, 1))},
