@@ -19,16 +19,17 @@ recipes
 StyleTransfer
     Optimises an image for a list of losses.
 losses
-    The losses, and `Loss` and `StatisticLoss`, the base classes of your own.
+    The losses, and `Loss` and `StatisticLoss`, the base classes for custom losses.
 VGG19, CompactVGG, KerasExtractor
     Networks that provide the features. ``VGG19()`` downloads its weights once and gives the best
     results. ``KerasExtractor(model)`` uses any functional Keras model.
 masks, blend
     Masks and their segmenters, and functions that put a painted region back into the photograph.
 sweep, batch, feedforward
-    Grids of settings; folders and videos; networks that paint a picture in one pass.
+    `sweep` runs a grid of settings. `batch` paints folders of pictures and videos. `feedforward`
+    trains networks that paint a picture in one pass.
 read_image, write_image
-    Picture files as ``float32 [H, W, 3]`` arrays, RGB in [0, 1], and back.
+    Read a picture file as a ``float32 [H, W, 3]`` array, RGB in [0, 1], and write one.
 
 ``help(sk.stylize)`` describes an entry point. ``docs/quickstart.md`` in the repository is an
 introduction, and ``docs/reference.md`` lists every public name. ``stylekit --help`` shows the
@@ -45,7 +46,8 @@ from stylekit._checks import suggest_names
 from stylekit._quiet import silence_tensorflow
 
 # A library should leave the process as it is, and only `stylekit.app` and `stylekit.cli` may
-# change it. This is the one exception: every script and notebook would show the messages.
+# change it. This call is the one exception: without it, every script and notebook would show the
+# messages.
 silence_tensorflow()
 
 # Names load when they are first used, so that `import stylekit` and the help of the command line

@@ -1,4 +1,4 @@
-"""``stylekit`` and ``python -m stylekit``: the command line."""
+"""Entry point of the command line: ``stylekit`` and ``python -m stylekit``."""
 
 import sys
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 FOREIGN_WEIGHTS = (".pth", ".pt", ".safetensors", ".npy", ".mat")
-"""Suffixes of VGG19 weights files of other programs."""
+"""Suffixes of VGG19 weights files that other programs write."""
 
 
 class StylekitError(Exception):
@@ -41,24 +41,24 @@ class StylekitError(Exception):
 
 
 class InputError(StylekitError, ValueError):
-    """An argument whose value cannot be used."""
+    """Raised for an argument with an invalid value."""
 
 
 class InputTypeError(StylekitError, TypeError):
-    """An argument of a type that cannot be used."""
+    """Raised for an argument of an invalid type."""
 
 
 class FileError(StylekitError, OSError):
-    """A file or folder that cannot be read or written."""
+    """Raised for a file or folder that cannot be read or written."""
 
 
 class SetupError(StylekitError, RuntimeError):
-    """An installation or process that lacks what is needed, such as a package or a backend."""
+    """Raised if a requirement of the installation is missing, such as a package or a backend."""
 
 
 @contextmanager
 def caused_by(argument: str) -> Iterator[None]:
-    """Set the argument that caused the errors of a block."""
+    """Set `argument` of every stylekit error that is raised in a ``with`` block."""
     try:
         yield
     except StylekitError as error:
@@ -68,7 +68,7 @@ def caused_by(argument: str) -> Iterator[None]:
 
 @contextmanager
 def renamed(**names: str) -> Iterator[None]:
-    """Rename the arguments that caused the errors of a block: ``old="new"``."""
+    """Rename `argument` of the stylekit errors raised in a ``with`` block, by ``old="new"``."""
     try:
         yield
     except StylekitError as error:
@@ -78,7 +78,7 @@ def renamed(**names: str) -> Iterator[None]:
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
-    """Add a note to the errors of a block that says where it failed: ``"in loss 'mean', ..."``."""
+    """Add a note such as ``"in loss 'mean', ..."`` to exceptions of a ``with`` block."""
     try:
         yield
     except Exception as error:
@@ -126,8 +126,8 @@ def settings_of(owner: Any, where: str) -> dict[str, Any]:
 def explain(problem: str, *, expected: str = "", received: Any = "", hint: str = "") -> str:
     """Return an error message in the format of the library.
 
-    Messages put arguments in backticks, as in "lower `min_share`". Front ends replace such a name
-    by their own name of the argument.
+    Messages put the names of arguments in backticks, as in "lower `min_share`". Front ends replace
+    such a name by the name that they use for the argument.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def fail(
     hint: str = "",
     argument: str | None = None,
 ) -> NoReturn:
-    """Raise `InputError` with a message of `explain`, and with the argument that caused it."""
+    """Raise `InputError` with a message from `explain`, and set the argument that caused it."""
     message = explain(problem, expected=expected, received=received, hint=hint)
     raise InputError(message, argument=argument)
 
@@ -174,10 +174,10 @@ def number(
     open_low: bool = False,
     argument: str | None = None,
 ) -> float:
-    """Return `value` as a finite float in [low, high], or in (low, high] with `open_low`.
+    """Return `value` as a finite float in [low, high], or in (low, high] if `open_low` is True.
 
-    Messages begin with `name`. `argument` is the argument of the error; by default it is `name`, if
-    that is an identifier.
+    Messages begin with `name`. `argument` is stored in the error as the argument that caused it.
+    Default: `name`, if that is an identifier.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def number(
 def integer(
     value: Any, name: str, *, low: int, high: float = math.inf, argument: str | None = None
 ) -> int:
-    """Return `value` as an int in [low, high]. Floats are refused, also integral ones.
+    """Return `value` as an int in [low, high]. Floats raise an error, even if they are integral.
 
     `name` and `argument` are as in `number`.
 
@@ -251,7 +251,7 @@ def choice(value: Any, name: str, options: Iterable[Any], *, argument: str | Non
 def check_options(
     function: str, given: Iterable[str], known: Iterable[str], *, expected: str = ""
 ) -> None:
-    """Raise `InputTypeError` if a function was called with an unknown keyword."""
+    """Raise `InputTypeError` if a function was called with an unknown keyword argument."""
     known = list(known)
     for name in given:
         if name not in known:
@@ -288,7 +288,7 @@ def suggest_names(module: str) -> None:
 
 
 def manifest_beside(path: Path) -> Path:
-    """Return the path of the manifest of a picture: the same name with the suffix .json.
+    """Return the path of a picture's manifest: the picture's path with the suffix .json.
 
     Parameters
     ----------
@@ -302,7 +302,7 @@ def manifest_beside(path: Path) -> Path:
     Raises
     ------
     FileError
-        If another file than a manifest, a folder or a broken link is at that path.
+        If the path already exists and is not a manifest: another file, a folder or a broken link.
     """
     beside = path.with_suffix(".json")
     if os.path.lexists(beside) and not _is_manifest(beside):
@@ -320,7 +320,7 @@ def manifest_beside(path: Path) -> Path:
 
 
 def _is_manifest(path: Path, most: int = 2**24) -> bool:
-    """Return whether a file of at most `most` bytes is the manifest of a run."""
+    """Return whether a file is the manifest of a run and has at most `most` bytes."""
     try:
         if not path.is_file() or path.stat().st_size > most:
             return False
@@ -343,7 +343,7 @@ def is_address(path: Path) -> bool:
 
 
 def absent(path: Path, name: str, kind: str, argument: str | None = None) -> FileError:
-    """Return the error of a file that does not exist, with similar names in its folder.
+    """Return the error for a file that does not exist. It suggests similar names in the folder.
 
     Parameters
     ----------
@@ -354,7 +354,7 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
     kind : str
         The expected kind of file, such as "a picture file".
     argument : str, optional
-        Argument that gave the path.
+        Name of the argument that contains the path.
 
     Returns
     -------
@@ -397,8 +397,8 @@ def as_path(path: Any, argument: str = "path", hint: str = "") -> Path:
 
 
 def absolute_paths(value: Any) -> Any:
-    """Return a value with the paths of files in it, also in containers, made absolute."""
-    # A name such as "gram" is no path, also beside a file of that name.
+    """Return a value in which the paths of files are absolute, also inside containers."""
+    # A plain name such as "gram" is not a path, even if a file of that name exists.
     named = isinstance(value, os.PathLike) or (isinstance(value, str) and Path(value).suffix)
     if named and os.path.isfile(value):
         return Path(os.fsdecode(value)).absolute()
@@ -415,8 +415,8 @@ def status(path: Path, use: str = "read", argument: str = "path") -> os.stat_res
     Raises
     ------
     FileError
-        If the system cannot return it, for example because the name is too long. The message says
-        that the path cannot be `use` ("read" or "written").
+        If the system cannot return the status, for example because the name is too long. The
+        message says that the path "cannot be read" or "cannot be written", according to `use`.
     """
     try:
         return path.stat()
@@ -433,7 +433,7 @@ def is_folder(path: Path, use: str = "read", argument: str = "path") -> bool:
 
 
 def unusable(name: str, use: str, error: Exception, argument: str = "path") -> FileError:
-    """Return the error of a file that the system refuses to read or write."""
+    """Return the error for a file that the system refuses to read or write."""
     return FileError(
         explain(
             f"{name} cannot be {use}",
@@ -445,7 +445,7 @@ def unusable(name: str, use: str, error: Exception, argument: str = "path") -> F
 
 
 def unwritable(name: str, path: Path, error: Exception, argument: str = "path") -> FileError:
-    """Return the error of a file or folder at `path` that the system refuses to write."""
+    """Return the error for a file or folder at `path` that the system refuses to write."""
     return FileError(
         explain(
             f"{name} cannot be written",
@@ -475,11 +475,11 @@ def weights_file(
     path : path
         Path of the file.
     told_by : str
-        Origin of the path for messages, such as ``"weights="``.
+        Where the path was specified, such as ``"weights="``. It is part of the messages.
     argument : str
-        Argument of the errors.
+        Name of the argument, which is stored in the errors.
     endings : sequence of str
-        Accepted suffixes; .hdf5 is accepted, too.
+        Accepted suffixes. The suffix .hdf5 is always accepted.
 
     Returns
     -------
@@ -529,7 +529,7 @@ def check_place(path: Path, argument: str = "path") -> None:
             ),
             argument=argument,
         )
-    folder = Path(os.path.realpath(path)).parent  # of the target, if it is a link
+    folder = Path(os.path.realpath(path)).parent  # if `path` is a link, the folder of its target
     if not is_folder(folder, "written", argument):
         raise FileError(
             explain(
@@ -543,7 +543,7 @@ def check_place(path: Path, argument: str = "path") -> None:
 
 
 def _parameter(name: str | None) -> str | None:
-    """Return the parameter of a name in a message: ``masks`` for ``masks[3]``; else None."""
+    """Return the parameter in a name: ``masks`` for ``masks[3]``; None if there is none."""
     name = (name or "").partition("[")[0]
     return name if name.isidentifier() else None
 
@@ -570,7 +570,7 @@ def in_bytes(limit: int | str) -> int:
     Raises
     ------
     InputError
-        If `limit` is not such a number or text.
+        If `limit` is not a number of bytes or such a text.
     """
     text = str(limit).strip().lower()
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text)
@@ -590,7 +590,7 @@ def grid_size(counts: Mapping[str, int], limit: int, name: str = "max_cells") ->
     Raises
     ------
     InputError
-        If the grid has more cells than `limit`, which is the argument `name`.
+        If the grid has more than `limit` cells. The message calls the limit `name`.
     """
     size = math.prod(counts.values())
     if size > integer(limit, name, low=1):

@@ -11,7 +11,8 @@ import keras
 from keras import ops
 
 TRACES = 64
-"""Most traces kept of one function, one for each shape of its arguments; each has about 0.3 MB."""
+"""Largest number of traces that are kept of one function. Each combination of argument shapes has a
+trace of about 0.3 MB."""
 
 
 def custom_gradient(slope: Callable) -> Callable:
@@ -26,8 +27,8 @@ def custom_gradient(slope: Callable) -> Callable:
     Returns
     -------
     callable
-        A decorator of functions ``(x, *others) -> value``. Both functions may use only their
-        arguments, which are tensors. `others` have no gradient.
+        A decorator of functions ``(x, *others) -> value``. The decorated function and `slope` may
+        use only their arguments, which are tensors. `others` have no gradient.
 
     Notes
     -----
@@ -78,11 +79,11 @@ def _unregistered(function: Callable, slope: Callable, direct: Callable) -> Call
             return tf.identity_n(tensors)[0]
 
     def traced(*specs):
-        with tf.init_scope():  # outside the graph that calls it
+        with tf.init_scope():  # outside the calling graph
             return tf.function(marked, autograph=False).get_concrete_function(*specs)
 
     class Traces(threading.local):
-        """Traces of one thread: TensorFlow adds to a trace when its gradient is first taken."""
+        """The traces of one thread. TensorFlow changes a trace when it first differentiates it."""
 
         def __init__(self):
             self.traced = functools.lru_cache(TRACES)(traced)
@@ -92,7 +93,7 @@ def _unregistered(function: Callable, slope: Callable, direct: Callable) -> Call
     def call(*args):
         if tf.executing_eagerly():
             return direct(*args)
-        # Without names: tensors of one shape share a trace.
+        # The specs have no names, so that all tensors of one shape and dtype share a trace.
         return traces.traced(*(tf.TensorSpec(x.shape, x.dtype) for x in args))(*args)
 
     return call

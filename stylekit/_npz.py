@@ -11,8 +11,8 @@ import numpy as np
 def array_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
     """Return the shape and dtype of an array from its header.
 
-    `read_array` allocates an array of this shape. The caller bounds it, by the shape that it
-    expects or, if nothing in the archive is compressed, by the size of the archive.
+    `read_array` allocates an array of this shape, so the caller must check the shape first: against
+    the expected shape or, if nothing in the archive is compressed, against the size of the archive.
 
     Parameters
     ----------
@@ -24,18 +24,18 @@ def array_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], 
     Raises
     ------
     KeyError
-        If there is no such array.
+        If the archive has no such array.
     ValueError
-        If it is not an array of numbers or text, or if its size in the archive is wrong.
+        If the entry is not an array of numbers or text, or if its size in the archive is wrong.
     Exception
-        If the archive is damaged: whatever `zipfile` and `zlib` raise.
+        Any exception that `zipfile` and `zlib` raise for a damaged archive.
     """
     entry = archive.getinfo(f"{name}.npy")
-    # Other methods can request a dictionary of gigabytes.
+    # Other compression methods can request a dictionary of gigabytes.
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{name} is compressed by another method than deflate")
+        raise ValueError(f"{name} is compressed by a method other than deflate")
     with archive.open(entry) as file:
-        # A header of version 1.0 has at most 64 kB, those of later versions up to gigabytes.
+        # A header of version 1.0 has at most 64 kB. Headers of later versions can have gigabytes.
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError(f"{name} has an unknown version of the .npy format")
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -43,7 +43,7 @@ def array_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], 
     if dtype.hasobject:
         raise ValueError(f"{name} holds Python objects")
     if size != entry.file_size:
-        raise ValueError(f"{name} claims {size} bytes and has {entry.file_size}")
+        raise ValueError(f"{name} declares {size} bytes but has {entry.file_size}")
     return shape, dtype
 
 

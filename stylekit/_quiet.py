@@ -1,6 +1,6 @@
 """Hide the messages that TensorFlow writes to stderr when it starts.
 
-Without a setting, TensorFlow reports oneDNN, the instructions of the processor and missing CUDA
+By default, TensorFlow writes messages about oneDNN, the instruction set of the CPU and missing CUDA
 libraries in every process. `silence_tensorflow` runs when stylekit is imported. It changes the
 process: it sets an environment variable, and it redirects stderr while TensorFlow is imported.
 Apart from `app` and `cli`, no other part of stylekit changes process-wide state.
@@ -31,10 +31,10 @@ NATIVE_LOG = re.compile(
 def silence_tensorflow() -> None:
     """Hide the start-up messages, unless the user asked for them or imported TensorFlow.
 
-    A level that the user set stays and decides which messages are hidden. The default of 3 hides
-    errors too, because a machine without a GPU logs "failed call to cuInit" as an error. Errors
-    that stop a computation are also raised as exceptions. With ``TF_CPP_MIN_LOG_LEVEL=0`` this
-    function does nothing, so that messages before a crash of the import are seen.
+    If the user has set a level, that level decides which messages are hidden. The default of 3
+    hides errors too, because a machine without a GPU logs "failed call to cuInit" as an error.
+    Errors that stop a computation are also raised as exceptions. With ``TF_CPP_MIN_LOG_LEVEL=0``
+    this function does nothing, so that messages before a crash of the import are shown.
     """
     if "tensorflow" not in sys.modules and os.environ.setdefault(LEVEL, "3") != "0":
         sys.meta_path.insert(0, _TensorFlowFinder())
@@ -43,7 +43,8 @@ def silence_tensorflow() -> None:
 class _TensorFlowFinder(MetaPathFinder):
     """Import hook that holds stderr back while TensorFlow is imported.
 
-    The level alone does not suffice: the first messages are written before TensorFlow reads it.
+    The environment variable alone is not sufficient, because TensorFlow writes the first messages
+    before it reads the variable.
     """
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
@@ -63,9 +64,9 @@ class _TensorFlowFinder(MetaPathFinder):
 
 @contextmanager
 def _filtered_stderr() -> Iterator[None]:
-    """Remove what the level hides from a block's stderr; show all of it if the block fails.
+    """Hold back stderr during a block, and then write the lines that the level does not hide.
 
-    The remaining lines appear when the block ends.
+    If the block fails, all lines are written.
     """
     try:
         terminal = os.dup(2)

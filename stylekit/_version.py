@@ -1,3 +1,3 @@
-"""The version, in the one place that the package and its build read."""
+"""The version number. The package and its build configuration both read it from here."""
 
 __version__ = "0.1.0"

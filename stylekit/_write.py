@@ -38,20 +38,21 @@ def named_format(path: Path, formats: Mapping[str, str]) -> str:
 
 @contextmanager
 def replacing(path: Path, *, through_link: bool = True) -> Iterator[BinaryIO]:
-    """Yield a file to write to, which replaces `path` when it is complete and on the disk.
+    """Yield a temporary file that replaces `path` after it has been written and flushed to disk.
 
     Parameters
     ----------
     path : pathlib.Path
-        File to write. After a failure an existing file of that name is unchanged.
+        File to write. If writing fails, an existing file at this path is unchanged.
     through_link : bool
-        If `path` is a symbolic link: True replaces its target, False the link itself.
+        If `path` is a symbolic link, True replaces the target of the link, and False replaces the
+        link itself.
 
     Yields
     ------
     file
-        Open for reading and writing, in the folder of `path`. If the process is killed,
-        `unfinished` finds the file later.
+        A binary file in the folder of `path`, open for reading and writing. If the process is
+        killed, `unfinished` finds the file later.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def replacing(path: Path, *, through_link: bool = True) -> Iterator[BinaryIO]:
     _checks.check_place(path)
     target = Path(os.path.realpath(path) if through_link else path)
     # Mode "x" never writes into an existing file or link. The tempfile module is not used, because
-    # only the owner may read its files; `open` follows the umask.
+    # it creates files that only the owner can read. `open` follows the umask.
     scratch = target.with_name(f"{_prefix(target)}{uuid.uuid4().hex}.tmp")
     try:
         with scratch.open("x+b") as file:
@@ -95,4 +96,4 @@ def check_room(path: Path) -> None:
 
 
 def _prefix(path: Path) -> str:
-    return f".{path.name[:40]}-"  # a name may have 255 bytes, and a letter up to four
+    return f".{path.name[:40]}-"  # a file name may have 255 bytes, and a character up to four

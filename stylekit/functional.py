@@ -2,8 +2,8 @@
 
 Feature maps have the shape ``[B, h, w, C]``, and masks ``[1, h, w, 1]`` or ``[B, h, w, 1]`` with
 values in [0, 1]. A mask of None means all ones. Every function computes in float64 for float64
-input, so that numeric gradients can be checked, and otherwise in float32: sums over a picture
-overflow float16.
+input, so that numeric gradients can be checked. For other input it computes in float32, because
+sums over a picture overflow float16.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from stylekit._gradient import custom_gradient
 from stylekit.image.arrays import tiled_axes
 
 Tensor = Any
-"""A tensor of Keras's backend. Keras has no common type for these tensors."""
+"""A tensor of the Keras backend. Keras has no type that covers the tensors of all backends."""
 
 EPSILON = 1e-8
 """Added to divisors, so that quotients stay finite where a reference is exactly zero. It is small
-beside features, which are of order one and more."""
+compared with features, whose magnitude is about 1 or more."""
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luma of ITU-R BT.601, the Y of YIQ."""
 
 NOISE = 1e-6
-"""Variance that is added to features before the square root is taken, relative to their mean
-square. In float32, a variance computed as a difference of means has an error of about a tenth of
-this."""
+"""Variance that is added to the variance of features before a square root is taken, relative to the
+mean square of the features. In float32, a variance that is computed as a difference of means has an
+error of about a tenth of this value."""
 
 QUANTILE_BLOCK = 2**21
-"""Number of values that are sorted at a time for quantiles; takes about 0.1 GB."""
+"""Number of values that are sorted at a time for quantiles. Sorting them needs about 0.1 GB."""
 
 _FLAT = 1e-5
-"""Smallest mean cosine distance that `self_similarity` divides by."""
+"""Lower limit of the mean cosine distances by which `self_similarity` divides."""
 
 GRAM_SCALINGS = ("relative", "pixels", "gatys2016", "neural-style", "keras")
-"""Values of `gram_distance`'s ``normalize``."""
+"""Accepted values of the argument `normalize` of `gram_distance`."""
 
 
 def full_precision(x: Tensor) -> Tensor:
@@ -64,7 +64,8 @@ def gram_matrix(feature: Tensor) -> Tensor:
     Returns
     -------
     tensor [B, C, C]
-        Gatys et al. 2016, eq. 3, divided by N, so that pictures of different sizes are comparable.
+        The Gram matrix of Gatys et al. 2016, eq. 3, divided by N, so that pictures of different
+        sizes are comparable.
     """
     return masked_gram_matrix(feature, None)
 
@@ -86,21 +87,22 @@ def masked_gram_matrix(feature: Tensor, mask: Tensor | None) -> Tensor:
     Returns
     -------
     tensor [B, C, C]
-        Gatys et al. 2017, eq. 4, where ``m`` is the square of the paper's guide. Zero if the mask
-        is empty.
+        The guided Gram matrix of Gatys et al. 2017, eq. 4, where ``m`` is the square of the paper's
+        guide. Zero if the mask is 0 everywhere.
 
     Notes
     -----
-    The function has a custom gradient: with the upstream gradient ``D`` it is
+    The function has a custom gradient. For the upstream gradient ``D`` it returns
     ``dF = m (F (D + D^T)) / sum m``. Automatic differentiation would keep a masked copy of the
     features until the backward pass, and multiply by D and by D^T separately.
     """
     height, width = ops.shape(feature)[1:3]
     if mask is None:
-        # Cast, because sizes that are unknown in a traced function are integer tensors.
+        # The product is cast, because sizes that are unknown in a traced function are integer
+        # tensors.
         return _gram(feature, ops.cast(height * width, _full_dtype(feature)))
     weights = ops.reshape(ops.cast(mask, _full_dtype(feature)), (-1, height * width, 1))
-    # The lower bound makes the result of an empty mask 0 instead of 0 / 0.
+    # The lower bound makes the result 0 instead of 0 / 0 if the mask is 0 everywhere.
     mass = ops.maximum(ops.sum(weights, axis=1, keepdims=True), EPSILON)
     return _gram(feature, mass, weights)
 
@@ -126,7 +128,7 @@ def _positions(feature):
 
 
 def pair_weights(mask: Tensor, shift: tuple[int, int]) -> Tensor:
-    """Return the weights of pairs of positions that are a shift apart.
+    """Return the weights of all pairs of positions that are separated by the given shift.
 
     Parameters
     ----------
@@ -138,7 +140,8 @@ def pair_weights(mask: Tensor, shift: tuple[int, int]) -> Tensor:
     Returns
     -------
     tensor [1 or B, h - down, w - right, 1]
-        ``min(m_p, m_(p + shift))``. For the shift (0, 0) this is the mask.
+        ``min(m_p, m_(p + shift))``, where m is the mask. For the shift (0, 0) the result is the
+        mask.
     """
     height, width = mask.shape[1:3]
     down, across = shift
@@ -163,8 +166,9 @@ def shifted_gram_matrices(
     -------
     tensor [B, S, C, C]
         ``sum_p w_p f_p f_(p + shift)^T / sum_p w_p`` for each shift, where w is `pair_weights`
-        (Berger and Memisevic 2017, eq. 3). Zero if no pair lies in the region. For the shift
-        (0, 0) this is `masked_gram_matrix`. For other shifts it is not symmetric.
+        (Berger and Memisevic 2017, eq. 3). The matrix of a shift is zero if all its pairs have the
+        weight 0. For the shift (0, 0) it is the `masked_gram_matrix`. For other shifts it is not
+        symmetric.
 
     Notes
     -----
@@ -182,9 +186,9 @@ def shifted_gram_matrices(
 
 
 def _pairs(feature, weights):
-    """Return the features at the first and the second position of the pairs, ``[B, N, C]`` each.
+    """Return the features at the first and at the second positions of the pairs, ``[B, N, C]``.
 
-    The shape of the weights gives the shift.
+    The shift is the difference between the shapes of the feature map and of the weights.
     """
     height, width = feature.shape[1:3]
     rows, columns = weights.shape[1:3]
@@ -292,16 +296,17 @@ def gram_distance(gram: Tensor, target: Tensor, normalize: str = "relative") -> 
     Parameters
     ----------
     gram, target : tensor [B, C, C], [1 or B, C, C]
-        Gram matrices that are divided by the number of positions, as by `gram_matrix`.
+        Gram matrices that are divided by the number of positions, as `gram_matrix` returns them.
     normalize : str
         The scaling. With ``D = gram - target`` and C channels:
 
         ``"relative"``
             ``|D|^2 / (|target|^2 + eps)``. Dimensionless, and the default of all losses.
         ``"pixels"``
-            ``mean D^2``. Used by the code of Gatys et al. and by Johnson et al. 2016, whose
-            ``|G - A|^2`` of G / (C h w) is the same number. Also used by the TensorFlow tutorials
-            and by the region scripts, with the division by the pixels that they recommend.
+            ``mean D^2``. Used by the code of Gatys et al. Johnson et al. 2016 divide G by C h w and
+            sum ``|G - A|^2``, which gives the same number. The TensorFlow tutorials and the region
+            scripts also use this scaling, if the Gram matrix is divided by the number of pixels, as
+            they recommend.
         ``"gatys2016"``
             ``sum D^2 / (4 C^2)``: Gatys et al. 2016, eq. 4. The paper divides by ``4 C^2 N^2``
             with the same N for image and style. Here each Gram matrix is divided by its own N, so
@@ -310,8 +315,8 @@ def gram_distance(gram: Tensor, target: Tensor, normalize: str = "relative") -> 
             ``mean (D / C)^2``. Used by neural-style and neural-style-pt, which divide by C h w.
         ``"keras"``
             ``sum D^2 / 36``. Used by the Keras example, which sets C to the number of channels of
-            the image, 3. The example also sets N to the number of pixels, and thereby weights a
-            layer of N cells by ``(N / pixels)^2``; that factor is left out here.
+            the image, 3. The example also sets N to the number of pixels of the picture, which
+            weights a layer of N cells by ``(N / pixels)^2``. This factor is omitted here.
 
     Returns
     -------
@@ -321,7 +326,7 @@ def gram_distance(gram: Tensor, target: Tensor, normalize: str = "relative") -> 
     Raises
     ------
     InputError
-        If `normalize` is not one of these.
+        If `normalize` is none of the values above.
     """
     difference = full_precision(gram) - full_precision(target)
     return gram_scale(target, normalize) * ops.sum(ops.square(difference), axis=(1, 2))
@@ -375,7 +380,8 @@ def raw_moments(feature: Tensor, mask: Tensor | None = None) -> Tensor:
     Returns
     -------
     tensor [B, 2, C]
-        Means over positions, which can be averaged over tiles. Zero if the mask is empty.
+        The mean and the mean square of each channel. Both are means over positions, which can be
+        averaged over tiles. Zero if the mask is 0 everywhere.
     """
     feature = full_precision(feature)
     both = (masked_mean(feature, mask), masked_mean(ops.square(feature), mask))
@@ -420,15 +426,16 @@ def joint_moments(feature: Tensor, mask: Tensor | None = None) -> Tensor:
     Returns
     -------
     tensor [B, C, C + 1]
-        `masked_gram_matrix`, and in the last column `masked_mean`. Both are means over positions,
-        which can be averaged over tiles. The covariance follows from them.
+        The first C columns are the `masked_gram_matrix`, and the last column is the `masked_mean`.
+        Both are means over positions, which can be averaged over tiles. The covariance can be
+        computed from them.
     """
     gram = masked_gram_matrix(feature, mask)
     return ops.concatenate((gram, masked_mean(feature, mask)[..., None]), axis=-1)
 
 
 def covariance_root(target: Tensor) -> Tensor:
-    """Return the square root of the covariance of a target of `gaussian_distance`.
+    """Return the square root of the covariance of a reference, for `gaussian_distance`.
 
     Parameters
     ----------
@@ -438,7 +445,8 @@ def covariance_root(target: Tensor) -> Tensor:
     Returns
     -------
     tensor [1 or B, C, C]
-        The symmetric square root of the covariance plus the noise of `gaussian_distance`, float64.
+        The symmetric square root of the covariance plus noise, in float64. See the notes of
+        `gaussian_distance` about the noise.
     """
     _, covariance = _gaussian(target, _energy(target))
     values, vectors = ops.eigh(covariance)
@@ -454,7 +462,8 @@ def gaussian_distance(moments: Tensor, target: Tensor, root: Tensor | None = Non
     moments, target : tensor [B, C, C + 1], [1 or B, C, C + 1]
         Moments of the image and of the reference, from `joint_moments`.
     root : tensor [1 or B, C, C], optional
-        `covariance_root` of the target. Saves time if the target is used more than once.
+        The `covariance_root` of the target. Passing it saves time if the target is used more than
+        once. Default: computed from `target`.
 
     Returns
     -------
@@ -479,7 +488,7 @@ def gaussian_distance(moments: Tensor, target: Tensor, root: Tensor | None = Non
     values, vectors = ops.eigh(fixed)
     roots = ops.sqrt(ops.maximum(values, ops.square(_noise(energy))[:, None]))
     slope = ops.matmul(vectors / (2 * roots[:, None, :]), ops.swapaxes(vectors, 1, 2))
-    # The value is tr M^1/2, because the second term is zero; the gradient is M^-1/2 / 2.
+    # The value is tr M^1/2, because the second term is zero. The gradient is M^-1/2 / 2.
     cross = ops.sum(roots, axis=1) + ops.sum(ops.stop_gradient(slope) * (both - fixed), axis=(1, 2))
     traces = ops.trace(covariance, axis1=1, axis2=2) + ops.trace(
         target_covariance, axis1=1, axis2=2
@@ -522,10 +531,10 @@ def quantile_means(values: Tensor, count: int, weights: Tensor | None = None) ->
     Returns
     -------
     tensor [D, K]
-        The means in ascending order. For K = N and equal weights they are the sorted values. Else
-        they are the K equally weighted values that are nearest to the samples: the squared 1-D
-        Wasserstein distance of the samples to any K values is the distance of these means to the
-        K values plus a constant.
+        The means in ascending order. For K = N and equal weights they are the sorted values.
+        Otherwise they are the K equally weighted values that are nearest to the samples. The
+        squared 1-D Wasserstein distance between the samples and any other K values equals the
+        squared distance between these means and the K values, plus a constant.
     """
     dtype = _full_dtype(values)
     values = ops.cast(values, "float64")
@@ -542,7 +551,7 @@ def quantile_means(values: Tensor, count: int, weights: Tensor | None = None) ->
         ops.pad(ops.cumsum(x, axis=-1), ((0, 0), (1, 0))) for x in (weights, weights * values)
     )
     ends = ops.zeros_like(values[:, :1]) + np.arange(count + 1) / count
-    # One search serves all rows: the offset of 2 separates their levels, which are in [0, 1].
+    # One search is enough for all rows: an offset of 2 per row separates their levels in [0, 1].
     row = np.arange(rows)[:, None]
     index = ops.searchsorted(
         ops.reshape(levels + 2.0 * row, (-1,)), ops.reshape(ends + 2.0 * row, (-1,))
@@ -564,8 +573,8 @@ def sliced_quantiles(
     feature : tensor [1, h, w, C]
         A feature map.
     directions : tensor [C, D] or None
-        Vectors to project onto. None uses the channels, so that the quantiles describe the
-        histogram of each channel.
+        Vectors onto which the features are projected. If None, the channel axes are used as
+        directions, so that the quantiles describe the histogram of each channel.
     count : int
         Number of quantiles, K.
     mask : tensor [1, h, w, 1] or None
@@ -578,7 +587,7 @@ def sliced_quantiles(
     """
     projected = _projected(feature, directions)[0]
     weights = None if mask is None else ops.reshape(mask, (-1,))
-    # Only some directions at a time, to limit the memory of the float64 sums.
+    # Directions are processed in groups, to limit the memory of the float64 sums.
     step = max(1, QUANTILE_BLOCK // max(projected.shape[1], count))
     parts = [
         quantile_means(projected[first : first + step], count, weights)
@@ -590,7 +599,7 @@ def sliced_quantiles(
 def sliced_distance(
     feature: Tensor, quantiles: Tensor, directions: Tensor | None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the sliced Wasserstein distance of features to a target, squared and relative.
+    """Return the squared sliced Wasserstein distance of features to a target, relative to it.
 
     Parameters
     ----------
@@ -608,8 +617,9 @@ def sliced_distance(
     tensor [B]
         ``mean_d sum_p m_p (v_d f_p - q_d(u_dp))^2 / sum_p m_p``, divided by the mean of ``q_d^2``.
         Here v_d is a direction, q_d the target's quantile function, and u_dp the level of position
-        p along direction d: the region's weight that lies below p plus half the weight of p, as a
-        fraction of the whole. The distance is 1 for features that are all zero.
+        p along direction d. The level is the sum of the weights of all positions with smaller
+        projections plus half the weight of p, divided by the sum of all weights. The distance is 1
+        for features that are all zero.
     """
     projected = _projected(feature, directions)
     quantiles = ops.cast(quantiles, projected.dtype)
@@ -718,7 +728,7 @@ def _weighted_mean(values, weights):
 
 
 def self_similarity(rows: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the cosine distances of all pairs of rows, divided by the mean of their column.
+    """Return the matrix of cosine distances of all pairs of rows, divided by its column means.
 
     Parameters
     ----------
@@ -731,16 +741,16 @@ def self_similarity(rows: Tensor, weights: Tensor | None = None) -> Tensor:
     -------
     tensor [B, N, N]
         ``A_ij = D_ij / mean_i D_ij``. This is N times the matrix of Kolkin et al. 2019, eq. 11, so
-        that it does not shrink as N grows. Means below 1e-5 are mostly rounding errors of float32
-        and are raised to 1e-5. The matrix of equal rows is therefore nearly zero.
+        that its entries do not shrink as N grows. Means below 1e-5 are mostly rounding errors of
+        float32 and are raised to 1e-5. If all rows are equal, the matrix is therefore nearly zero.
     """
     distances = cosine_distances(rows, rows)
-    means = _weighted_mean(distances, weights)  # the matrix is symmetric: also means of columns
+    means = _weighted_mean(distances, weights)  # also the column means: the matrix is symmetric
     return distances / ops.maximum(means, _FLAT)[:, None]
 
 
 def self_similarity_error(rows: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the mean absolute difference of the self-similarity of rows from a target.
+    """Return the mean absolute difference between the self-similarity of rows and a target.
 
     Parameters
     ----------
@@ -754,7 +764,7 @@ def self_similarity_error(rows: Tensor, target: Tensor, weights: Tensor | None =
     Returns
     -------
     tensor [B]
-        In [0, 2].
+        The difference, in [0, 2].
     """
     difference = ops.abs(self_similarity(rows, weights) - full_precision(target))
     return _weighted_mean(_weighted_mean(difference, weights), weights)
@@ -825,17 +835,18 @@ def chroma(image: Tensor) -> Tensor:
 def extended(
     x: Tensor, rows: Sequence[int], columns: Sequence[int], tile: str | None = None
 ) -> Tensor:
-    """Return pictures or feature maps padded by their mirror image, or periodically.
+    """Return pictures or feature maps with mirrored or periodic padding.
 
     Parameters
     ----------
     x : tensor [B, H, W, C]
         Pictures or feature maps.
     rows, columns : (int, int)
-        Number of rows to add above and below, at most H, and of columns left and right, at most W.
+        Number of rows to add above and below, at most H, and number of columns to add at the left
+        and at the right, at most W.
     tile : {"x", "y", "both"}, optional
-        Axes along which the padding is periodic: the width, the height or both. Along the others
-        it is the mirror image. Default: none.
+        Axes along which the padding is periodic: the width, the height or both. Along the other
+        axes the padding is the mirror image. Default: none.
 
     Returns
     -------
@@ -866,11 +877,11 @@ def total_variation(
         Pictures.
     exponent : float
         Power ``b`` of the magnitude in ``mean (dx^2 + dy^2)^(b/2)`` (Mahendran and Vedaldi 2015,
-        eq. 4). 1 is the original total variation (L1), and 2 its square (L2). 2.5 is the
-        ``(dx^2 + dy^2)^1.25`` of the Keras example and of the region scripts.
+        eq. 4). 1 gives the original total variation (L1), and 2 gives its square (L2). 2.5 gives
+        the ``(dx^2 + dy^2)^1.25`` of the Keras example and of the region scripts.
     isotropic : bool
         If False, return ``mean |dx|^b + |dy|^b``. For b = 1 this is `tf.image.total_variation`,
-        but averaged.
+        averaged instead of summed.
     tile : {"x", "y", "both"}, optional
         Axes along which the picture is periodic, so that the last pixel is also compared with the
         first: the width, the height or both. Default: none.
@@ -878,7 +889,8 @@ def total_variation(
     Returns
     -------
     tensor [B]
-        Mean over pixels and channels, which does not grow with the size. The literature sums.
+        Mean over pixels and channels, which does not grow with the size of the picture. The
+        literature uses the sum.
     """
     image = full_precision(image)
     # Along axes that are not periodic the last pixel is repeated, so that its difference is zero.
@@ -902,8 +914,8 @@ def window_precision(guide: Tensor, epsilon: float = 1e-7) -> Tensor:
     guide : tensor [B, H, W, C]
         Pictures with H and W of at least 3.
     epsilon : float
-        Ridge penalty on the slopes of the fits, in units of squared colour, above 0. It keeps the
-        inverse finite where the guide is constant.
+        Ridge penalty on the slopes of the affine fits (see `matting_energy`), in units of squared
+        colour, above 0. It keeps the inverse finite where the guide is constant.
 
     Returns
     -------
@@ -920,7 +932,7 @@ def window_precision(guide: Tensor, epsilon: float = 1e-7) -> Tensor:
 
 
 def matting_energy(image: Tensor, guide: Tensor, precision: Tensor) -> Tensor:
-    """Return the matting Laplacian energy: how far an image is from locally affine in a guide.
+    """Return the matting Laplacian energy: how far an image is from a local affine map of a guide.
 
     In each window of 3 x 3 pixels, every channel of the image is fitted by an affine function of
     the guide's colours. The energy is the squared error of the fits.
@@ -932,7 +944,7 @@ def matting_energy(image: Tensor, guide: Tensor, precision: Tensor) -> Tensor:
     guide : tensor [1 or B, H, W, G]
         The pictures whose matting Laplacian is used.
     precision : tensor [1 or B, H, W, G * G]
-        `window_precision` of the guide.
+        The `window_precision` of the guide.
 
     Returns
     -------
@@ -949,10 +961,10 @@ def matting_energy(image: Tensor, guide: Tensor, precision: Tensor) -> Tensor:
     ``V^T L V = sum_k min_ab sum_(i in k) (V_i - a . I_i - b)^2 + epsilon |a|^2
     = 9 sum_k Var_k(V) - a_k . Cov_k(I, V),  a_k = (Cov_k(I, I) + epsilon / 9)^-1 Cov_k(I, V).``
 
-    Therefore neither the matrix nor its blocks are formed. By the envelope theorem, the gradient
-    of the minimum is twice the residual of the fit, ``2 L V``. The colour of a window's centre is
-    subtracted before the products are formed, because in float32 ``E[I^2] - E[I]^2`` loses the
-    small covariances of smooth areas.
+    Therefore neither the matrix L nor its blocks need to be computed. By the envelope theorem, the
+    gradient of the minimum is twice the residual of the fit, ``2 L V``. The colour of a window's
+    centre is subtracted before the products are formed, because in float32 ``E[I^2] - E[I]^2``
+    loses the small covariances of smooth areas.
     """
     image = full_precision(image)
     return _matting_energy(image, ops.cast(guide, image.dtype), ops.cast(precision, image.dtype))
@@ -1000,12 +1012,12 @@ def _windows(x):
 
 
 def _covariance(first, second):
-    """Return the covariances of the windows of two pictures, ``[B, h, w, C, D]``."""
+    """Return the covariance of two pictures' channels in each window, ``[B, h, w, C, D]``."""
     products = (a[..., :, None] * b[..., None, :] for a, b in zip(first, second, strict=True))
     return sum(products) / len(first)
 
 
 def _count(image):
-    """Return the number of values of a picture, in its dtype."""
+    """Return the number of values in a picture, as a tensor of the picture's dtype."""
     _, height, width, channels = ops.shape(image)
     return ops.cast(height * width * channels, image.dtype)

@@ -17,27 +17,27 @@ from stylekit.functional import Tensor, extended
 from stylekit.image.arrays import tiled_axes
 
 RING = 2
-"""Cells that are padded at each edge. They last for two 3 x 3 convolutions, so that half as many
-copies are needed."""
+"""Number of cells that are padded at each edge. They are sufficient for two 3 x 3 convolutions,
+which halves the number of copies."""
 
 
 class CircularPadding(WrappingExtractor):
     """A wrapper that replaces the zero padding of an extractor by circular padding.
 
-    The inputs of each operation are padded with cells of the opposite edge. The features are those
-    of the picture in an infinite grid of its copies. Along axes that do not tile, the padding is
-    the mirror image.
+    The inputs of each operation are padded with cells of the opposite edge. The features are equal
+    to the features of an infinite grid of copies of the picture. Along axes that do not tile, the
+    inputs are padded with their mirror image.
 
     A run with this extractor paints a picture that tiles. Total variation also compares opposite
-    edges, resizing is periodic, the content and the start are made periodic by `image.periodic`,
-    and the sides of coarse levels are multiples of the stride. Styles and other references are
-    padded by their mirror image. `Recompute` and `Tiles` are not supported.
+    edges, resizing is periodic, the content and the initial image are made periodic by
+    `image.periodic`, and the sides of coarse levels are multiples of the stride. Styles and other
+    references are padded with their mirror image. `Recompute` and `Tiles` are not supported.
 
     Parameters
     ----------
     extractor : FeatureExtractor
-        The extractor to wrap. Its padding should be ``"same"``, or `keras.layers.ZeroPadding2D`. In
-        a convolution with ``"valid"`` padding only, pixels at edges have less influence.
+        The extractor to wrap. Its padding should be ``"same"``, or `keras.layers.ZeroPadding2D`. If
+        a convolution has ``"valid"`` padding instead, pixels at the edges have less influence.
     tile : {"x", "y", "both"} or None
         "x": the left edge matches the right edge. "y": the upper edge matches the lower edge. None:
         all edges are mirrored.
@@ -45,7 +45,7 @@ class CircularPadding(WrappingExtractor):
     Raises
     ------
     InputError, InputTypeError
-        If an argument cannot be used. `model` raises `InputError` if the window of an operation is
+        If an argument is invalid. `model` raises `InputError` if the window of an operation is
         unknown.
 
     Notes
@@ -83,7 +83,7 @@ class CircularPadding(WrappingExtractor):
 
     @property
     def beside(self) -> FeatureExtractor:
-        """Extractor for references: the same network with all edges mirrored."""
+        """Extractor for references: the same network with mirrored padding at all edges."""
         return self._beside
 
     def resolve(self, layer: str) -> str:
@@ -119,7 +119,7 @@ class CircularPadding(WrappingExtractor):
         return self.extractor.grid(layer, length, axis)
 
     def check_windows(self, layer: str) -> None:
-        """Raise `InputError`, because a part of the picture lacks the opposite edge."""
+        """Raise `InputError`, because a tile of the picture does not contain the opposite edge."""
         fail(
             "a network with circular padding cannot be computed in tiles, or with Recompute",
             expected="Plan(), which computes the picture as a whole",
@@ -145,9 +145,9 @@ class CircularPadding(WrappingExtractor):
 class _Around:
     """A function for `rerun` that calls operations on padded inputs.
 
-    An input is padded by a ring of cells, which is kept for the following operations. Each
-    operation makes the outermost cells of the ring invalid. The ring is padded again when an
-    operation would read invalid cells. After pooling this is cheaper than before it.
+    An input is padded with a ring of cells, which is kept for the following operations. Each
+    operation makes the outermost cells of the ring invalid. The ring is padded again before an
+    operation that would read invalid cells. Padding costs less after pooling than before pooling.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ class _Around:
 
     def __init__(self, tile: str | None) -> None:
         self._tile = tile
-        # For each tensor, by id: the width of its ring, the width that is valid, and the tensor.
+        # Maps the id of a tensor to the width of its ring, the width of the valid part, and the
+        # tensor.
         self._rings: dict[int, tuple[int, int, Any]] = {}
 
     def __call__(self, operation: keras.Operation, args, kwargs):
@@ -166,7 +167,7 @@ class _Around:
         if min(*rows, *columns) >= 0 < max(*rows, *columns):  # zero padding
             (x,) = tensors_of((args, kwargs))
             return extended(self.inside(x), rows, columns, self._tile)
-        step, needed = window.along(0)[1], _reach(window)  # one stride for both axes
+        step, needed = window.along(0)[1], _reach(window)  # both axes have the same stride
         rings = {self._ring(x) for x in tensors_of((args, kwargs))}
         ring, right = rings.pop() if len(rings) == 1 else (0, -1)
         serves = step == 1 if window.padding == "same" else window.size == window.stride
@@ -211,7 +212,7 @@ def _window(operation: keras.Operation, args, kwargs) -> Window:
 
 
 def _reach(window: Window) -> int:
-    """Return how many cells beyond an edge an operation reads."""
+    """Return the number of cells beyond an edge that an operation reads."""
     sizes = [window.along(axis)[0] for axis in (0, 1)]
     return max(sizes) // 2 if window.padding == "same" else 0
 

@@ -17,8 +17,8 @@ from stylekit.features.vgg19 import MEAN
 from stylekit.features.weights import read_convolutions
 
 TRUNK = ((24, 16), (48, 32), (96, 64, 64), (192, 64), (160,))
-"""Channels of the convolutions of each block. They are 3 x 3 with ReLU; max pooling separates the
-blocks."""
+"""Channels of the convolutions of each block. The convolutions are 3 x 3 with ReLU. Max pooling
+separates the blocks."""
 
 COUNTERPARTS = (
     ("block1_conv1", "block1_conv2"),
@@ -27,7 +27,7 @@ COUNTERPARTS = (
     ("block4_conv1", "block4_conv4"),
     ("block5_conv1",),
 )
-"""VGG19's layer that each convolution of the trunk corresponds to."""
+"""The VGG19 layer to which each convolution of the trunk corresponds."""
 
 TAPS = {
     "block1_conv1": (1, 1),
@@ -37,18 +37,18 @@ TAPS = {
     "block4_conv2": (4, 1),
     "block5_conv1": (5, 1),
 }
-"""Layers of the network, named as in VGG19: the block and the convolution of the trunk, from 1,
-after which a layer is read."""
+"""Layers of the network, named as in VGG19. Each name is mapped to the place in the trunk at which
+the layer is read: the block, and the convolution in the block, counted from 1."""
 
 PLAIN = ("block1_conv1",)
-"""Layers that are read from the trunk directly. The others have a linear 1 x 1 convolution of the
-same width."""
+"""Layers that are read from the trunk directly. Each other layer has a linear 1 x 1 convolution
+after the trunk, with the same number of channels."""
 
 WEIGHTS = Path(__file__).with_name("compact_vgg.npz")
 """The bundled weights, in float16."""
 
 SHA256 = "815faab0d931fa94465b3145676dc376bd268653142c4b66758054dd2e914b56"
-"""Checksum of the bundled file."""
+"""SHA-256 checksum of the bundled file."""
 
 
 class CompactVGG(FeatureExtractor):
@@ -59,9 +59,9 @@ class CompactVGG(FeatureExtractor):
     weights : str, path-like or None
         An ``.npz`` file that `stylekit.features.distillation` wrote. None: the bundled weights.
     fast : bool
-        If True, use this package's convolutions and pooling, which are faster on CPUs than those of
-        Keras. Features agree with Keras's up to rounding. Gradients also agree, except where two
-        values of a pooling window tie for the maximum.
+        If True, use stylekit's convolution and pooling layers, which are faster on CPUs than
+        Keras's layers. The features are the same up to rounding errors. The gradients are also the
+        same, except where two values of a pooling window are both equal to the maximum.
 
     Raises
     ------
@@ -70,19 +70,21 @@ class CompactVGG(FeatureExtractor):
 
     Notes
     -----
-    The trunk is a narrow VGG19: ten convolutions with max pooling, and at most three eighths of
-    VGG19's channels. After the trunk, each layer but the first has a linear 1 x 1 convolution. It
-    maps the features to a basis in which distances of features and of Gram matrices approximate
-    those of VGG19. Layers have the names of the VGG19 layers that they approximate. In the bundled
-    weights, ``block4_conv2`` is the same as ``block4_conv1``: both have the same trunk and the same
-    1 x 1 convolution. The features of every layer have a mean square near 1.
+    The trunk is a narrow VGG19 with ten convolutions, max pooling, and at most three eighths of
+    VGG19's channels. After the trunk, each layer except the first has a linear 1 x 1 convolution.
+    This convolution maps the features to a basis in which the distances of features and of Gram
+    matrices approximate the distances in VGG19. Layers have the names of the VGG19 layers that they
+    approximate. In the bundled weights, ``block4_conv2`` and ``block4_conv1`` are identical: both
+    use the same trunk and the same 1 x 1 convolution. The features of every layer have a mean
+    square near 1.
 
     The bundled weights were made by `stylekit.features.distillation`. The teacher is VGG19
-    (Simonyan and Zisserman, ICLR 2015) up to conv4_1. For conv5_1 it is the published student of
-    Collaborative Distillation (Wang, Li, Wang, Hu, Yang, CVPR 2020). Training began with VGG19's
-    convolutions, pruned. The training pictures are natural photographs, a few paintings, textures
-    made by code, and images that the network painted while it was trained. The network was then
-    pruned to its final widths, which are those that processors compute fastest, and trained again.
+    (Simonyan and Zisserman, ICLR 2015) up to conv4_1. For conv5_1 the teacher is the published
+    student of Collaborative Distillation (Wang, Li, Wang, Hu, Yang, CVPR 2020). The network was
+    initialised with pruned convolutions of VGG19. The training pictures are natural photographs, a
+    few paintings, textures made by code, and images that the network painted while it was trained.
+    The network was then pruned to its final numbers of channels, which are the ones that CPUs
+    compute fastest, and trained again.
     """
 
     def __init__(self, weights: str | os.PathLike | None = None, *, fast: bool = True) -> None:
@@ -90,8 +92,8 @@ class CompactVGG(FeatureExtractor):
         self.fast = fast
         self._models = Networks()
 
-    # conv5_1 is left out of the style layers: it has another teacher, and makes the other layers
-    # match worse. For the content, conv4_1 leaves brush strokes more freedom than conv3_1.
+    # conv5_1 is not a style layer: it has a different teacher, and including it makes the other
+    # layers match worse. For the content, conv4_1 leaves brush strokes more freedom than conv3_1.
     style_layers = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
     content_layers = ("block4_conv1",)
     style_factor = 2.1
@@ -181,7 +183,8 @@ def build(names, dtype: str, *, student: bool = False, fast: bool = True) -> ker
             if deepest in tensors or not names:
                 break
             here = [tap for tap, place in TAPS.items() if place == (block, k)]
-            # Max pooling and ReLU commute, and after pooling only a quarter of the cells is left.
+            # Max pooling and ReLU commute. After pooling, the ReLU has only a quarter of the cells
+            # to process.
             early = here or k < len(widths) or block == len(TRUNK)
             name, activation = trunk_name(block, k), "relu" if early else None
             x = convolution(width, 3, activation=activation, name=name, **shared)(x)

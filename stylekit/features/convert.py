@@ -1,4 +1,4 @@
-"""Convert VGG19 weights of other programs to stylekit's file format."""
+"""Convert VGG19 weights files of other programs to stylekit's file format."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def convert_weights(
 ) -> Path:
     """Convert a file with VGG19 weights of another program to an ``.npz`` file for `VGG19`.
 
-    `VGG19` also reads the original files. The ``.npz`` file holds only the convolutions, 80 MB,
-    and not the classifier, 500 MB. No code in the original file is run.
+    `VGG19` also reads the original files. The ``.npz`` file contains only the convolutions (80 MB)
+    and not the classifier (500 MB). No code in the original file is run.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ def convert_weights(
         ``.mat``
             ``imagenet-vgg-verydeep-19`` of MatConvNet.
         ``.h5`` or ``.npz``
-            The formats that `VGG19` describes.
+            Formats that `VGG19` reads; see its argument `weights`.
     out : str or path-like
         The file to write. Must end in ``.npz``.
     convention : str
-        Preprocessing that the weights were trained with. Ignored for ``.h5`` and ``.npz``.
+        Preprocessing with which the weights were trained. Ignored for ``.h5`` and ``.npz``.
 
         ``"torchvision"``
             RGB in [0, 1], minus a mean, divided by a standard deviation.
@@ -48,30 +48,31 @@ def convert_weights(
         ``"matconvnet"``
             RGB in [0, 255] minus the mean in the file.
         ``"auto"``
-            MatConvNet's for ``.mat``. For other files torchvision's if the layers are named
-            ``features.0``, and Caffe's if they are named ``conv1_1``.
+            ``"matconvnet"`` for ``.mat`` files. For other files ``"torchvision"`` if the layers are
+            named ``features.0`` and so on, and ``"caffe"`` if they are named ``conv1_1`` and so on.
 
     Returns
     -------
     pathlib.Path
-        `out`. It holds the same convolutions as `path`, which are the first ones of VGG19.
+        The path `out`. The file contains the same convolutions as `path`: all of VGG19, or the
+        first ones.
 
     Raises
     ------
     FileError
-        If `path` is missing, damaged or of another network, or `out` cannot be written.
+        If `path` is missing or damaged, does not contain VGG19, or `out` cannot be written.
     InputError, InputTypeError
-        If an argument cannot be used.
+        If an argument is invalid.
 
     Notes
     -----
     The kernel and the bias of conv1_1 are changed, so that the weights accept stylekit's
-    preprocessing. This is exact for Caffe and MatConvNet. torchvision's mean colour differs from
-    Caffe's by up to half a level of 255. As convolutions pad with the mean colour, the features in
-    the outermost row and column of conv1_1 differ by as much. Recipes are not affected, because
-    they reflect pictures at the border.
+    preprocessing. This is exact for Caffe and MatConvNet. For torchvision it is not exact in the
+    outermost row and column of conv1_1: torchvision's mean colour differs from Caffe's by up to
+    half a level of 255, and convolutions pad with the mean colour. Recipes are not affected,
+    because they reflect pictures at the border.
 
-    torchvision trained VGG19 again. Its weights give other features, and thus other pictures, than
+    torchvision trained VGG19 again. Its weights therefore give different features and pictures than
     the weights that Keras, Caffe and MatConvNet share. ``vgg19-d01eb7cb.pth`` of neural-style-pt
     has torchvision's names but Caffe's weights, and needs ``convention="caffe"``.
 

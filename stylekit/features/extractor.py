@@ -20,14 +20,14 @@ from stylekit.features.geometry import Grid, Window
 from stylekit.features.graph import staged
 from stylekit.functional import Tensor
 
-# The literature names a convolution conv4_2 and its ReLU relu4_2. A Keras convolution includes its
-# ReLU, so that conv4_2, relu4_2 and block4_conv2 all name the same tensor.
+# The literature calls a convolution conv4_2 and the ReLU after it relu4_2. A Keras convolution
+# includes the ReLU, so that conv4_2, relu4_2 and block4_conv2 all name the same tensor.
 _LITERATURE_NAME = re.compile(r"(?:conv|relu)(\d+)_(\d+)")
 
 _VGG_NAME = re.compile(r"block(\d+)_conv(\d+)")
 
 _LONG = 2**20
-"""Side of a picture, in pixels, that is larger than any receptive field."""
+"""Side, in pixels, of a picture that is larger than any receptive field."""
 
 
 class Networks(dict):
@@ -56,9 +56,9 @@ class FeatureExtractor(abc.ABC):
     variation : float
         Default weight of the total variation in the recipes.
     tile : str or None
-        Axes along which the network pads pictures circularly: ``"x"``, the width, ``"y"``, the
-        height, ``"both"``, or None. A run treats its pictures as periodic along these axes; see
-        `CircularPadding`.
+        Axes along which the network pads pictures circularly: ``"x"`` (the width), ``"y"`` (the
+        height), ``"both"``, or None for neither. A run treats its pictures as periodic along these
+        axes; see `CircularPadding`.
     """
 
     layer_names: tuple[str, ...]
@@ -70,7 +70,7 @@ class FeatureExtractor(abc.ABC):
 
     @property
     def beside(self) -> FeatureExtractor:
-        """Extractor for references that are not periodic, such as styles. Default: this one."""
+        """Extractor for references that are not periodic, such as styles. Default: `self`."""
         return self
 
     @abc.abstractmethod
@@ -93,14 +93,14 @@ class FeatureExtractor(abc.ABC):
         """
 
     def network(self, layers: Iterable[str], dtype: str = "float32") -> keras.Model:
-        """Return the model that `model` builds, after a check. Errors name the extractor.
+        """Return the result of `model`, after checking it. Errors name the extractor.
 
         Raises
         ------
         InputTypeError
-            If it is not a Keras model.
+            If `model` does not return a Keras model.
         InputError
-            If it lacks one of `layers`.
+            If the returned model lacks one of `layers`.
         """
         layers = tuple(layers)
         expected = "a keras.Model from [B, H, W, 3] to {layer: [B, h, w, C]}"
@@ -132,7 +132,8 @@ class FeatureExtractor(abc.ABC):
         Parameters
         ----------
         kind : str
-            ``"style_layers"`` or ``"content_layers"``. The attribute may also be a single name.
+            ``"style_layers"`` or ``"content_layers"``: the attribute to read. Its value may also be
+            a single name instead of a tuple.
 
         Returns
         -------
@@ -141,7 +142,7 @@ class FeatureExtractor(abc.ABC):
         Raises
         ------
         InputError
-            If the extractor declares no layers.
+            If the attribute is empty.
         InputTypeError
             If the attribute is not a tuple of names.
         """
@@ -173,18 +174,19 @@ class FeatureExtractor(abc.ABC):
         Parameters
         ----------
         layers : iterable of str
-            Layers that the stages return. Names that `resolve` accepts.
+            Layers that the stages return, by names that `resolve` accepts.
         cuts : iterable of str
-            Layers at which a stage ends and the next one begins.
+            Layers at which a stage ends and the next stage begins.
         dtype : str
             A Keras dtype policy.
 
         Returns
         -------
         tuple of keras.Model
-            The first stage takes the picture, and each further one the feature map at the cut
-            before it. A stage returns ``{layer: [B, h, w, C]}`` for its `layers` and its cut. The
-            last stage begins at the last cut; it is left out if none of `layers` is deeper.
+            The input of the first stage is the picture. The input of each later stage is the
+            feature map at the cut before that stage. A stage returns ``{layer: [B, h, w, C]}`` for
+            its `layers` and its cut. The last stage begins at the last cut. It is omitted if none
+            of `layers` is deeper than this cut.
 
         Raises
         ------
@@ -198,17 +200,17 @@ class FeatureExtractor(abc.ABC):
     def windows(self, layer: str) -> tuple[Window, ...]:
         """Return the spatial operations from the picture to `layer`, in order.
 
-        Masks are pooled by these operations. In a network with branches, they are the operations of
+        Masks are pooled by these operations. In a network with branches, return the operations of
         the branch with the largest receptive field.
         """
 
     def checked_windows(self, layer: str) -> tuple[Window, ...]:
-        """Return the windows that `windows` gives, after a check. Errors name the extractor.
+        """Return the result of `windows`, after checking it. Errors name the extractor.
 
         Raises
         ------
         InputTypeError
-            If it is not a sequence of `Window`.
+            If `windows` does not return a sequence of `Window`.
         """
         with naming(f"in extractor {type(self).__name__}, method windows"):
             windows = self.windows(layer)
@@ -240,7 +242,8 @@ class FeatureExtractor(abc.ABC):
         Returns
         -------
         Grid
-            The grid that covers all branches to the layer. This implementation follows `windows`.
+            The grid that covers all branches to the layer. This implementation is computed from
+            `windows`.
         """
         grid = Grid(length)
         for window in self.checked_windows(layer):
@@ -248,7 +251,7 @@ class FeatureExtractor(abc.ABC):
         return grid
 
     def check_windows(self, layer: str) -> None:
-        """Raise `InputError` if `grid` is wrong for `layer`, so that tiles would be wrong."""
+        """Raise `InputError` if `grid` is wrong for `layer`, which would make tiles wrong."""
         self.resolve(layer)
 
     def resolve(self, layer: str) -> str:
@@ -303,7 +306,7 @@ class FeatureExtractor(abc.ABC):
         return tuple(self.layer_names)
 
     def missing(self, layers: Iterable[str]) -> dict[str, str | None]:
-        """Return the layers that cannot be computed, each with the nearest layer that can.
+        """Return the layers that cannot be computed, each with the nearest available layer.
 
         Parameters
         ----------
@@ -313,9 +316,10 @@ class FeatureExtractor(abc.ABC):
         Returns
         -------
         dict of str to str or None
-            Maps each missing name, as given, to the nearest available convolution: in the same
-            block, or else in the nearest block. For names that are not VGG19's it is the name with
-            the most similar spelling, or None if no name is similar.
+            Maps each missing name, as it was passed, to the nearest available convolution: in the
+            same block, or else in the nearest block. A name that does not follow VGG19's naming is
+            mapped to the available layer with the most similar spelling, or to None if none is
+            similar.
         """
         there = self.available_layers()
         names = [layer for layer in layers if not {layer, keras_name(layer)} & {*there}]
@@ -327,15 +331,16 @@ class FeatureExtractor(abc.ABC):
         Parameters
         ----------
         mask : tensor [1 or B, H, W, 1]
-            Values in [0, 1], of the size of the picture.
+            Values in [0, 1]. The mask has the size of the picture.
         layer : str
             A name that `resolve` accepts.
 
         Returns
         -------
         tensor [1 or B, h, w, 1]
-            The mask, average pooled with the window, stride and padding of each operation that
-            changes the size. Its height and width are those of the feature map.
+            The mask after average pooling with the window, stride and padding of each operation
+            that changes the size. Its height and width are equal to the height and width of the
+            feature map.
         """
         for window in self.checked_windows(layer):
             mask = _bordered(mask, window.border)
@@ -372,7 +377,7 @@ class FeatureExtractor(abc.ABC):
 class WrappingExtractor(FeatureExtractor):
     """Base class of extractors that change how another extractor processes pictures.
 
-    The default layers, `style_factor` and `variation` are those of the wrapped extractor.
+    The default layers, `style_factor` and `variation` are copied from the wrapped extractor.
 
     Parameters
     ----------
@@ -412,7 +417,7 @@ def keras_name(layer: str) -> str:
 
 
 def _nearest(layer: str, there: tuple[str, ...]) -> str | None:
-    """Return the layer of `there` that is nearest to `layer`; see `FeatureExtractor.missing`."""
+    """Return the layer in `there` that is nearest to `layer`; see `FeatureExtractor.missing`."""
     places = {name: place for name in there if (place := _place(name))}
     if (wanted := _place(layer)) and places:
         return min(places, key=lambda name: np.abs(np.subtract(places[name], wanted)).tolist())
@@ -420,7 +425,7 @@ def _nearest(layer: str, there: tuple[str, ...]) -> str | None:
 
 
 def _place(layer: str) -> tuple[int, ...] | None:
-    """Return the block and the number of a convolution from its VGG19 name, else None."""
+    """Return the block and the number in a VGG19 name of a convolution, or None for other names."""
     match = _VGG_NAME.fullmatch(layer)
     return tuple(map(int, match.groups())) if match else None
 
@@ -433,7 +438,7 @@ def _outputs(structure) -> str:
 
 
 def _bordered(mask, border):
-    """Return a mask padded by repeating its edge, where the network pads with zeros."""
+    """Return a mask whose edge is repeated where the network pads with zeros."""
     for axis, (before, after) in enumerate(border, 1):
         if before or after:
             side = mask.shape[axis]

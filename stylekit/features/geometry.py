@@ -21,10 +21,10 @@ class Window:
         Step between windows, down and to the right.
     padding : str
         ``"same"`` pads with zeros, so that the number of output cells is the number of input cells
-        divided by the stride and rounded up. ``"valid"`` does not pad.
+        divided by the stride, rounded up. ``"valid"`` does not pad.
     border : ((int, int), (int, int))
-        Cells that are added before the padding: above and below, left and right. Negative numbers
-        crop.
+        Number of cells that are added before the padding: (above, below) and (left, right).
+        Negative numbers crop.
 
     Attributes
     ----------
@@ -66,11 +66,11 @@ class Grid:
     cells : int
         Number of cells. 0 if the picture is too small.
     stride : int
-        Distance of neighbouring cells in pixels.
+        Distance between neighbouring cells in pixels.
     before, after : int
         Cell i needs the pixels from ``i * stride - before`` up to, but not including,
-        ``(i + 1) * stride + after``. They include the pixels that it depends on, and those that are
-        cropped before it. ``after`` is negative if an operation skips pixels.
+        ``(i + 1) * stride + after``. This range includes the pixels that the cell depends on, and
+        pixels that an earlier operation crops. ``after`` is negative if an operation skips pixels.
     """
 
     cells: int
@@ -84,7 +84,7 @@ class Grid:
         return self.before + self.stride + self.after
 
     def through(self, window: Window, axis: int) -> Grid:
-        """Return the grid after one more operation."""
+        """Return the grid of the output of an operation that is applied to this grid."""
         size, stride, border = window.along(axis)
         cells, before = self.cells + sum(border), max(0, border[0])
         if window.padding == "same":
@@ -106,7 +106,7 @@ def _pair(value: int | Sequence[int]) -> Sequence[int]:
 
 
 def union(grids: Iterable[Grid]) -> Grid:
-    """Return the grid of feature maps that are combined, with the union of their pixels."""
+    """Return the grid of a combination of feature maps. A cell needs the pixels of all of them."""
     grids = list(grids)
     return Grid(
         min(grid.cells for grid in grids),

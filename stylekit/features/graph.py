@@ -25,15 +25,17 @@ class Node:
     tensor : keras.KerasTensor
         The symbolic tensor.
     operation : keras.Operation
-        The operation that computes it. None for the picture.
+        The operation that computes the feature map. None for the picture.
     inputs : tuple of Node
-        The nodes that it is computed from.
+        The nodes from which the feature map is computed.
     window : Window
-        The window of the operation. If it is unknown, `nominal_window`.
+        The window of the operation. If the window is unknown, the result of `nominal_window`.
     path : tuple of Window
-        The spatial operations from the picture, along the branch with the largest receptive field.
+        The spatial operations from the picture to this node, along the branch with the largest
+        receptive field.
     unknown : str
-        The first operation from the picture whose window is unknown, or an empty string.
+        The first operation between the picture and this node whose window is unknown, or an empty
+        string.
     """
 
     tensor: keras.KerasTensor
@@ -45,17 +47,17 @@ class Node:
 
 
 class Graph:
-    """The operations of models that are applied to a picture.
+    """The operations of one or several models that are applied to a picture.
 
-    Nested models are flattened. The layers are shared with the models and not copied, and the
-    models are not changed.
+    Nested models are flattened. The graph shares the layers of the models. The models are not
+    changed.
 
     Parameters
     ----------
     image : keras.KerasTensor
         The symbolic picture, ``[B, H, W, 3]``.
     windows : mapping of str or type to Window
-        Windows by the name or class of a layer. They have precedence over `window_of`.
+        Windows by the name or class of a layer. They take precedence over `window_of`.
 
     Attributes
     ----------
@@ -79,10 +81,10 @@ class Graph:
     def extend(self, model: keras.Model, inputs: Sequence, prefix: str = ""):
         """Call a functional model on tensors of the graph, and return its outputs.
 
-        The names of its layers get the prefix.
+        The prefix is added to the names of the model's layers.
         """
-        # The only private function of Keras in use, here and in `rerun`; setup.cfg therefore has an
-        # upper bound for the version of Keras.
+        # This is the only private function of Keras that stylekit uses, here and in `rerun`.
+        # Because of it, setup.cfg has an upper bound for the version of Keras.
         return model._run_through_graph(
             list(inputs), operation_fn=lambda one: functools.partial(self._call, one, prefix)
         )
@@ -158,7 +160,7 @@ class Call(keras.layers.Layer):
     operation : keras.Operation
         The operation to call.
     arguments : (args, kwargs)
-        Arguments of the original call. Their tensors are replaced.
+        Arguments of the original call. Tensors in them are replaced.
     name : str
         Name of the layer.
     """
@@ -177,7 +179,7 @@ class Call(keras.layers.Layer):
         self._filled = filled
 
     def within(self, tensors) -> tuple[keras.Operation, Sequence, Mapping]:
-        """Return the operation and its arguments with `tensors` in place of the original ones."""
+        """Return the operation, and its arguments with `tensors` replacing the original ones."""
         return self.operation, *self._filled(tensors)
 
     def call(self, tensors):
@@ -192,14 +194,15 @@ class Call(keras.layers.Layer):
 
 
 def functional(operation, inputs: Sequence | None = None) -> keras.Model | None:
-    """Return an operation as a plain functional model, if it is equivalent to one, else None.
+    """Return an operation as a functional model, or None if it is not equivalent to one.
 
     Parameters
     ----------
     operation : keras.Operation
         A model or any other operation.
     inputs : sequence of keras.KerasTensor, optional
-        The tensors that it is called with. None is returned if the model would convert them first.
+        The tensors with which the operation is called. If the model would convert them first, the
+        result is None.
     """
     if not isinstance(operation, keras.Model) or not getattr(operation, "inputs", None):
         return None
@@ -226,7 +229,7 @@ def calls(model: keras.Model, inputs: Sequence) -> list[tuple[keras.Operation, l
     model : keras.Model
         A functional model.
     inputs : sequence of keras.KerasTensor
-        Symbolic inputs. Their size may differ from that of the model's inputs.
+        Symbolic inputs. Their size may differ from the size of the model's inputs.
 
     Returns
     -------
@@ -244,7 +247,7 @@ def calls(model: keras.Model, inputs: Sequence) -> list[tuple[keras.Operation, l
 
 
 def rerun(model: keras.Model, inputs: Sequence, call: Callable):
-    """Return the outputs of a functional model when a function calls each of its operations.
+    """Run a functional model, with a custom function that calls each of its operations.
 
     Parameters
     ----------
@@ -295,7 +298,7 @@ def staged(
     network : keras.Model
         A model from one input to ``{name: tensor}``.
     names : sequence of str
-        Names of all its outputs, from the picture down.
+        Names of all outputs of the network, from the picture down.
     cuts : iterable of str
         Names of the outputs at which a stage ends.
     """

@@ -13,7 +13,7 @@ from stylekit.features.graph import Graph, functional, is_float, staged
 from stylekit.functional import Tensor
 
 _PREPROCESS = "preprocess."
-"""Prefix of the names of the operations of `preprocess` in error messages."""
+"""Prefix, in error messages, of the names of operations of `preprocess`."""
 
 
 class KerasExtractor(FeatureExtractor):
@@ -22,35 +22,36 @@ class KerasExtractor(FeatureExtractor):
     Parameters
     ----------
     model : keras.Model
-        A functional model with one image input of shape ``(None, None, 3)`` and floating dtype.
+        A functional model with one image input of shape ``(None, None, 3)`` and a floating dtype.
     preprocess : callable, optional
         Function of `keras.ops` from RGB pictures ``[B, H, W, 3]`` in [0, 1] to the input of the
         model. Default: the picture is not changed.
     windows : mapping of str or type to Window, optional
         Windows (kernel size, stride and padding) of layers, by layer name or by class. A class
-        includes its subclasses. ``Window(1)`` is a layer that computes each cell from that cell
-        alone. Tiles need the windows of layers that stylekit does not know, such as ``Lambda`` and
-        custom layers.
+        includes its subclasses. ``Window(1)`` describes a layer that computes each output cell from
+        the same input cell alone. To paint in tiles, specify the windows of layers that stylekit
+        does not know, such as ``Lambda`` and custom layers.
 
     Raises
     ------
     InputTypeError
-        If `model` is not a functional model, or `windows` is not such a mapping.
+        If `model` is not a functional model, or `windows` is not a mapping from layers to windows.
     InputError
         If the model or `preprocess` does not accept pictures, or `windows` names an unknown layer.
 
     Notes
     -----
-    Layers have the names of the model, and functions of `keras.ops` have the names that Keras gave
-    them. Layer ``b`` of a nested model ``a`` is ``"a.b"``. If layer ``c`` is called several times,
-    ``"c"`` is the first call, ``"c-2"`` the second, and so on.
+    Layers keep their names in the model, and functions of `keras.ops` have the names that Keras
+    assigned. Layer ``b`` of a nested model ``a`` is ``"a.b"``. If layer ``c`` is called several
+    times, ``"c"`` is the first call, ``"c-2"`` the second, and so on.
 
-    Masks can follow convolutions, pooling, padding and cropping. After other changes of the size,
-    such as upsampling, `pool_mask` raises `InputError`, and the layer can be used by losses without
-    masks only. Tiles give the same result as the whole picture. They raise `InputError`, naming the
-    layer, if an operation before the layer has an unknown receptive field.
+    Masks can be pooled through convolutions, pooling, padding and cropping. After other operations
+    that change the size, such as upsampling, `pool_mask` raises `InputError`. Only losses without
+    masks can use such layers. Painting in tiles gives the same result as painting the whole
+    picture. If an operation before a layer has an unknown receptive field, painting in tiles raises
+    `InputError`, which names the layer.
 
-    Copies and deep copies share the Keras model.
+    Copies and deep copies of the extractor share the Keras model.
     """
 
     def __init__(
@@ -140,9 +141,9 @@ class KerasExtractor(FeatureExtractor):
         expected, found = self._cells(name, mask.shape[1:3]), tuple(pooled.shape[1:3])
         if found != expected:
             fail(
-                f"a mask cannot follow the network to layer {name!r}",
+                f"a mask cannot be pooled to layer {name!r}",
                 expected=f"{expected} cells",
-                received=f"{found} after its convolutions, pooling, padding and cropping",
+                received=f"{found} after the network's convolutions, pooling, padding and cropping",
                 hint="use this layer without a mask, or derive from FeatureExtractor",
                 argument="layer",
             )
@@ -159,14 +160,15 @@ class KerasExtractor(FeatureExtractor):
         return tuple(self._cut((name,)).compute_output_shape((1, *shape, 3))[name][1:3])
 
     def _check_precision(self, name: str, dtype: str) -> None:
-        # A function of keras.ops has no dtype policy; the last layer before it decides.
+        # A function of keras.ops has no dtype policy. It uses the dtype of the last layer before
+        # it.
         for node in reversed(self._network.graph.way(name)):
             policy = getattr(node.operation, "dtype_policy", None)
             if policy is None:
                 continue
             if policy.name != dtype:
                 fail(
-                    f"layer {name!r} computes in another precision",
+                    f"layer {name!r} has the wrong dtype policy",
                     expected=dtype,
                     received=policy.name,
                     hint=f"build the model with the dtype policy {dtype}",
@@ -176,7 +178,7 @@ class KerasExtractor(FeatureExtractor):
 
 
 class _Network:
-    """The graph from a picture to a model's layers. It is immutable, and copies share it."""
+    """The graph from a picture to a model's layers. It is immutable, and copies share the graph."""
 
     def __init__(
         self, model: keras.Model, preprocess: Callable | None, windows: Mapping[str | type, Window]

@@ -1,4 +1,4 @@
-"""Windows of Keras's operations. Operations that are not listed here count as unknown."""
+"""Windows of Keras's operations. Operations that are not listed here are treated as unknown."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from stylekit.features.geometry import Window
 
-# Class names of pointwise layers and functions of `keras.ops`. Those with an axis are pointwise if
-# it is the axis of the channels.
+# Class names of pointwise layers and functions of `keras.ops`. Operations with an axis are
+# pointwise if this axis is the channel axis.
 _LAYERS = """
     Activation ActivityRegularization Add AlphaDropout Average BatchNormalization Concatenate Dense
     Dropout ELU GaussianDropout GaussianNoise Identity LayerNormalization LayerScale LeakyReLU
@@ -40,10 +40,10 @@ _WINDOWED = {
 }
 
 _SETTINGS = ("scale", "offset", "mean", "variance", "x_min", "x_max")
-"""Attributes in which operations keep values that they combine with the picture."""
+"""Attributes in which operations keep arrays that they combine with a feature map."""
 
 _CHANNELS = {-1, 3}
-"""The axis of channels in ``[B, H, W, C]``."""
+"""Values that denote the channel axis of ``[B, H, W, C]``."""
 
 
 def window_of(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Window | None:
@@ -73,7 +73,7 @@ def window_of(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Wi
     if name == "GetItem":
         x, key = [*args, *kwargs.values()]
         return Window(1) if len(x.shape) == 4 and _cuts_channels(key) else None
-    if name == "Stack":  # of single channels, [B, H, W]
+    if name == "Stack":  # stacks single channels, [B, H, W]
         flat = all(len(x.shape) == 3 for x in keras.tree.flatten((args, dict(kwargs))))
         return Window(1) if flat and operation.axis in _CHANNELS else None
     return _spatial(name, operation, args, kwargs)
@@ -82,9 +82,9 @@ def window_of(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Wi
 def nominal_window(operation: keras.Operation, args: Sequence, kwargs: Mapping) -> Window:
     """Return the smallest possible window of an operation that `window_of` does not know.
 
-    It is the window of the Keras class that the operation's class is derived from, for example of a
-    convolution with a custom activation. For other operations it is one cell. Masks are pooled by
-    this window. Tiles do not use it.
+    If the operation's class is derived from a Keras class, such as a convolution with a custom
+    activation, the result is the window of the Keras class. For other operations it is one cell.
+    Masks are pooled with this window. It is not used for tiles.
     """
     names = (kind.__name__ for kind in type(operation).__mro__ if _is_keras_own(kind))
     windows = (_spatial(name, operation, args, kwargs) for name in names)
@@ -112,7 +112,7 @@ def _spatial(name: str, operation, args, kwargs) -> Window | None:
 
 def _windowed(operation, args, kwargs) -> Window | None:
     size = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None)
-    if size is None:  # a function of keras.ops, whose second argument is the kernel
+    if size is None:  # a function of keras.ops: its second argument is the kernel
         kernel = [*args, *kwargs.values()][1]
         if isinstance(kernel, keras.KerasTensor):
             return None

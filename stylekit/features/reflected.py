@@ -18,7 +18,7 @@ _MARGIN = ":margin"
 
 
 class ReflectPadding(WrappingExtractor):
-    """A wrapper that pads pictures by their mirror image before an extractor reads them.
+    """A wrapper that pads pictures with their mirror image before an extractor reads them.
 
     The zero padding of convolutions changes the features at the border. A style loss treats this as
     a part of the style and paints a frame. Here the picture is extended by its mirror image, and
@@ -30,14 +30,15 @@ class ReflectPadding(WrappingExtractor):
         The extractor to wrap.
     pixels : int
         Width of the reflection in pixels, at least 1. Must be a multiple of the stride of every
-        layer that is read. The time is multiplied by ``(1 + 2 pixels / side)^2``. 16 pixels are
-        enough to remove the visible frame with VGG19 up to conv4_1, although its receptive field is
-        larger.
+        layer that is read. The time of a step grows by the factor ``(1 + 2 pixels / side)^2``,
+        where ``side`` is the side of the picture. With VGG19 up to conv4_1, 16 pixels are enough to
+        remove the visible frame, although the receptive field of conv4_1 is larger.
 
     Notes
     -----
-    Layers have the names of the extractor. ``"NAME:margin"`` is the same layer before it is
-    cropped, which the following layers read. `Recompute` starts from such layers.
+    Layers keep the names that they have in the wrapped extractor. ``"NAME:margin"`` is the feature
+    map of layer NAME before it is cropped. Later layers read this uncropped feature map, and
+    `Recompute` starts from it.
     """
 
     def __init__(self, extractor: FeatureExtractor, pixels: int = 16) -> None:
@@ -89,7 +90,8 @@ class ReflectPadding(WrappingExtractor):
         Raises
         ------
         InputError
-            If the name of a cut does not end in ``":margin"``. Later layers also read the margin.
+            If the name of a cut does not end in ``":margin"``. Such names are required because
+            later layers also read the margin.
         """
         names, cuts = self._ordered((*layers, *cuts)), self._ordered(cuts)
         for cut in cuts:
@@ -138,7 +140,7 @@ class ReflectPadding(WrappingExtractor):
         self.extractor.check_windows(self.resolve(layer).removesuffix(_MARGIN))
 
     def smallest_size(self, layer: str) -> int:
-        """Return the smallest side of a picture that can be reflected."""
+        """Return the smallest side of a picture that is large enough for the reflection."""
         return max(self.pixels + 1, self.extractor.smallest_size(_inner([layer])[0]))
 
     def _ordered(self, layers: Iterable[str]) -> tuple[str, ...]:
@@ -179,7 +181,7 @@ class ReflectPadding(WrappingExtractor):
 
 
 def _inner(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the wrapped extractor's names of the layers, without duplicates."""
+    """Return the names of the layers in the wrapped extractor, without duplicates."""
     return tuple(dict.fromkeys(name.removesuffix(_MARGIN) for name in names))
 
 

@@ -30,10 +30,10 @@ IMAGENET = Download(
     "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
     md5="253f8cb515780f3b799900260a226db6",
 )
-"""The weights file of `keras.applications.VGG19`, which Keras keeps in the same cache."""
+"""The weights file of `keras.applications.VGG19`. Keras uses the same file in the same cache."""
 
 MEAN = np.array(VGG19_MEAN, "float32")
-"""Mean colour that is subtracted from the picture: RGB, 0 to 255."""
+"""Mean colour that is subtracted from the picture: RGB, in [0, 255]."""
 
 
 class VGG19(FeatureExtractor):
@@ -42,16 +42,17 @@ class VGG19(FeatureExtractor):
     Parameters
     ----------
     weights : str, path-like or None
-        ``"imagenet"`` uses the file that the environment variable ``STYLEKIT_WEIGHTS`` names, or
-        else Keras's weights file, which is downloaded once and verified. A path names an ``.h5``
-        file with Keras's layout, an ``.npz`` file with arrays ``layer/kernel`` and ``layer/bias``,
-        or a file of another program that `convert_weights` lists. The file must hold the layers
-        that are used. None uses random weights (He normal) with a fixed seed.
+        ``"imagenet"`` uses the file that the environment variable ``STYLEKIT_WEIGHTS`` names. If
+        the variable is not set, it uses Keras's weights file, which is downloaded once and
+        verified. A path can name an ``.h5`` file with Keras's layout, an ``.npz`` file with arrays
+        ``layer/kernel`` and ``layer/bias``, or a file of another program in one of the formats that
+        `convert_weights` lists. The file must contain the layers that are used. None uses random
+        weights (He normal) with a fixed seed.
     pooling : str
-        ``"max"``, as in training, or ``"average"``, as Gatys et al. recommend.
+        ``"max"``, with which VGG19 was trained, or ``"average"``, which Gatys et al. recommend.
     fast : bool
-        If True, use this package's convolutions, which are faster on CPUs than those of Keras.
-        Features and gradients agree with Keras's up to rounding.
+        If True, use stylekit's convolution layers, which are faster on CPUs than Keras's layers.
+        Features and gradients are the same up to rounding errors.
 
     Raises
     ------
@@ -61,9 +62,9 @@ class VGG19(FeatureExtractor):
 
     Notes
     -----
-    A Keras convolution includes its ReLU. Therefore ``block4_conv2`` is relu4_2 of the literature,
-    which most programs call conv4_2. Pooling rounds down: it ignores the last row or column of a
-    feature map with an odd height or width.
+    A Keras convolution includes its ReLU. Therefore ``block4_conv2`` is the layer that the
+    literature calls relu4_2 and most programs call conv4_2. Pooling rounds down: it ignores the
+    last row or column of a feature map with an odd height or width.
     """
 
     style_layers, content_layers = STYLE_LAYERS, CONTENT_LAYERS
@@ -118,7 +119,7 @@ class VGG19(FeatureExtractor):
     def available_layers(self) -> tuple[str, ...]:
         """Return the layers that can be computed with the weights file.
 
-        A file that the user names may hold only the first layers of VGG19.
+        A weights file that the user specifies may contain only the first layers of VGG19.
 
         Raises
         ------
@@ -126,7 +127,7 @@ class VGG19(FeatureExtractor):
             If the file cannot be read.
         """
         named = isinstance(self.weights, Path) or os.environ.get(ENVIRONMENT_VARIABLE)
-        if self.weights is None or not named:  # Keras's file holds all layers
+        if self.weights is None or not named:  # Keras's file contains all layers
             return self.layer_names
         held = {*held_layers(self._file())}
         there = itertools.takewhile(lambda x: x.endswith("pool") or x in held, self.layer_names)
@@ -144,7 +145,8 @@ class VGG19(FeatureExtractor):
     def _extended(self, names: tuple[str, ...], dtype: str) -> dict[str, keras.KerasTensor]:
         """Return the symbolic tensors of the network by name, at least up to the last of `names`.
 
-        All models of one precision are parts of the same graph, so that they share their weights.
+        All models with the same dtype policy are parts of one graph, so that they share their
+        weights.
         """
         policy = keras.DTypePolicy(dtype)
         if dtype not in self._tensors:

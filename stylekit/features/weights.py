@@ -50,7 +50,7 @@ class Download:
 
 
 def locate(download: Download) -> Path:
-    """Return the path of a weights file, which is downloaded if necessary.
+    """Return the path of a weights file. The file is downloaded if necessary.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def locate(download: Download) -> Path:
     Raises
     ------
     FileError
-        If the named file does not exist, or the download failed. The message names the file, where
-        it was looked for, and what to do.
+        If the file named by the environment variable does not exist, or the download failed. The
+        message names the file, the places that were searched, and what to do.
     """
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
@@ -84,7 +84,7 @@ def locate(download: Download) -> Path:
                 cache_dir=str(download.cached.parents[1]),
             )
         )
-    except Exception as error:  # of urllib, sockets, the file system or the checksum
+    except Exception as error:  # raised by urllib, sockets, the file system or the checksum
         raise FileError(
             f"the weights {download.name} could not be downloaded from {download.url} ({error}). "
             f"{ENVIRONMENT_VARIABLE} is not set, and {download.cached} is missing or has a wrong "
@@ -103,23 +103,23 @@ def read_convolutions(
     Parameters
     ----------
     path : Path
-        An ``.h5`` file of Keras, an ``.npz`` file with arrays ``layer/kernel`` and ``layer/bias``,
-        or for VGG19 a file that `foreign.opened` reads.
+        An ``.h5`` file of Keras, or an ``.npz`` file with arrays ``layer/kernel`` and
+        ``layer/bias``. For VGG19 also a file that `foreign.opened` reads.
     shapes : mapping of str to (height, width, channels in, channels out)
-        The layers to read and the shapes of their kernels. Other layers of the file are ignored.
+        The layers to read, and the shapes of their kernels. Other layers in the file are ignored.
     convention : str
-        See `foreign.opened`.
+        Preprocessing of the network; see `foreign.opened`.
 
     Returns
     -------
     dict of str to (kernel, bias)
-        float32 ``[height, width, in, out]`` and ``[out]``.
+        The kernel is float32 ``[height, width, in, out]``, and the bias float32 ``[out]``.
 
     Raises
     ------
     FileError
-        If the file is truncated, corrupt or of another network. The message names the layer and
-        what is wrong with it.
+        If the file is truncated or corrupt, or belongs to another network. The message names the
+        layer and describes what is wrong with it.
     """
     result = {}
     with _reading(path), _opened(path, convention) as (stored, _):
@@ -152,7 +152,7 @@ def held_layers(path: Path) -> list[str]:
     Raises
     ------
     FileError
-        If the file is truncated, corrupt or of another kind.
+        If the file is truncated or corrupt, or is not a weights file.
     """
     with _reading(path), _opened(path) as (_, held):
         return held()
@@ -175,8 +175,8 @@ def _reading(path: Path) -> Iterator[None]:
 def _opened(path: Path, convention: str = "auto"):
     """Open a weights file.
 
-    Returns a context manager. It gives a function from a layer's name to its kernel and bias, and a
-    function that returns the names of the layers.
+    Returns a context manager that yields two functions. The first maps the name of a layer to its
+    kernel and bias. The second returns the names of the layers.
     """
     suffix = path.suffix.lower()
     if suffix in FOREIGN_WEIGHTS:
@@ -228,7 +228,7 @@ def _open_h5(path: Path):
         def stored(layer: str) -> list[Stored]:
             found = _datasets(_member(root, layer)) if layer in root else []
             # The names of kernel and bias depend on the version of Keras (kernel:0,
-            # block1_conv1_W_1:0); their ranks do not.
+            # block1_conv1_W_1:0). Their numbers of axes do not.
             by_rank = {item.ndim: item for item in found}
             if set(by_rank) != {1, 4}:
                 raise _no_layer(path, layer, held())
@@ -238,7 +238,7 @@ def _open_h5(path: Path):
 
 
 def _member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-    """Return the member of a group; raise `ValueError` if it is a soft or external link."""
+    """Return a member of a group. Raise `ValueError` if it is a soft or external link."""
     _check_link(name, group.get(name, getlink=True))
     return group[name]
 
@@ -261,7 +261,7 @@ def _datasets(item: h5py.Group | h5py.Dataset) -> list[h5py.Dataset]:
 
 
 def check_arrays(group: h5py.Group) -> None:
-    """Raise `ValueError` unless all arrays of an HDF5 file are complete and uncompressed in it."""
+    """Raise `ValueError` unless an HDF5 file contains all its arrays, complete and uncompressed."""
     for item in _datasets(group):
         _check_stored(item)
         if (item.size or 0) * item.dtype.itemsize > item.id.get_storage_size():

@@ -269,7 +269,9 @@ def test_a_sequential_model_serves_as_well():
 def test_a_model_of_another_precision_is_refused():
     extractor = KerasExtractor(small_model("mixed_bfloat16"))
     assert extractor.model(["pool"], "mixed_bfloat16") is not None
-    with pytest.raises(InputError, match=r"'pool' computes in another .* float32, .* mixed_bfloat"):
+    with pytest.raises(
+        InputError, match=r"'pool' has the wrong dtype policy.* float32, .* mixed_bfloat"
+    ):
         extractor.model(["pool"])
 
 
@@ -313,7 +315,7 @@ def transposed():
 def test_a_mask_is_refused_behind_what_it_cannot_follow(make):
     extractor = KerasExtractor(make())
     assert extractor.model(["deep"])(np.zeros((1, 20, 20, 3), "float32"))["deep"].shape[0] == 1
-    with pytest.raises(InputError, match=r"mask cannot follow the network to layer 'deep'"):
+    with pytest.raises(InputError, match=r"mask cannot be pooled to layer 'deep'"):
         extractor.pool_mask(np.ones((1, 20, 20, 1), "float32"), "deep")
 
 
@@ -329,7 +331,7 @@ def test_whole_pictures_need_no_geometry_behind_it(make, rng):
         one.model(["deep"])(photo[None])["deep"].shape for one in (extractor, padded(extractor))
     ]
     assert shapes[0] == shapes[1]
-    words = "mask cannot follow the network to layer 'deep'"
+    words = "mask cannot be pooled to layer 'deep'"
     with pytest.raises(InputError, match=words):
         padded(extractor).pool_mask(np.ones((1, 20, 20, 1), "float32"), "deep")
 

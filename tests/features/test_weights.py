@@ -268,8 +268,8 @@ def test_a_header_that_claims_more_than_there_is(shape, arrays, tmp_path, frugal
     [
         ({"more": b"0"}, "claims"),
         ({"version": (2, 0)}, "unknown version"),
-        ({"method": zipfile.ZIP_LZMA}, "another method than deflate"),
-        ({"method": zipfile.ZIP_BZIP2}, "another method than deflate"),
+        ({"method": zipfile.ZIP_LZMA}, "method other than deflate"),
+        ({"method": zipfile.ZIP_BZIP2}, "method other than deflate"),
     ],
 )
 def test_an_npz_as_numpy_does_not_write_it(options, word, arrays, tmp_path):

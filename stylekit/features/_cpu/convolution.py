@@ -13,16 +13,18 @@ from stylekit.features._cpu.order import after
 class FrozenConv2D(keras.layers.Conv2D):
     """A convolution that computes the gradient with respect to its input only.
 
-    Strides and dilation must be 1, the padding ``"same"``, and the sides of the kernel odd. Then
-    the gradient is the convolution of the upstream gradient with the kernel rotated by 180 degrees
-    and with its channel axes swapped. Without oneDNN, TensorFlow computes this convolution faster
-    than the gradient of a convolution, which has the same sums. With oneDNN the times are equal.
-    Wide layers use the Winograd algorithm; see `stylekit.features._cpu.winograd`.
+    Strides and dilation must be 1, the padding must be ``"same"``, and the sides of the kernel must
+    be odd. Then the gradient is the convolution of the upstream gradient with the kernel rotated by
+    180 degrees and with its channel axes swapped. Without oneDNN, TensorFlow computes this
+    convolution faster than its own gradient of a convolution, although both compute the same sums.
+    With oneDNN the times are equal. Wide layers use the Winograd algorithm; see
+    `stylekit.features._cpu.winograd`.
     """
 
     def convolution_op(self, inputs, kernel):
         """Return the convolution, without bias and activation."""
-        # The custom gradient has none for the kernel, which a variable would require.
+        # A variable would require a gradient, which the custom gradient does not return for the
+        # kernel.
         return _convolve(inputs, ops.stop_gradient(kernel))
 
 
@@ -44,10 +46,10 @@ def _same(x, kernel):
 
 
 class FrozenMaxPooling2D(keras.layers.MaxPooling2D):
-    """Max pooling over 2 x 2 cells with an elementwise gradient, three times faster on CPUs.
+    """Max pooling over 2 x 2 cells with an elementwise gradient, which is 3 times faster on CPUs.
 
-    If several cells of a window have the maximum, as in constant areas, they share the gradient
-    equally.
+    If several cells of a window are equal to the maximum, as in constant areas, they share the
+    gradient equally.
     """
 
     def __init__(self, **options) -> None:
@@ -61,7 +63,7 @@ class FrozenMaxPooling2D(keras.layers.MaxPooling2D):
 def _slope_of_pooling(upstream, value, x):
     batch, height, width, channels = ops.shape(value)
     odd = [n - 2 * m for n, m in zip(ops.shape(x)[1:3], (height, width), strict=True)]
-    # For even sides slicing and padding are skipped: they would copy the tensors.
+    # If the sides are even, slicing and padding are skipped, because they would copy the tensors.
     even = all(isinstance(n, int) and n == 0 for n in odd)
     whole = x if even else x[:, : 2 * height, : 2 * width]
     fours = ops.reshape(whole, (batch, height, 2, width, 2, channels))

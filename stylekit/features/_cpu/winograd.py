@@ -1,4 +1,4 @@
-"""The Winograd algorithm for 3 x 3 convolutions, with a quarter of the multiplications.
+"""The Winograd algorithm for 3 x 3 convolutions. It needs a quarter of the multiplications.
 
 References: Winograd 1980; Lavin and Gray 2016.
 """
@@ -22,32 +22,33 @@ WINDOW = TILE + 2
 POINT = 1.5
 """The interpolation points are 0, this number, its reciprocal, their negatives, and infinity.
 
-These points have less than half the rounding error of the usual points 1 and 2 (Alam et al. 2022).
-The transforms amplify the errors of the sums over channels by 4.8, and with the usual points by
-10.8.
+These points give less than half the rounding error of the usual points 1 and 2 (Alam et al. 2022).
+The transforms amplify the errors of the sums over channels by 4.8. With the usual points they
+amplify the errors by 10.8.
 """
 
 CHANNELS, TILES = 128 * 256, 256
-"""Lower limits from which the algorithm is faster, measured on CPUs.
+"""Lower limits from which the algorithm is faster than direct convolution, measured on CPUs.
 
-`CHANNELS` is the number of input channels times the number of output channels, and `TILES` the
-number of tiles of the whole batch. With oneDNN, whose allocator keeps freed memory, the limits
-could be lower.
+`CHANNELS` is the number of input channels times the number of output channels. `TILES` is the
+number of tiles of the whole batch. With oneDNN the limits could be lower, because its allocator
+keeps freed memory.
 """
 
 BAND, BANDS = 256, 8
-"""Number of tiles that are computed at a time, approximately, and the largest number of such bands.
+"""Approximate number of tiles that are computed at a time (a band), and largest number of bands.
 
-Smaller bands are slower, and larger bands need more memory. 512 x 512 cells of 256 channels take a
-third of the memory in eight bands.
+Smaller bands are slower, and larger bands need more memory. With eight bands, a layer of 512 x 512
+cells and 256 channels needs a third of the memory that it needs with a single band.
 """
 
 
 def pays(x, kernel) -> bool:
-    """Return whether `convolve` is faster than the direct convolution, and as accurate.
+    """Return whether `convolve` is faster than direct convolution without losing accuracy.
 
-    It is for layers with many channels on CPUs. GPU libraries choose such algorithms themselves,
-    and half precision loses too much accuracy in the transforms.
+    This is the case for layers with many channels on CPUs. On GPUs it is not used, because GPU
+    libraries choose such algorithms themselves. In half precision the transforms lose too much
+    accuracy.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def working(y, kernel) -> int:
     Returns
     -------
     int
-        0 if `pays` is False.
+        Number of bytes. 0 if `pays` is False.
     """
     if not pays(y, kernel):
         return 0
@@ -159,7 +160,8 @@ def _windows(x, top, rows, columns):
     )
     x = ops.reshape(x, (batch, rows + 1, TILE, columns + 1, TILE, channels))
     phases = ops.transpose(x, (2, 4, 0, 1, 3, 5))
-    # The last two rows of a window are the first two of the next tile. The same holds for columns.
+    # The last two rows of a window are the first two rows of the next tile. Columns overlap
+    # likewise.
     parts = []
     for down, right in _SHIFTS:
         one = phases[: TILE - 2 * down, : TILE - 2 * right]
@@ -169,7 +171,7 @@ def _windows(x, top, rows, columns):
 
 
 def _rows(batch: int, rows: int, columns: int) -> int:
-    """Return how many rows of tiles are computed at a time."""
+    """Return the number of rows of tiles that are computed at a time."""
     return max(1, BAND // (batch * columns), math.ceil(rows / BANDS))
 
 
@@ -195,9 +197,10 @@ _ORDER = [
 def _transforms():
     """Return the transforms of inputs [36, 36], of kernels [36, 9] and of outputs [16, 36].
 
-    The product of two polynomials is determined by its values at as many points as it has
-    coefficients. With Vandermonde matrices V its coefficients are ``V⁻¹ [(V g) * (V h)]``. The
-    convolution of neural networks is the transposed map, ``Vᵀ [(V g) * (V⁻ᵀ d)]``.
+    A product of two polynomials g and h is determined by its values at as many points as it has
+    coefficients. With Vandermonde matrices V, the coefficients of the product are
+    ``V⁻¹ [(V g) * (V h)]``. The convolution of neural networks is the transposed map,
+    ``Vᵀ [(V g) * (V⁻ᵀ d)]``.
     """
 
     def powers(count):
@@ -206,7 +209,8 @@ def _transforms():
         return np.concatenate([points[:, None] ** np.arange(count), infinity])
 
     outputs, kernels, products = powers(TILE).T, powers(3), np.linalg.inv(powers(WINDOW)).T
-    # A factor of a row can be moved between the two matrices. Rows of equal norm round least.
+    # A factor of a row can be moved between the two matrices. Rows of equal norm have the smallest
+    # rounding errors.
     scale = np.abs(products).sum(axis=1, keepdims=True)
     products, kernels = products / scale, kernels * scale
     return (

@@ -1,1 +1,1 @@
-"""Read weights files of other programs."""
+"""Read weights files that other programs write."""

@@ -1,13 +1,13 @@
 """VGG19 weights of other programs: file layouts, layer names and preprocessing.
 
 The input y of stylekit's network is ``255 * picture - MEAN`` in the order blue, green, red, as in
-the authors' and Keras's networks. If another network has the input ``a * y + b``, its first
+the networks of the authors and of Keras. If another network has the input ``a * y + b``, its first
 convolution is converted: the kernel K becomes a * K, and the sum of b * K is added to the bias.
-Both networks pad with zeros. A zero of the other network is ``-b / a`` in terms of y. The
-conversion is therefore exact, except in the outermost row and column of conv1_1 if b is not zero.
-This is the case for torchvision, which has another mean. The difference is at most the sum of
-``|b * K|`` over the padded cells, where b is below 0.009 and the input has a standard deviation of
-1.
+Both networks pad with zeros. A zero in the input of the other network corresponds to
+``y = -b / a``. The conversion is therefore exact, except in the outermost row and column of conv1_1
+if b is not zero. b is not zero for torchvision, which uses a different mean. The difference is at
+most the sum of ``|b * K|`` over the padded cells, where b is below 0.009 and the input has a
+standard deviation of 1.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from stylekit.features._formats.unpickle import (
 )
 
 Pair = tuple[Stored, Stored]
-"""Kernel and bias of a convolution."""
+"""The kernel and the bias of a convolution."""
 
 CONVENTIONS = ("auto", "torchvision", "caffe", "matconvnet")
-"""Preprocessing of the network, named after the program that trained it; see `opened`."""
+"""Kinds of preprocessing, named after the programs that trained the networks; see `opened`."""
 
 _CONVOLUTIONS = [
     (block, k) for block, (_, count) in enumerate(VGG19_BLOCKS, 1) for k in range(1, count + 1)
 ]
 
 LAYERS = tuple(f"block{block}_conv{k}" for block, k in _CONVOLUTIONS)
-"""Names of the convolutions in stylekit."""
+"""Stylekit's names of the convolutions."""
 
-# torchvision also counts the activations after the convolutions, and the pooling after the blocks.
+# torchvision's numbers also count the activations after convolutions and the pooling after blocks.
 _NAMES = {
     "torchvision": [f"features.{2 * n + block - 1}" for n, (block, _) in enumerate(_CONVOLUTIONS)],
     "caffe": [f"conv{block}_{k}" for block, k in _CONVOLUTIONS],
@@ -78,14 +78,15 @@ def _seen(convention: str, mean: np.ndarray | None) -> _Seen:
 
 @contextmanager
 def opened(path: Path, convention: str = "auto") -> Iterator[dict[str, Pair]]:
-    """Open a file, and give its convolutions with stylekit's names and preprocessing.
+    """Open a file and yield its convolutions, with stylekit's names and preprocessing.
 
     Parameters
     ----------
     path : Path
-        ``.pth`` or ``.pt``: a state dict of PyTorch. ``.safetensors``: the same. ``.npy``: a dict
-        from layers to kernels and biases, as converters of Caffe models write it. ``.mat``: a file
-        of MatConvNet. The convolutions are named ``features.0``, as in torchvision, or ``conv1_1``.
+        ``.pth``, ``.pt`` or ``.safetensors``: a state dict of PyTorch. ``.npy``: a dict from layer
+        names to kernels and biases, as converters of Caffe models write it. ``.mat``: a file of
+        MatConvNet. The convolutions must be named ``features.0`` and so on, as in torchvision, or
+        ``conv1_1`` and so on.
     convention : str
         Preprocessing of the network. "torchvision": RGB in [0, 1] minus a mean, divided by a
         standard deviation. "caffe": BGR in [0, 255] minus the mean colour of ImageNet.
@@ -99,7 +100,7 @@ def opened(path: Path, convention: str = "auto") -> Iterator[dict[str, Pair]]:
     Raises
     ------
     FileError
-        If the file is of another network, or holds objects that are not arrays.
+        If the file does not contain VGG19, or contains objects that are not arrays.
     Exception
         Any exception that reading a damaged file raises.
     """
@@ -128,7 +129,7 @@ def opened(path: Path, convention: str = "auto") -> Iterator[dict[str, Pair]]:
 
 
 def _check_names(path: Path, names: list[str], known: list[str]) -> None:
-    """Raise `FileError` unless the names are those of VGG19's first convolutions, in order."""
+    """Raise `FileError` unless `names` are the names of VGG19's first convolutions, in order."""
     for name, own, layer in zip(names, known, LAYERS, strict=False):
         if name != own:
             problem, expected = f"layer {layer}", f"a convolution {own}"
@@ -228,7 +229,7 @@ def _mat(file: BinaryIO) -> tuple[dict[str, Pair], np.ndarray | None]:
 
 
 def _add(found: dict[str, Pair], name: Any, by_rank: Mapping[int, np.ndarray]) -> None:
-    """Add a convolution, if it is one of a block."""
+    """Add a convolution to `found` if its name is the name of a convolution in a block."""
     if not _NAME.fullmatch(str(name)):
         return
     kernel, bias = by_rank[4], by_rank[1]

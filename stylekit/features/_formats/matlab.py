@@ -13,23 +13,23 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-# Types of elements ("MAT-File Format", table 1-1).
+# Codes of the types of elements ("MAT-File Format", table 1-1).
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8"}
 _NUMBERS |= {12: "i8", 13: "u8"}
 _TEXTS = {1: "latin1", 2: "latin1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED = 14, 15
 
-# Classes of arrays (table 1-3).
+# Codes of the classes of arrays (table 1-3).
 _CELL, _STRUCT, _CHAR = 1, 2, 4
 _CLASSES = dict(enumerate(("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"), 6))
 
 _LEAST, _MOST = 10**7, 20
-"""Limits of a decompressed variable: bytes, and a multiple of its compressed size. Weights hardly
-compress."""
+"""Upper limits of the size of a decompressed variable: in bytes, and as a multiple of its
+compressed size. Weights hardly compress."""
 
 
 def variables(file: BinaryIO, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return some variables of a file by name. The whole file is read.
+    """Return the variables `names` of a file by name. The whole file is read.
 
     Cells are returned as lists, structs as dicts, arrays of structs as lists of dicts, texts as
     str, and numbers as numpy.ndarray.
@@ -37,7 +37,7 @@ def variables(file: BinaryIO, names: tuple[str, ...]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the file has another level or is damaged, or a variable has an unsupported type.
+        If the file is not of level 5 or is damaged, or a variable has an unsupported type.
     Exception
         Any exception of the modules struct and zlib for a damaged file.
     """

@@ -1,7 +1,8 @@
 """Read arrays from pickles of PyTorch and NumPy without running code of the file.
 
-A pickle names the functions that build its objects, and a reader calls them. Here only listed names
-are accepted. They stand for functions and classes of this module, which only store their arguments.
+A pickle contains the names of functions that build its objects, and a reader calls these functions.
+Here only listed names are accepted. They are mapped to functions and classes of this module, which
+only store their arguments.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 
 class Stored(NamedTuple):
-    """An array in a file. Only its shape has been read."""
+    """An array in a file. Only its shape has been read so far."""
 
     shape: tuple[int, ...]
     read: Callable[[], np.ndarray]
@@ -29,7 +30,7 @@ Order = Literal["<", ">"]
 
 
 class _Storage(NamedTuple):
-    """A one-dimensional array in a file of PyTorch."""
+    """A one-dimensional array in a PyTorch file."""
 
     dtype: str
     key: str
@@ -42,7 +43,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """A tensor in a file of PyTorch, a view of a storage."""
+    """A tensor in a PyTorch file. It is a view of a storage."""
 
     storage: _Storage
     offset: int
@@ -70,7 +71,7 @@ _LONGEST = 10**7  # bytes of the pickle in a zip file of PyTorch; that of VGG19 
 
 
 class UnknownObjectError(ValueError):
-    """A pickle holds an object whose function is not listed."""
+    """Raised if a pickle contains an object that is built by a function that is not listed."""
 
 
 class _Unpickler(pickle.Unpickler):
@@ -88,7 +89,7 @@ class _Unpickler(pickle.Unpickler):
         return self._known[f"{module}.{name}"]
 
     def persistent_load(self, told: Any) -> _Storage:
-        """Return the storage that a pickle of PyTorch refers to."""
+        """Return the storage to which a PyTorch pickle refers."""
         kind, dtype, key, _, count, *_ = told
         if kind != "storage" or dtype not in _STORAGES.values() or count < 0:
             raise ValueError(f"it holds an unsupported {kind}")
@@ -115,7 +116,7 @@ def _torch_names() -> dict[str, Any]:
         return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
     class Named(dict):
-        """A dict with attributes, in which PyTorch stores versions."""
+        """A dict that can have attributes, in which PyTorch stores versions."""
 
     return {
         "collections.OrderedDict": Named,
@@ -131,8 +132,8 @@ def torch_arrays(file: BinaryIO) -> dict[str, Stored]:
     Parameters
     ----------
     file : binary file
-        A zip file, or a file with the layout before PyTorch 1.6, as torchvision's published
-        weights. It must stay open, because the arrays are read later.
+        A zip file, or a file with the layout that PyTorch used before version 1.6, such as
+        torchvision's published weights. The file must stay open, because the arrays are read later.
 
     Returns
     -------
@@ -141,9 +142,9 @@ def torch_arrays(file: BinaryIO) -> dict[str, Stored]:
     Raises
     ------
     UnknownObjectError
-        If the file holds other objects than tensors.
+        If the file contains objects that are not tensors.
     ValueError
-        If the file has another format.
+        If the file has a different format.
     Exception
         Any exception of the modules pickle and zipfile for a damaged file.
     """
@@ -203,7 +204,7 @@ def _of_stream(file: BinaryIO) -> tuple[Any, Callable[[_Storage], tuple[bytes, O
 
 
 class _Kind:
-    """The dtype of an array in a pickle of NumPy."""
+    """The dtype of an array in a NumPy pickle."""
 
     def __init__(self, code: str, *_: Any) -> None:
         self.code, self.order = code, "<"
@@ -213,7 +214,7 @@ class _Kind:
 
 
 class _Array:
-    """An array in a pickle of NumPy, with floats or a single object."""
+    """An array in a NumPy pickle. It contains floats or a single object."""
 
     value: Any = None
 
@@ -239,9 +240,9 @@ def numpy_layers(file: BinaryIO) -> dict[str, list[np.ndarray]]:
     Raises
     ------
     UnknownObjectError
-        If the file holds other objects.
+        If the file contains objects of other types.
     ValueError
-        If the file has another format.
+        If the file has a different format.
     Exception
         Any exception of the module pickle for a damaged file.
     """

@@ -1,12 +1,12 @@
 """Distill a compact network from VGG19: ``python -m stylekit.features.distillation --help``.
 
 The student is initialised with VGG19's weights, pruned to a fraction of the channels; see
-`teacher.inherit`. It is trained on what style transfer uses: at each tap (a layer that is read) the
-features of the teacher, which a linear projection P predicts from the student's features, their
-Gram matrices, and the changes of both during a transfer. The training pictures are random crops,
-and images that the student paints during the training. An optimizer exploits what a network does
-not represent, and the student is corrected there (compare Ross, Gordon, Bagnell: A Reduction of
-Imitation Learning to No-Regret Online Learning, AISTATS 2011).
+`teacher.inherit`. A tap is a layer that is read. At each tap a linear projection P predicts the
+teacher's features from the student's features. The training loss compares these predictions with
+the teacher's features, their Gram matrices, and the changes of both during a transfer. The training
+pictures are random crops, and images that the student paints during the training. These images show
+the errors that an optimizer exploits, so that training removes them (compare Ross, Gordon, Bagnell:
+A Reduction of Imitation Learning to No-Regret Online Learning, AISTATS 2011).
 
 A narrow VGG19 with linear projections was proposed by Wang, Li, Wang, Hu, Yang: Collaborative
 Distillation for Ultra-Resolution Universal Style Transfer, CVPR 2020. The initialisation, the Gram
@@ -36,10 +36,10 @@ from stylekit.features.distillation.teacher import Features, Teacher, begin, tea
 
 
 class Painter:
-    """Images that are painted with the student, a few steps of Adam at a time.
+    """Paint images with the student, a few steps of Adam at a time.
 
-    They are painted until the student's loss is small. The remaining errors then show what the
-    student does not represent.
+    Each image is optimised for 40 to 200 steps, so that the student's loss becomes small. The
+    teacher's features of the image then show what the student does not represent.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ class Painter:
         self.gradient = gradient_of(student.painting_loss)
 
     def step(self, rng: np.random.Generator, times: int = 2) -> Features:
-        """Take some steps with every image, and return one of the images.
+        """Take `times` steps with every image, and return one of the images.
 
         Returns
         -------
         dict
-            "image" is float32 ``[1, 3, size, size, 3]``: the painted image, its style and its
-            photograph. The other keys are layers, with the teacher's features of the three
-            pictures, float16 ``[1, 3, h, w, C]``.
+            The value of "image" is float32 ``[1, 3, size, size, 3]``: the painted image, its style
+            and its photograph. The other keys are layers. Their values are the teacher's features
+            of the three pictures, float16 ``[1, 3, h, w, C]``.
         """
         for k, one in enumerate(self.images):
             if not one or one["age"] >= one["life"]:
@@ -115,7 +115,7 @@ class Painter:
 
 
 class Ring:
-    """A ring buffer of the latest pictures and the teacher's features of them."""
+    """A ring buffer of the latest pictures and their teacher features."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity, self.count = capacity, 0
@@ -150,7 +150,7 @@ def distill(options: argparse.Namespace) -> Path:
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, options.steps, alpha=0.01, warmup_target=options.rate, warmup_steps=100
     )
-    # Without compilation JAX runs operation by operation. TensorFlow traces in any case.
+    # Without compilation, JAX runs the operations one by one. TensorFlow always traces a graph.
     compiled = keras.backend.backend() == "jax"
     student.compile(keras.optimizers.Adam(rate, clipnorm=1.0), jit_compile=compiled)
     student.optimizer.build(student.trainable_variables)
@@ -192,7 +192,7 @@ def distill(options: argparse.Namespace) -> Path:
 
 
 def by_kind(triples: Features) -> Features:
-    """Return ``[n, 3, ...]`` as ``[3 n, ...]``: all images, all styles, then all photographs."""
+    """Reshape ``[n, 3, ...]`` to ``[3 n, ...]``: all images, all styles, then all photographs."""
     return {name: np.concatenate(np.swapaxes(x, 0, 1)) for name, x in triples.items()}
 
 
@@ -205,12 +205,12 @@ def save(student: Student, path: Path, step: int) -> None:
 
 
 def restore(student: Student, path: Path) -> int:
-    """Read a checkpoint of `save` if it exists, and return the step to continue from.
+    """Read the checkpoint of `save` if it exists, and return the step at which to continue.
 
     Raises
     ------
     FileError
-        If the file is damaged, or of another student.
+        If the file is damaged or belongs to a different student.
     """
     if not path.exists():
         return 0
@@ -246,7 +246,7 @@ def arguments() -> argparse.ArgumentParser:
     add("out", type=Path, help="folder of the checkpoint, the log and compact_vgg.npz")
     add("--pictures", type=Path, nargs="+", required=True, help="folders, each used equally often")
     add("--exclude", nargs="*", default=(), help="patterns of file names, such as '*_mask.png'")
-    add("--teacher", default="imagenet", help="VGG19's weights; the file may lack deep layers")
+    add("--teacher", default="imagenet", help="VGG19's weights; deep layers may be missing")
     add("--deep-teacher", help=".npz of a published student, for conv5_1 if --teacher lacks it")
     add("--start", type=Path, help="an earlier compact_vgg.npz to start from; default: VGG19")
     add("--steps", type=int, default=8000)

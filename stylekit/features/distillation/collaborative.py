@@ -1,4 +1,4 @@
-"""A published student of VGG19, for comparison and as the teacher of conv5_1."""
+"""A published network distilled from VGG19, for comparison and as the teacher of conv5_1."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROJECTED = (64, 128, 256, 512, 512)
 
 
 class ReflectPadding(keras.layers.ZeroPadding2D):
-    """Padding by one cell of the mirror image at each side."""
+    """Mirrored padding by one cell at each side."""
 
     def call(self, x):
         """Return ``[B, h + 2, w + 2, C]``."""
@@ -32,8 +32,8 @@ def collaborative_student(path: str | os.PathLike, *, projected: bool = False) -
     Parameters
     ----------
     path : path
-        An ``.npz`` file with arrays ``conv0/kernel``, ``block1_conv1/kernel``,
-        ``block1_conv1_aux/kernel`` and so on, and the biases.
+        An ``.npz`` file with the kernels ``conv0/kernel``, ``block1_conv1/kernel``,
+        ``block1_conv1_aux/kernel`` and so on, and the corresponding biases.
     projected : bool
         If True, also return the layers ``block1_conv1_aux`` and so on, which predict VGG19's
         features.
@@ -45,7 +45,7 @@ def collaborative_student(path: str | os.PathLike, *, projected: bool = False) -
     Raises
     ------
     FileError
-        If the file does not exist or does not hold the network.
+        If the file does not exist or does not contain this network.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Training pictures: random crops of pictures, and textures made by code."""
+"""Training pictures: random crops of pictures, and procedural textures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Suffixes of the picture files in a folder."""
 
 TEXTURES = 0.1
-"""Fraction of the crops that are textures made by code."""
+"""Fraction of the crops that are procedural textures."""
 
 
 class Crops:
@@ -26,12 +26,13 @@ class Crops:
 
     Each crop has a random position, scale (0.5 to 2.5 source pixels per pixel), orientation and
     colour change. Some crops are mixed with another crop, or with noise, like the intermediate
-    images of an optimisation. Some are textures made by code.
+    images of an optimisation. Some are procedural textures.
 
     Parameters
     ----------
     folders : sequence of path
-        Folders with pictures. Each is used equally often, whatever the number of its pictures.
+        Folders with pictures. Each folder is used equally often, regardless of its number of
+        pictures.
     size : int
         Side of the crops in pixels.
     exclude : iterable of str
@@ -40,7 +41,7 @@ class Crops:
     Raises
     ------
     FileError
-        If a folder does not exist or holds no picture.
+        If a folder does not exist or contains no picture.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Crops:
 
 
 def texture(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Return a texture of random scale, direction, contrast and colours.
+    """Return a texture with random scale, direction, contrast and colours.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """The compact network during training, and its conversion for use.
 
-After training the projection P is folded. With R the symmetric square root of ``P P^T``,
-``|R D R| = |P^T D P|`` for every D. A tap's 1 x 1 convolution with R therefore gives features whose
-distances, and whose Gram matrices' distances, are those of the predicted teacher features. It has
-only as many channels as the student.
+After training, the projection P is folded into a smaller matrix. Let R be the symmetric square root
+of ``P P^T``. Then ``|R D R| = |P^T D P|`` for every D. A 1 x 1 convolution with R at a tap
+therefore gives features with the same distances as the predicted teacher features. The distances of
+their Gram matrices are the same, too. R has only as many channels as the student.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from stylekit import functional
 from stylekit.features.compact import PLAIN, TAPS, CompactVGG, build, trunk_name
 
 USED = {*CompactVGG.style_layers, *CompactVGG.content_layers}
-"""Taps that a transfer reads by default."""
+"""Taps that a style transfer reads by default."""
 
 ASIDE = 0.25
-"""Weight of the other taps, low so that they hardly influence the trunk."""
+"""Training weight of the other taps. It is low, so that these taps hardly influence the trunk."""
 
 
 def gradient_of(function: Callable) -> Callable:
-    """Return a function that computes the gradient of a scalar function by its first argument.
+    """Return a function for the gradient of a scalar function with respect to its first argument.
 
-    On TensorFlow and JAX it is compiled once for each combination of shapes.
+    On TensorFlow and JAX the gradient is compiled once for each combination of shapes.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -55,18 +55,19 @@ def gradient_of(function: Callable) -> Callable:
 
 
 class Student(keras.Model):
-    """The trunk of the compact network, with a projection to the teacher's features at each tap.
+    """The trunk of the compact network, with a projection onto the teacher's features at each tap.
 
-    The taps of `PLAIN` have no projection: they consist of filters of the teacher and are not
-    trained.
+    The taps of `PLAIN` have no projection, because their filters are copied from the teacher and
+    are not trained.
 
     Parameters
     ----------
     channels : mapping of str to int
         Number of the teacher's channels by tap.
     feature_weight, gram_weight, change_weight : float
-        Weights of the errors of features, of Gram matrices, and of the changes that style transfer
-        makes; see `changes`. They are the same for every tap.
+        Weights of three errors in the training loss: the error of the features, the error of their
+        Gram matrices, and the error of the changes that a style transfer makes; see `changes`. The
+        weights are the same for every tap.
     """
 
     def __init__(
@@ -100,11 +101,11 @@ class Student(keras.Model):
 
     def predicted(self, features) -> dict:
         """Return the predictions of the teacher's features by tap."""
-        # `matmul` would multiply the projection for every row of cells.
+        # `matmul` would run a separate product for every row of cells.
         return {n: ops.tensordot(features[n], p, 1) for n, p in self.projections.items()}
 
     def errors(self, predicted, targets) -> dict[str, tuple]:
-        """Return the relative errors of features and of Gram matrices by tap, as scalars."""
+        """Return for each tap the relative errors of features and of Gram matrices, two scalars."""
         result = {}
         for name, own in predicted.items():
             target = ops.cast(targets[name], "float32")
@@ -127,11 +128,11 @@ class Student(keras.Model):
         return total
 
     def changes(self, predicted, targets) -> dict[str, tuple]:
-        """Return the errors of the differences that style and content losses compute, by tap.
+        """Return for each tap the errors of the differences that style and content losses compute.
 
-        A loss is computed from the difference of two Gram matrices or two feature maps. Errors that
-        both have in common cancel. If the two are similar, as at the end of a run, an error that is
-        small relative to each can be large relative to their difference.
+        A loss is computed from the difference of two Gram matrices or of two feature maps. An error
+        that both have in common cancels. If the two are similar, as at the end of a run, an error
+        that is small relative to each of them can be large relative to their difference.
 
         Parameters
         ----------
@@ -141,7 +142,9 @@ class Student(keras.Model):
         Returns
         -------
         dict of str to (style, content)
-            Squared errors of the differences, relative to the teacher's differences. Scalars.
+            For each tap, the squared errors of the style difference and of the content difference.
+            Each is a scalar, relative to the teacher's squared difference plus 1 % of the teacher's
+            squared features or Gram matrices.
         """
         result = {}
         for name, feature in predicted.items():
@@ -154,7 +157,7 @@ class Student(keras.Model):
         return result
 
     def painting(self, image) -> tuple[dict, dict]:
-        """Return the Gram matrices and the content features that a transfer compares, by tap."""
+        """Return the Gram matrices by tap, and the content features by tap, of a transfer."""
         features = self(image)
         seen = {name: features[name] for name in PLAIN} | self.predicted(features)
         styles, contents = (
@@ -173,7 +176,7 @@ class Student(keras.Model):
 
 
 def _relative(change, target, whole):
-    """Return the squared error of a change, relative to its target plus 1 % of the whole."""
+    """Return the squared error of a change, divided by ``|target|^2 + 0.01 |whole|^2``."""
     axes = tuple(range(1, len(target.shape)))
     error, size, most = (
         ops.sum(ops.square(x), axis=axes) for x in (change - target, target, whole)
@@ -182,9 +185,9 @@ def _relative(change, target, whole):
 
 
 def folded(student: Student, pictures: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the weights of `CompactVGG`: the trunk, and the folded projections, in float16.
+    """Return the weights of `CompactVGG` in float16: the trunk and the folded projections.
 
-    Every tap is scaled to a mean square of 1 on `pictures`.
+    The features of every tap are scaled to a mean square of 1 on `pictures`.
     """
     layers = [x for x in student.trunk.layers if isinstance(x, keras.layers.Conv2D)]
     weights = {x.name: [ops.convert_to_numpy(w) for w in (x.kernel, x.bias)] for x in layers}
@@ -192,14 +195,15 @@ def folded(student: Student, pictures: np.ndarray) -> dict[str, np.ndarray]:
     for tap, place in TAPS.items():
         flat = features[tap].reshape(-1, features[tap].shape[-1])
         root = np.eye(flat.shape[1])
-        # A tap without a projection uses that of another tap at the same place, if there is one.
+        # A tap without a projection uses the projection of a tap at the same place, if there is
+        # one.
         taught = [t for t in (tap, *TAPS) if t in student.projections and TAPS[t] == place]
         if taught:
             projection = ops.convert_to_numpy(student.projections[taught[0]]).astype("float64")
             values, vectors = np.linalg.eigh(projection @ projection.T)
             root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         scale = np.mean((flat @ root) ** 2) ** -0.5
-        if tap in PLAIN:  # ReLU commutes with positive factors: the next kernel is divided
+        if tap in PLAIN:  # ReLU commutes with positive factors, so the next kernel is divided
             name, after = trunk_name(*place), layers[[x.name for x in layers].index(tap) + 1].name
             weights[name] = [w * scale for w in weights[name]]
             weights[after][0] = weights[after][0] / scale

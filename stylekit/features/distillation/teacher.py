@@ -1,4 +1,4 @@
-"""The targets of a compact network's training, and its initialisation."""
+"""The training targets of a compact network, and the initialisation of the network."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ Features = dict[str, np.ndarray]
 class Teacher:
     """The features that the student learns.
 
-    The features of each layer are scaled to a mean square of 1. They are projected onto the half of
-    the eigenvectors of their Gram matrix with the largest eigenvalues.
+    The features of each layer are scaled to a mean square of 1. They are projected onto
+    eigenvectors of their Gram matrix: the half with the largest eigenvalues.
 
     Parameters
     ----------
     extractors : list of (FeatureExtractor, layer names)
-        The networks. Several are used if one lacks some layers.
+        The networks, and the layers that are read from each. Several networks are needed if one of
+        them lacks some layers.
     example : ndarray [B, H, W, 3]
         Pictures from which the scales and the eigenvectors are computed.
     """
@@ -58,7 +59,7 @@ class Teacher:
 
 
 def teachers(path: str, deep: str | None) -> list[tuple[FeatureExtractor, tuple[str, ...]]]:
-    """Return VGG19 with the taps that its file holds, and a published student for the others."""
+    """Return VGG19 with the taps that its file contains, and a published student for the others."""
     vgg, taps = VGG19(path), [tap for tap in TAPS if tap not in PLAIN]
     while True:
         try:
@@ -77,10 +78,10 @@ def teachers(path: str, deep: str | None) -> list[tuple[FeatureExtractor, tuple[
 def begin(
     student: Student, teacher: Teacher, pictures: np.ndarray, path: Path | None = None
 ) -> None:
-    """Initialise the trunk, and the projections by least squares.
+    """Initialise the trunk, and initialise the projections by least squares.
 
-    If `path` names the weights of an earlier network, the convolutions of the same shape are copied
-    from it. Otherwise see `inherit`.
+    If `path` is the weights file of an earlier network, its convolutions with matching shapes are
+    copied. Otherwise the trunk is initialised by `inherit`.
     """
     if path is None:
         inherit(student.trunk, teacher.extractors[0], pictures)
@@ -99,16 +100,17 @@ def begin(
 def inherit(trunk: keras.Model, vgg: FeatureExtractor, pictures: np.ndarray) -> None:
     """Initialise the convolutions of the trunk by pruning VGG19.
 
-    The convolutions are processed from the picture down, as far as VGG19's file holds them. Of each
-    VGG19 layer the channels are chosen that predict the others best: the pivots of a QR
-    decomposition. Their inputs of the ReLU are fitted to the features of the trunk by least
-    squares. The first convolution reads the picture, and its channels are copied exactly. Each
-    convolution is scaled to a mean square of 1.
+    The convolutions are processed from the picture down, as far as VGG19's file contains them. From
+    each VGG19 layer, the channels are chosen that predict the other channels best: the pivots of a
+    QR decomposition. Each trunk convolution is fitted by least squares: from the trunk's features
+    it predicts the values of the chosen channels before the ReLU. The first convolution reads the
+    picture, and its channels are copied exactly. The features of each convolution are scaled to a
+    mean square of 1.
 
     References
     ----------
     He, Zhang, Sun: Channel Pruning for Accelerating Very Deep Neural Networks, ICCV 2017. The paper
-    chooses channels by the lasso, and fits the following layers in the same way.
+    chooses the channels by the lasso, and fits the following layers by least squares as here.
     """
     rng = np.random.default_rng(0)
     names = [name for block in COUNTERPARTS for name in block]
@@ -119,7 +121,8 @@ def inherit(trunk: keras.Model, vgg: FeatureExtractor, pictures: np.ndarray) -> 
             return
         theirs = whole.get_layer(name)
         if name in PLAIN:
-            # VGG19's input is BGR in [0, 255], the trunk's RGB times 4, both minus the mean.
+            # VGG19's input is BGR in [0, 255]. The trunk's input is RGB in [0, 1] times 4. The mean
+            # is subtracted from both.
             kernel, bias = theirs.get_weights()
             feature = ops.convert_to_numpy(whole(pictures)[name])
             values = feature[_cells(feature.shape, rng)]
@@ -136,7 +139,7 @@ def inherit(trunk: keras.Model, vgg: FeatureExtractor, pictures: np.ndarray) -> 
             values, rows = sums[at], _patches(given, at)
             chosen = _pivots(np.maximum(values, 0), layer.filters)
             goal = values[:, chosen]
-            # The ReLU removes negative values, so that large ones need not be fitted.
+            # The ReLU removes negative values, so that large negative values need not be fitted.
             goal = np.maximum(goal, -np.sqrt(np.mean(np.maximum(goal, 0) ** 2, axis=0)))
             rows = np.concatenate([rows, np.ones_like(rows[:, :1])], axis=1)
             fitted = _least_squares(rows, goal, 1e-4)
@@ -154,7 +157,7 @@ def _outputs(model: keras.Model, tensor, pictures: np.ndarray) -> np.ndarray:
 
 
 def _pivots(values: np.ndarray, count: int) -> np.ndarray:
-    triangle = np.linalg.qr(values, mode="r")  # its columns have the same lengths and angles
+    triangle = np.linalg.qr(values, mode="r")  # keeps the lengths and angles of the columns
     _, order = scipy.linalg.qr(triangle, mode="r", pivoting=True)
     return order[:count]
 
