@@ -266,7 +266,7 @@ def test_a_header_that_claims_more_than_there_is(shape, arrays, tmp_path, frugal
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"more": b"0"}, "claims"),
+        ({"more": b"0"}, "declares"),
         ({"version": (2, 0)}, "unknown version"),
         ({"method": zipfile.ZIP_LZMA}, "method other than deflate"),
         ({"method": zipfile.ZIP_BZIP2}, "method other than deflate"),

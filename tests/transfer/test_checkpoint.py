@@ -509,7 +509,7 @@ class TestRefusals:
             )
         huge = np.broadcast_to(np.float32(0), (2**40, 3))
         for name in ("image.npy", "carry0.npy", "total.npy"):
-            fails_with({name: array_bytes(huge, 100)}, match="claims")
+            fails_with({name: array_bytes(huge, 100)}, match="declares")
         fails_with({"image.npy": array_bytes(np.array([{}]))}, match="Python objects")
         for text in ("", "[1]", "{}", "[" * 10**5):
             fails_with({"about.npy": array_bytes(np.array(text))})
