@@ -198,7 +198,7 @@ def apply(
     bits: declared.Bits = 8,
     metadata: declared.Metadata = True,
 ) -> None:
-    """Paint photographs in a single pass with a network from train-style."""
+    """Paint photographs in a single pass with a trained network."""
     from stylekit.batch.listing import Job, jobs, prepared
     from stylekit.feedforward.file import about
 

@@ -141,7 +141,7 @@ def video(
     *,
     run: VideoOptions,
 ) -> None:
-    """Paint a video without flicker, and keep its sound.
+    """Paint a video with little flicker, and keep its sound.
 
     The same command, run again, resumes after the last finished frame.
     """
