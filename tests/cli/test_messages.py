@@ -89,13 +89,13 @@ WRONG = [
     (("regions", "photo.jpg", "starry_map.png", "starry.jpg", *MAPS[:1], *OUT), "are swapped"),
     (
         ("gradient-mask", "photo.jpg", "starry.jpg", "wave.jpg", "--mask", "lying.png"),
-        "--mask: the mask has another aspect ratio",
+        "--mask: the mask must have the aspect ratio",
     ),
     (
         ("gradient-mask", "photo.jpg", "starry.jpg", "gone.jpg", "--angle", "0"),
         "STYLE: gone.jpg does not exist",
     ),
-    ((*TRANSFER, "--style-mask", "me.png"), "--style-mask: the style mask has another aspect rat"),
+    ((*TRANSFER, "--style-mask", "me.png"), "--style-mask: the style mask must have the aspect"),
     # Files to write
     (
         ("transfer", "photo.jpg", "starry.jpg", "-o", "no/out.png"),
