@@ -1,5 +1,7 @@
+import configparser
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -67,9 +69,10 @@ mathjax_path = "tex-svg.js"
 linkcheck_timeout = 20
 linkcheck_anchors = False
 
-# `Source` of `project_urls` in setup.cfg, once it can be reached. While this is empty, the links to
-# the repository and to Colab are left out.
-repository = ""
+# The links to the repository and to Colab. They work once the project is published there.
+metadata = configparser.ConfigParser()
+metadata.read(here.parent / "setup.cfg")
+repository = re.search(r"Source = (\S+)", metadata["metadata"]["project_urls"])[1]
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"stylekit {version}"
@@ -94,6 +97,7 @@ html_theme_options = {
     "footer_end": ["theme-version"],
     "footer_start": ["release.html"],
     # The gallery's pictures, and the peers' table, need the width of the contents' column.
+    "icon_links": [{"name": "Source code", "url": repository, "icon": "fa-solid fa-code"}],
     "secondary_sidebar_items": {
         "**": ["page-toc", "notebook.html"],
         "index": [],
@@ -101,7 +105,3 @@ html_theme_options = {
         "peers": [],
     },
 }
-if repository:
-    html_theme_options["icon_links"] = [
-        {"name": "Source code", "url": repository, "icon": "fa-solid fa-code"}
-    ]
