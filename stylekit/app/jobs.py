@@ -68,6 +68,8 @@ class Job:
         Where the job waits for its turn. It is left when the run ends.
     order : Order, optional
         What the run paints.
+    limit : float
+        Seconds after which something else stops the run, such as a `TimeLimit`.
     every : float
         Seconds between previews.
 
@@ -96,12 +98,14 @@ class Job:
         run: Callable[[Job], Result],
         place: Place,
         order: Order | None = None,
+        limit: float = math.inf,
         every: float = 0.4,
     ) -> None:
         self.order = order
         self.levels: Levels | None = None
         self.preview: Preview | None = None
         self.curve: list[tuple[int, float]] = []
+        self._limit = limit
         self._every = number(every, "every", low=0)
         self._stop = threading.Event()
         self._last = -float("inf")
@@ -146,7 +150,7 @@ class Job:
             share, left = step.index / max(1, step.steps), None
             if self.levels:
                 share = work(self.levels[: step.level + 1], step.index) / work(self.levels)
-                left = step.seconds * (1 - share) / share
+                left = min(step.seconds * (1 - share) / share, self._limit - step.seconds)
             self.preview = Preview(step.index, step.steps, step.image, step.seconds, share, left)
         return self._stop.is_set()
 

@@ -194,7 +194,7 @@ class Visitor:
                 job.levels = recipe.pyramid.levels(recipe.shape, order.steps)
                 return order.run(recipe, [job, TimeLimit(line.limits.seconds)])
 
-            self.job = Job(run, line.join(address), order)
+            self.job = Job(run, line.join(address), order, line.limits.seconds)
             return self.job
 
     def file(self, name: str) -> File | None:

@@ -1,3 +1,4 @@
+import math
 import threading
 import time
 
@@ -42,8 +43,8 @@ def run_of(count, gate=None, seen=None):
     return run
 
 
-def job_of(run, every=0.0, line=None):
-    return Job(run, (line or Line(Limits())).join("here"), every=every)
+def job_of(run, every=0.0, line=None, limit=math.inf):
+    return Job(run, (line or Line(Limits())).join("here"), limit=limit, every=every)
 
 
 def until(holds):
@@ -88,6 +89,9 @@ def test_the_remaining_time_counts_the_pixels_of_each_level():
     assert previews[10].remaining == pytest.approx(1.0 * large / small)
     assert previews[11].share == pytest.approx((small + PREPARATION + 400**2) / (small + large))
     assert (previews[20].share, previews[20].remaining) == (1, 0)
+    previews.clear()
+    job_of(run, limit=1.2).result  # noqa: B018
+    assert previews[10].remaining == pytest.approx(0.2)
 
 
 def test_a_job_that_is_stopped_keeps_its_image():
