@@ -1,4 +1,4 @@
-"""Write pictures as an animation: GIF, WebP or MP4."""
+"""Write pictures as an animation in the format GIF, WebP or MP4."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def write_animation(
     Parameters
     ----------
     path : path
-        Must end in .gif, .webp or .mp4. WebP keeps all colours, and its files are much smaller than
-        GIF. Both repeat endlessly. MP4 needs imageio-ffmpeg.
+        Must end in .gif, .webp or .mp4. WebP keeps all colours, and WebP files are much smaller
+        than GIF files. Both formats repeat endlessly. MP4 needs imageio-ffmpeg.
     pictures : iterable of path, PIL image or array
-        At least one picture that `as_image` accepts. All are resized to the size of the last one.
-        In MP4, odd heights and widths are extended by one pixel, because the format needs even
-        ones.
+        At least one picture that `as_image` accepts. All pictures are resized to the size of the
+        last one. In MP4, odd heights and widths are extended by one pixel, because the format needs
+        even sizes.
     fps : float
         Frames per second, in [1, 50].
     hold : float
-        Seconds for which the last frame is shown, in addition to its own time, in [0, 60].
+        Seconds for which the last frame is shown in addition to its regular time, in [0, 60].
 
     Returns
     -------
@@ -53,9 +53,9 @@ def write_animation(
     FileError
         If the file cannot be written.
     SetupError
-        If imageio-ffmpeg is missing for an MP4.
+        If `path` ends in .mp4 and imageio-ffmpeg is not installed.
     InputError, InputTypeError
-        If a picture or another argument cannot be used.
+        If a picture or another argument is invalid.
     """
     path = _checks.as_path(path, hint="the path comes first, then the frames")
     kind = _format(path)
@@ -87,7 +87,7 @@ def check_animation(path: str | os.PathLike[str]) -> None:
     FileError
         If the suffix is unknown, or the folder does not exist or is not writable.
     SetupError
-        If imageio-ffmpeg is missing for an MP4.
+        If `path` ends in .mp4 and imageio-ffmpeg is not installed.
     InputTypeError
         If `path` is not a path.
     """

@@ -25,7 +25,7 @@ TILES = ("x", "y", "both")
 
 _SUPPORT = 3  # radius in pixels of the widest filter, Lanczos
 
-_ROUNDING = 1e-4  # excess over [0, 1] that counts as a rounding error
+_ROUNDING = 1e-4  # distance outside [0, 1] that is treated as a rounding error
 
 
 def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
@@ -35,8 +35,8 @@ def unit_values(values: npt.ArrayLike, name: str) -> np.ndarray:
     ----------
     values : array_like
         uint8 is divided by 255 and uint16 by 65535. Other integers must be in [0, 255] and are
-        divided by 255. Booleans become 0 and 1. Floats must be finite and in [0, 1]; an excess of
-        up to 1e-4 is clipped as a rounding error.
+        divided by 255. Booleans become 0 and 1. Floats must be finite and in [0, 1]. Values up to
+        1e-4 outside this range are treated as rounding errors and clipped.
     name : str
         Name of the values in error messages.
 
@@ -116,7 +116,8 @@ def rgb_values(values: npt.ArrayLike, name: str, *, batch: bool = False) -> np.n
     Parameters
     ----------
     values : array_like, [H, W] or [H, W, C] with C from 1 to 4
-        With `batch` also ``[B, H, W, C]``. The dtypes and ranges are those of `unit_values`.
+        If `batch` is True, ``[B, H, W, C]`` is also accepted. Dtypes and ranges are as in
+        `unit_values`.
     name : str
         Name of the array in error messages.
     batch : bool
@@ -130,7 +131,8 @@ def rgb_values(values: npt.ArrayLike, name: str, *, batch: bool = False) -> np.n
     Raises
     ------
     InputTypeError, InputError
-        As `unit_values`. Also `InputError` if the shape is not that of a picture.
+        As raised by `unit_values`. Also `InputError` if the array does not have the shape of a
+        picture.
     """
     array = unit_values(values, name)
     shape = array.shape
@@ -156,7 +158,7 @@ def rgb_values(values: npt.ArrayLike, name: str, *, batch: bool = False) -> np.n
 
 
 def fit_shape(shape: Sequence[int], size: int) -> tuple[int, int]:
-    """Return the (height, width) with a given longer side and the same aspect ratio.
+    """Return the (height, width) with a given longer side and the aspect ratio of `shape`.
 
     Parameters
     ----------
@@ -193,7 +195,7 @@ def resize(
     *,
     tile: str | None = None,
 ) -> np.ndarray:
-    """Return a resized picture or mask, with antialiasing when it is reduced.
+    """Return a resized picture or mask. Reducing the size uses antialiasing.
 
     Each channel is resampled in float32. The result is clipped to [0, 1], because the Lanczos and
     bicubic filters overshoot at edges.
@@ -205,7 +207,7 @@ def resize(
     shape : sequence of int
         (height, width), or the shape of an array, whose first two entries are used.
     resample : {"lanczos", "bicubic", "bilinear", "box", "nearest"}
-        The filter. "nearest" does no antialiasing and keeps the values of a binary mask.
+        The filter. "nearest" uses no antialiasing and keeps the values of a binary mask.
     tile : {"x", "y", "both"}, optional
         Axes along which the picture is periodic: the width, the height or both. A picture that
         tiles then still tiles after resizing. Default: none.
@@ -213,12 +215,12 @@ def resize(
     Returns
     -------
     numpy.ndarray, float32 [h, w] or [h, w, C]
-        A new array. Equal to the input if the shape does not change.
+        A new array. Its values are equal to the input if the shape does not change.
 
     Raises
     ------
     InputError, InputTypeError
-        If the image, the shape, the filter or `tile` cannot be used.
+        If the image, the shape, the filter or `tile` is invalid.
     """
     values = unit_values(image, "image")
     if values.ndim not in (2, 3):
@@ -237,7 +239,8 @@ def tiled_axes(tile: str | None) -> tuple[bool, bool]:
     Parameters
     ----------
     tile : {"x", "y", "both"} or None
-        "x": copies fit side by side. "y": copies fit one above the other. None: neither.
+        "x": copies of the picture fit side by side. "y": copies fit one above the other. "both":
+        copies fit in both directions. None: the picture does not tile.
 
     Returns
     -------
@@ -246,7 +249,7 @@ def tiled_axes(tile: str | None) -> tuple[bool, bool]:
     Raises
     ------
     InputError
-        If `tile` is not one of these.
+        If `tile` has another value.
     """
     if tile is not None:
         _checks.choice(tile, "tile", TILES)
@@ -265,8 +268,8 @@ def resample_values(
     if values.shape[:2] == (height, width):
         return values
     planes = values if values.ndim == 3 else values[..., np.newaxis]
-    # Pillow's filters read pixels outside the box that is resized, so the picture is padded by as
-    # many pixels, periodically.
+    # Pillow's filters also read pixels outside the box that is resized, so the picture is padded
+    # periodically by the radius of the filter.
     margins = [
         wraps * math.ceil(_SUPPORT * max(1, old / new))
         for wraps, old, new in zip(tiled_axes(tile), planes.shape, shape, strict=False)
@@ -286,7 +289,8 @@ def resample_values(
 def upright(values: np.ndarray, orientation: int) -> np.ndarray:
     """Return values [H, W, ...] rotated and flipped according to the EXIF `orientation`.
 
-    Orientations other than 2 to 8 leave the values unchanged. Some cameras write 0 for "unknown".
+    If the orientation is not in 2 to 8, the values are unchanged. Some cameras write 0 for
+    "unknown".
     """
     if orientation in (5, 6, 7, 8):  # the rows of the file are the columns of the picture
         values = values.swapaxes(0, 1)
@@ -304,19 +308,20 @@ def quantise(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def picture_hash(image: npt.ArrayLike) -> str:
-    """Return a hash of a picture's content, for manifests.
+    """Return a hash of a picture's content, which manifests record.
 
     Parameters
     ----------
     image : array_like
-        A picture as in `as_image`, but not a path, or a batch of pictures. A batch of one picture
+        A picture as in `as_image` (but not a path), or a batch of pictures. A batch of one picture
         has the same hash as the picture.
 
     Returns
     -------
     str
         The first 16 hexadecimal digits of the SHA-256 hash of the shape and of the values rounded
-        to 16 bits. It does not depend on the machine, nor on most differences below 16 bits.
+        to 16 bits. The hash is the same on all machines. Because of the rounding, differences
+        smaller than a 16-bit level usually do not change it.
 
     Raises
     ------
@@ -332,7 +337,7 @@ def picture_hash(image: npt.ArrayLike) -> str:
 
 
 def _scaled(side: int, size: int, longer: int) -> int:
-    # Integer arithmetic, so that halves are always rounded up.
+    # Integer arithmetic is used, so that halves are always rounded up.
     return max(1, (2 * side * size + longer) // (2 * longer))
 
 

@@ -1,4 +1,4 @@
-"""Transfer colours between pictures: keep the content's colours, or match the style's.
+"""Transfer colours between pictures: keep the content's colours, or match the style's colours.
 
 The functions compute with sRGB-encoded values, as the literature does. `palette_colors` uses OKLab.
 """
@@ -16,37 +16,38 @@ from stylekit.image.arrays import unit_values
 from stylekit.image.oklab import oklab_to_srgb, srgb_to_oklab
 from stylekit.image.read import PictureLike, as_image
 
-_GRAIN = (1 / 255) ** 2  # variance of one level of 8 bits: smaller variances are noise
-_HUE_GRAIN = 0.01**2  # the same for a and b of OKLab, as large as the noise of a grey JPEG
-_FLAT = 1e-3  # variance of OKLab's L in a window, far below which the window has no edge
+_GRAIN = (1 / 255) ** 2  # squared step of 8 bits: a smaller variance is noise
+_HUE_GRAIN = 0.01**2  # the same for a and b of OKLab: the noise of a grey JPEG
+_FLAT = 1e-3  # variance of OKLab's L: far below it, a window has no edge
 
 
 def original_colors(image: PictureLike, content: PictureLike) -> np.ndarray:
-    """Return the luminance of one picture with the colours of another, pixel by pixel.
+    """Combine the luminance of one picture with the colours of another, pixel by pixel.
 
     Parameters
     ----------
     image : path, PIL image or array [H, W, 3]
         The picture whose luminance is kept, such as a result.
     content : path, PIL image or array [H, W, 3]
-        The picture whose colours are kept. Must have the same size.
+        The picture whose colours are kept. Must have the size of `image`.
 
     Returns
     -------
     ndarray, float32 [H, W, 3]
-        Values in [0, 1]. A pixel with the same luminance in both pictures is exactly the content's.
+        Values in [0, 1]. Where both pictures have the same luminance, the result is exactly equal
+        to the content.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used, or the sizes differ.
+        If a picture is invalid, or the sizes differ.
 
     Notes
     -----
-    With Y of YIQ and a pixel c of the content, the result is ``c + Y(image) - Y(c)``. Its I and Q
-    are those of c. Where the result is outside the gamut, the programs of the papers clip it, which
-    changes Y and the hue. Here I and Q are multiplied by the largest factor that keeps the colour
-    inside the gamut. This keeps Y and the hue, and makes the colour paler.
+    For a pixel c of the content the result is ``c + Y(image) - Y(c)``, where Y is the luma of YIQ.
+    The result has the same I and Q as c. Where the result is outside the gamut, the programs of the
+    papers clip it, which changes Y and the hue. Here I and Q are multiplied by the largest factor
+    that keeps the colour inside the gamut. This keeps Y and the hue, and makes the colour paler.
 
     References
     ----------
@@ -63,7 +64,8 @@ def original_colors(image: PictureLike, content: PictureLike) -> np.ndarray:
     size = np.abs(chroma)
     np.divide(room, size, out=share, where=size > 1e-6)
     share = np.maximum(share.min(axis=-1, keepdims=True), 0)
-    # Inside the gamut, luma + chroma is avoided: it would round pixels of equal luminance.
+    # Inside the gamut the sum luma + chroma is not used, because its rounding would change pixels
+    # of equal luminance.
     result = np.where(share < 1, luma + share * chroma, content + (luma - own))
     return np.clip(result, 0, 1)
 
@@ -74,7 +76,7 @@ def match_color(
     mask: npt.ArrayLike | None = None,
     reference_mask: npt.ArrayLike | None = None,
 ) -> np.ndarray:
-    """Return a picture with the mean colour and the colour covariance of another.
+    """Return a picture recoloured to the mean and the covariance of another picture's colours.
 
     Parameters
     ----------
@@ -83,8 +85,8 @@ def match_color(
     reference : path, PIL image or array [h, w, 3]
         The picture whose colours are matched, such as the content.
     mask, reference_mask : array_like [H, W] and [h, w], optional
-        Weights in [0, 1] of the pixels in the means and covariances. The whole image is changed,
-        also where `mask` is 0. Default: all ones.
+        Weights in [0, 1] of the pixels in the means and covariances. The colours of the whole image
+        are changed, even where `mask` is 0. Default: all ones.
 
     Returns
     -------
@@ -94,17 +96,18 @@ def match_color(
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture or a mask cannot be used, or a mask is 0 everywhere.
+        If a picture or a mask is invalid, or a mask is 0 everywhere.
 
     Notes
     -----
     The colours are mapped by ``x' = A (x - m) + n`` with ``A S A^T = R``. Here m and S are the mean
-    and covariance of the image, and n and R those of the reference. A is unique up to a rotation.
-    Gatys et al. use ``L_R L_S^-1`` of Cholesky, which depends on the order of the channels, or
-    ``R^1/2 S^-1/2``, which can rotate hues. Here A is the symmetric
-    ``S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2``, which changes the colours least. The eigenvalues of S are
-    at least the variance of one level of 8 bits. This makes the result defined for pictures in grey
-    or in one colour, and does not amplify their noise.
+    and covariance of the image, and n and R are the mean and covariance of the reference. A is
+    unique up to a rotation. Gatys et al. use ``L_R L_S^-1`` with Cholesky factors L, which depends
+    on the order of the channels, or ``R^1/2 S^-1/2``, which can rotate hues. Here A is the
+    symmetric matrix ``S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2``, which changes the colours least.
+    Eigenvalues of S below ``(1 / 255)^2``, the squared step of 8 bits, are raised to this value.
+    The result is therefore also defined for pictures in grey or in one colour, and their noise is
+    not amplified.
 
     References
     ----------
@@ -126,15 +129,15 @@ def match_histogram(
     mask: npt.ArrayLike | None = None,
     reference_mask: npt.ArrayLike | None = None,
 ) -> np.ndarray:
-    """Return a picture with the colour histograms of another.
+    """Return a picture recoloured to the colour histograms of another picture.
 
     This extends `match_color`, which matches only the mean and the covariance.
 
     Parameters
     ----------
     image, reference, mask, reference_mask
-        As for `match_color`. The histograms use the pixels whose mask is at least half of the
-        mask's maximum.
+        As in `match_color`. The histograms use the pixels whose mask is at least half of the mask's
+        maximum.
 
     Returns
     -------
@@ -144,28 +147,28 @@ def match_histogram(
     Raises
     ------
     FileError, InputError, InputTypeError
-        As `match_color`.
+        As raised by `match_color`.
 
     Notes
     -----
     After `match_color`, `skimage.exposure.match_histograms` is applied along each principal axis of
-    the reference's colours. Matching red, green and blue separately would give colours that
-    are in neither picture, because the channels are correlated. Along the principal axes they are
-    not. An axis along which the picture varies less than the reference keeps its smaller range. In
-    a grey picture these are all axes but one.
+    the reference's colours. Matching red, green and blue separately would give colours that are in
+    neither picture, because the channels are correlated. Along the principal axes, colours are not
+    correlated. Along an axis on which the picture varies less than the reference, the smaller range
+    is kept. For a grey picture this is the case on all axes except one.
     """
     source = _colors_of(image, mask, "image", "mask")
     target = _colors_of(reference, reference_mask, "reference", "reference_mask")
     _, axes = np.linalg.eigh(target.covariance)
     values = source.moved_to(target) @ axes
     counted, wanted = values[source.where], (target.pixels @ axes)[target.where]
-    # Along an axis with a smaller variance, as in a grey picture, stretching would amplify noise.
+    # On an axis with a smaller variance, as in a grey picture, stretching would amplify noise.
     spread = np.minimum(counted.std(axis=0) / np.maximum(wanted.std(axis=0), 1e-9), 1)
     middle = wanted.mean(axis=0)
     wanted = middle + spread * (wanted - middle)
     matched = skimage.exposure.match_histograms(counted, wanted, channel_axis=-1)
     for axis in range(3):
-        # Pixels outside the mask are mapped by the same curve, which is constant beyond its ends.
+        # Pixels outside the mask are mapped by the same curve. It is constant beyond its ends.
         known, index = np.unique(counted[:, axis], return_index=True)
         values[..., axis] = np.interp(values[..., axis], known, matched[index, axis])
     return _unit(values @ axes.T)
@@ -186,7 +189,7 @@ def palette_colors(
     Parameters
     ----------
     image : path, PIL image or array [H, W, 3]
-        The result. Its lightness and its fine variations of hue are kept.
+        The result of a run. Its lightness and its fine variations of hue are kept.
     content : path, PIL image or array [H, W, 3]
         The picture that decides where each hue is. Must have the size of `image`.
     style : path, PIL image or array, or a list of them
@@ -210,7 +213,7 @@ def palette_colors(
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture or a mask cannot be used, if the sizes of image and content differ, or if the
+        If a picture or a mask is invalid, if the sizes of image and content differ, or if the
         numbers of styles, weights and masks differ.
 
     Notes
@@ -218,11 +221,11 @@ def palette_colors(
     In OKLab, let h be the channels (a, b) of the image. Let c be the channels (a, b) of the
     content, matched in mean and covariance to the style as in `match_color`, and clipped to the
     style's range. The result has the L of the image and the channels ``h + S (c - h)``. S is a
-    guided filter with the image's L as its guide. It smooths, but not across edges of lightness. As
-    S is linear, the channels are ``S c + (h - S h)``: low frequencies of the content, and high
-    frequencies of the image. Kolkin et al. smooth c with a bilateral filter, and take the four
-    finest levels of a Laplacian pyramid from the image. Their program omits these levels, and
-    thereby the colours of the brush strokes.
+    guided filter with the image's L as its guide. It smooths the channels, but not across edges of
+    lightness. As S is linear, the result's channels are equal to ``S c + (h - S h)``: the low
+    frequencies of the content plus the high frequencies of the image. Kolkin et al. smooth c with a
+    bilateral filter, and take the four finest levels of a Laplacian pyramid from the image. Their
+    program omits these levels, which removes the colours of the brush strokes.
 
     References
     ----------
@@ -255,7 +258,7 @@ class _Colors:
         self.covariance = np.cov(flat, rowvar=False, ddof=0, aweights=weights.ravel())
 
     def moved_to(self, target: _Colors, least: float = _GRAIN) -> np.ndarray:
-        """Return the pixels with the mean and covariance of the target, not clipped."""
+        """Return the pixels mapped to the mean and covariance of the target, without clipping."""
         root, inverse = (_power(self.covariance, p, least) for p in (0.5, -0.5))
         matrix = inverse @ _power(root @ target.covariance @ root, 0.5) @ inverse
         return (self.pixels - self.mean) @ matrix + target.mean
@@ -289,7 +292,7 @@ def _union(style, weights, style_masks) -> _Colors:
 
 def _smoothed(planes: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
     """Return planes [H, W, C] after a guided filter with the guide [H, W, 1]."""
-    from scipy import ndimage  # imported here, so that errors in file names appear sooner
+    from scipy import ndimage  # imported here, so that wrong file names raise earlier
 
     def mean(values: np.ndarray) -> np.ndarray:
         return ndimage.uniform_filter(values, 2 * radius + 1, mode="nearest", axes=(0, 1))
@@ -330,7 +333,7 @@ def _weights(mask, shape: tuple[int, int], name: str, argument: str | None = Non
 
 
 def _power(matrix: np.ndarray, exponent: float, least: float = 0.0) -> np.ndarray:
-    """Return a power of a symmetric matrix, with eigenvalues below `least` raised to it."""
+    """Return a power of a symmetric matrix. Eigenvalues below `least` are replaced by `least`."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.maximum(values, least) ** exponent) @ vectors.T
 

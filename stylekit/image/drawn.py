@@ -1,4 +1,4 @@
-"""Two paintings drawn by code, for trying a transfer without a style picture."""
+"""Two procedural paintings, for trying a transfer without a style picture."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scipy import ndimage
 from stylekit import _checks
 
 SIZE = 480
-"""Side in pixels for which `LAYERS` gives the numbers of strokes. Other sizes have the same number
-of strokes per area."""
+"""Side in pixels to which the numbers of strokes in `LAYERS` refer. Paintings of other sizes have
+the same number of strokes per area."""
 
 OVERSAMPLING = 3
-"""Factor by which strokes are drawn larger and then reduced, for smooth edges."""
+"""Factor by which strokes are drawn larger before the painting is reduced, for smooth edges."""
 
 LAYERS = (
     (1500, 15, 60, 0.4),
@@ -42,18 +42,19 @@ SUNS = [(0.30, 0.64, 0.15), (0.74, 0.28, 0.11), (0.85, 0.85, 0.06)]
 
 
 def night(size: int = SIZE) -> np.ndarray:
-    """Draw a night sky of short curved strokes, blue, with yellow swirls.
+    """Draw a blue night sky of short curved strokes with yellow swirls.
 
     Parameters
     ----------
     size : int
-        Side in pixels, at least 16. The width of the strokes does not change with the size; a
+        Side in pixels, at least 16. The width of the strokes does not depend on the size, and a
         larger painting has more strokes.
 
     Returns
     -------
     numpy.ndarray, float32 [size, size, 3]
-        sRGB values in [0, 1], the same in every call. Takes a few seconds at 480 pixels.
+        sRGB values in [0, 1]. Every call returns the same values. A call takes a few seconds at 480
+        pixels.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def night(size: int = SIZE) -> np.ndarray:
 
 
 def meadow(size: int = SIZE) -> np.ndarray:
-    """Draw a meadow of short curved strokes, red and orange, with green swirls; see `night`."""
+    """Draw a red and orange meadow of short curved strokes with green swirls; see `night`."""
     return painting(MEADOW, SUNS, seed=8, size=size)
 
 
@@ -79,8 +80,9 @@ def painting(
     Parameters
     ----------
     palette : mapping
-        Lists of colours, such as ``"#10204f"``. "ground" goes from dark to light and back, "light"
-        is used in the swirls, and "accent" for occasional strokes.
+        Lists of colours, such as ``"#10204f"``. The colours of "ground" go from dark to light and
+        back. "light" contains the colours of the swirls, and "accent" the colours of occasional
+        strokes.
     swirls : sequence of (row, column, radius)
         Positions and radii of the swirls, as fractions of the side.
     seed : int
@@ -98,7 +100,8 @@ def painting(
     angle, glow = _flow(rng, size, swirls)
     tone = 0.5 + 0.22 * _noise(rng, size, size / 14)
     colors = {name: np.array([_rgb(c) for c in codes], float) for name, codes in palette.items()}
-    # Each bristle is drawn once, as its index, by which its colour and its height are looked up.
+    # Each bristle is drawn once. The drawing contains its index, by which its colour and height are
+    # looked up.
     canvas = Image.new("I", (size * OVERSAMPLING,) * 2, 0)
     draw = ImageDraw.Draw(canvas)
     shades, heights = [_rgb(palette["ground"][1])], [0.0]
@@ -168,7 +171,7 @@ def _color(rng, colors, tone, glow, contrast):
 
 
 def _bristles(rng, path, width, color):
-    """Yield the parallel lines of a stroke: points, thickness, colour and height of each."""
+    """Yield the points, thickness, colour and height of each parallel line of a stroke."""
     tangent = np.gradient(path, axis=0)
     normal = tangent[:, ::-1] * [1, -1]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
@@ -187,7 +190,7 @@ def _bristles(rng, path, width, color):
 
 
 def _lit(paint, relief, size):
-    """Return the paint as lit from the upper left, which shows its thickness."""
+    """Return the paint lit from the upper left, which makes its thickness visible."""
     height = ndimage.gaussian_filter(relief, 0.45 * OVERSAMPLING)
     down, right = np.gradient(height)
     light = np.clip((down + right) * 0.9 * OVERSAMPLING, -1, 1)[..., None]

@@ -1,4 +1,4 @@
-"""Optical flow between two frames, warping by it, and occlusions."""
+"""Optical flow between two frames, warping by a flow, and occlusions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FLO = 202021.25  # the number at the beginning of a .flo file
 
 
 def optical_flow(frame: PictureLike, other: PictureLike) -> np.ndarray:
-    """Return the optical flow from a frame to another, by TV-L1 on their grey values.
+    """Return the optical flow from one frame to another, computed by TV-L1 on grey values.
 
     Parameters
     ----------
@@ -24,26 +24,26 @@ def optical_flow(frame: PictureLike, other: PictureLike) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, float32 [H, W, 2]
-        In pixels: the pixel at ``(x, y)`` of `frame` is at ``(x + flow[y, x, 0], y + flow[y, x,
-        1])`` of `other`.
+        The flow in pixels. The pixel at ``(x, y)`` of `frame` is at
+        ``(x + flow[y, x, 0], y + flow[y, x, 1])`` of `other`.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used, or they differ in size.
+        If a frame is invalid, or the frames differ in size.
 
     Notes
     -----
-    This is `skimage.registration.optical_flow_tvl1` with its defaults. At 640x360 it takes 1.4
-    seconds of processor time. On three clips made of photographs (a pan, a zoom, a moving object)
-    its mean error is 0.1 pixels. `skimage.registration.optical_flow_ilk` takes 0.8 seconds and has
-    an error of 0.9 pixels, or 0.3 with Gaussian windows.
+    This is `skimage.registration.optical_flow_tvl1` with its defaults. At 640x360 pixels it needs
+    1.4 seconds of CPU time. On three clips made of photographs (a pan, a zoom, a moving object) its
+    mean error is 0.1 pixels. `skimage.registration.optical_flow_ilk` needs 0.8 seconds and has a
+    mean error of 0.9 pixels, or 0.3 pixels with Gaussian windows.
 
     References
     ----------
     Zach, Pock, Bischof: A Duality Based Approach for Realtime TV-L1 Optical Flow, 2007.
     """
-    from skimage.color import rgb2gray  # SciPy loads with it
+    from skimage.color import rgb2gray  # also imports SciPy
     from skimage.registration import optical_flow_tvl1
 
     one, two = as_image(frame, "frame"), as_image(other, "other")
@@ -59,19 +59,20 @@ def warp(picture: npt.ArrayLike, flow: npt.ArrayLike) -> np.ndarray:
     ----------
     picture : array_like [H, W, C]
     flow : array_like [H, W, 2]
-        The flow from the frame that is wanted to `picture`; see `optical_flow`.
+        The flow from the frame to which `picture` is warped, to `picture`; see `optical_flow`.
 
     Returns
     -------
     numpy.ndarray, float32 [H, W, C]
-        At each pixel the colour of `picture` at the place that the flow gives, interpolated and
-        clipped to the range of `picture`. The interpolation is cubic, because a linear one blurs
-        strokes more with every frame. Beyond the border the nearest pixel is used.
+        At each pixel, the colour of `picture` at the position to which the flow points,
+        interpolated and clipped to the range of `picture`. The interpolation is cubic, because
+        linear interpolation would blur strokes more with every frame. Beyond the border the nearest
+        pixel is used.
 
     Raises
     ------
     InputError, InputTypeError
-        If the flow does not fit the picture.
+        If the flow does not have the size of the picture.
     """
     from scipy import ndimage
 
@@ -87,30 +88,31 @@ def warp(picture: npt.ArrayLike, flow: npt.ArrayLike) -> np.ndarray:
 
 
 def unoccluded(flow: npt.ArrayLike, back: npt.ArrayLike) -> np.ndarray:
-    """Return which pixels of a frame are visible in another, by the consistency of two flows.
+    """Return which pixels of a frame are visible in another frame, from the flows between them.
 
     Parameters
     ----------
     flow : array_like [H, W, 2]
-        The flow from the frame to the other; see `optical_flow`.
+        The flow from the frame to the other frame; see `optical_flow`.
     back : array_like [H, W, 2]
-        The flow from the other to the frame.
+        The flow from the other frame to the frame.
 
     Returns
     -------
     numpy.ndarray, float32 [H, W]
-        0 for pixels that are occluded in the other frame, beyond its border, or at the edge of a
-        moving object, where the flow is not reliable; 1 for the others.
+        0 for pixels that are occluded in the other frame, that move beyond its border, or that are
+        at the edge of a moving object, where the flow is not reliable. 1 for all other pixels.
 
     Raises
     ------
     InputError, InputTypeError
-        If a flow cannot be used.
+        If a flow is invalid.
 
     References
     ----------
-    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: disocclusions and motion
-    boundaries, with their constants. The test for pixels beyond the border is ours.
+    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: the tests for disocclusions
+    and motion boundaries, with the same constants. The test for pixels beyond the border is an
+    addition.
     """
     flow = as_flow(flow)
     height, width = flow.shape[:2]
@@ -130,12 +132,12 @@ def unoccluded(flow: npt.ArrayLike, back: npt.ArrayLike) -> np.ndarray:
 
 
 def read_flow(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read a flow, ``[H, W, 2]`` as of `optical_flow`, from a .flo or .npy file.
+    """Read a flow ``[H, W, 2]``, as returned by `optical_flow`, from a .flo or .npy file.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If the file cannot be read, or does not hold a flow.
+        If the file cannot be read, or does not contain a flow.
     """
     path = _checks.as_path(path)
     if _checks.status(path) is None:
@@ -146,7 +148,7 @@ def read_flow(path: str | os.PathLike[str]) -> np.ndarray:
         else:
             number, width, height = np.fromfile(path, "<f4,<i4,<i4", count=1)[0]
             if number != _FLO:
-                raise ValueError("it does not begin as a .flo file does")
+                raise ValueError("its first bytes are not those of a .flo file")
             values = np.fromfile(path, "<f4", offset=12).reshape(height, width, 2)
     except (OSError, EOFError, ValueError, IndexError) as error:
         raise _checks.unusable(f"the flow {path}", "read", error) from error

@@ -21,7 +21,7 @@ _TO_LAB = np.array(
 )
 _FROM_CONES, _FROM_LAB = np.linalg.inv(_TO_CONES), np.linalg.inv(_TO_LAB)
 
-_HALVINGS = 20  # bisection steps for the chroma, which give a relative accuracy of 1e-6
+_HALVINGS = 20  # bisection steps for the chroma; they give a relative accuracy of 1e-6
 _ROUNDING = 1e-6  # linear RGB may exceed [0, 1] by this much and still be inside the gamut
 
 
@@ -37,7 +37,7 @@ def srgb_to_oklab(rgb: npt.ArrayLike) -> np.ndarray:
     -------
     ndarray [..., 3]
         Lightness L in [0, 1], and the channels a (green to red) and b (blue to yellow), which are
-        within about 0.35 of 0. float64 for float64 input, else float32.
+        between about -0.35 and 0.35. float64 for float64 input, else float32.
 
     References
     ----------
@@ -95,7 +95,7 @@ def _times(colors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _linear(lab: np.ndarray) -> np.ndarray:
-    """Return OKLab colours in linear RGB, which exceeds [0, 1] outside the gamut."""
+    """Return OKLab colours in linear RGB. Values outside [0, 1] are outside the gamut."""
     return _times(_times(lab, _FROM_LAB) ** 3, _FROM_CONES)
 
 

@@ -25,9 +25,9 @@ def read_image(path: Source, size: int | None = None) -> np.ndarray:
     Parameters
     ----------
     path : str, os.PathLike, bytes or binary file
-        Path or content of a PNG, JPEG, WebP, AVIF, TIFF or BMP file, or of another format that
-        Pillow reads. HEIC needs the package pillow-heif. If the file has several frames or pages,
-        the first one is read, or the primary one of a HEIC file.
+        Path or content of a PNG, JPEG, WebP, AVIF, TIFF or BMP file, or of a file in another format
+        that Pillow reads. HEIC needs the package pillow-heif. If a file has several frames or
+        pages, the first one is read. In a HEIC file, the primary picture is read.
     size : int, optional
         Longer side in pixels, at least 1, to which the picture is resized with antialiasing.
         Default: the size of the file.
@@ -49,13 +49,13 @@ def read_image(path: Source, size: int | None = None) -> np.ndarray:
     -----
     Grey, palette, 1-bit and CMYK pictures are converted to RGB. The EXIF orientation is applied.
     Colours are converted to sRGB according to an embedded profile, the PNG chunks cICP, gAMA and
-    cHRM, or the EXIF tag of Adobe RGB. If that fails, for example because the profile is damaged, a
-    warning is shown and the values are used as sRGB. Alpha is dropped: a transparent pixel keeps
-    the colour that the file stores.
+    cHRM, or the EXIF tag of Adobe RGB. If the conversion fails, for example because the profile is
+    damaged, a warning is shown and the values are treated as sRGB. Alpha is dropped: a transparent
+    pixel keeps the colour that the file stores.
 
     The full precision is kept for grey and RGB TIFF files of 16 bits or of floats in [0, 1], and
     for grey 16-bit PNG files, unless their colour profile contains lookup tables. All other files
-    are read at 8 bits a channel, including 16-bit RGB PNG files and 16-bit CMYK TIFF files.
+    are read at 8 bits per channel, including 16-bit RGB PNG files and 16-bit CMYK TIFF files.
     """
     if size is not None:
         size = _checks.integer(size, "size", low=1)
@@ -65,7 +65,7 @@ def read_image(path: Source, size: int | None = None) -> np.ndarray:
 
 
 def as_image(picture: PictureLike, name: str = "picture", size: int | None = None) -> np.ndarray:
-    """Return a picture that is given as a file, a PIL image or an array, as an sRGB array.
+    """Convert a picture, given as a file, a PIL image or an array, to an sRGB array.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ def as_image(picture: PictureLike, name: str = "picture", size: int | None = Non
         applied in the same way. An array or tensor is ``[H, W]`` or ``[H, W, C]`` with C from 1 to
         4. Grey is repeated, and alpha is dropped. uint8 is divided by 255 and uint16 by 65535.
         Other integers must be in [0, 255] and are divided by 255. Booleans become 0 and 1. Floats
-        must be finite and in [0, 1]; an excess of up to 1e-4 is clipped as a rounding error.
+        must be finite and in [0, 1]. Values up to 1e-4 outside this range are treated as rounding
+        errors and clipped.
     name : str
         Name of the picture in error messages.
     size : int, optional
@@ -92,8 +93,8 @@ def as_image(picture: PictureLike, name: str = "picture", size: int | None = Non
     InputTypeError
         If `picture` is not a path, a PIL image or an array of real numbers.
     InputError
-        If values are out of range or not finite, if the shape is not that of a picture, or if a
-        picture with a side of one pixel would have to be enlarged.
+        If values are out of range or not finite, if an array does not have the shape of a picture,
+        or if a picture with a side of one pixel would have to be enlarged.
     """
     if size is not None:
         size = _checks.integer(size, "size", low=1)
@@ -107,7 +108,7 @@ def is_file(picture: Any) -> TypeGuard[Source | Image.Image]:
 
 
 def decoded(picture: PictureLike, name: str) -> Picture:
-    """Return a picture with its alpha channel. Accepts and raises the same as `as_image`."""
+    """Return a decoded picture with its alpha channel. Input and errors are as in `as_image`."""
     if isinstance(picture, Image.Image):
         return decode_pil(picture, name)
     if is_source(picture):
@@ -133,9 +134,9 @@ def as_batch(picture: PictureLike | Sequence[PictureLike], name: str = "picture"
     Returns
     -------
     numpy.ndarray, float32 [B, H, W, 3]
-        Values in [0, 1]. A new array, except if `picture` is already such an array and read-only:
-        then a view. Read-only means that ``flags.writeable`` is False for the array and for the
-        owner of its memory.
+        Values in [0, 1]. If `picture` is already such an array and is read-only, the result is a
+        view of it. Otherwise it is a new array. Read-only means that ``flags.writeable`` is False
+        for the array and for the owner of its memory.
 
     Raises
     ------

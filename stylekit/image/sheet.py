@@ -15,7 +15,7 @@ from stylekit.image._formats.picture import existing_file
 from stylekit.image.arrays import fit_shape, resample_values
 from stylekit.image.read import PictureLike, as_image, is_file
 
-_FINER = 4  # letters are drawn larger by this factor and reduced, for even spacing
+_FINER = 4  # letters are drawn larger by this factor and then reduced, for even spacing
 
 
 def contact_sheet(
@@ -28,7 +28,7 @@ def contact_sheet(
     background: float = 1.0,
     font: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
-    """Return one picture with several pictures in rows, and their labels.
+    """Arrange several pictures in rows on one picture, with optional labels.
 
     Parameters
     ----------
@@ -36,26 +36,27 @@ def contact_sheet(
         Pictures that `as_image` accepts, objects with an attribute ``image``, such as `Result`, or
         a batch ``[B, H, W, 3]``. At least one.
     labels : iterable of str or of sequences of str, optional
-        One label for each picture, written below it. A sequence of strings is written on several
-        lines. Text that is too long for the column ends in an ellipsis, and "" shows no label.
-        Default: the keys of a mapping, or no labels.
+        One label for each picture, which is written below the picture. A sequence of strings is
+        written on several lines. Text that is too long for the column ends in an ellipsis. An empty
+        string shows no label. Default: the keys of a mapping, or no labels.
     columns : int, optional
-        Pictures per row, at least 1. Default: the square root of their number, rounded up.
+        Pictures per row, at least 1. Default: the square root of the number of pictures, rounded
+        up.
     size : int
         Longer side in pixels to which each picture is resized, at least 16.
     gap : int
         Space between and around the pictures in pixels, at least 0.
     background : float
-        Grey value of the background, from 0 (black) to 1 (white). Labels are black, or white if it
-        is below 0.5.
+        Grey value of the background, from 0 (black) to 1 (white). Labels are black, or white if the
+        background is below 0.5.
     font : path, optional
         A TrueType or OpenType file. Default: Pillow's built-in font, which supports ASCII only.
 
     Returns
     -------
     numpy.ndarray, float32 [H, W, 3]
-        Values in [0, 1]. Columns are as wide as their widest picture, and rows as high as their
-        highest. Pictures are centred in their cells.
+        Values in [0, 1]. Each column is as wide as its widest picture, and each row as high as its
+        highest picture. Pictures are centred in their cells.
 
     Raises
     ------
@@ -155,7 +156,7 @@ def _texts(labels, count: int) -> list[list[str]]:
 
 
 def _letters(font, size: float) -> Any:
-    """Return a font from a file, or Pillow's built-in font, with a size in pixels."""
+    """Return the font in a file, or Pillow's built-in font, at a size in pixels."""
     if font is None:
         return ImageFont.load_default(size)
     with _checks.caused_by("font"):
@@ -174,7 +175,7 @@ def _letters(font, size: float) -> Any:
 
 
 def _written(text: str, font, shape: tuple[int, int]) -> np.ndarray:
-    """Return a centred line of text as an opacity [h, w, 1] in [0, 1]."""
+    """Return the opacity ``[h, w, 1]`` in [0, 1] of a centred line of text."""
     height, width = (_FINER * side for side in shape)
     image = Image.new("L", (width, height))
     middle = width / 2, float(font.getmetrics()[0])

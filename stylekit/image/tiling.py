@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from stylekit.image.arrays import rgb_values, tiled_axes
 
-_FITS = 1.5  # largest `edge_step` of a periodic picture; textures that tile have about 1
+_FITS = 1.5  # largest `edge_step` of a periodic picture. Textures that tile have about 1
 
 CELL = 16
 """Stride in pixels of the deepest layer of VGG19 and CompactVGG that the recipes read."""
@@ -25,7 +25,7 @@ def tileable_shape(shape: Sequence[int], tile: str | None) -> tuple[int, int]:
 
 
 def edge_step(picture: np.ndarray, axis: int) -> float:
-    """Return the mean absolute step across opposite edges, relative to that between neighbours.
+    """Return the mean absolute step across opposite edges, divided by the step between neighbours.
 
     Parameters
     ----------
@@ -37,7 +37,8 @@ def edge_step(picture: np.ndarray, axis: int) -> float:
     Returns
     -------
     float
-        0 if the two edges are equal. Infinite if they differ but neighbouring rows do not.
+        0 if the two edges are equal. Infinite if the edges differ but neighbouring rows or columns
+        do not.
     """
     values = np.moveaxis(picture.astype(np.float64), axis, 0)
     across = np.abs(values[0] - values[-1]).mean()
@@ -50,8 +51,9 @@ def edge_step(picture: np.ndarray, axis: int) -> float:
 def periodic(picture: npt.ArrayLike, tile: str | None = "both") -> np.ndarray:
     """Return the periodic component of a picture, whose opposite edges match.
 
-    A smooth picture is subtracted that contains the differences between opposite edges. It is
-    steep at the edges and nearly constant inside. Axes whose edges already match are not changed.
+    The function subtracts a smooth picture that contains the differences between opposite edges.
+    The smooth picture is steep at the edges and nearly constant inside. Axes whose edges already
+    match are not changed.
 
     Parameters
     ----------
@@ -74,8 +76,9 @@ def periodic(picture: npt.ArrayLike, tile: str | None = "both") -> np.ndarray:
     -----
     Let u be the picture, and v the steps from each edge to the opposite edge. The smooth component
     s is the periodic solution of ``laplacian s = v``, computed by Fourier transforms. The result is
-    u - s. Axes that are not tiled are extended by the mirror image, whose edges match. Lines that
-    end at an edge still end there: choose pictures without such lines, or paint over them.
+    u - s. Along axes that are not tiled, the picture is extended by its mirror image, whose edges
+    match. Lines that end at an edge still end there. Choose pictures without such lines, or paint
+    over the lines.
 
     References
     ----------
@@ -100,6 +103,6 @@ def periodic(picture: npt.ArrayLike, tile: str | None = "both") -> np.ndarray:
         jump[-1] -= step
     rows, columns = (2 * np.cos(2 * np.pi * np.fft.fftfreq(side)) - 2 for side in whole.shape[:2])
     laplacian = np.add.outer(rows, columns)[..., None]
-    laplacian[0, 0] = 1  # the mean of the steps is 0, so that the mean of the picture is kept
+    laplacian[0, 0] = 1  # avoids 0 / 0: the mean of the steps is 0, so the picture's mean is kept
     smooth = np.fft.ifft2(np.fft.fft2(jumps, axes=(0, 1)) / laplacian, axes=(0, 1)).real
     return np.clip((whole - smooth)[:height, :width], 0, 1).astype(np.float32)

@@ -23,25 +23,25 @@ from stylekit.image.arrays import quantise
 from stylekit.image.read import PictureLike, as_image
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
-"""Suffixes of the files that can be written, and the names of their formats in ffmpeg."""
+"""Maps the suffixes of files that can be written to the names of the formats in ffmpeg."""
 
 RATES = [Fraction(n) for n in (24, 25, 30, 48, 50, 60)]
 RATES += [Fraction(n, 1001) for n in (24000, 30000, 60000)]
-"""Exact frame rates. ffmpeg prints them rounded to two decimals."""
+"""Exact values of common frame rates. ffmpeg prints frame rates rounded to two decimals."""
 
 COPIED = ("aac", "ac3", "alac", "eac3", "mp3")
-"""Audio codecs that all these formats can hold; any other is converted to AAC."""
+"""Audio codecs that all these formats support. Audio in other codecs is converted to AAC."""
 
 FASTEST = 1000
-"""Highest frame rate, in frames a second."""
+"""Highest frame rate, in frames per second."""
 
 
 class Video:
     """A video file, as an iterable of its frames.
 
-    Frames are uint8 ``[H, W, 3]``, RGB, upright and with square pixels, at a constant rate. If the
-    rate of the file varies, frames are dropped or repeated to keep the time. Each iteration reads
-    the file from the beginning, one frame at a time.
+    Frames are RGB arrays, uint8 ``[H, W, 3]``, upright and with square pixels, at a constant frame
+    rate. If the frame rate of the file varies, frames are dropped or repeated to keep the timing.
+    Each iteration reads the file from the beginning, one frame at a time.
 
     Parameters
     ----------
@@ -55,14 +55,14 @@ class Video:
     path : pathlib.Path
     fps : fractions.Fraction
     seconds : float
-        Duration that the file states; 0 if it states none.
+        Duration according to the file, or 0 if the file does not state the duration.
     sound : str
-        Codec of the first audio track; "" if there is none.
+        Codec of the first audio track, or "" if there is no audio track.
 
     Raises
     ------
     FileError
-        If the file is missing or is not a video, or, by the iteration, if it has no frames.
+        If the file is missing or is not a video. The iteration raises it if the file has no frames.
     SetupError
         If imageio-ffmpeg is missing.
     InputError, InputTypeError
@@ -106,7 +106,7 @@ class Video:
 
     @property
     def count(self) -> int:
-        """The approximate number of frames; 0 if the file does not state its duration."""
+        """The approximate number of frames, or 0 if the file does not state its duration."""
         return round(self.seconds * self.fps)
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -144,19 +144,21 @@ def write_video(
     sound: str | os.PathLike[str] | None = None,
     quality: int = 17,
 ) -> Path:
-    """Write frames as a video; the file appears complete or not at all.
+    """Write frames as a video. If writing fails, no incomplete file is left.
 
     Parameters
     ----------
     path : path
-        Ends in .mp4, .mov or .mkv. The video is encoded as H.264, which every player reads.
+        Must end in .mp4, .mov or .mkv. The video is encoded as H.264, which every player supports.
     frames : iterable of path, PIL image or array
-        One or more frames of one size, read one at a time. An odd side is padded by a pixel.
+        One or more frames, all of the same size. They are read one at a time. An odd height or
+        width is padded by one pixel.
     fps : float
         Frames a second, above 0 and up to 1000.
     sound : path, optional
-        A video or audio file. Its first audio track, if there is one, is copied, or converted to
-        AAC if the format cannot hold it.
+        A video or audio file, whose first audio track is added to the video. The track is copied,
+        or converted to AAC if the output format does not support its codec. If the file has no
+        audio track, the video has no sound.
     quality : int
         H.264's constant rate factor, from 0 to 51. Smaller values give better quality and larger
         files.
@@ -173,7 +175,7 @@ def write_video(
     SetupError
         If imageio-ffmpeg is missing.
     InputError, InputTypeError
-        If a frame or another argument cannot be used, or there are no frames.
+        If a frame or another argument is invalid, or there are no frames.
     """
     path = _checks.as_path(path, hint="the path comes first, then the frames")
     kind = named_format(path, FORMATS)
@@ -195,7 +197,7 @@ def write_video(
         if found:
             codec = "copy" if found[1] in COPIED else "aac"
             arguments += ["-i", str(sound), "-map", "0:v", "-map", "1:a:0", "-c:a", codec]
-    colors = "bt709"  # players assume it for large videos only, so the file states it
+    colors = "bt709"  # stated in the file: players assume it for large videos only
     arguments += ["-c:v", "libx264", "-crf", str(quality), "-movflags", "+faststart"]
     arguments += ["-vf", f"scale=out_color_matrix={colors}:out_range=tv,format=yuv420p"]
     arguments += ["-colorspace", colors, "-color_primaries", colors, "-color_trc", colors]
@@ -207,7 +209,7 @@ def write_video(
                 for index, frame in enumerate(itertools.chain([first], pixels)):
                     if frame.shape != first.shape:
                         _checks.fail(
-                            f"frames[{index}] differs in size from those before",
+                            f"frames[{index}] differs in size from the previous frames",
                             expected=f"{width}x{height} pixels",
                             received=f"{frame.shape[1]}x{frame.shape[0]}",
                             argument="frames",
@@ -246,7 +248,10 @@ def _program() -> str:
         import imageio_ffmpeg
 
         return imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError) as error:  # RuntimeError: none for this machine
+    except (
+        ImportError,
+        RuntimeError,
+    ) as error:  # RuntimeError: there is no ffmpeg for this machine
         raise _checks.SetupError(
             _checks.explain(
                 "a video needs imageio-ffmpeg", hint='pip install "stylekit-nst[video]"'
@@ -256,7 +261,7 @@ def _program() -> str:
 
 
 def _told(path: Path) -> str:
-    """Return what ffmpeg prints about a file."""
+    """Return the text that ffmpeg prints about a file."""
     command = [_program(), "-hide_banner", "-nostdin", "-i", str(path)]
     done = subprocess.run(command, capture_output=True)  # exits with 1, because no output is given
     text = done.stderr.decode(errors="replace")
@@ -267,14 +272,15 @@ def _told(path: Path) -> str:
 def _running(
     arguments: list[str], *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """Run ffmpeg; yield the process and a file of its error messages, and end it afterwards."""
+    """Run ffmpeg. Yield the process and a file with its error messages, and end it afterwards."""
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(
             [_program(), "-v", "error", *arguments],
             stdin=stdin,
             stdout=stdout,
             stderr=messages,
-            # In its own process group: a Ctrl-C in the terminal would end ffmpeg, too.
+            # ffmpeg runs in its own process group. Otherwise a Ctrl-C in the terminal would also
+            # end ffmpeg.
             start_new_session=sys.platform != "win32",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -300,7 +306,7 @@ def _last_line(text: str) -> str:
 
 
 def _read_ppm(stream) -> np.ndarray | None:
-    """Return the next picture ``[H, W, 3]`` of a stream, or None if it ends or is truncated."""
+    """Return the next picture ``[H, W, 3]`` of a stream, or None if none is left or complete."""
     header = b"".join(stream.readline() for _ in range(3)).split()
     if len(header) < 4:
         return None
@@ -318,7 +324,7 @@ def _even(frame: np.ndarray) -> np.ndarray:
 
 
 def _rate(value: float) -> Fraction:
-    """Return the exact rate for one that ffmpeg rounded to two decimals, such as 29.97."""
+    """Return the exact frame rate for a rate that ffmpeg rounded to two decimals, such as 29.97."""
     nearest = min(RATES, key=lambda rate: abs(rate - value))
     near = abs(nearest - value) <= 0.005
     return nearest if near else Fraction(value).limit_denominator(1000)

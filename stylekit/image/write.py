@@ -54,16 +54,16 @@ def write_image(
     image : array_like, float [H, W, 3] in [0, 1]
         The picture, or anything else that `as_image` accepts.
     like : str, os.PathLike, bytes, binary file or PIL.Image.Image, optional
-        A picture whose alpha channel and EXIF data are copied to the file. Alpha is resized to the
-        shape of the picture. JPEG has no alpha, so the picture is composited over white. In the
-        EXIF data the orientation is set to 1, size and colour space are updated, and the thumbnail
-        is removed. If the source or the file is a TIFF with more than 8 bits, only descriptive
-        texts (artist, copyright, date, ...) are copied.
+        A picture whose alpha channel and EXIF data are copied to the file. The alpha channel is
+        resized to the shape of `image`. JPEG does not support alpha, so the picture is composited
+        over white. In the EXIF data the orientation is set to 1, size and colour space are updated,
+        and the thumbnail is removed. If `like` or the written file is a TIFF with more than 8 bits,
+        only descriptive texts (artist, copyright, date, ...) are copied.
     bits : {8, 16}
         Bits per channel. 16 is supported for TIFF only.
     quality : int
-        Quality of JPEG, WebP and AVIF, from 1 to 100. From 90, JPEG and AVIF do not subsample the
-        colours.
+        Quality of JPEG, WebP and AVIF, from 1 to 100. From 90 upwards, JPEG and AVIF do not
+        subsample the colours.
     text : mapping of str to str, optional
         Text chunks to embed. Supported for PNG only.
 
@@ -78,7 +78,7 @@ def write_image(
         If the suffix is unknown, if Pillow lacks the codec, if the folder does not exist or is not
         writable, if writing fails, or if `like` cannot be read.
     InputError, InputTypeError
-        If another argument cannot be used.
+        If another argument is invalid.
     """
     path = _checks.as_path(path, hint="the path comes first, then the image")
     kind = _format(path, bits)
@@ -100,8 +100,9 @@ def write_image(
                 "JPEG": {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0"},
                 "WEBP": {"quality": quality, "exact": True},  # keeps colours of transparent pixels
                 "PNG": {"pnginfo": chunks},
-                # Pillow's TIFF writer with compression fails on the Exif directory. The one without
-                # replaces non-ASCII letters by question marks unless the tags are a dict.
+                # Pillow's writer of compressed TIFF files fails on the Exif directory. The writer
+                # of uncompressed files replaces non-ASCII letters by question marks unless the tags
+                # are a dict.
                 "TIFF": {"tiffinfo": dict(exif)} if exif else {"compression": "tiff_adobe_deflate"},
             }
             of_kind["AVIF"] = of_kind["JPEG"]
@@ -178,7 +179,7 @@ def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) ->
 
 
 def _format(path: Path, bits: int) -> str:
-    if _checks.is_folder(path, "written"):  # before an error about its suffix
+    if _checks.is_folder(path, "written"):  # reported before an unknown suffix
         _checks.check_place(path)
     kind = named_format(path, _FORMATS)
     if kind == "AVIF":

@@ -1,1 +1,1 @@
-"""File formats: decoding, EXIF and ICC profiles, TIFF."""
+"""Support for picture file formats: decoding, EXIF data, ICC profiles and TIFF."""

@@ -18,26 +18,27 @@ from stylekit.image._formats import tiff as _tiff
 from stylekit.image._formats.picture import Picture, Source, check_pixel_count, check_tile, opened
 from stylekit.image.arrays import rgb_values, upright
 
-# Formats that are refused: for EPS, Pillow starts another program, and it decompresses FITS without
-# a limit.
+# Formats that raise an error. For EPS, Pillow starts another program. FITS data is decompressed
+# without a limit.
 _SHUT = ("EPS", "FITS")
 
-_MOST_SCANS = 100  # of a JPEG file: the limit of libtiff; 10 are usual
-_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")  # except those inside the data of a scan
+_MOST_SCANS = 100  # of a JPEG file: libtiff has the same limit, and 10 scans are usual
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")  # except markers inside the data of a scan
 
-# Modes without alpha and palette to which modes are converted without loss; others become RGB.
+# Maps modes to modes without alpha or palette that represent them without loss. Other modes are
+# converted to RGB.
 _OPAQUE = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK", "LAB": "LAB"}
 
 
 def decode_file(source: Source, name: str = "picture") -> Picture:
-    """Return the decoded picture of a path, of file content or of an open file.
+    """Decode the picture in a file, which is given by its path, its content or as an open file.
 
     Raises
     ------
     InputTypeError
-        If `source` is none of these.
+        If `source` is not a path, the content of a file or an open file.
     FileError
-        If the file cannot be read, is damaged, too large or not a picture.
+        If the file cannot be read, is damaged or too large, or is not a picture.
     """
     with opened(source, name) as (file, called), decoding(called):
         deep = _tiff.read_deep(file, called)
@@ -49,20 +50,20 @@ def decode_file(source: Source, name: str = "picture") -> Picture:
             _heif.check_avif(called)
         with _heif.open_heic(file, called) if kind == "HEIC" else Image.open(file) as im:
             if im.format in _SHUT:
-                raise UnidentifiedImageError(f"{im.format} is not read")
+                raise UnidentifiedImageError(f"{im.format} is not supported")
             check_pixel_count(called, im.width * im.height)
             return decode_pil(im, called)
 
 
 def decode_pil(im: Image.Image, name: str) -> Picture:
-    """Return the decoded picture of a PIL image, which is not changed.
+    """Decode a PIL image. The image is not changed.
 
     Raises
     ------
     FileError
         If the image is not loaded yet and its file is damaged.
     InputError
-        If the image has no pixels, or, in modes I and F, values out of range.
+        If the image has no pixels, or has mode I or F and values out of range.
     """
     if 0 in im.size:
         _checks.fail(f"{name} is empty", expected="at least one pixel", received=f"{im.size}")
@@ -83,9 +84,9 @@ def decode_pil(im: Image.Image, name: str) -> Picture:
 
 
 def _check_claims(im: Image.Image, name: str) -> None:
-    """Raise an error if decoding would take far more memory or time than the size implies.
+    """Raise an error if decoding would need far more memory or time than the pixels require.
 
-    Also raise an error if strips of a TIFF file are missing, which Pillow would leave black. Only
+    Missing strips of a TIFF file also raise an error, because Pillow would leave them black. Only
     images that are not loaded yet are checked.
     """
     if isinstance(im, TiffImagePlugin.TiffImageFile) and im.tile:
@@ -129,8 +130,8 @@ def _pixels(im: Image.Image, icc: bytes | None, name: str) -> np.ndarray:
         if im.mode == "I":
             values = _sixteen_bits(values, name)
         return _profile.values_to_srgb(rgb_values(values, name)[..., :1], icc, name)
-    # Converted to straight alpha first: a direct conversion would keep premultiplied colours, and
-    # Pillow warns about palettes with transparency.
+    # The image is converted to straight alpha first. A direct conversion would keep premultiplied
+    # colours, and Pillow would warn about palettes with transparency.
     if im.mode in ("P", "PA", "RGBa"):
         im = im.convert("RGBA")
     elif im.mode == "La":
@@ -172,15 +173,15 @@ def decoding(name: str) -> Iterator[None]:
     """Convert the exceptions of a decoder to `FileError`.
 
     Damaged data can make Pillow, tifffile and the codecs raise exceptions of any type. Errors of
-    stylekit and warnings that a filter turned into errors are not converted.
+    stylekit are not converted, and neither are warnings that a warning filter turned into errors.
     """
     try:
         yield
     except _checks.StylekitError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        # Pillow raises above twice the limit, and warns above the limit, which a filter may turn
-        # into an error.
+        # Pillow raises an error above twice its pixel limit. Above the limit it issues a warning,
+        # which a warning filter may turn into an error.
         count = re.search(r"\d+", str(error))
         check_pixel_count(name, int(count.group()) if count else 2 * (Image.MAX_IMAGE_PIXELS or 0))
         raise

@@ -8,10 +8,11 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-# Description, maker, model, software, date, artist, copyright.
+# Tags of the texts: description, maker, model, software, date, artist, copyright.
 TEXT_TAGS = (270, 271, 272, 305, 306, 315, 33432)
 
-# Descriptions by tifffile, ImageJ and OME: they give the shape, the axes and the number of pages.
+# Start of descriptions that tifffile, ImageJ and OME write. They specify the shape, the axes and
+# the number of pages.
 _DESCRIPTION = ExifTags.Base.ImageDescription
 _LAYOUT = re.compile(r'\s*(\{"shape"|shape=\(|ImageJ=|(<\?xml.*?)?<OME)', re.DOTALL)
 
@@ -24,9 +25,10 @@ _JPEG_LIMIT = 65533  # bytes that fit into a segment of a JPEG file
 
 
 def read(im: Image.Image, name: str) -> tuple[dict[int, Any], int, str | None]:
-    """Return the tags to copy to another file, the orientation, and the colour space.
+    """Return the tags to copy to a new file, the orientation, and the colour space.
 
-    The colour space is "adobe" for Adobe RGB, "unknown" for another space than sRGB, else None.
+    The colour space is "adobe" for Adobe RGB, None for sRGB or if none is declared, and "unknown"
+    for any other space.
     """
     try:
         exif = im.getexif()
@@ -61,19 +63,19 @@ def _space(exif: Image.Exif) -> str | None:
 
 
 def _directory(exif: Image.Exif, parent: Any, ifd: int) -> dict[int, Any]:
-    """Return an EXIF directory. If the user has set it, it is already a dict."""
+    """Return an EXIF directory as a dict. A directory that the user has set is already a dict."""
     return parent[ifd] if isinstance(parent.get(ifd), dict) else exif.get_ifd(ifd)
 
 
 def carried(tags: dict[int, Any]) -> dict[int, Any]:
-    """Return tags without a description of the layout of the file."""
+    """Return the tags, without a description that specifies the layout of the file."""
     if _LAYOUT.match(str(tags.get(_DESCRIPTION, ""))):
         return {tag: value for tag, value in tags.items() if tag != _DESCRIPTION}
     return tags
 
 
 def build(tags: dict[int, Any], shape: tuple[int, int], kind: str) -> Image.Exif | None:
-    """Return the tags as EXIF data, updated for a new file of `shape`; None if there are none."""
+    """Return the tags as EXIF data for a new file of `shape`, or None if there are no tags."""
     if not tags:
         return None
     exif = Image.Exif()
@@ -81,7 +83,7 @@ def build(tags: dict[int, Any], shape: tuple[int, int], kind: str) -> Image.Exif
         exif[tag] = _utf8(value)
     exif[ExifTags.Base.Orientation] = 1
     details = _utf8(tags.get(ExifTags.IFD.Exif, {}))
-    details.pop(ExifTags.IFD.Interop, None)  # may say Adobe RGB
+    details.pop(ExifTags.IFD.Interop, None)  # may declare Adobe RGB
     details |= {
         ExifTags.Base.ColorSpace: 1,  # sRGB
         ExifTags.Base.ExifImageWidth: shape[1],
@@ -92,14 +94,14 @@ def build(tags: dict[int, Any], shape: tuple[int, int], kind: str) -> Image.Exif
         length = len(exif.tobytes())
         if kind == "JPEG" and length > _JPEG_LIMIT:
             raise ValueError(f"{length} bytes are too many for JPEG")
-    except Exception as error:  # tags of other programs may have wrong types
+    except Exception as error:  # tags that other programs wrote may have wrong types
         warnings.warn(f"The EXIF data cannot be copied ({error}).", stacklevel=3)
         return None
     return exif
 
 
 def _text(value: Any) -> Any:
-    """Return EXIF text decoded as UTF-8, where that is possible. Pillow decodes it as Latin-1."""
+    """Return EXIF text decoded as UTF-8 if possible. Pillow has decoded it as Latin-1."""
     if not isinstance(value, str):
         return value
     try:
@@ -109,7 +111,7 @@ def _text(value: Any) -> Any:
 
 
 def _utf8(value: Any) -> Any:
-    """Encode non-ASCII text as UTF-8. Pillow would replace it by question marks."""
+    """Encode non-ASCII text as UTF-8. Pillow would replace its characters by question marks."""
     if isinstance(value, dict):
         return {tag: _utf8(item) for tag, item in value.items()}
     return value.encode() if isinstance(value, str) and not value.isascii() else value

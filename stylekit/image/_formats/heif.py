@@ -1,4 +1,4 @@
-"""HEIC and AVIF pictures, which are HEIF files: what Pillow does not read of them."""
+"""Read the parts of HEIC and AVIF pictures (HEIF files) that Pillow does not read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stylekit.image._formats.picture import check_pixel_count
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF = {b"avif", b"avis"}
 
-_LONGEST = 1024  # bytes of the first box that are read; a brand has 4
+_LONGEST = 1024  # number of bytes of the first box that are read. A brand has 4 bytes
 
 
 def kind(file: BinaryIO) -> str | None:
-    """Return "HEIC", "AVIF" or None, according to the brands in the first box of a file.
+    """Return "HEIC", "AVIF" or None for other files, from the brands in the first box of a file.
 
-    The position of the file is then at its beginning.
+    After the call, the position of the file is at its beginning.
     """
     length, box = struct.unpack(">I4s", file.read(8).ljust(8, b"\0"))
     listed = file.read(min(length, _LONGEST) - 8) if box == b"ftyp" and length > 8 else b""
@@ -68,8 +68,8 @@ def open_heic(file: BinaryIO, name: str) -> Image.Image:
 def code_points(content: bytes) -> bytes | None:
     """Return the colour code points of an AVIF file, in the format of a PNG cICP chunk.
 
-    They are in a colr box of the type nclx (ISO/IEC 14496-12, section 12.1.5). The first box is
-    used. Further boxes belong to a gain map or a preview.
+    The code points are in a colr box of the type nclx (ISO/IEC 14496-12, section 12.1.5). The first
+    such box is used. Further boxes belong to a gain map or a preview.
     """
     for name, head in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0)):
         content = next((inside[head:] for box, inside in _boxes(content) if box == name), b"")
@@ -80,7 +80,7 @@ def code_points(content: bytes) -> bytes | None:
 
 
 def made_points(primaries: int, transfer: int) -> bytes | None:
-    """Return code points of RGB colours, or None if one is unspecified (2) or invalid."""
+    """Return the code points of RGB colours, or None if one is unspecified (2) or invalid."""
     open_ = 2 in (primaries, transfer) or max(primaries, transfer) > 255
     return None if open_ else bytes([primaries, transfer, 0, 1])
 

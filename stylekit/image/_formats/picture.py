@@ -17,7 +17,7 @@ from PIL import Image
 from stylekit import _checks
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO
-"""A picture file: its path, its content, or an open binary file."""
+"""A picture file: the path of a file, the content of a file, or an open binary file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,15 +27,16 @@ class Picture:
     Parameters
     ----------
     pixels : numpy.ndarray, float32 [H, W, 3] in [0, 1]
-        Colours that are not multiplied by alpha.
+        Colours, not multiplied by alpha.
     alpha : numpy.ndarray or None, float32 [H, W] in [0, 1]
         Opacity, or None if the source has no alpha channel.
     exif : dict
         EXIF values by tag number. The Exif and GPS directories are nested dicts.
     stored : numpy.ndarray or None, uint8 or uint16 [H, W]
-        The integers that a grey or palette file stores.
+        The integers that a grey or palette file stores. None for other files.
     mode : str
-        Pillow's mode of the source, such as "P" for a palette. Empty if Pillow did not decode it.
+        Pillow's mode of the source, such as "P" for a palette. Empty if Pillow did not decode the
+        picture.
     """
 
     pixels: np.ndarray
@@ -46,7 +47,7 @@ class Picture:
 
 
 def check_pixel_count(name: str, count: int) -> None:
-    """Raise `FileError` if a file has more pixels than Pillow's limit (None: no limit)."""
+    """Raise `FileError` if a file has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`."""
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and count > limit:
         raise _checks.FileError(
@@ -79,25 +80,26 @@ def is_source(value: Any) -> TypeGuard[Source]:
 
 @contextmanager
 def opened(source: Source, name: str) -> Iterator[tuple[BinaryIO, str]]:
-    """Open a picture file at its beginning, and give it a name for messages.
+    """Open a picture file at its beginning, and yield the file and a name for messages.
 
     Parameters
     ----------
     source : path, bytes, bytearray or binary file
-        An open file is not closed. If it cannot seek, it is read into memory.
+        An open file is not closed. If a file does not support seeking, it is read into memory.
     name : str
-        Name in messages of a source that is not a path.
+        Name of a source that is not a path, for messages.
 
     Yields
     ------
     file : binary file
     name : str
-        The path, or `name`.
+        The path of the file, or `name` if the source is not a path.
 
     Raises
     ------
     InputTypeError, FileError
-        As `existing_file`. Also if the file is a text file, or its content cannot be read.
+        As raised by `existing_file`. Also if the file is open in text mode, or its content cannot
+        be read.
     """
     if isinstance(source, bytes | bytearray):
         file: BinaryIO = io.BytesIO(source)
@@ -115,12 +117,12 @@ def opened(source: Source, name: str) -> Iterator[tuple[BinaryIO, str]]:
 
 
 def _seekable(source: BinaryIO, name: str) -> BinaryIO:
-    """Return an open file if it can seek, else its content as a file in memory."""
+    """Return an open file if it supports seeking, else a file in memory with the same content."""
     try:
         content = source.read(0)
         if isinstance(content, bytes):
             return source if source.seekable() else io.BytesIO(source.read())
-    except (OSError, ValueError, AttributeError) as error:  # ValueError: it is closed
+    except (OSError, ValueError, AttributeError) as error:  # ValueError: the file is closed
         raise _checks.FileError(
             _checks.explain(f"{name} cannot be read", received=str(error), hint="open it again")
         ) from error
@@ -163,7 +165,7 @@ def existing_file(path: Any) -> Path:
                 f"{path} is a folder", expected="a picture file", hint="name a file in it"
             )
         )
-    if not stat.S_ISREG(status.st_mode):  # reading it may block, or never end
+    if not stat.S_ISREG(status.st_mode):  # reading from it may block, or never end
         raise _checks.FileError(
             _checks.explain(
                 f"{path} is a pipe or a device",

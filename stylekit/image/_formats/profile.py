@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 from stylekit.image.arrays import quantise
 
-# Pillow's mode for each colour space that the header of a profile can name.
+# Maps the colour spaces that the header of a profile can name to Pillow's modes.
 _MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
 
 
@@ -35,7 +35,7 @@ def to_srgb(im: Image.Image, icc: bytes | None, name: str) -> Image.Image:
     im : PIL.Image.Image
         The image.
     icc : bytes or None
-        Its embedded profile. An invalid profile is ignored with a warning.
+        The profile that is embedded in the image. An invalid profile is ignored with a warning.
     name : str
         Name of the image in the warning.
 
@@ -51,9 +51,9 @@ def to_srgb(im: Image.Image, icc: bytes | None, name: str) -> Image.Image:
 def values_to_srgb(values: np.ndarray, icc: bytes | None, name: str) -> np.ndarray:
     """Return values of more than 8 bits converted to sRGB.
 
-    Pillow transforms 8-bit values only. Profiles that consist of curves and a matrix are therefore
-    applied here; nearly all pictures of more than 8 bits have such profiles. Pictures with other
-    profiles are reduced to 8 bits.
+    Pillow transforms 8-bit values only. This function therefore applies profiles that consist of
+    curves and a matrix itself. Nearly all pictures of more than 8 bits have such profiles. Pictures
+    with other profiles are reduced to 8 bits.
 
     Parameters
     ----------
@@ -118,9 +118,9 @@ def _matrix(icc: bytes) -> np.ndarray:
 
 
 def _tone_curves(icc: bytes) -> list[Callable[[np.ndarray], np.ndarray]] | None:
-    """Return the one or three curves of a profile to linear values.
+    """Return a profile's one or three curves, which map encoded values to linear values.
 
-    Return None if the profile needs lookup tables. The file layout is specified in ICC.1:2022,
+    Return None if the profile uses lookup tables. The file layout is specified in ICC.1:2022,
     sections 7.3, 10.6 (curv) and 10.18 (para).
     """
     (count,) = struct.unpack_from(">I", icc, 128)
@@ -129,7 +129,7 @@ def _tone_curves(icc: bytes) -> list[Callable[[np.ndarray], np.ndarray]] | None:
         tag, offset, size = struct.unpack_from(">4sII", icc, 132 + 12 * entry)
         tags[tag] = icc[offset : offset + size]
     names = [b"kTRC"] if icc[16:20] == b"GRAY" else [b"rTRC", b"gTRC", b"bTRC"]
-    tables = any(tag[:3] in (b"A2B", b"D2B") for tag in tags)  # they have precedence
+    tables = any(tag[:3] in (b"A2B", b"D2B") for tag in tags)  # lookup tables take precedence
     if tables or icc[20:24] != b"XYZ " or not all(name in tags for name in names):
         return None
     return [_tone_curve(tags[name]) for name in names]
@@ -146,7 +146,7 @@ def _tone_curve(data: bytes) -> Callable[[np.ndarray], np.ndarray]:
     kind = struct.unpack_from(">H", data, 8)[0]
     values = np.frombuffer(data, ">i4", (1, 3, 4, 5, 7)[kind], 12) / 65536
     g, a, b = values[:3] if kind else (values[0], 1.0, 0.0)
-    # All kinds are (a x + b)^g + e for x >= d, and c x + f for x < d.
+    # All kinds of curves have the form (a x + b)^g + e for x >= d, and c x + f for x < d.
     c, d = values[3:5] if kind > 2 else (0.0, -b / a)
     e, f = {2: (values[-1], values[-1]), 4: tuple(values[5:])}.get(kind, (0.0, 0.0))
     return lambda x: np.where(x >= d, np.maximum(a * x + b, 0) ** g + e, c * x + f)
@@ -155,7 +155,10 @@ def _tone_curve(data: bytes) -> Callable[[np.ndarray], np.ndarray]:
 def _converter(
     mode: str, icc: bytes | None, name: str
 ) -> Callable[[Image.Image], Image.Image] | None:
-    """Return a function that converts an image of `mode` to sRGB, or None if none is needed."""
+    """Return a function that converts an image of `mode` to sRGB.
+
+    Return None if the image has no usable profile or if the profile is sRGB.
+    """
     if not icc and mode != "LAB":
         return None
     try:
@@ -168,7 +171,7 @@ def _converter(
         if source != mode and (mode, source) != ("L", "RGB"):
             raise ImageCms.PyCMSError(f"it describes {core.xcolor_space.strip()}, not {mode}")
         flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
-        if source == "L":  # the optimisation for grey has an error of ten levels near black
+        if source == "L":  # LittleCMS's optimisation for grey has an error of ten levels near black
             flags |= ImageCms.Flags.NOOPTIMIZE
         transform = ImageCms.buildTransform(
             profile,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylekit.image._formats import heif as _heif
 
-# Chromaticities (x, y) of white, red, green and blue.
+# Chromaticities (x, y) of white, red, green and blue of each colour space.
 _D65 = (0.3127, 0.3290)
 _BT709 = (_D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _ADOBE = (_D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
@@ -24,7 +24,8 @@ _SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _ADOBE_GAMMA = (563 / 256,)
 
 # Code points of ITU-T H.273 (tables 2 and 3) in the cICP chunk. The perceptual quantizer (16) and
-# hybrid log-gamma (18) are missing: they encode values brighter than white, which sRGB has not.
+# hybrid log-gamma (18) are not supported, because they encode values brighter than white, which
+# sRGB cannot represent.
 _PRIMARIES = {
     1: _BT709,
     4: ((0.310, 0.316), (0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),
@@ -40,10 +41,10 @@ _TRANSFERS = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: _SRGB, **dict.fromkeys((1, 6,
 
 
 def code_points(im: Image.Image) -> bytes | None:
-    """Return the colour code points of a PNG, AVIF or HEIC file, which Pillow does not read.
+    """Return the colour code points of a PNG, AVIF or HEIC file. Pillow does not read them.
 
-    The format is that of a PNG cICP chunk. The image must not be loaded yet, because the file must
-    be open.
+    The format is the format of a PNG cICP chunk. The image must not be loaded yet, because this
+    function reads from the open file.
     """
     if "nclx_profile" in im.info:  # set by pillow-heif
         told = im.info["nclx_profile"]
@@ -74,7 +75,7 @@ def code_points(im: Image.Image) -> bytes | None:
 def profile_of(
     info: dict[Any, Any], codes: bytes | None, exif_space: str | None, name: str
 ) -> bytes | None:
-    """Return the ICC profile of a picture, embedded or generated; None for sRGB.
+    """Return the embedded or a generated ICC profile of a picture, or None for sRGB.
 
     In PNG files the order of precedence is cICP, iCCP, sRGB, then gAMA and cHRM (Portable Network
     Graphics, third edition, section 4.3).
@@ -86,7 +87,7 @@ def profile_of(
     codes : bytes or None
         Code points, from `code_points`.
     exif_space : {"adobe", "unknown", None}
-        Colour space of the EXIF data, from `exif.read`.
+        Colour space that the EXIF data declares, as returned by `exif.read`.
     name : str
         Name of the picture in a warning.
 
@@ -111,12 +112,13 @@ def profile_of(
 
 
 def _of_chunks(gamma: float | None, places: tuple[float, ...] | None, name: str) -> bytes | None:
-    """Return the profile for the values of the chunks gAMA and cHRM."""
+    """Return the profile for the values of the PNG chunks gAMA and cHRM."""
     chromaticities: Any = _BT709
     if places is not None:
         pairs = [(places[k], places[k + 1]) for k in range(0, len(places) - 1, 2)]
         chromaticities = tuple(pairs)
-    # Values near those of sRGB mean sRGB's curve, and not the power function that approximates it.
+    # Values near sRGB's values stand for sRGB's curve, not for the power function that approximates
+    # it.
     near = _is_srgb(chromaticities) and gamma is not None and abs(gamma - 1 / 2.2) < 0.005
     curve = _SRGB if gamma is None or near else (1 / max(gamma, 1e-9),)
     try:
@@ -134,14 +136,14 @@ def _warn(name: str, cause: str) -> None:
 
 @functools.cache
 def _made(places: tuple[tuple[float, float], ...], curve: tuple[float, ...]) -> bytes | None:
-    """Return the ICC profile of an RGB space; None for sRGB.
+    """Return the ICC profile of an RGB space, or None for sRGB.
 
     Parameters
     ----------
     places : tuple
         Chromaticities of white, red, green and blue.
     curve : tuple
-        One or five parameters of the curve to linear values.
+        One or five parameters of the curve that maps encoded values to linear values.
     """
     if _is_srgb(places) and curve == _SRGB:
         return None
@@ -149,7 +151,7 @@ def _made(places: tuple[tuple[float, float], ...], curve: tuple[float, ...]) -> 
     matrix = np.stack(primaries, axis=1)
     matrix = matrix * np.linalg.solve(matrix, white)
     d50 = np.array([0.9642, 1, 0.8249])
-    # Adapted to the D50 white of profiles by the Bradford transform (ICC.1:2022, annex E).
+    # The Bradford transform adapts the colours to D50, the white of profiles (ICC.1:2022, annex E).
     cones = np.array(
         [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
     )

@@ -20,12 +20,12 @@ _ORIENTATION, _ICC = 274, 34675
 _COLOURS = {0: 1, 1: 1, 2: 3}  # colour samples by photometric interpretation
 _MOST_SAMPLES = 8  # per pixel; files with more are not pictures
 _DEFLATE = (8, 32946)
-# Compressions that tifffile, without imagecodecs, decompresses without a limit.
+# Compressions that tifffile decompresses without a limit if imagecodecs is not installed.
 _INFLATING: dict[int, Any] = {
     **dict.fromkeys(_DEFLATE, zlib.decompressobj),
     34925: lambda: lzma.LZMADecompressor(memlimit=2**28),
 }
-_SMALL = 2**26  # decompressed bytes that need no check
+_SMALL = 2**26  # up to this number of decompressed bytes no check is needed
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF, either byte order
 
 
@@ -42,14 +42,14 @@ def read_deep(file: BinaryIO, name: str) -> Picture | None:
     Returns
     -------
     Picture or None
-        None if Pillow should read the file: if it is not a TIFF file, has 8 bits, is neither grey
-        nor RGB, or has a compression that only Pillow supports. In the last case a warning tells
-        that it is read at 8 bits.
+        None if Pillow should read the file. This is the case if it is not a TIFF file, has 8 bits,
+        is neither grey nor RGB, or has a compression that only Pillow supports. In the last case a
+        warning says that the file is read at 8 bits.
 
     Raises
     ------
     FileError
-        If the file is damaged, too large or not supported.
+        If the file is damaged, too large or of an unsupported kind.
     """
     if file.read(4) not in _MAGIC:
         return None
@@ -85,7 +85,7 @@ def write_deep(
     alpha : numpy.ndarray or None, float32 [H, W] in [0, 1]
         Opacity.
     exif : dict
-        EXIF tags by number. Only those in `TEXT_TAGS` are written.
+        EXIF tags by number. Only the tags in `TEXT_TAGS` are written.
     """
     import tifffile
 
@@ -108,7 +108,7 @@ def write_deep(
 
 
 def _check(name: str, page: Any, file: BinaryIO) -> None:
-    """Raise an error if a page is not a picture, or needs more memory than its size implies."""
+    """Raise an error if a page is not a picture, or needs more memory than its pixels require."""
     check_pixel_count(name, page.imagewidth * page.imagelength)
     check_tile(name, (page.imagewidth, page.imagelength), (page.tilewidth, page.tilelength))
     least = _COLOURS[page.photometric]
@@ -142,7 +142,7 @@ def _picture(name: str, page: Any, samples: np.ndarray) -> Picture:
     has_alpha = extra in (1, 2) and samples.shape[-1] > colours
     values = _unit(name, page, samples[..., : colours + has_alpha])
     values, alpha = values[..., :colours], values[..., colours] if has_alpha else None
-    if page.photometric == 0:  # white is zero
+    if page.photometric == 0:  # zero means white
         values = 1 - values
     if alpha is not None and extra == 1:  # premultiplied alpha
         opacity = alpha[..., np.newaxis]
