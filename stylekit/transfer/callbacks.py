@@ -47,7 +47,7 @@ from tqdm.asyncio import tqdm_asyncio
 
 
 class _Lines:
-    """Standard error, with each state of a bar on a line of its own."""
+    """Standard error, with each state of a bar on a separate line."""
 
     def write(self, text: str) -> None:
         """Write what a bar shows, without the characters that redraw it."""
@@ -60,9 +60,9 @@ class _Lines:
 
 
 class tqdm(auto.tqdm):  # noqa: N801 (a drop-in replacement)
-    """The progress bar of all runs, which prints plain lines if standard error is no terminal.
+    """The progress bar of all runs, which prints plain lines if standard error is not a terminal.
 
-    Then a line is printed every 30 seconds, so that a log file stays short. In a notebook the bar
+    These lines are printed every 30 seconds, so that a log file stays short. In a notebook the bar
     is a widget.
     """
 
@@ -76,8 +76,8 @@ class tqdm(auto.tqdm):  # noqa: N801 (a drop-in replacement)
 class Callback:
     """Base class of callbacks, which are called with every step and may stop the run.
 
-    By default all methods do nothing. A plain function that takes a `Step` is a callback, too. One
-    object can serve several runs in turn: a new run begins with step 0.
+    By default all methods do nothing. A plain function that takes a `Step` is also a callback. One
+    object can be used in several runs, one after the other: each new run begins with step 0.
     """
 
     def __call__(self, step: Step) -> Any:
@@ -86,12 +86,13 @@ class Callback:
     def resume(self, steps: list[Step]) -> Any:
         """Handle the steps before a checkpoint, when a run continues from it.
 
-        Called once, before the first new step. The steps have losses but no image. Return what the
-        last of them returned in ``__call__``: a true value for a run that was stopped.
+        Called once, before the first new step. The steps have losses but no image. Return what
+        ``__call__`` returned for the last of these steps: a true value if the callback stopped the
+        run.
         """
 
     def close(self) -> None:
-        """Clean up when the run ends, also if it ends with an error.
+        """Clean up when the run ends, including when it ends with an error.
 
         An error raised here becomes a warning, and the run still returns its result.
         """
@@ -282,8 +283,8 @@ class CSVLogger(Callback):
     Parameters
     ----------
     path : path
-        The file, which each run overwrites. A resumed run first writes its earlier rows. Columns:
-        step, level, seconds, total (weighted), and each loss, unweighted.
+        The file, which each run overwrites. A resumed run first writes its earlier rows. The
+        columns are step, level, seconds, the weighted total, and each loss without its weight.
 
     Raises
     ------
@@ -349,7 +350,7 @@ class EarlyStopping(Callback):
         return step.index - since >= self.patience
 
     def resume(self, steps: list[Step]) -> bool:
-        """Count the steps before the checkpoint; return whether they had stopped the run."""
+        """Count the steps before the checkpoint; return whether they had led to a stop."""
         return [self(step) for step in steps][-1]
 
 
@@ -372,10 +373,10 @@ class TimeLimit(Callback):
 
 
 class Timelapse(Callback):
-    """Makes an animation of a run, and writes it when the run ends, also if it ends with an error.
+    """Makes an animation of a run, and writes it when the run ends, with or without an error.
 
-    Frames are closer together at the beginning, where a run changes most. Until the end they are
-    kept in memory as bytes, at most 18 MB with the default options.
+    Frames are closer together at the beginning, where a run changes most. Until the end of the run
+    the frames are kept in memory as bytes, at most 18 MB with the default options.
 
     Parameters
     ----------
@@ -383,17 +384,19 @@ class Timelapse(Callback):
         Must end in .gif, .webp or .mp4; see `stylekit.image.write_animation`. Each run overwrites
         it. A resumed run only has frames from after the checkpoint.
     frames : int
-        Largest number of frames, in [2, 1000]. The last image is added to them if it is not one.
+        Maximum number of frames, in [2, 1000]. The last image is added as another frame if it is
+        not among them.
     size : int
         Longer side of the frames in pixels, at least 16. A smaller image keeps its size.
     fps, hold : float
-        Frames per second, and seconds for which the last frame stays; see
+        Number of frames per second, and number of seconds for which the last frame is shown; see
         `stylekit.image.write_animation`.
 
     Raises
     ------
     FileError
-        If the folder does not exist or cannot be written to, or the suffix is none of these.
+        If the folder does not exist or cannot be written to, or the suffix is not one of those
+        listed.
     SetupError
         If the suffix is .mp4 and imageio-ffmpeg is not installed.
 
@@ -440,12 +443,12 @@ class Timelapse(Callback):
             self._last = step
 
     def turns(self, steps: int) -> set[int]:
-        """Return the steps that become frames: squares, scaled to end at the last step."""
+        """Return the steps that become frames: square numbers, scaled to end at the last step."""
         squares = np.linspace(0, 1, self.frames) ** 2
         return {round(steps * square) for square in squares}
 
     def write(self, path: str | os.PathLike[str] | None = None) -> Path:
-        """Write the frames so far, to another path if one is given; return the path.
+        """Write the frames so far to `path`, by default that of the callback; return the path.
 
         Raises
         ------
@@ -462,7 +465,7 @@ class Timelapse(Callback):
         return write_animation(path or self.path, self._taken, fps=self.fps, hold=self.hold)
 
     def close(self) -> None:
-        """Write the file, if a step was seen."""
+        """Write the file, if there was at least one step."""
         if not self._taken and self._last is None:
             return
         try:

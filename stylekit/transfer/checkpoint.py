@@ -44,15 +44,15 @@ class State:
     taken : int
         Steps of the level so far.
     used, weights : list of float
-        Weights of the losses in the last step, and in the next.
+        Weights of the losses in the last step, and in the next step.
     settled : dict
-        The optimizer, and the plan of each level, that the run uses, by their `repr`.
+        The `repr` of the optimizer that the run uses, and of the plan of each level.
     notes : list of str
         See `Canvas.notes`.
     seconds : float
         Time that the run has taken, without interruptions.
     setup : dict of str
-        Versions, device and threads, on which the last bits of the result depend.
+        Versions, device and number of threads, on which the last bits of the result depend.
     image : array [B, H, W, 3]
         The image at which the level started.
     carry : list of arrays
@@ -80,8 +80,8 @@ class Checkpoint:
     """A folder that keeps the state of a run, so that an interrupted run can continue.
 
     The state is written every few steps, and when a callback or Ctrl-C stops the run. The file is
-    replaced in one operation, so that it is whole whenever the program ends. It is removed after
-    the last step.
+    replaced in one operation, so that it is complete even if the program is killed. The file is
+    removed after the last step.
 
     Parameters
     ----------
@@ -90,13 +90,14 @@ class Checkpoint:
     every : int
         Steps between writes, at least 1.
     keep : bool
-        Whether the file of a finished run is kept until `remove` is called. The same run then
-        returns its result at once. This is for programs that still have to save the result.
+        Whether the file of a finished run is kept until `remove` is called. Calling the same run
+        again then returns its result at once. Use this if the program must save the result after
+        the run, and might be interrupted before.
 
     Notes
     -----
-    The size is about that of the optimizer's state. For `LBFGS` with ten pairs it is 24 float32
-    images, which are 82 MB at 512 x 512.
+    The file is about as large as the optimizer's state. For `LBFGS` with ten pairs this is 24
+    float32 images, or 82 MB at 512 x 512 pixels.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class Checkpoint:
     def parts(self) -> tuple[Checkpoint, Checkpoint]:
         """Return one checkpoint for each part of a run in two parts; see `locked`.
 
-        Their files are kept until `remove` of this checkpoint is called.
+        The files of the parts are kept until `remove` of this checkpoint is called.
         """
         first = copy.copy(self)
         first.keep = first._is_part = True
@@ -128,12 +129,12 @@ class Checkpoint:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Make the folder, and lock it against other runs while the context is open.
+        """Create the folder, and lock it against other runs while the context is open.
 
         Raises
         ------
         FileError
-            If another run uses the folder, or it cannot be made or written to.
+            If another run uses the folder, or the folder cannot be created or written to.
         """
         if self._is_part:
             yield
@@ -213,12 +214,12 @@ class Checkpoint:
         return state
 
     def write(self, run: dict[str, Any], state: State) -> None:
-        """Replace the file by a new state of a run, in one operation.
+        """Replace the file with a new state of a run, in one operation.
 
         Raises
         ------
         FileError
-            If it cannot be written. The last file is then kept.
+            If the file cannot be written. The previous file is then kept.
         """
         fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
         image, carry, rows = (fields.pop(name) for name in ("image", "carry", "rows"))
@@ -248,7 +249,7 @@ def _dump(file, arrays: dict[str, Any]) -> None:
 
 
 def _loaded(path: Path, run: dict[str, Any]) -> tuple[Any, tuple[str, str] | None, State | None]:
-    """Return the format of a file, how its run differs from this one, and its state.
+    """Return the format of a file, the differences between its run and this one, and its state.
 
     The state is None if the run differs. The memory allocated is at most the size of the file. If
     the run differs, only its description is read.
@@ -276,7 +277,7 @@ def _loaded(path: Path, run: dict[str, Any]) -> tuple[Any, tuple[str, str] | Non
 
 
 def _check(state: State, shapes: list[tuple[int, int, int, int]], terms: int) -> None:
-    """Raise `ValueError` if a state cannot be that of a run with these levels and losses."""
+    """Raise `ValueError` if a state does not match these levels and this number of losses."""
     plans = state.settled["plans"]
     texts = [state.settled["optimizer"], *plans.values(), *state.notes, *state.setup.values()]
     weights = [*state.used, *state.weights]
@@ -289,7 +290,7 @@ def _check(state: State, shapes: list[tuple[int, int, int, int]], terms: int) ->
         and math.isfinite(state.seconds)
         and state.level in range(len(shapes))
     ):
-        raise ValueError("its settings are not those of a run")
+        raise ValueError("its settings do not match the run")
     count, batch = len(state.rows["total"]), shapes[0][0]
     rows = {
         "total": ("f", (count, batch)),
@@ -301,15 +302,15 @@ def _check(state: State, shapes: list[tuple[int, int, int, int]], terms: int) ->
     }
     found = {name: (row.dtype.kind, row.shape) for name, row in state.rows.items()}
     if not count or not rows.items() <= found.items():
-        raise ValueError("its losses are not those of the run")
+        raise ValueError("its losses do not match the run")
     if state.taken != np.count_nonzero(state.rows["level"] == state.level):
         raise ValueError("its steps do not match its losses")
     if (state.image.dtype, state.image.shape) != (np.float32, shapes[state.level]):
-        raise ValueError("its image is not of the run's size")
+        raise ValueError("its image does not have the size of the run")
 
 
 def differences(run: Any, saved: Any, most: int = 4) -> tuple[str, str]:
-    """Return how two runs differ, as a text for each side."""
+    """Return the settings in which two runs differ, as one text for each run."""
     mine, other = dict(_leaves(run)), dict(_leaves(saved))
     names = [n for n in dict.fromkeys([*mine, *other]) if mine.get(n) != other.get(n)]
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -34,7 +34,7 @@ class Level:
     optimizer : optional
         See `StyleTransfer`.
     image : array [B, H, W, 3]
-        The image at which the level starts.
+        The image that the level starts from.
     base : array [B, H, W, 3]
         The image that is kept where the mask is 0.
     mask : array [1, H, W, 1] or None
@@ -70,7 +70,8 @@ class Level:
         }
         self._render = render
         self._start = image
-        # With a mask they differ: the enlarged change of a coarse level extends beyond the mask.
+        # With a mask, `image` and `first` differ: the enlarged change of a coarse level extends
+        # beyond the mask.
         self._first = image if render is None else first
         self._number, self._round = number, round
         self._taken = 0
@@ -122,8 +123,8 @@ class Level:
             yield row
 
     def _begin_anew(self) -> None:
-        # Another weight makes another objective, whose totals cannot be compared with earlier ones.
-        # The carry is not changed in place, as a checkpoint may hold it.
+        # A changed weight makes a different objective, whose totals cannot be compared with earlier
+        # ones. The carry is not changed in place, as a checkpoint may hold it.
         carry = self._carry
         with naming(f"in {named(self._optimizer)}, method reset"):
             state = self._optimizer.reset(carry["state"])
@@ -153,7 +154,7 @@ class Level:
         """
         own = tf.nest.flatten(self._carry)
         expected = [(tuple(tensor.shape), np.dtype(tensor.dtype.as_numpy_dtype)) for tensor in own]
-        # NumPy files cannot hold bfloat16, and have its bytes instead.
+        # NumPy files cannot hold bfloat16 values. The file holds their bytes instead.
         carry = [
             value.view(dtype) if value.dtype == f"V{dtype.itemsize}" else value
             for value, (_, dtype) in zip(state.carry, expected, strict=False)
@@ -168,7 +169,8 @@ class Level:
                 ),
                 argument="checkpoint",
             )
-        # One at a time: the arrays and their tensors together would be many pictures.
+        # Convert one array at a time: all arrays and tensors together would need the memory of many
+        # images.
         carry.reverse()
         tensors = [tf.constant(carry.pop()) for _ in own]
         self._carry = tf.nest.pack_sequence_as(self._carry, tensors)
@@ -189,7 +191,7 @@ class Level:
                 if not np.isfinite(value).all():
                     self._raise(record, rows[:index], f"the loss {name!r}", name, index)
             if not seen["gradient_finite"] and self._objective is not None:
-                # The losses of this row are finite: its image is the last good one.
+                # The losses of this row are finite, so its image is the last good image.
                 gradients = self._objective.term_gradients(self._carry["good"])
                 wrong = (n for n, g in gradients.items() if not np.isfinite(g).all())
                 name = next(wrong, "total")
@@ -215,7 +217,7 @@ class Level:
 
     @property
     def without_gradient(self) -> list[str]:
-        """Names of the losses that have a weight and pass no gradient."""
+        """Names of the losses that have a nonzero weight but pass no gradient."""
         if self._objective is None:
             return []
         terms = self._objective.terms
@@ -223,7 +225,7 @@ class Level:
 
     @property
     def seen(self):
-        """The image of the last row, or the last one whose losses were finite."""
+        """The image of the last row, or the last image whose losses were finite."""
         return self._carry["good"]
 
     def best(self):

@@ -20,7 +20,7 @@ else:
     import fcntl
 
     def _lock(number: int) -> None:
-        # Not lockf, whose locks do not exclude two runs of one process.
+        # lockf is not used, because its locks do not exclude two runs of the same process.
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -31,15 +31,15 @@ def locked(path: Path) -> Iterator[None]:
     Parameters
     ----------
     path : pathlib.Path
-        A file that exists while the lock is held. A file that a killed process has left does not
+        A file that exists while the lock is held. A file left behind by a killed process does not
         block.
 
     Raises
     ------
     BlockingIOError
-        If another run, of this process or another, holds the lock.
+        If another run, in this or another process, holds the lock.
     OSError
-        If the file cannot be made, or its file system has no locks.
+        If the file cannot be created, or its file system has no locks.
     """
     while (number := _acquired(path)) is None:
         pass

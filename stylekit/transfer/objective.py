@@ -35,13 +35,13 @@ CUTS = {
 """TensorFlow operations on floats that pass no gradient."""
 
 EXACT = "float64"
-"""Precision to check gradients by finite differences, which are too inexact in float32."""
+"""Precision for gradient checks by finite differences, which are too inexact in float32."""
 
 
 class Objective:
     """The weighted sum of losses at one size, and its gradient.
 
-    Any optimizer can use it, such as one of SciPy::
+    It can also be used with other optimizers, such as those of SciPy::
 
         def total_and_gradient(x):
             total, _, gradient = objective(x.reshape(1, height, width, 3))
@@ -57,25 +57,25 @@ class Objective:
     base_shape : (int, int), optional
         (H, W) at the final size of a pyramid. Default: `shape`.
     picture : ndarray [H, W, 3], optional
-        The picture that callable masks are given.
+        The picture that is passed to callable masks.
     precision : {"float32", "mixed_float16", "mixed_bfloat16", "float64"}
-        Precision of the network. In mixed precision, Gram matrices and losses are float32.
-        ``"float64"`` is for all of them. No run accepts it; use it to compare the gradient of a
-        loss with finite differences.
+        Precision of the network. In mixed precision, Gram matrices and losses are float32. With
+        ``"float64"`` they are float64, too. `StyleTransfer` does not accept ``"float64"``; use it
+        to compare the gradient of a loss with finite differences.
     round : int
         See `Canvas.round`.
     start : array or tensor [B, H, W, 3], optional
-        See `Canvas.start`. Without it, losses that read it are prepared by `begin`.
+        See `Canvas.start`. If it is not given, losses that read it are prepared by `begin`.
 
     Attributes
     ----------
     terms : dict of str to Loss
-        The losses by name.
+        The losses, by name.
     canvas : Canvas
     targets : dict of str
-        What `prepare` of each loss returned.
+        What the method `prepare` of each loss returned, by name of the loss.
     without_gradient : set of str
-        Names of the losses that were traced so far, and pass no gradient to the image.
+        Names of the losses, of those traced so far, that pass no gradient to the image.
 
     Raises
     ------
@@ -122,8 +122,8 @@ class Objective:
         for name in self.targets.keys() if self.serves_others else self._following:
             if name in self.targets:
                 self.targets[name] = as_variables(self.targets[name])
-        # float16 ends at 6e-8, and the gradient of a mean over a picture is about as small. Inside
-        # the tape the total is multiplied by a power of two, which is exact.
+        # The smallest positive float16 is 6e-8, and the gradient of a mean over a picture is about
+        # as small. Inside the tape the total is multiplied by a power of two, which is exact.
         exponent = (
             int(math.log2(shape[0] * shape[1]) + 0.5) + 8 if precision == "mixed_float16" else 0
         )
@@ -138,7 +138,7 @@ class Objective:
         self._traced_terms = tf.function(self._term_gradients, autograph=False)
 
     def begin(self, image: Tensor, round: int | None = None) -> None:
-        """Prepare the losses that read the start or the round of the level.
+        """Prepare the losses that read `Canvas.start` or `Canvas.round`.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class Objective:
     def _known(self, terms: Mapping[str, Loss]) -> tuple[dict[str, Any], list[str]]:
         """Return the targets that are known before the level begins, and the losses for `begin`.
 
-        Both are by name. A loss that only reads the round is in both.
+        The targets are a dict by loss name. A loss that only reads the round is in both.
         """
         targets, following = {}, []
         for name, term in terms.items():
@@ -174,7 +174,7 @@ class Objective:
         return targets, following
 
     def _prepared(self) -> None:
-        """Do nothing. Subclasses note the targets here, once they are known or have changed."""
+        """Do nothing. Called when targets are known or have changed; subclasses override it."""
 
     def _canvas(self, extractor, shape, **options) -> Canvas:
         return Canvas(extractor, shape, **options)
@@ -194,7 +194,7 @@ class Objective:
         Parameters
         ----------
         image : array or tensor [B, H, W, 3]
-            RGB in [0, 1]. Values outside are not clipped.
+            RGB in [0, 1]. Values outside this range are not clipped.
 
         Returns
         -------
@@ -210,7 +210,8 @@ class Objective:
         return self._traced(image, self.weights)
 
     def term_gradients(self, image: Tensor) -> dict[str, Any]:
-        """Return the gradient ``[B, H, W, 3]`` of each weighted loss; their sum is that of all."""
+        """Return each weighted loss's gradient ``[B, H, W, 3]``; they sum to the total's
+        gradient."""
         image = self._checked(image)
         self.fit_scale(image)
         return self._traced_terms(image, self.weights)
@@ -229,7 +230,8 @@ class Objective:
         ----------
         optimizer : Optimizer
         render : callable, optional
-            Takes the values and returns the image. Default: the values are the image, in [0, 1].
+            Takes the values and returns the image. By default the values are the image itself, in
+            [0, 1].
         bounds : (float, float), optional
             Limits of the values.
         jit_compile : bool
@@ -241,11 +243,12 @@ class Objective:
             Takes (carry, weights) and returns (carry, row). The carry holds ``values``, ``state``,
             ``finite`` (whether everything so far was finite), ``good`` (the last image whose losses
             were finite), and ``best`` with ``best_total``. The row describes the given values:
-            ``image``, ``total``, ``terms``, ``gradient_finite``, ``image_finite`` and ``stuck``,
-            which is whether the total is above 0 and its gradient is 0 everywhere. Images are
+            ``image``, ``total``, ``terms``, ``gradient_finite``, ``image_finite`` and ``stuck``.
+            ``stuck`` is true if the total is above 0 and its gradient is 0 everywhere. Images are
             clipped to [0, 1]. Losses and gradients are those of the unclipped image.
         """
-        # Only LBFGS on pixels: another render captures its mask, and Keras optimizers hold state.
+        # Only steps of LBFGS on pixels are kept: any other render captures its mask, and Keras
+        # optimizers hold state.
         key = None
         if render is None and type(optimizer) is LBFGS:
             key = f"{optimizer} {optimizer.get_config()} {optimizer.bounds} {bounds} {jit_compile}"
@@ -300,8 +303,8 @@ class Objective:
                     tf.nest.assert_same_structure(carry["state"], state, check_types=False)
                 except (TypeError, ValueError):
                     fail(
-                        "`step` must return a state of the same structure",
-                        expected=f"that of `init`, {_structure(carry['state'])}",
+                        "`step` must return a state with the structure of the state it received",
+                        expected=f"the structure from `init`, {_structure(carry['state'])}",
                         received=_structure(state),
                         argument="optimizer",
                     )
@@ -309,7 +312,7 @@ class Objective:
                 for before, after in zip(*leaves, strict=True):
                     if before.shape != (now := tf.convert_to_tensor(after)).shape:
                         fail(
-                            "`step` must return a state of the same shapes",
+                            "`step` must return a state with the shapes of the state it received",
                             expected=str(list(before.shape)),
                             received=list(now.shape),
                             argument="optimizer",
@@ -337,7 +340,7 @@ class Objective:
     def fit_scale(self, image: Tensor) -> None:
         """Lower the scale of the half-precision gradient until it does not overflow at `image`.
 
-        This is done once, at the latest by the first evaluation.
+        This is done once, in the first evaluation if it was not called before.
         """
         if self._fitted:
             return
@@ -379,13 +382,14 @@ class Objective:
         }
 
     def _seen(self, image) -> dict[str, Any]:
-        """Return what is computed from an image before the tape. Nothing here."""
+        """Return what is computed from an image outside of the tape. By default, nothing is."""
         return {}
 
     def _pulled(self, image, seen, gradient, slopes):
-        """Return the gradient from that of the tape and that with respect to `seen`.
+        """Return the sum of the tape's gradient and the gradient that passes through `seen`.
 
-        Either is None if the losses do not depend on it.
+        `gradient` is None if the losses do not depend on the image directly, and `slopes`, the
+        gradient with respect to `seen`, if they do not depend on `seen`.
         """
         return tf.zeros_like(image) if gradient is None else gradient
 
@@ -435,7 +439,7 @@ class Objective:
                 hint="call begin(image) first, or give start= to Objective",
             )
         if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim == 4:
-            image = tf.convert_to_tensor(image)  # as an optimizer passes it: may be outside [0, 1]
+            image = tf.convert_to_tensor(image)  # may be outside [0, 1]
         elif not tf.is_tensor(image):
             image = as_batch(image, "image")
         image = tf.cast(image, self.dtype)
@@ -491,9 +495,9 @@ def named_terms(losses: Sequence[Loss]) -> dict[str, Loss]:
 
 
 def passes_gradient(value: tf.Tensor, sources: Iterable[tf.Tensor]) -> bool:
-    """Return whether a value of a graph can have a gradient with respect to any of some tensors.
+    """Return whether a value of a graph can have a gradient with respect to any of the sources.
 
-    Searches the operations of the graph, which is much faster than building the gradient.
+    This searches the operations of the graph, which is much faster than building the gradient.
     """
     sought = {source.ref() for source in sources}
     waiting, met = [value], set()
@@ -519,7 +523,7 @@ def _shaped(values, like, who: str) -> tf.Tensor:
     values = tf.convert_to_tensor(values, like.dtype)
     if not values.shape.is_compatible_with(like.shape):
         fail(
-            f"{who} values of the wrong shape",
+            f"{who} values with the wrong shape",
             expected=str(list(like.shape)),
             received=str(values.shape),
             argument="optimizer",
@@ -533,8 +537,8 @@ def _structure(state) -> str:
 
 
 def either(condition, one, other):
-    """Return images: `one` where a condition, a scalar or ``[B]``, is true, and else `other`."""
-    if condition.shape.num_elements() == 1:  # return one of the two, without making a third
+    """Return the images `one` where the condition, a scalar or ``[B]``, is true, else `other`."""
+    if condition.shape.num_elements() == 1:  # return one of the two, without a copy
         return tf.cond(tf.reshape(condition, ()), lambda: one, lambda: other)
     return tf.where(condition[:, None, None, None], one, other)
 
@@ -569,13 +573,13 @@ def check_backend() -> None:
             explain(
                 "style transfer needs TensorFlow's eager execution, which is disabled",
                 hint="remove tf.compat.v1.disable_eager_execution() or disable_v2_behavior(), or "
-                "call stylekit in a process of its own, and outside of tf.function",
+                "call stylekit in a separate process, and outside of tf.function",
             )
         )
 
 
 def as_variables(targets):
-    """Return targets as variables, or None for None."""
+    """Return targets as variables. If `targets` is None, return None."""
     return tf.nest.map_structure(
         lambda target: None if target is None else tf.Variable(target, trainable=False), targets
     )

@@ -17,10 +17,11 @@ from stylekit.functional import Tensor
 from stylekit.transfer.plugin import Plugin, described, named, tracing
 
 SHOWN = (0.0, 1.0)
-"""Range of the images that a run shows, saves and returns."""
+"""Range of the pixel values of the images that a run shows, saves and returns."""
 
 DEVIATIONS = (0.46, 0.13, 0.06)
-"""Deviations of the decorrelated colours of ImageNet, from lucid's ``optvis/param/color.py``."""
+"""Standard deviations of the decorrelated colours of ImageNet, from lucid's
+``optvis/param/color.py``."""
 
 COLORS = np.diag(DEVIATIONS) @ [
     np.divide(axis, np.linalg.norm(axis)) for axis in ([1, 1, 1], [1, 0, -1], [1, -2, 1])
@@ -31,23 +32,23 @@ COLORS = np.diag(DEVIATIONS) @ [
 class Parameters(Plugin, abc.ABC):
     """Base class of parametrisations: the values that are optimised, and the image they represent.
 
-    A subclass implements `prepare` and `image`. It stores nothing of a run, so that one object
-    serves several sizes and several runs.
+    A subclass implements `prepare` and `image`. It must not store any state of a run, because one
+    object may be used at several sizes and in several runs.
 
     Attributes
     ----------
     bounds : (float, float) or None
         Limits to which the values are clipped after each step. Default: None.
     working : float
-        Copies of the image that `image` and its gradient hold at their peak, besides the values.
-        Used to estimate memory.
+        Number of copies of the image that `image` and its gradient hold at their peak, not counting
+        the values. Used to estimate memory.
         Used to estimate memory.
 
     Notes
     -----
     A run applies the update mask m: the image of a step is ``x0 + m (z - x0)``, where z is what
-    `image` returns and x0 is the start. The losses see that image unclipped, also outside [0, 1].
-    The images of callbacks, checkpoints and the result are clipped to [0, 1].
+    `image` returns and x0 is the initial image. The losses are evaluated on this image before it is
+    clipped to [0, 1]. The images in callbacks, checkpoints and the result are clipped.
     """
 
     _kind = "parametrisation"
@@ -58,29 +59,29 @@ class Parameters(Plugin, abc.ABC):
     def prepare(self, image: Tensor) -> tuple[Tensor, Any]:
         """Return the values that represent an image, and a context for `image`.
 
-        Called once for each size.
+        This method is called once for each size.
 
         Parameters
         ----------
         image : tensor [B, H, W, 3]
-            The image at which the optimisation starts, in [0, 1].
+            The initial image of the optimisation, in [0, 1].
 
         Returns
         -------
         values : tensor [B, ...]
         context
-            Any object that `image` needs besides the values, constant for one size, or None.
+            Any object that `image` needs in addition to the values, constant for one size, or None.
         """
 
     @abc.abstractmethod
     def image(self, values: Tensor, context: Any) -> Tensor:
-        """Return the image ``[B, H, W, 3]`` of values, in differentiable operations.
+        """Return the image ``[B, H, W, 3]`` that values represent, by differentiable operations.
 
-        It is part of the traced step: its Python code runs once for each size.
+        The method is part of the traced step: its Python code runs once for each size.
         """
 
     def pictures(self, shape: tuple[int, int]) -> float:
-        """Return the number of values relative to that of an image (H, W), to estimate memory."""
+        """Return the number of values divided by that of an image (H, W), to estimate memory."""
         return 1.0
 
 
@@ -102,14 +103,13 @@ class LaplacianPyramid(Parameters):
     """The coefficients of a Laplacian pyramid of the image.
 
     A step changes the image at all scales at once. A coefficient of a coarse band changes a whole
-    area, so that colours and large shapes settle in a few steps of a small learning rate.
+    area, so that colours and large shapes settle in a few steps, even with a small learning rate.
 
     Parameters
     ----------
     levels : int
-        Number of bands including the coarsest picture, at least 1. Halving stops at one pixel, so
-        that a small picture has fewer bands. With one band the values are the pixels, without
-        bounds.
+        Number of bands including the coarsest picture, at least 1. Halving stops at one pixel, so a
+        small picture has fewer bands. With one band the values are the pixels, without bounds.
     scale : float
         The values of band k are its coefficients times ``scale**k``, above 0. Use 1, the
         coefficients themselves, for Adam and other optimizers that scale the gradient of each
@@ -125,14 +125,15 @@ class LaplacianPyramid(Parameters):
     rounds the coarse size down, which shifts pixels; here the last row or column is repeated, and
     the coarse size is rounded up.
 
-    There are no bounds. The image may leave [0, 1] during a run, and the losses are those of that
-    image; see `Parameters`. Kolkin et al. use Adam with a learning rate of 0.002, and 200 steps at
-    each size. They count eight bands without the coarsest picture, which is a band here.
+    There are no bounds. The image may leave [0, 1] during a run, and the losses are evaluated on
+    the unclipped image; see `Parameters`. Kolkin et al. use Adam with a learning rate of 0.002, and
+    200 steps at each size. They count eight bands in addition to the coarsest picture. Here the
+    coarsest picture is one of the bands.
 
     A step of a coefficient of band k changes about ``4^k`` pixels, and its gradient is the sum of
-    theirs. With a scale of 2, a unit step of any value changes the picture by about the same norm.
-    With a scale of 1, the first step of L-BFGS, along the gradient, is too large by orders of
-    magnitude, and many evaluations are spent on shorter ones.
+    the gradients of these pixels. With a scale of 2, a unit step of any value changes the picture
+    by about the same norm. With a scale of 1, the first step of L-BFGS, along the gradient, is too
+    large by orders of magnitude, and many evaluations are spent on shorter ones.
 
     References
     ----------
@@ -189,7 +190,7 @@ class LaplacianPyramid(Parameters):
         return image
 
     def pictures(self, shape: tuple[int, int]) -> float:
-        """Return the number of coefficients relative to that of pixels."""
+        """Return the number of coefficients relative to the number of pixels."""
         return sum(map(math.prod, self._shapes(shape))) / math.prod(shape)
 
     def _shapes(self, shape: tuple[int, int]) -> list[tuple[int, int]]:
@@ -205,29 +206,30 @@ class LaplacianPyramid(Parameters):
 class FourierPixels(Parameters):
     """The Fourier coefficients of the image in decorrelated colours, scaled by frequency.
 
-    A step changes the image at all scales at once, low frequencies most, and the three colour
-    components in about their natural proportions (Olah, Mordvintsev and Schubert 2017).
+    A step changes the image at all scales at once. Low frequencies change most, and the three
+    colour components change in about the proportions of natural pictures (Olah, Mordvintsev and
+    Schubert 2017).
 
     Parameters
     ----------
     decay : float
         Exponent of the scale, at least 0. The effect of a value on the image decreases with the
-        frequency as ``f**-decay``. The default, 1, is about the spectrum of natural pictures. With
-        0 all frequencies have the same scale.
+        frequency as ``f**-decay``. The default, 1, is about that of the spectrum of natural
+        pictures. With 0 all frequencies have the same scale.
 
     Notes
     -----
     Let ``c = A x`` be three components of a colour: brightness, red against blue, and green against
-    both. They are on orthonormal axes (Ohta, Kanade and Sakai 1980), and divided by their
+    both. They are on orthonormal axes (Ohta, Kanade and Sakai 1980), and divided by their standard
     deviations in natural pictures. With ``C`` the orthonormal two-dimensional Fourier transform of
     a component, the values are the real and imaginary parts of ``C(f) / s(f)``, where ``s(f) = k
     max(f, 1 / max(H, W))**-decay`` and f is in cycles per pixel. The constant k is chosen so that
     independent values of variance 1 give components of variance 1. A learning rate therefore has
     about the same effect at every size.
 
-    There are no bounds. The image may leave [0, 1] during a run, and the losses are those of that
-    image; see `Parameters`. Lucid uses a sigmoid instead, which cannot represent a given start
-    exactly.
+    There are no bounds. The image may leave [0, 1] during a run, and the losses are evaluated on
+    that image; see `Parameters`. Lucid uses a sigmoid instead, which cannot represent a given
+    initial image exactly.
 
     The transform is periodic: opposite borders share the low frequencies.
 
@@ -270,7 +272,7 @@ class FourierPixels(Parameters):
         return tf.tensordot(components, tf.constant(COLORS, values.dtype), 1)
 
     def pictures(self, shape: tuple[int, int]) -> float:
-        """Return the number of coefficients relative to that of pixels."""
+        """Return the number of coefficients relative to the number of pixels."""
         return 2 * (shape[1] // 2 + 1) / shape[1]
 
     def _scale(self, shape: tuple[int, int], dtype):
@@ -278,7 +280,7 @@ class FourierPixels(Parameters):
         height, width = shape
         frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
         scale = np.maximum(frequency, 1 / max(shape)) ** -self.decay
-        # A coefficient is two values, and TensorFlow's transform is not orthonormal.
+        # Each coefficient is stored as two values, and TensorFlow's transform is not orthonormal.
         scale *= math.sqrt(height * width / (2 * np.mean(scale**2)))
         return tf.constant(scale[:, : width // 2 + 1, None], dtype)
 
@@ -288,7 +290,7 @@ class FourierPixels(Parameters):
 
 
 def _halved(images, axis: int):
-    """Return the means of pairs of neighbours along an axis. An odd last one is repeated."""
+    """Return the means of pairs along an axis. If the length is odd, the last entry is repeated."""
     size = images.shape[axis]
     if size % 2:
         images = tf.concat([images, _part(images, axis, size - 1, 1)], axis)
@@ -307,7 +309,8 @@ def _doubled(images, axis: int, size: int):
     first, last = _part(images, axis, 0, 1), _part(images, axis, count - 1, 1)
     before = tf.concat([first, _part(images, axis, 0, count - 1)], axis)
     after = tf.concat([_part(images, axis, 1, count - 1), last], axis)
-    # The centres of fine pixels are a quarter of a coarse pixel on either side of its centre.
+    # The centres of two fine pixels are a quarter of a coarse pixel on either side of the centre of
+    # their coarse pixel.
     pairs = tf.stack([0.75 * images + 0.25 * before, 0.75 * images + 0.25 * after], axis + 1)
     shape = [-1, *images.shape[1:]]
     shape[axis] = 2 * count
@@ -322,23 +325,23 @@ def _part(images, axis: int, start: int, size: int):
 
 def unmasked(image, base, mask):
     """Return the z in [0, 1] for which ``base + m (z - base)`` is nearest to the image."""
-    # A coarser level returned x0 + m (z - x0), from which this level continues with its z.
+    # A coarser level returned x0 + m (z - x0). This level continues with the z of that image.
     return clip(base + tf.math.divide_no_nan(image - base, mask), SHOWN)
 
 
 def masked(image, base, mask):
-    """Return ``base + m (image - base)``, which is the base bit for bit where the mask is 0."""
+    """Return ``base + m (image - base)``, bit-identical to the base where the mask is 0."""
     return base + mask * (image - base)
 
 
 def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable | None]:
-    """Return the values that represent an image, and the function from values to their image.
+    """Return the values that represent an image, and a function that maps values to an image.
 
     Parameters
     ----------
     parameters : Parameters
     image : tensor [B, H, W, 3]
-        The image at which the optimisation starts.
+        The initial image of the optimisation.
     base : tensor [B, H, W, 3]
         The image that is kept where the mask is 0.
     mask : tensor [1, H, W, 1] or None
@@ -379,7 +382,7 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
             result = parameters.image(values, context)
             if result.shape != image.shape:
                 fail(
-                    "`image` must return an image of the shape of the start",
+                    "`image` must return an image with the shape of the initial image",
                     expected=str(list(image.shape)),
                     received=list(result.shape),
                     argument="parameters",
@@ -390,7 +393,7 @@ def rendering(parameters: Parameters, image, base, mask) -> tuple[Any, Callable 
 
 
 def shown(values, render: Callable | None):
-    """Return the image of some values in [0, 1], as a run shows, saves and returns it.
+    """Return the image of given values, clipped to [0, 1]. A run shows, saves and returns it.
 
     If `render` is None the values are the image, and already in [0, 1].
     """
@@ -398,17 +401,17 @@ def shown(values, render: Callable | None):
 
 
 def clip(values, bounds: tuple[float, float] | None):
-    """Return values clipped to bounds, or unchanged for None."""
+    """Return values clipped to bounds, or unchanged values if `bounds` is None."""
     return values if bounds is None else tf.clip_by_value(values, *bounds)
 
 
 def as_parameters(parameters) -> Parameters:
-    """Return a parametrisation after checking it; `Pixels` for None.
+    """Return a parametrisation after checking it, or `Pixels` for None.
 
     Raises
     ------
     InputError, InputTypeError
-        If it is not a `Parameters` object, or its bounds are invalid.
+        If the argument is not a `Parameters` object, or its bounds are invalid.
     """
     if parameters is None:
         return Pixels()
@@ -432,7 +435,7 @@ def check_bounds(bounds, name: str) -> tuple[float, float] | None:
     Raises
     ------
     InputError, InputTypeError
-        If they are not two numbers, the lower one first.
+        If the bounds are not two numbers with the lower one first.
     """
     if bounds is None:
         return None

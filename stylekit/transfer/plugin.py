@@ -18,12 +18,12 @@ SETTINGS = (bool, int, float, str, tuple, type(None))
 
 
 class Plugin:
-    """Base class of objects with settings, which the manifest and the checkpoint of a run hold."""
+    """Base class of objects whose settings are saved in the manifest and checkpoint of a run."""
 
     _kind = "plug-in"
 
     def get_config(self) -> dict[str, Any]:
-        """Return the settings by name. A run is only resumed if they are equal.
+        """Return the settings by name. A run is only resumed if the settings have not changed.
 
         Default: the public attributes that are numbers, strings, tuples or None.
         """
@@ -63,7 +63,7 @@ def tracing(
     advice : str
         A sentence that says where to keep state instead.
     known : container of Exception
-        Errors of other objects that the method calls; they are not given the name.
+        Errors of other objects that the method calls. The name is not added to these errors.
 
     Warns
     -----
@@ -77,7 +77,7 @@ def tracing(
         if error not in known:
             error.add_note(f"in {named(plugin)}, method {method}")
         raise
-    if tf.executing_eagerly():  # as under `tf.config.run_functions_eagerly`
+    if tf.executing_eagerly():  # for example with `tf.config.run_functions_eagerly`
         return
     after = _attributes(plugin)
     changed = [k for k, v in after.items() if k not in before or not _equal(v, before[k])]

@@ -20,17 +20,18 @@ class Pyramid:
     ----------
     sizes : tuple of int
         Longer side of the image at each level, in pixels, at least 1 and not decreasing. The last
-        is that of the picture. A repeated size is another round at that size: a new level that
-        starts from the image of the one before with a new optimizer state. Losses can use it by
-        `Canvas.start` and `Canvas.round`.
+        size is that of the picture. If a size is repeated, the run makes another round at that
+        size: a new level that starts from the image of the previous level, with a new optimizer
+        state. Losses can detect a round by `Canvas.start` and `Canvas.round`.
     shares : tuple of float
-        Share of the steps of each level, at least 0, scaled to sum to 1. Default: equal.
+        Share of the steps that each level takes, at least 0. The shares are scaled to sum to 1.
+        Default: equal shares.
 
     Raises
     ------
     InputError
-        If a size is smaller than the one before, or the shares are negative, all zero, or not as
-        many as the sizes.
+        If a size is smaller than the previous one, or shares are negative or all zero, or the
+        number of shares differs from the number of sizes.
     """
 
     sizes: tuple[int, ...]
@@ -62,8 +63,8 @@ class Pyramid:
     def halving(cls, size: int, levels: int) -> Pyramid:
         """Return a pyramid of `levels` levels, each half the next, up to a longer side of `size`.
 
-        Each level takes half the steps of the one before. A step there costs about four times as
-        much, and the large forms are settled in the coarse levels.
+        Each level takes half the steps of the next coarser level, because its steps take about four
+        times as long, and because the large forms are settled in the coarse levels.
         """
         integer(
             levels,
@@ -80,7 +81,8 @@ class Pyramid:
         """Return a pyramid for a longer side of `size`, each level half the next.
 
         Its coarsest level has at most 768 pixels, so that a picture up to that size has one level.
-        Each level takes a third of the steps of the one before, so that its time hardly grows.
+        Each level takes a third of the steps of the next coarser level, so that it hardly takes
+        longer.
         """
         count = 1 + max(0, math.ceil(math.log2(size / COARSEST)))
         sizes = cls.halving(size, count).sizes
@@ -89,12 +91,13 @@ class Pyramid:
     def levels(self, shape: tuple[int, int], steps: int) -> list[tuple[tuple[int, int], int]]:
         """Return the shape (H, W) and the steps of each level for a picture of a shape.
 
-        The steps of all levels sum to `steps`; the last level takes what rounding leaves.
+        The steps of all levels sum to `steps`; the last level takes the steps that rounding leaves
+        over.
 
         Raises
         ------
         InputError
-            If the last size is not the picture's longer side.
+            If the last size differs from the picture's longer side.
         """
         if self.sizes[-1] != max(shape):
             fail(

@@ -1,4 +1,4 @@
-"""What a run records, from which its result is made when it ends."""
+"""The record of a run, from which the result is made when the run ends."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Record:
         self._checkpoint = None if checkpoint is None else as_checkpoint(checkpoint)
         self._run: dict[str, Any] = {}
         self._lock = contextlib.ExitStack()
-        # The next checkpoint: a number of rows, and the state of the level after them.
+        # The next checkpoint: a number of rows, and the state of the level after these rows.
         self._kept: tuple[int, dict[str, Any]] | None = None
         self._written = 0
 
@@ -86,7 +86,7 @@ class Record:
         return self.plans[size_name(self._start.shape[1:3])]
 
     def begin(self, start, mask, levels, start_name: str | None) -> State | None:
-        """Record how the run starts; return the state of its checkpoint, or None."""
+        """Record the initial state of the run; return the state of its checkpoint, or None."""
         self._start, self._mask = start, mask
         transfer = self._transfer
         self._manifest = {
@@ -125,7 +125,7 @@ class Record:
         self._lock.close()
 
     def resume(self, state: State, level) -> list[Step]:
-        """Continue from a state whose level is restored; return its steps, without images."""
+        """Continue from a state whose level is restored; return the earlier steps (no images)."""
         rows = state.rows
         names = list(self._transfer.terms)
         self.rows = [
@@ -161,7 +161,7 @@ class Record:
     def seen(self) -> None:
         """Record that all callbacks have handled the last step.
 
-        Only such steps are in a checkpoint. A step that was interrupted is taken again.
+        A checkpoint only contains such steps. A step that was interrupted is taken again.
         """
         if self._checkpoint is None:
             return
@@ -172,7 +172,7 @@ class Record:
             self._write()
 
     def end(self) -> None:
-        """Write the checkpoint of a run that can be continued, or remove that of a finished one."""
+        """Write the checkpoint if the run can be continued, or remove it if the run is finished."""
         if self._checkpoint is None:
             return
         if self.stopped_by == "steps" and not self._checkpoint.keep:
@@ -181,7 +181,7 @@ class Record:
             self._write()
 
     def _setup(self) -> dict[str, str]:
-        """Return settings of the machine on which the last bits of the result depend."""
+        """Return the settings of the machine that affect the last bits of the result."""
         threads = tf.config.threading.get_intra_op_parallelism_threads() or _processors()
         return versions() | {"device": device(), "threads": str(threads), "plan": self.plan}
 
@@ -209,7 +209,7 @@ class Record:
         """Record a row, and return it as a `Step`."""
         if index == 0 and row["stuck"]:
             self._warn(
-                "the gradient is zero everywhere at the start, although the total is "
+                "the gradient is zero everywhere at the first step, although the total is "
                 f"{float(np.mean(row['total'])):.3g}, so that the image cannot change: look in the "
                 "network and the losses for operations without a gradient, such as a cast to "
                 "integers"
@@ -237,7 +237,7 @@ class Record:
         return {**kept, "level": level, "seconds": seconds}
 
     def check(self) -> None:
-        """Raise `NonFiniteLossError` if anything computed so far is not finite."""
+        """Raise `NonFiniteLossError` if any value computed so far is not finite."""
         if self.level is not None:
             self.level.check(self, self.rows)
 
@@ -271,7 +271,7 @@ class Record:
         )
 
     def _full_size(self, images):
-        """Return images of a coarse level at the final size, with the start outside the mask."""
+        """Return a coarse level's images at the final size, unchanged outside the mask."""
         images = images.numpy()  # a copy
         shape = self._start.shape[1:3]
         if images.shape[1:3] != shape:
@@ -294,7 +294,7 @@ def _identity(manifest: dict[str, Any], transfer, start) -> dict[str, Any]:
     }
     run["optimizer settings"] = settings_of(optimizer, named(optimizer))
     run["parameters settings"] = settings_of(transfer.parameters, named(transfer.parameters))
-    # The `repr` of some objects has an address, and Keras numbers its models.
+    # The `repr` of some objects contains a memory address, and Keras numbers its models.
     text = re.sub(r" at 0x[0-9a-f]+", "", json.dumps(run, default=repr))
     return json.loads(re.sub(r"_\d+(?=')", "", text))
 
@@ -313,7 +313,7 @@ def _digest(arrays) -> str:
 
 
 def _processors() -> int:
-    """Return the number of processors that this process may use, or that TensorFlow was given."""
+    """Return the number of CPU cores that this process may use, or that TensorFlow was given."""
     if told := int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)):
         return told
     if hasattr(os, "sched_getaffinity"):

@@ -1,4 +1,4 @@
-"""`Result` and `Step`, which hold images and losses of a run, and errors that hold a result."""
+"""`Result` and `Step`, which hold the images and losses of a run, and errors that hold a result."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DECADES = 5
-"""Decades below the largest total that `Result.plot` shows at most. The content loss of a run that
-starts at the content is near 0 at first, and would compress all other curves."""
+"""Number of decades below the largest total that `Result.plot` shows at most. The content loss of a
+run that starts at the content is near 0 at first, and would compress all other curves."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One step of a run, as callbacks see it. Its tensors are converted when they are read.
+    """One step of a run, as passed to callbacks. Its tensors are converted when they are read.
 
     Attributes
     ----------
     index : int
-        Number of the step. 0 is the start, and `steps` the returned image.
+        Number of the step. Step 0 has the initial image, and step `steps` has the returned image.
     steps : int
         Number of steps of the whole run.
     level : int
@@ -55,7 +55,7 @@ class Step:
     def losses(self) -> dict[str, Any]:
         """Losses at this image, ``{"total": ..., name: ...}``, as floats, or ``[B]`` for a batch.
 
-        The total is weighted, the other losses are not.
+        The total is weighted; the other losses are not.
         """
         row = {"total": self._row["total"], **self._row["terms"]}
         return {name: unbatched(np.array(value)) for name, value in row.items()}
@@ -67,7 +67,8 @@ class Step:
         Raises
         ------
         InputError
-            For a step before a checkpoint was resumed, which has losses but no image.
+            If the step was taken before the run was resumed from a checkpoint. Such a step has
+            losses but no image.
         """
         if "image" not in self._row:
             problem = f"step {self.index} of a resumed run has no image"
@@ -86,8 +87,9 @@ class Result:
     best : ndarray [H, W, 3]
         The image with the lowest total in the last level.
     losses : list of dict
-        One row for each step, ``{"total": ..., name: ...}``, from the start to `image`. The total
-        is weighted, the other losses are not. Values are floats, or arrays ``[B]`` for a batch.
+        One row for each step, ``{"total": ..., name: ...}``, from the initial image to `image`. The
+        total is weighted; the other losses are not. Values are floats, or arrays ``[B]`` for a
+        batch.
     steps : int
         Number of steps that were taken.
     seconds : float
@@ -96,12 +98,13 @@ class Result:
         ``"steps"``, ``"interrupted"``, the name of the callback that stopped the run, or the type
         of the error that ended it.
     manifest : dict
-        How the image was made: losses, weights, hashes of pictures, seed, versions, device.
+        A description of how the image was made: losses, weights, hashes of pictures, seed,
+        versions, device.
     levels : list of int
         Level of the pyramid for each row of the losses, from 0.
     times : list of float
-        Seconds from the beginning of the run to each row. On a GPU the last ones may be too small,
-        as it computes asynchronously.
+        Seconds from the beginning of the run to each row. On a GPU the last values may be too
+        small, because a GPU computes asynchronously.
     """
 
     image: np.ndarray
@@ -133,9 +136,10 @@ class Result:
         bits : int
             8, or 16 for TIFF.
         manifest : {"auto", "text", "beside", None}
-            ``"text"`` writes the manifest as text of a PNG, under "stylekit". ``"beside"`` writes
-            it to a file of the same name that ends in .json, and replaces only an earlier manifest.
-            ``"auto"`` uses the text of a PNG, and a file beside other formats. None writes none.
+            ``"text"`` writes the manifest into the PNG file, as a text chunk named "stylekit".
+            ``"beside"`` writes it to a file of the same name that ends in .json, and replaces only
+            an earlier manifest. ``"auto"`` uses ``"text"`` for PNG and ``"beside"`` for other
+            formats. None writes no manifest.
 
         Returns
         -------
@@ -147,7 +151,7 @@ class Result:
             If a file cannot be written, or the manifest would replace a file that is not a
             manifest. Nothing is then written.
         InputError
-            For a batch; save each of its pictures with `write_image`.
+            If the result is a batch. Save each of its pictures with `write_image`.
         """
         choice(manifest, "manifest", ("auto", "text", "beside", None))
         if self.image.ndim != 3:
@@ -169,7 +173,7 @@ class Result:
             return write_image(path, self.image, like=like, bits=bits)
 
     def plot(self) -> Figure:
-        """Return a figure of the image, its losses on a logarithmic scale, and the time they took.
+        """Return a figure of the image, the losses on a logarithmic scale, and the time they took.
 
         Levels of a pyramid are marked by bands and their sizes. For a batch, the figure has all
         images and the means of the losses.
@@ -242,7 +246,7 @@ def as_picture(image: np.ndarray) -> Image.Image:
 
 
 def unbatched(value: np.ndarray):
-    """Return the only entry of a batch of one, as a float if it is a number, or else the batch."""
+    """Return the only entry of a batch of one, as a float if it is a number; else the batch."""
     if len(value) != 1:
         return value
     return float(value[0]) if value.ndim == 1 else value[0]
@@ -261,7 +265,7 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """Return the device that TensorFlow uses: the name of the first GPU, or of the processor."""
+    """Return the device that TensorFlow uses: the name of the first GPU, or of the CPU."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
@@ -325,7 +329,7 @@ def _marker(values: Any) -> str | None:
 
 
 def _mark_levels(axes: tuple[Any, ...], result: Result) -> None:
-    """Shade every second level, and write the sizes of the levels above them."""
+    """Shade every second level, and write the size of each level above it."""
     sizes = _sizes(result.manifest)
     runs = [(level, len(list(rows))) for level, rows in itertools.groupby(result.levels)]
     if len(runs) < 2:
@@ -348,7 +352,7 @@ def _mark_levels(axes: tuple[Any, ...], result: Result) -> None:
 
 
 def _sizes(manifest: dict[str, Any]) -> dict[int, str]:
-    """Return the width and height of each level by its index, of both runs if a run is mixed."""
+    """Return the width and height of each level by index. A mixed run has levels of two runs."""
     levels = [*manifest.get("before", {}).get("levels", ()), *manifest.get("levels", ())]
     sizes = (level["size"] for level in levels)
     return {index: f"{width} x {height}" for index, (height, width) in enumerate(sizes)}

@@ -1,4 +1,4 @@
-"""Images at which a run can start: noise, mixtures, underpaintings, and pictures."""
+"""Initial images of a run: noise, mixtures, underpaintings, and pictures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ GREY = (0.5, 0.5, 0.5)
 
 
 class Start(abc.ABC):
-    """Base class of starts that are computed, rather than given as pictures.
+    """Base class of initial images that are computed, rather than given as pictures.
 
     Parameters
     ----------
     shape : (int, int), optional
-        (H, W) of the image. Default: that of the reference of the first `ContentLoss`.
+        (H, W) of the image. Default: the shape of the reference of the first `ContentLoss`.
     """
 
     def __init__(self, shape: tuple[int, int] | None = None) -> None:
@@ -30,11 +30,11 @@ class Start(abc.ABC):
 
     @abc.abstractmethod
     def image(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-        """Return an image, float32 ``[H, W, 3]`` in [0, 1], with all randomness from `rng`."""
+        """Return an image, float32 ``[H, W, 3]`` in [0, 1]. All random numbers come from `rng`."""
 
 
 class Noise(Start):
-    """Normal noise around a colour, independent in pixels and channels (Gatys et al. 2016).
+    """Normal noise around a colour, independent for all pixels and channels (Gatys et al. 2016).
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Noise(Start):
 
 
 class StyleStatistics(Start):
-    """Normal noise with the mean and covariance of the colours of a style picture.
+    """Normally distributed noise with the mean and covariance of a style picture's colours.
 
     Parameters
     ----------
@@ -95,14 +95,14 @@ class StyleStatistics(Start):
 
 
 class Mix(Start):
-    """A picture mixed with another start.
+    """A picture mixed with another initial image.
 
     Parameters
     ----------
     picture : path, PIL image or array
-        It is resized to the shape of the run.
+        The picture, which is resized to the shape of the run.
     other : Start, path, PIL image or array, optional
-        The start to mix in. Default: `Noise`.
+        The initial image to mix in. Default: `Noise`.
     share : float
         Share of `other`, in [0, 1].
     """
@@ -128,17 +128,19 @@ class Mix(Start):
 
 
 class Underpainting(Start):
-    """Noise that has, in each region, the mean and covariance of the style's colours there.
+    """Noise that has, in each region, the mean and covariance of the style region's colours.
 
-    Pixels that no region covers get those of the whole style.
+    In pixels that no region covers, the mean and covariance are those of the whole style.
 
     Parameters
     ----------
     style : path, PIL image or array
     regions : sequence of (mask, style_mask)
-        Masks in [0, 1], all of one size, and style masks of the size of the style.
+        Masks in [0, 1], all of the same shape, and style masks with the height and width of the
+        style.
     noise : float
-        Standard deviation of the noise relative to that of the style's colours, at least 0.
+        Standard deviation of the noise relative to the standard deviation of the style's colours,
+        at least 0.
     grain : float
         Side of a grain of the noise in pixels, at least 1.
     """
@@ -175,18 +177,18 @@ class Underpainting(Start):
 
 
 StartLike = Start | PictureLike | Sequence[PictureLike]
-"""A start, a picture, or a batch of pictures."""
+"""A `Start`, a picture, or a batch of pictures."""
 
 
 def start_of(initial: StartLike, terms: Iterable[Loss], seed: int, tile: str | None = None):
-    """Return the start of a run, ``[B, H, W, 3]``, and the picture for callable masks or None.
+    """Return the initial image ``[B, H, W, 3]``, and the picture for callable masks, or None.
 
-    With `tile`, the start is made periodic; see `image.periodic`.
+    With `tile`, the initial image is made periodic; see `image.periodic`.
 
     Raises
     ------
     InputError
-        If a `Start` has no shape, and there is no content with a shape.
+        If a `Start` has no shape, and there is no content to take the shape from.
     """
     contents = [term.reference for term in terms if isinstance(term, ContentLoss)]
     if isinstance(initial, Start):

@@ -56,18 +56,19 @@ class StyleTransfer:
     extractor : FeatureExtractor, optional
         The network. Default: `VGG19` with ImageNet weights.
     optimizer : LBFGS, keras.optimizers.Optimizer or Optimizer, optional
-        `LBFGS` (default), any Keras optimizer, or your own subclass of `Optimizer`.
+        `LBFGS` (default), any Keras optimizer, or a custom subclass of `Optimizer`.
     parameters : Parameters, optional
         The variables that are optimised: `Pixels` (default), `LaplacianPyramid`, `FourierPixels`,
-        or your own subclass.
+        or a custom subclass of `Parameters`.
     precision : {"float32", "mixed_float16", "mixed_bfloat16"}
         Precision of the network; see `Objective`.
     plan : Plan, optional
-        How memory is used. `Recompute` and `Tiles` need less memory and more time; `FitMemory`
-        chooses the fastest plan that fits. Default: `Plan`, which computes everything at once.
+        How memory is used. `Recompute` and `Tiles` need less memory and more time than the default,
+        `Plan`, which computes everything at once. `FitMemory` chooses the fastest plan that fits
+        into memory.
     jit_compile : bool
-        Whether XLA compiles a step. Not possible with tiles. On a CPU a compiled step takes about
-        twice the time; on a GPU, measure.
+        Whether XLA compiles a step. This is not possible with tiles. On a CPU a compiled step takes
+        about twice as long as one that is not compiled. On a GPU, measure both.
     seed : int
         Seed of everything that is random in a run, at least 0.
 
@@ -120,7 +121,7 @@ class StyleTransfer:
         self._ready: tuple[Any, Objective] | None = None
 
     def objective(self, initial: StartLike) -> Objective:
-        """Return the objective at the size of a start image; see `run` for `initial`."""
+        """Return the objective at the size of an initial image; see `run` for `initial`."""
         image, picture = start_of(initial, self.terms.values(), self.seed, self.extractor.tile)
         shape = image.shape[1:3]
         plan, _ = self._settle(shape, len(image), self.optimizer)
@@ -129,7 +130,7 @@ class StyleTransfer:
         return objective
 
     def prepare(self, initial: StartLike) -> None:
-        """Prepare the losses at the size of a start, for the next run at that size.
+        """Prepare the losses at the size of an initial image, for the next run at that size.
 
         Invalid arguments raise the same errors as in `run`.
 
@@ -159,47 +160,50 @@ class StyleTransfer:
         Parameters
         ----------
         initial : path, PIL image, array or Start
-            The image at which the run starts: a picture, a batch ``[B, H, W, 3]``, or a `Start`
-            such as `Noise()`, whose default shape is that of the reference of the first
-            `ContentLoss`.
+            The initial image: a picture, a batch ``[B, H, W, 3]``, or a `Start` such as `Noise()`,
+            whose default shape is the shape of the reference of the first `ContentLoss`.
         steps : int
-            Evaluations of the gradient in all levels together, at least 0.
+            Number of evaluations of the gradient, summed over all levels, at least 0.
         update_mask : array [H, W], path, PIL image or callable, optional
-            Where the image may change, in [0, 1]. Pixels where it is 0 stay bit-identical to the
-            start. Default: everywhere.
+            Where the image may change, in [0, 1]. Pixels where the mask is 0 stay bit-identical to
+            the initial image. Default: everywhere.
         pyramid : Pyramid, optional
-            Levels from coarse to fine. Default: one level, of the size of the start.
+            Levels from coarse to fine. Default: one level, with the size of the initial image.
         callbacks : iterable of Callback or callable
-            Each is called with every `Step`. A true return value stops the run.
+            Each callback is called with every `Step`. A true return value stops the run.
         checkpoint : path or Checkpoint, optional
-            A folder that keeps the state of the run. It is written every 50 steps, and when the run
-            is stopped or interrupted. A run with the same arguments continues from it, and ends
-            with the same result, bit for bit. It is removed after the last step.
+            A folder that keeps the state of the run. The state is written every 50 steps, and when
+            the run is stopped or interrupted. A run with the same arguments continues from this
+            state, and its result is bit-identical to that of an uninterrupted run. The state is
+            removed after the last step.
 
         Returns
         -------
         Result
-            Also returned if the run is interrupted (Ctrl-C, or the stop button of a notebook). A
-            second interrupt skips writing the checkpoint; the result is still returned.
+            The result is also returned if the run is interrupted (Ctrl-C, or the stop button of a
+            notebook). A second interrupt skips writing the checkpoint; the result is still
+            returned.
 
         Raises
         ------
         InputError
-            If a picture, a mask or a size cannot be used, or the checkpoint is of another run.
+            If a picture, a mask or a size cannot be used, or the checkpoint belongs to another run.
             Raised before the first step.
         FileError
             If the checkpoint is damaged, or its folder is in use by another run or cannot be
             written to.
         NonFiniteLossError
-            If a loss becomes NaN or infinite. Its `image` is the last one with finite losses.
+            If a loss becomes NaN or infinite. The attribute `image` of the error is the last image
+            with finite losses.
         TransferError
-            If a callback or the device fails. Its `result` holds the image so far.
+            If a callback or the device fails. The attribute `result` of the error holds the image
+            so far.
 
         Warns
         -----
         UserWarning
-            If a callback fails in `close`, an optimizer or a parametrisation keeps state where it
-            is lost, or no gradient passes through a loss.
+            If a callback fails in `close`, an optimizer or a parametrisation keeps state in an
+            attribute, where it is lost, or no gradient passes through a loss.
         """
         callbacks = as_callbacks(callbacks)
         record = Record(self, steps, checkpoint)
@@ -254,15 +258,15 @@ class StyleTransfer:
         pyramid: Pyramid | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     ) -> Iterator[Step]:
-        """Yield the start and every step of a run, ``steps + 1`` items in all.
+        """Yield the initial image and every step of a run, ``steps + 1`` items in all.
 
         This is the loop of `run`. The caller handles each step, and may leave the loop at any time.
-        ``steps=2`` yields three items: step 0, the start with its losses, and steps 1 and 2, the
-        images after one and two evaluations of the gradient. `run` returns the image of the last
-        step.
+        ``steps=2`` yields three items: step 0, the initial image with its losses, and steps 1 and
+        2, the images after one and two evaluations of the gradient. `run` returns the image of the
+        last step.
 
-        Parameters and errors are those of `run`. The checkpoint is only written every few steps. A
-        resumed run begins with the step after the last one that was written.
+        The parameters and errors are the same as for `run`. The checkpoint is only written every
+        few steps. A resumed run begins with the step after the last one that was written.
 
         Yields
         ------
@@ -301,7 +305,8 @@ class StyleTransfer:
         state = record.begin(start, mask, levels, name)
         image, index, run = start, 0, None
         batch, tile = len(start), self.extractor.tile
-        # A resumed run uses the plans and the optimizer of its beginning, whatever fits now.
+        # A resumed run uses the plans and the optimizer with which it began, whatever fits into
+        # memory now.
         settled = {"optimizer": "", "plans": {}} if state is None else state.settled
         kept = settled["optimizer"], settled["plans"]
         plan, optimizer = self._settle(base_shape, batch, self.optimizer, kept, pyramid=pyramid)
@@ -343,8 +348,9 @@ class StyleTransfer:
             if resumed is not None:
                 image = resumed.image
             elif index and image.shape[1:3] != base.shape[1:3] and not isinstance(initial, Start):
-                # Carry over the change, not the image: the fine details of a picture, which a
-                # coarse level has lost, come back. Noise should not come back.
+                # Carry over the change, not the image. This brings back the fine details of a
+                # picture, which a coarse level has lost. The details of noise should not be brought
+                # back.
                 change = image - resized(start, image.shape[1:3], tile)
                 image = np.clip(base + 2 * resized((change + 1) / 2, shape, tile) - 1, 0, 1)
             else:
@@ -366,7 +372,7 @@ class StyleTransfer:
                 index += 1
 
     def _in_whole_cells(self, levels):
-        """Return the levels with coarse sizes that have whole cells along axes that tile."""
+        """Return the levels, with coarse sizes that have whole cells along the axes that tile."""
         tiled = tiled_axes(self.extractor.tile)
         if not any(tiled):
             return levels
@@ -429,7 +435,7 @@ class StyleTransfer:
         if callable(mask):
             if picture is None:
                 fail(
-                    "`update_mask` can only be callable if the start is a picture",
+                    "`update_mask` can only be callable if `initial` is a picture",
                     hint="give the mask as an array",
                     argument="update_mask",
                 )

@@ -804,7 +804,7 @@ class TestOnesOwn:
                     tf.nest.map_structure(lambda one: one[None], state),
                 ),
                 InputError,
-                "a state of the same shapes",
+                "a state with the shapes of the state it received",
             ),
             (lambda self, evaluate, x, state: evaluate(x)[1], InputError, r"\(values, state\)"),
             (

@@ -133,7 +133,7 @@ def test_the_state_of_an_optimizer_keeps_its_structure():
     photo = np.full((8, 8, 3), 0.5, np.float32)
     optimizer = broken(Still, "step", lambda self, evaluate, x, state: (evaluate(x)[1], (x,)))
     with pytest.raises(
-        InputError, match="`step` must return a state of the same structure"
+        InputError, match="`step` must return a state with the structure of the state it received"
     ) as caught:
         sk.StyleTransfer([Mean()], extractor=sk.CompactVGG(), optimizer=optimizer).run(photo, 1)
     assert caught.value.argument == "optimizer"
