@@ -210,8 +210,7 @@ class Objective:
         return self._traced(image, self.weights)
 
     def term_gradients(self, image: Tensor) -> dict[str, Any]:
-        """Return each weighted loss's gradient ``[B, H, W, 3]``; they sum to the total's
-        gradient."""
+        """Return each weighted loss's gradient ``[B, H, W, 3]``. The total's is their sum."""
         image = self._checked(image)
         self.fit_scale(image)
         return self._traced_terms(image, self.weights)

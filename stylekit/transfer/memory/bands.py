@@ -1,10 +1,11 @@
-"""The geometry of bands: rows of a picture, for losses that read pixels and no network.
+"""The geometry of bands: rows of a picture, for losses that read pixels and no feature maps.
 
-For such a loss, let F(A) be the sum over the pixels of some rows A, where the value at a pixel
-depends on pixels at most r away, and rows beyond A do not exist. If the last 2 r rows C of A are
-the first of B, then ``F(A and B together) = F(A) + F(B) - F(C)``. The reason: at the end of A, the
-missing rows change the values of up to r rows, and they change those of C in the same way. The same
-is true of the beginning of B. The loss therefore needs only its own `compute`.
+For such a loss, let F(A) be the sum over the pixels of a range A of rows. The value at a pixel
+depends on pixels at most r away, and rows outside of A are treated as missing. If the last 2 r rows
+of A, called C, are the first rows of B, then ``F(A and B together) = F(A) + F(B) - F(C)``. The
+reason: at the end of A, the missing rows change the values of up to r rows, and at the end of C
+they change the values in the same way. The same is true of the beginning of B. The loss therefore
+needs no method other than `compute`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Band:
     rows : int
         Number of rows.
     sign : int
-        1, or -1 for rows that two bands share.
+        1 for a band, or -1 for the rows that two bands share, which are subtracted once.
     """
 
     start: Any
@@ -41,7 +42,7 @@ class Band:
         return cut(values, (self.start, 0), (self.rows, values.shape[2]))
 
     def add(self, whole, rows):
-        """Return `whole` with the rows added in their place, times the sign."""
+        """Return `whole` with the rows, times the sign, added in their place."""
         return add(whole, (self.start, 0), self.sign * rows)
 
 
@@ -53,7 +54,8 @@ class Bands:
     shape : (int, int)
         (H, W) of the picture.
     pixels : int
-        About the number of pixels in a band, without those that it shares with the next.
+        Approximate number of pixels in a band, not counting those that it shares with the next
+        band.
     reach : int
         Distance, in pixels, up to which pixels affect the loss at a pixel.
     """
@@ -65,7 +67,7 @@ class Bands:
         self.count = max(0, self.height - self.shared - 1) // self.rows  # without the last band
 
     def fold(self, body: Callable, state):
-        """Return the last of ``state = body(state, band)``, for one band after the other.
+        """Apply ``state = body(state, band)`` to one band after the other; return the last state.
 
         In a graph, all bands except the last are one loop, for which `body` is called with a `Band`
         of tensors.

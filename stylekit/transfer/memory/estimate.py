@@ -40,23 +40,28 @@ TERM = 3e6
 """Bytes for the trace of each loss."""
 
 COPIES = 1.2
-"""Copies of the network's weights: its own, and transposed ones for the gradient of a layer."""
+"""Number of copies of the network's weights: the weights themselves, and transposed weights for the
+gradient of a layer."""
 
 SPREAD = 1.6
-"""Bytes taken from the system per byte of feature maps, because of gradients and gaps."""
+"""Bytes taken from the system per byte of feature maps. The ratio exceeds 1 because of gradients
+and of gaps between the arrays."""
 
 WORKING = 1.5
-"""Bytes taken from the system per byte that one convolution needs temporarily, with gaps."""
+"""Bytes taken from the system per byte that one convolution needs temporarily, including gaps
+between the arrays."""
 
 MIXED = 1.35
-"""Factor if there are several kinds of windows, which fit badly into memory freed by others."""
+"""Factor for runs with several kinds of windows. A window does not fit well into memory freed by a
+window of another kind."""
 
 PICTURES = 6.5
-"""Copies of the picture besides those of the optimizer: start, reference, best, last, gradient."""
+"""Number of copies of the picture, not counting those of the optimizer: initial image, reference,
+best image, last image, gradient."""
 
 BLOCKS = 3
-"""Blocks of `SCORES` distances that are held in a search of neighbours: two of the current block,
-and one of the last."""
+"""Number of blocks of `SCORES` distances that are held in a neighbour search: two for the current
+block, and one for the previous block."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +71,13 @@ class Memory:
     Attributes
     ----------
     base : int
-        Independent of the picture: the network's weights, tracing, threads.
+        Memory that does not depend on the picture: the network's weights, tracing, threads.
     features : int
-        Feature maps of the network and their gradients, or, if it is more, what the losses need to
-        prepare their targets.
+        The feature maps of the network and their gradients, or the memory that the losses need to
+        prepare their targets, whichever is larger.
     targets : int
-        What the losses hold: references, masks, feature maps of a content, matched features.
+        The data that the losses hold: references, masks, feature maps of a content, matched
+        features.
     pictures : int
         The image, its gradient, and the state of the optimizer.
     """
@@ -103,7 +109,7 @@ def estimate_memory(
     pyramid: Pyramid | None = None,
     parameters: Parameters | None = None,
 ) -> Memory:
-    """Estimate the peak memory of a run at its final size, without computing anything of that size.
+    """Estimate the peak memory of a run at its final size, without evaluating the network.
 
     Parameters
     ----------
@@ -132,9 +138,9 @@ def estimate_memory(
     Notes
     -----
     The feature maps that are kept for the gradient are counted in the graph of the network, for the
-    largest part that a plan evaluates at once. Each further loss that reads a layer adds one map
-    for its gradient. A loss declares what it computes from features; see `Loss.needs`. The
-    constants were fitted to runs on a CPU.
+    largest part of the work that a plan evaluates at once. Each further loss that reads a layer
+    adds one feature map for its gradient. A loss declares the memory of its computations on
+    features; see `Loss.needs`. The constants were fitted to runs on a CPU.
     """
     height, width = (size, size) if isinstance(size, (int, np.integer)) else size
     with caused_by("shape"):
@@ -212,7 +218,7 @@ class _Preparing:
         self._extractor, self._plan, self._precision = extractor, plan, precision
 
     def most(self, term: Loss, shape: tuple[int, int], batch: int) -> float:
-        """Return the peak while a loss is prepared, without what it holds afterwards."""
+        """Return the peak while a loss is prepared, not counting what it holds afterwards."""
         if isinstance(term, NeighborStyleLoss):
             return self._matching(term, shape, batch)
         looks = [0.0]
@@ -225,7 +231,7 @@ class _Preparing:
         return max(looks)
 
     def needs(self, part: Loss, shape: tuple[int, int], batch: int) -> Needs:
-        """Return what a loss declares, for a batch of pictures. In tiles it may use bands."""
+        """Return the `Needs` that a loss declares, for a batch. In tiles, a loss may use bands."""
         names, maps = part.layers_of(self._extractor), {}
         if names:
             found = Piece(self._extractor.network(names, self._precision), shape).shapes()
@@ -238,7 +244,7 @@ class _Preparing:
         return dataclasses.replace(needs, compute=batch * share * needs.compute)
 
     def held(self, term: Loss, shape: tuple[int, int], batch: int) -> float:
-        """Return what the targets of a loss hold during a level."""
+        """Return the memory that the targets of a loss hold during a level."""
         if isinstance(term, NeighborStyleLoss):
             return batch * self._grids(term, shape)[0]
         if isinstance(term, ContentLoss):
@@ -270,7 +276,7 @@ class _Preparing:
             looked + maps + sum(maps_of),  # while the network is evaluated
             maps + sum(maps_of) + 2 * max(columns_of),  # each layer enlarged, then concatenated
             keys + columns + BLOCKS * self.block(term, shape),
-            keys + columns + max(joined + columns, 2 * columns),  # the matches, alone and as batch
+            keys + columns + max(joined + columns, 2 * columns),  # the matches, then their batch
         )
 
     def _offers(self, term: NeighborStyleLoss, shape: tuple[int, int]) -> list[tuple[int, int]]:
@@ -279,7 +285,7 @@ class _Preparing:
         return [_scaled(style, term.style_scale) for style in term.styles for _ in range(copies)]
 
     def _grids(self, term: NeighborStyleLoss, shape: tuple[int, int]) -> tuple[float, float]:
-        """Return the bytes of a picture's layers on grids of cells, and of its hypercolumns."""
+        """Return the bytes of a picture's cell means at all layers, and of its hypercolumns."""
         maps = columns = 0.0
         for layer in term.layers_of(self._extractor):
             network = self._extractor.network([layer], self._precision)
@@ -290,7 +296,7 @@ class _Preparing:
         return maps, columns
 
     def _look(self, layers: Sequence[str], shape: tuple[int, int], kept: bool) -> float:
-        """Return what the network needs to evaluate a picture without keeping its activations.
+        """Return the memory to evaluate the network on a picture without keeping activations.
 
         In tiles, the whole feature maps of the layers are added if they are kept.
         """

@@ -18,10 +18,10 @@ from stylekit.transfer.optimizers import Optimizer, OptimizerLike, as_optimizer
 from stylekit.transfer.plugin import named
 
 PLANS = (Plan(), Recompute(), Tiles(1024), Tiles(512), Tiles(256))
-"""From the fastest plan to the one that needs the least memory."""
+"""All plans, from the fastest to the one that needs the least memory."""
 
 MARGIN = 1.15
-"""Factor by which an estimate may be too low."""
+"""Factor by which an estimate of the needed memory may be too low."""
 
 SHARE = 0.9
 """Share of the free memory that is used; other programs use it as well."""
@@ -31,8 +31,8 @@ SHARE = 0.9
 class FitMemory(Plan):
     """Uses the fastest plan that is estimated to fit into memory, chosen once for each run.
 
-    The optimizer is kept as it was given. Only if no plan fits, an optimizer whose settings are
-    left open, such as `LBFGS` without a `history`, is replaced before the first step by one that
+    The optimizer is not changed if any plan fits. Otherwise, if the optimizer has settings that
+    were left open, as `LBFGS` without a `history`, it is replaced before the first step by one that
     needs less memory; see `Optimizer.less`.
 
     Parameters
@@ -40,11 +40,11 @@ class FitMemory(Plan):
     limit : int, str or None
         Memory in bytes, in addition to the imported libraries, such as ``4_000_000_000`` or
         ``"4GB"``. The estimate leaves a margin. None uses nine tenths of the memory that is free
-        when the run begins, considering the machine, its container or service, and the limits of
-        the process. If that is unknown, as on a GPU, everything is evaluated at once.
+        when the run begins, considering the machine, the container or service, and the limits of
+        the process. If the free memory is unknown, as on a GPU, everything is evaluated at once.
     say : callable, optional
-        Called before the first step with a sentence about the choice, unless it is the fastest
-        plan.
+        Called before the first step with a sentence about the choice, unless the fastest plan is
+        chosen.
 
     Raises
     ------
@@ -80,8 +80,8 @@ class FitMemory(Plan):
         Parameters
         ----------
         known : (str, str), optional
-            The `repr` of the plan and of the optimizer in a checkpoint. They are returned,
-            whatever memory is free.
+            The `repr` of the plan and of the optimizer in a checkpoint. They are returned whether
+            or not they fit into the free memory.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class FitMemory(Plan):
 
 
 def _frugal(optimizer: Optimizer) -> Iterator[Optimizer]:
-    """Yield optimizers that need less and less memory, by `less`, after checking them."""
+    """Yield, by calls of `less`, optimizers that need less and less memory, after checking them."""
     with naming(f"in {named(optimizer)}, method less"):
         while (other := optimizer.less()) is not None:
             # Otherwise the loop might not end.
@@ -166,5 +166,5 @@ def free_memory() -> int | None:
     """Return the bytes that this process can still take, or None if unknown, as on a GPU."""
     if tf.config.list_physical_devices("GPU"):
         return None
-    tf.zeros(())  # start TensorFlow's threads, which count against a limit of the address space
+    tf.zeros(())  # start TensorFlow's threads, which count towards a limit of the address space
     return free_on_host()

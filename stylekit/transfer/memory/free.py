@@ -11,19 +11,20 @@ GROUP_FILES = {
     "cgroup2": (("memory.max", "memory.high"), "memory.current", "inactive_file"),
 }
 """For each type of file system: the files with limits of a control group, the file with its usage,
-and the entry of its ``memory.stat`` that can be freed. Above ``memory.high`` a group is slowed down
-so much that this is also a limit."""
+and the entry of ``memory.stat`` whose memory can be freed. ``memory.high`` is treated as a limit,
+because a group that exceeds it is slowed down severely."""
 
 OWN_LIMITS = {"Max address space": "VmSize", "Max data size": "VmData"}
-"""Limits of a process in ``/proc/self/limits``, and the entries of its status they apply to."""
+"""Limits of a process in ``/proc/self/limits``, and the entries of ``/proc/self/status`` that these
+limits apply to."""
 
 
 def free_on_host(root: Path = Path("/")) -> int | None:
     """Return the bytes that this process can still take, or None if that is unknown.
 
-    This is the least of what the machine has free, what the control groups of the process allow,
-    and what its own limits (``ulimit -v`` and ``-d``) allow. A container or a service is a control
-    group. All groups above it can have limits, too.
+    This is the smallest of three amounts: what is free on the machine, what the control groups of
+    the process allow, and what the limits of the process (``ulimit -v`` and ``-d``) allow. A
+    container or a service is a control group. The groups that contain it can also have limits.
 
     Parameters
     ----------
@@ -43,10 +44,11 @@ def free_on_host(root: Path = Path("/")) -> int | None:
 
 
 def memory_groups(root: Path = Path("/")) -> Iterator[tuple[Path, str]]:
-    """Yield the folders of the control groups of this process, from its own group upwards.
+    """Yield the folders of the control groups of this process, from the innermost outwards.
 
-    Each comes with the type of its file system, a key of `GROUP_FILES`. A folder may not exist: a
-    container may see its own group at the root of the mount, but the path from outside.
+    Each folder comes with the type of its file system, a key of `GROUP_FILES`. A folder may not
+    exist: a container may see its own group at the root of the mount, while the path is the one
+    outside of the container.
     """
     mounts = re.findall(
         r"^\S+ \S+ \S+ (\S+) (\S+) .* - (cgroup2?) \S+ (\S+)$",
@@ -65,7 +67,7 @@ def memory_groups(root: Path = Path("/")) -> Iterator[tuple[Path, str]]:
 
 
 def _below(path: str, top: str) -> list[str]:
-    """Return the path of a group relative to the mounted group, then those of the groups above."""
+    """Return the path of a group, and of the groups above it, relative to the mounted group."""
     group = PurePosixPath(path)
     if ".." in group.parts or not group.is_relative_to(top):
         return ["."]  # outside of the mounted group
@@ -74,7 +76,7 @@ def _below(path: str, top: str) -> list[str]:
 
 
 def _left_in_group(folder: Path, kind: str) -> list[int]:
-    """Return what each limit of a control group leaves."""
+    """Return the bytes that each limit of a control group leaves free."""
     limits, usage, cache = GROUP_FILES[kind]
     used = _match(r"^(\d+)$", _read(folder / usage))
     dropped = _match(rf"^{cache} (\d+)$", _read(folder / "memory.stat")) or 0
@@ -96,5 +98,5 @@ def _match(pattern: str, text: str) -> int | None:
 
 
 def _unescaped(path: str) -> str:
-    """Return a path from ``mountinfo``, which has spaces and other characters as octal codes."""
+    """Return a path from ``mountinfo``, where spaces and other characters are octal codes."""
     return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), path)

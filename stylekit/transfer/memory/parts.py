@@ -1,4 +1,4 @@
-"""Objectives of losses that are means over cells, which are combined from tiles by mass."""
+"""Objectives for losses on means over cells. Means of tiles are combined by mask mass."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from stylekit.transfer.objective import Objective
 
 
 class PartedObjective(Objective):
-    """`Objective` that evaluates losses that are means (`TileableLoss.is_mean`) tile by tile.
+    """`Objective` that evaluates losses on means (`TileableLoss.is_mean`) tile by tile.
 
-    The targets of such a loss are a tuple, one for each of its parts.
+    The targets of such a loss are a tuple with one entry for each of the loss's parts.
     """
 
     keeps_trace = False  # the masses of masks are constants of the trace
-    can_compile = False  # XLA requires that the slice which a loop takes is known beforehand
+    can_compile = False  # XLA requires that the slice that a loop takes is known beforehand
 
     def _prepare(self, term):
         if not is_mean(term):
@@ -44,13 +44,14 @@ class PartedObjective(Objective):
         return term
 
     def _means(self, tile: Tile, features: Mapping[str, Any], names: Iterable[str]):
-        """Return the share of a tile in the means of some losses.
+        """Return the contribution of a tile to the means of some losses.
 
         Parameters
         ----------
         tile : Tile
         features : mapping of str to tensor
-            The tile's own cells of some layers. Each part of a loss is given the layers it reads.
+            The tile's own cells of some layers. Each part of a loss receives the layers that it
+            reads.
         names : iterable of str
             Names of the losses.
 
@@ -103,7 +104,7 @@ def mass(mask) -> float | None:
 
 
 def pulled_back(see: Callable, window, slopes):
-    """Return the gradient with respect to a window, from that with respect to `see(window)`.
+    """Return the gradient with respect to a window, given that with respect to `see(window)`.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class Piece:
     without : frozenset of str
         Layers whose feature maps are not held.
     kinds : int
-        Number of kinds of windows. Windows of one kind own equally many cells.
+        Number of kinds of windows. Windows are of one kind if they own the same number of cells.
     """
 
     network: keras.Model
@@ -69,7 +69,8 @@ class Piece:
         image = self._image()
         left_out = {id(image)} if self.without else set()
         for operation, inputs, outputs in calls(self.network, [image]):
-            # The output of a function, such as a slice, is not held if its inputs are not.
+            # The output of a function, such as a slice, is not held if the inputs of the function
+            # are not held.
             layer = isinstance(operation, keras.layers.Layer)
             part = not layer and all(id(one) in left_out for one in inputs)
             if part or operation.name in self.without:

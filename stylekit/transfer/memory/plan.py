@@ -1,4 +1,4 @@
-"""Plans: how an objective is evaluated, at once or with less memory in more time."""
+"""Plans: how an objective is evaluated, either at once, or with less memory in more time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from stylekit.transfer.objective import Objective, named_terms, read_by
 from stylekit.transfer.optimizers import OptimizerLike
 
 SMALLEST_TILE = 128
-"""Side in pixels below which the halos of tiles cost more than smaller tiles save."""
+"""Side in pixels of the smallest useful tile. Below it, halos need more memory than smaller tiles
+save."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Plan:
         return Recompute()
 
     def drop(self, objective: Objective | None) -> bool:
-        """Free what is kept for other runs; return whether anything but `objective` was kept."""
+        """Free what is kept for other runs; return whether it is more than `objective`."""
         return False
 
     def settle(
@@ -63,9 +64,9 @@ class Plan:
         Parameters
         ----------
         losses, extractor
-            Those of the run.
+            As in the run.
         shape : (int, int)
-            (H, W) at its final size.
+            (H, W) of the picture at the final size.
         optimizer
             As it was given to `StyleTransfer`.
         tell : bool
@@ -87,16 +88,16 @@ class Plan:
         shape: tuple[int, int],
         precision: str = "float32",
     ) -> tuple[Piece, ...]:
-        """Return the parts of the network that are evaluated one after the other, to estimate."""
+        """Return the parts of the network that are evaluated one at a time, to estimate memory."""
         return (Piece(extractor.network(layers, precision), (shape[0], shape[1])),)
 
 
 @dataclasses.dataclass(frozen=True)
 class Recompute(Plan):
-    """Gradient checkpointing: computes the first layers in tiles, and again for their gradient.
+    """Gradient checkpointing: computes the first layers in tiles, and again for the gradient.
 
-    The first layers are the largest. A picture that is not larger than a tile, of 256 pixels, is
-    evaluated at once, as nothing can be saved.
+    The first layers are the largest. A picture that is not larger than a tile of 256 x 256 pixels
+    is evaluated at once, because tiles would not save any memory.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ class Recompute(Plan):
         shape: tuple[int, int],
         precision: str = "float32",
     ) -> tuple[Piece, ...]:
-        """Return the window of a tile for the first layers, and all that follows them."""
+        """Return the window of a tile for the first layers, and the rest of the network."""
         if max(shape) <= TILE:
             return super().pieces(extractor, layers, shape, precision)
         cut = cut_of(extractor, self.layer)
@@ -175,7 +176,7 @@ class Recompute(Plan):
 
 @dataclasses.dataclass(frozen=True)
 class Tiles(Plan):
-    """Evaluates the picture in tiles, one after the other, so that memory hardly grows with it.
+    """Evaluates the picture in tiles, one at a time. Memory hardly grows with the picture.
 
     A picture that is not larger than a tile, such as that of a coarse level, is evaluated at once.
 
@@ -210,7 +211,7 @@ class Tiles(Plan):
     def check(
         self, losses: Sequence[Loss], extractor: FeatureExtractor, precision: str = "float32"
     ) -> None:
-        """Raise `InputError` if a loss is not a mean, or a layer depends on the whole picture."""
+        """Raise `InputError` if a loss or a layer of the network does not support tiles."""
         for name, term in named_terms(losses).items():
             check_term(name, term)
         for layer in read_by(losses, extractor):
@@ -241,14 +242,14 @@ def _windows(tiling: Tiling, network) -> Piece:
 
 
 def downwards(plan: Plan | None) -> Iterator[Plan]:
-    """Yield a plan, and those that a run uses in turn if memory runs out."""
+    """Yield a plan, and the plans that a run tries next if memory runs out."""
     while plan is not None:
         yield plan
         plan = plan.less()
 
 
 class Planned:
-    """An objective under a plan, or under the first one below it that fits into memory.
+    """An objective with a plan, or with the next plan of less memory that fits.
 
     Parameters
     ----------
@@ -277,20 +278,21 @@ class Planned:
 
     @property
     def objective(self) -> Objective:
-        """The objective under the plan that is used."""
+        """The objective with the plan that is used."""
         assert self._objective is not None
         return self._objective
 
     def step_down(self, shortage: Exception) -> None:
         """Change to the next plan that fits, or raise `shortage` again if there is none.
 
-        If the plan has kept something for other runs, that is freed first, and the plan is tried
+        If the plan has kept objectives for other runs, they are freed first, and the plan is tried
         again.
 
         Raises
         ------
         SetupError
-            If the plans that need less memory do not support a loss or the network. It says which.
+            If the plans that need less memory do not support a loss or the network. The message
+            names it.
         """
         dropped = self._plan.drop(self._objective)
         self._objective = None  # free its memory

@@ -1,10 +1,11 @@
-"""Gradient checkpointing: the first layers are computed in tiles, and their activations not kept.
+"""Gradient checkpointing: the first layers are computed in tiles without keeping activations.
 
-The first layers of a network are the largest. In VGG19, those before the second pooling have two
-thirds of all activations, and depend on at most eight pixels beyond a cell. They are computed tile
-by tile, up to a layer that is called the cut. Each tile keeps its share of the feature map of the
-cut, and the means of its layers that losses use. The layers behind the cut are computed for the
-whole picture. When their gradient is known at the cut, each tile is computed again.
+The first layers of a network are the largest. In VGG19, the layers before the second pooling have
+two thirds of all activations, and each cell depends on at most eight pixels beyond its borders.
+They are computed tile by tile, up to a layer that is called the cut. Each tile keeps its share of
+the feature map of the cut, and the means of its layers that losses use. The layers after the cut
+are computed for the whole picture. When the gradient at the cut is known, each tile is computed
+again.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ TILE = 256
 
 
 class RecomputedObjective(PartedObjective):
-    """`Objective` that computes a network's first layers in tiles, and again for their gradient.
+    """`Objective` that computes a network's first layers in tiles, and again for the gradient.
 
     Values and gradients are those of `Objective`, up to rounding errors.
 
@@ -38,22 +39,23 @@ class RecomputedObjective(PartedObjective):
     losses, extractor, shape, **options
         See `Objective`.
     recompute : True or str
-        The cut: the layer up to which activations are not kept. True: the first layer with at most
-        a sixteenth as many cells as the picture has pixels, which in VGG19 is ``"block2_pool"``. A
-        loss that is not a mean (`TileableLoss.is_mean`) needs the whole feature maps that it reads;
-        these are kept.
+        The cut: the layer up to which activations are not kept. If True, the cut is the first layer
+        whose number of cells is at most 1/16 of the number of pixels, which in VGG19 is
+        ``"block2_pool"``. If a loss is not a function of means (`TileableLoss.is_mean`), the whole
+        feature maps that it reads are kept.
     tile : int
         Largest side of a tile in pixels, at least 1.
 
     Raises
     ------
     InputError
-        If the network has connections around the cut, or for the reasons of `Objective`.
+        If the network has connections that bypass the cut, or for the same reasons as in
+        `Objective`.
 
     References
     ----------
     Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory Cost, 2016. They recompute
-    whole feature maps, so that the peak is that of the first stage when it is computed again.
+    whole feature maps, so that memory peaks when the first stage is computed again.
     """
 
     canvas: StagedCanvas
@@ -108,7 +110,7 @@ class RecomputedObjective(PartedObjective):
         return values
 
     def _means_behind(self, name: str, features) -> list[dict]:
-        """Return the means that the parts of a loss take of layers behind the cut."""
+        """Return the means that the parts of a loss compute from the layers after the cut."""
         behind = {layer: features[layer] for layer in self._rest}
         pairs = zip(self._tileable(name).parts, self.targets[name], strict=True)
         extractor = self.canvas.extractor
@@ -118,7 +120,7 @@ class RecomputedObjective(PartedObjective):
         ]
 
     def _seen(self, image):
-        """Return what is kept of the tiles: feature maps by layer, means by loss and part."""
+        """Return what is kept from the tiles: feature maps by layer, means by loss and part."""
         if self._tiling is None:
             return {"maps": {}, "means": {}}
         names = [name for name, term in self.terms.items() if is_mean(term)]
@@ -126,7 +128,8 @@ class RecomputedObjective(PartedObjective):
 
     def _pulled(self, image, seen, gradient, slopes):
         if gradient is None:
-            # Gradients are added in place. tf.zeros would be a constant, kept besides its copy.
+            # Gradients are added in place. tf.zeros would be a constant, which is kept in addition
+            # to its copy.
             gradient = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
         if self._tiling is None:
             return gradient
@@ -166,7 +169,7 @@ class RecomputedObjective(PartedObjective):
 
 
 class StagedCanvas(TiledCanvas):
-    """A canvas that extracts features in tiles up to a cut, and as a whole behind it.
+    """A canvas that extracts features in tiles up to a cut, and as a whole after it.
 
     Parameters
     ----------
@@ -182,12 +185,12 @@ class StagedCanvas(TiledCanvas):
         self._stages: dict[tuple[str, ...], keras.Model] = {}
 
     def following(self, feature: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Return the features of layers behind the cut, from the feature map of the cut."""
+        """Return the features of layers after the cut, from the feature map of the cut."""
         features = self.stage(layers)(feature)
         return {layer: features[self.extractor.resolve(layer)] for layer in layers}
 
     def stage(self, layers: Iterable[str]) -> keras.Model:
-        """Return the network from the cut to some layers behind it."""
+        """Return the network from the cut to some layers after it."""
         layers = tuple(layers)
         if layers not in self._stages:
             self._stages[layers] = self.extractor.stages(layers, (self.cut,), self.dtype)[-1]
@@ -210,8 +213,8 @@ class StagedCanvas(TiledCanvas):
 def cut_of(extractor: FeatureExtractor, recompute: Literal[True] | str) -> str:
     """Return the name of the layer up to which activations are not kept.
 
-    For True it is the first layer with at most a sixteenth as many cells as the picture has pixels,
-    or the smallest layer of a network that has no such layer.
+    If `recompute` is True, it is the first layer whose number of cells is at most 1/16 of the
+    number of pixels. If the network has no such layer, it is the smallest layer.
     """
     if recompute is not True:
         return extractor.resolve(recompute)
@@ -231,7 +234,7 @@ def cut_of(extractor: FeatureExtractor, recompute: Literal[True] | str) -> str:
 def split(
     extractor: FeatureExtractor, layers: Iterable[str], cut: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the layers up to the cut, and those behind it."""
+    """Return the layers up to the cut, and the layers after it."""
     place = extractor.layer_names.index
     sides: tuple[list[str], list[str]] = ([], [])
     for layer in layers:

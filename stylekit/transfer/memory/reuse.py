@@ -18,22 +18,22 @@ from stylekit.transfer.objective import Objective, assign, form, named_terms
 
 @dataclasses.dataclass(frozen=True)
 class Reuse(Plan):
-    """A plan for many runs: a run with the same kind of losses as an earlier one is not traced.
+    """A plan for many runs: a run with the same kind of losses as an earlier run is not traced.
 
     Losses are of the same kind if they have the same names and classes in the same order, and
     differ only in their weights and in what `TileableLoss.only_prepared` names (pictures, masks,
     layer weights). The network, the precision and the size of the picture must also be the same.
-    Use one object for runs that follow one another, never for two at the same time.
+    One object may be used for runs that follow one another, but not for two runs at the same time.
 
     Parameters
     ----------
     plan : Plan
-        The plan that chooses for each run, such as `FitMemory`. If it chooses another plan than
-        `Plan()`, the objectives that are kept are freed, and it chooses again. If it still chooses
-        another plan, the run is traced anew.
+        The plan that chooses for each run, such as `FitMemory`. If it does not choose `Plan()`, the
+        kept objectives are freed, and it chooses again. If it still does not choose `Plan()`, the
+        run is traced again with the chosen plan.
     most : int, optional
-        Number of objectives to keep, at least 1; those that were used last are kept. A run needs
-        one for each size of its pyramid. Default: all.
+        Maximum number of objectives to keep, at least 1. The most recently used are kept. A run
+        needs one objective for each size of its pyramid. Default: all are kept.
 
     Raises
     ------
@@ -42,8 +42,8 @@ class Reuse(Plan):
 
     Notes
     -----
-    Each objective also keeps the features of a content. Runs with an update mask, or with another
-    optimizer than `LBFGS`, are traced anew.
+    Each objective also keeps the features of a content. Runs with an update mask, or with an
+    optimizer other than `LBFGS`, are traced again.
 
     Examples
     --------
@@ -53,7 +53,8 @@ class Reuse(Plan):
     ...     sk.StyleTransfer(terms, plan=plan).run(photo, 50).save(f"{weight}.png")
     """
 
-    # Not in the repr, by which checkpoints compare runs: they change neither value nor gradient.
+    # These fields are not part of the repr, by which checkpoints compare runs, because they change
+    # neither value nor gradient.
     plan: Plan = dataclasses.field(default=Plan(), repr=False)
     most: int | None = dataclasses.field(default=None, repr=False)
     _kept: list[_ReusedObjective] = dataclasses.field(
@@ -85,7 +86,7 @@ class Reuse(Plan):
         known: tuple[str, str] | None = None,
         **options: Any,
     ) -> tuple[Plan, Any]:
-        """Return itself if `plan` chooses `Plan()`, or else that choice; see `Plan.settle`.
+        """Return this object if `plan` chooses `Plan()`, else the chosen plan; see `Plan.settle`.
 
         Parameters
         ----------
@@ -144,7 +145,7 @@ class _ReusedObjective(Objective):
         precision: str = "float32",
         round: int = 0,
     ) -> bool:
-        """Take other losses and return True, or return False if the trace does not fit them."""
+        """Take other losses and return True, or return False if the trace does not fit."""
         terms = named_terms(losses)
         canvas = self.canvas
         same = (
@@ -163,9 +164,9 @@ class _ReusedObjective(Objective):
         targets, following = self._known(terms)
         if following != self._following:
             return False
-        # The targets of the others are compared and assigned when the level begins.
+        # The targets of the other losses are compared and assigned when the level begins.
         targets = {name: new for name, new in targets.items() if name not in following}
-        # A small region may be skipped at a layer, which is another computation.
+        # A small region may be skipped at a layer, which changes the computation.
         if not all(form(self.targets[name]) == form(new) for name, new in targets.items()):
             return False
         for name, new in targets.items():
@@ -176,7 +177,7 @@ class _ReusedObjective(Objective):
 
 
 def _alike(one: Loss, other: Loss) -> bool:
-    """Return whether two losses compute the same from their targets."""
+    """Return whether two losses compute the same function of their targets."""
     free = one.only_prepared if isinstance(one, TileableLoss) else ()
     settings = [
         {k: v for k, v in vars(term).items() if k not in ("_weight", *free)}

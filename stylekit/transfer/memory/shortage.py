@@ -25,19 +25,19 @@ def out_of_memory(error: BaseException) -> bool:
 def release(error: Exception) -> None:
     """Free the local variables of the functions that an out-of-memory error has ended.
 
-    While an error is handled, its traceback keeps them alive. They hold all feature maps so far of
-    a network that did not fit, which the next attempt needs the memory of. Any other error is
-    raised again.
+    While an error is handled, its traceback keeps these variables alive. They hold all feature maps
+    that were computed before memory ran out, and the next attempt needs that memory. If the error
+    is of another kind, it is raised again.
     """
     if not out_of_memory(error):
         raise error
     link: BaseException | None = error
     while link is not None:
-        # From the innermost frame outwards. Keras removes its own functions from tracebacks.
+        # Go from the innermost frame outwards. Keras removes its own functions from tracebacks.
         *_, innermost = (None, *(frame for frame, _ in traceback.walk_tb(link.__traceback__)))
         for frame, _ in list(traceback.walk_stack(innermost)) if innermost else ():
             try:
                 frame.clear()
-            except RuntimeError:  # the frame, and those that called it, are still running
+            except RuntimeError:  # the frame, and the frames that called it, are still running
                 break
         link = link.__cause__ or link.__context__

@@ -2,12 +2,13 @@
 
 A picture is divided into tiles at multiples of S, the least common multiple of all strides, so that
 each cell of each layer lies in one tile. The window of a tile is the tile and, except at the border
-of the picture, a halo: the receptive field of its cells beyond the tile, rounded up to S. The zero
-padding at the edge of a window then affects no cell that the tile owns. The length of a window is
-that of the picture modulo S, so that layers with strides round and pad as in the whole picture.
+of the picture, a halo. The halo is the part of the receptive field of the tile's cells that lies
+outside the tile, rounded up to S. The zero padding at the edge of a window then affects no cell
+that the tile owns. The length of a window is congruent to the length of the picture modulo S, so
+that layers with strides round and pad as in the whole picture.
 
 A window that would extend over the border is moved inwards, not cropped. There are therefore few
-shapes of windows, and one loop in the graph for each.
+shapes of windows, and the graph has one loop for each shape.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Span:
     Attributes
     ----------
     starts : tuple of int
-        First pixel of each tile. It owns the cells from ``start / stride`` on.
+        First pixel of each tile. A tile owns the cells from ``start / stride`` on.
     windows : tuple of int
         First pixel of the window of each tile.
     length : int
@@ -57,11 +58,11 @@ def spans(grids: Mapping[str, Grid], length: int, tile: int, smallest: int = 1) 
         Length of the picture in pixels.
     tile : int
         Largest length of a tile in pixels, rounded down to a multiple of S, but at least S. The
-        last tile also has the pixels that are left over at the border.
+        last tile also contains the pixels that are left over at the border.
     smallest : int
         Smallest length of a window in pixels, such as the smallest that the network accepts.
     """
-    # The cells of targets have CELL pixels if those of a layer are smaller.
+    # The cells of targets have CELL pixels if the cells of a layer are smaller.
     step = math.lcm(CELL, *(g.stride for g in grids.values()))
     before = -(-max(g.before for g in grids.values()) // step) * step
     after = max(0, *(g.after for g in grids.values()))
@@ -123,7 +124,7 @@ class Tiling:
             ]
 
     def fold(self, body: Callable, state=None):
-        """Return the last of ``state = body(state, tile)``, for one tile after the other.
+        """Apply ``state = body(state, tile)`` to one tile after the other; return the last state.
 
         In a graph, tiles of one kind are one loop, for which `body` is called with a `Tile` of
         tensors. If `state` is None the first tile is not part of a loop.
@@ -140,7 +141,8 @@ class Tiling:
             return index + 1, body(state, tile)
 
         def after(state, index):
-            # Otherwise a loop could compute early what does not depend on the state, as a window.
+            # Otherwise a loop could compute early what does not depend on the state, such as a
+            # window.
             with tf.control_dependencies(tf.nest.flatten(state)):
                 return tf.identity(index)
 
@@ -178,7 +180,7 @@ class Tile:
         return cut(image, self._corner, [span.length for span in self._spans])
 
     def add(self, whole, window):
-        """Return a picture, `whole`, with a window added in its place."""
+        """Return the picture `whole` with a window added in its place."""
         return add(whole, self._corner, window)
 
     def own(self, feature, layer: str):
@@ -190,13 +192,13 @@ class Tile:
         return [grids[layer].cells for grids in self._grids]
 
     def put(self, whole, own, layer: str):
-        """Return a layer's feature map, `whole`, with a tile's own cells, which must be 0 in it."""
+        """Return the feature map `whole` with a tile's own cells filled in, which must be 0."""
         strides = [grids[layer].stride for grids in self._grids]
         corner = [start // stride for start, stride in zip(self._start, strides, strict=True)]
         return add(whole, corner, own)
 
     def part(self, whole, layer: str):
-        """Return the entries for the tile's own cells from those of a whole layer; None for None.
+        """Return the entries for the tile's own cells from those of a whole layer, or None.
 
         There may be one entry for each block of cells, as in the averages of `CellGrid`.
         """
@@ -206,7 +208,7 @@ class Tile:
         return self._cells(whole, layer, self._start, (0, 0), block)
 
     def weigh(self, means, layer: str, mask, mass: float | None):
-        """Return means over the tile's own cells, times the tile's share of all cells or of a mass.
+        """Return means over the tile's own cells, times the tile's share of all cells or mask mass.
 
         Parameters
         ----------
@@ -235,7 +237,7 @@ class Tile:
 
 
 def cut(values, corner, size):
-    """Return the part of ``[B, H, W, C]`` of some size that begins at a corner (row, column)."""
+    """Return the part of ``[B, H, W, C]`` of a given size that begins at a corner (row, column)."""
     batch, *_, channels = (-1 if n is None else n for n in values.shape)
     return tf.slice(values, tf.stack([0, *corner, 0]), [batch, *size, channels])
 

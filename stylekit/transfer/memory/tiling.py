@@ -1,10 +1,10 @@
-"""The objective for pictures that are larger than memory: the same value and gradient, in tiles.
+"""The objective in tiles, for pictures that need more memory than there is.
 
 For a layer, let S be the means over its cells that the losses use, and S_t the means over the cells
-that tile t owns, with a share m_t of the mass. Then ``S = sum_t m_t S_t``. The losses are functions
-of S. With ``D = dL/dS``, the gradient is ``dL/dx = sum_t m_t d<D, S_t>/dx``. A first pass over the
-tiles computes S. A second pass, with D known, adds the gradient of each window to the whole. A loss
-without layers that is a mean over pixels needs one pass over bands of rows.
+that tile t owns, where m_t is the tile's share of the mask's sum. Then ``S = sum_t m_t S_t``. The
+losses are functions of S. With ``D = dL/dS``, the gradient is ``dL/dx = sum_t m_t d<D, S_t>/dx``. A
+first pass over the tiles computes S. A second pass, with D known, adds the gradient of each window
+to the whole. A loss without layers that is a mean over pixels needs one pass over bands of rows.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from stylekit.transfer.objective import named_terms
 class TiledObjective(PartedObjective):
     """`Objective` in windows of limited size, so that memory does not grow with activations.
 
-    Value and gradient are those of `Objective` at every size, up to rounding errors. Each
+    The value and gradient are the same as in `Objective` at every size, up to rounding errors. Each
     evaluation computes the network twice forward and once backward in every window. With tiles of T
-    pixels and a halo of h on either side, which is 80 for VGG19 up to conv5_1, it takes
-    ``c ((T + 2 h) / T)^2`` of the untiled time, where c is 3 / 2 by the number of passes.
+    pixels and a halo of h on either side, which is 80 for VGG19 up to conv5_1, an evaluation takes
+    ``c ((T + 2 h) / T)^2`` times as long as without tiles, where c is 3 / 2 by the number of
+    passes.
 
     Parameters
     ----------
@@ -43,13 +44,14 @@ class TiledObjective(PartedObjective):
     Raises
     ------
     InputError
-        If a loss is not a function of means over positions, or for the reasons of `Objective`.
+        If a loss is not a function of means over positions, or for the same reasons as in
+        `Objective`.
 
     Notes
     -----
     A loss without layers is computed in bands of as many pixels as a tile if it declares its reach
     (`TileableLoss.reach`), and otherwise for the whole image at once. The feature maps of a content
-    are held whole. Of a style of any size only the statistics are held.
+    are held as a whole. For a style, only the statistics are held, whatever its size.
     """
 
     canvas: TiledCanvas
@@ -86,7 +88,8 @@ class TiledObjective(PartedObjective):
     def _term_gradients(self, image, weights):
         gradients: dict[str, Any] = {}
         for name in self.terms:
-            # One after the other, as their memory adds up if they are computed in parallel.
+            # Compute the gradients one after the other, because their memory adds up if they are
+            # computed in parallel.
             with tf.control_dependencies(list(gradients.values())):
                 shown = tf.identity(image)
             gradients[name] = self._evaluate(shown, weights, only=name)[2]
@@ -112,7 +115,8 @@ class TiledObjective(PartedObjective):
             scaled = total * self._scale
         gradient = tape.gradient(scaled, image)
         if gradient is None:
-            # Gradients are added in place. tf.zeros would be a constant, kept besides its copy.
+            # Gradients are added in place. tf.zeros would be a constant, which is kept in addition
+            # to its copy.
             gradient = tf.raw_ops.Empty(shape=tf.shape(image), dtype=image.dtype, init=True)
 
         if banded:
@@ -123,7 +127,7 @@ class TiledObjective(PartedObjective):
             terms |= sums
             total += weighed(sums)
         if self._tiling is not None and tiled:
-            # After the losses of the whole image, whose memory would add to that of a tile.
+            # This follows the losses of the whole image, whose memory would add to that of a tile.
             with tf.control_dependencies([gradient]):
                 shown = tf.identity(image)
             means = self._tiling.fold(lambda sums, tile: self._add_means(sums, tile, shown, tiled))
@@ -156,7 +160,7 @@ class TiledObjective(PartedObjective):
         return sums, band.add(whole, gradient)
 
     def _band_value(self, name: str, band: Band, rows):
-        """Return the mean of a loss over some rows, times their share of the picture or mask."""
+        """Return the mean of a loss over rows, times their share of the picture or mask."""
         term, whole = self._tileable(name), self._banded[name]
         targets = self.targets[name] and {
             key: band.cut(value) if key in term.per_cell and value is not None else value
@@ -228,7 +232,7 @@ class TiledCanvas(Canvas):
         return {layer: tf.concat(rows.pop(layer), axis=1) for layer in layers}
 
     def statistics(self, statistic: Callable, masks: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the mean of a statistic over the tiles, by mass; see `Canvas.statistics`."""
+        """Return the mass-weighted mean of a statistic over tiles; see `Canvas.statistics`."""
         image = self.image
         self.check_size(masks, image.shape[1:3])
         masses = {layer: mass(mask) for layer, mask in masks.items()}

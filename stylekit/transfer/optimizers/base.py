@@ -10,15 +10,16 @@ from stylekit.functional import Tensor
 from stylekit.transfer.plugin import Plugin
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Returns, for values, their total ``[B]`` and their gradient ``[B, ...]``."""
+"""Takes values, and returns the total ``[B]`` and the gradient ``[B, ...]`` at these values."""
 
 
 class Optimizer(Plugin, abc.ABC):
     """Base class of optimizers, which compute new values from the gradient.
 
-    A subclass implements `init` and `step`. It stores nothing of a run. What changes from step to
-    step is the state, which `init` returns and `step` takes and returns: nested dicts and tuples of
-    tensors of constant shapes. Checkpoints save it.
+    A subclass implements `init` and `step`. It must not store anything about a run in attributes.
+    Everything that changes from step to step belongs in the state, which `init` returns and `step`
+    takes and returns: nested dicts and tuples of tensors of constant shapes. Checkpoints save the
+    state.
 
     Attributes that the constructor sets are the settings; see `get_config`.
     """
@@ -33,14 +34,15 @@ class Optimizer(Plugin, abc.ABC):
     def step(self, evaluate: Evaluate, x: Tensor, state: Any) -> tuple[Any, Any]:
         """Return the next values and state.
 
-        It is traced: its Python code runs once for each size.
+        The method is traced: its Python code runs once for each size.
 
         Parameters
         ----------
         evaluate : callable
-            Takes values of the shape of `x`, and returns (total ``[B]``, gradient ``[B, ...]``).
-            The first call in a step must be at `x`: its losses and its image are recorded for the
-            step. A line search may evaluate more values; each call takes the time of a step.
+            Takes values with the shape of `x`, and returns (total ``[B]``, gradient ``[B, ...]``).
+            The first call in a step must be at `x`, because the losses and the image of this call
+            are recorded for the step. A line search may evaluate further values; each call takes as
+            long as a step with one call.
         x : tensor [B, ...]
             The values that the last step returned, clipped to the bounds of the parametrisation.
         state
@@ -48,17 +50,18 @@ class Optimizer(Plugin, abc.ABC):
         """
 
     def reset(self, state: Any) -> Any:
-        """Return the state after the weight of a loss has changed. Default: unchanged.
+        """Return the state after the weight of a loss has changed. By default it is unchanged.
 
-        Totals from before the change must not be compared with later ones.
+        Totals from before the change must not be compared with totals from after it.
         """
         return state
 
     def memory(self) -> float:
         """Return how many float32 copies of the values a step holds at its peak.
 
-        They are the state before and after, the new values, and temporaries, but not the given
-        values. Used to estimate memory. Default: 8, about that of Adam.
+        These include the state before and after the step, the new values, and temporaries, but not
+        the given values. The number is used to estimate memory. Default: 8, about the number for
+        Adam.
         """
         return 8.0
 

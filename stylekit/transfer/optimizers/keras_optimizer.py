@@ -20,17 +20,17 @@ OptimizerLike: TypeAlias = Optimizer | keras.optimizers.Optimizer
 
 
 class KerasOptimizer(Optimizer):
-    """Adapts a `keras.optimizers.Optimizer`. Its learning rate is in the unit of the values.
+    """Adapts a `keras.optimizers.Optimizer`. The learning rate is in the unit of the values.
 
     Parameters
     ----------
     optimizer : keras.optimizers.Optimizer
-        It is cloned from its configuration, and not changed.
+        The optimizer is cloned from its configuration, and is not changed.
 
     Raises
     ------
     InputTypeError
-        If it is not a Keras optimizer, or is a `LossScaleOptimizer`.
+        If `optimizer` is not a Keras optimizer, or is a `LossScaleOptimizer`.
     """
 
     def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
@@ -55,15 +55,15 @@ class KerasOptimizer(Optimizer):
         return f"{type(self._optimizer).__name__}(learning_rate={rate})"
 
     def get_config(self) -> dict[str, Any]:
-        """Return all settings except the name, in which Keras numbers its optimizers."""
+        """Return all settings except the name, because Keras numbers optimizers in their names."""
         config = self._optimizer.get_config()
         return {key: value for key, value in config.items() if key != "name"}
 
     def memory(self) -> float:
         """Return how many float32 copies of the values a step holds at its peak.
 
-        They are the state before and after, the new values, and temporaries: 7 for Adam, 3 for
-        plain SGD. Measurements on a CPU differed by at most one copy.
+        These are the state before and after the step, the new values, and temporaries: 7 for Adam,
+        3 for plain SGD. Measurements on a CPU differed by at most one copy.
         """
         shape = (1, 64, 64, 3)  # some optimizers keep means over an axis, a fraction of a copy
         trial = type(self._optimizer).from_config(self._optimizer.get_config())
@@ -92,12 +92,12 @@ class KerasOptimizer(Optimizer):
 def as_optimizer(
     optimizer: OptimizerLike | None, bounds: tuple[float, float] | None = (0.0, 1.0)
 ) -> Optimizer:
-    """Return an `Optimizer` for one level: a new adaptor for a Keras optimizer, `LBFGS` for None.
+    """Return an `Optimizer` for one level. A Keras optimizer is adapted; None means `LBFGS`.
 
     Raises
     ------
     InputTypeError
-        If it is neither an `Optimizer` nor a Keras optimizer.
+        If `optimizer` is neither an `Optimizer` nor a Keras optimizer.
     """
     optimizer = LBFGS() if optimizer is None else optimizer
     if isinstance(optimizer, LBFGS) and optimizer.takes_bounds:

@@ -17,46 +17,47 @@ TINY = 1e-30
 """Keeps quotients by a zero gradient finite."""
 
 HISTORIES = (10, 5, 3)
-"""Default numbers of pairs: the first, or with `FitMemory` the first that fits."""
+"""Default numbers of pairs. A run uses the first number, or with `FitMemory` the first that fits
+into memory."""
 
 HISTORY_DTYPES = (None, "float32", "bfloat16")
 
 
 class LBFGS(Optimizer):
-    """Limited-memory BFGS with bounds, one evaluation in each step.
+    """Limited-memory BFGS with bounds, and one evaluation in each step.
 
     Each picture of a batch is optimised independently. A step evaluates one point. It accepts the
     point if it satisfies the Armijo condition, and otherwise returns to the last accepted point and
-    tries half the length. The pair of differences is kept in both cases. Bounds are kept by
-    projection: the direction is 0 for values at a bound whose gradient points outwards. Differences
-    are taken between the evaluated points, so that the curvature is correct.
+    tries half the length. The pair of differences is kept in both cases. Bounds are enforced by
+    projection: the direction is 0 for values at a bound that the step would cross. Differences are
+    taken between the evaluated points, so that the curvature is correct.
 
     Parameters
     ----------
     history : int, optional
-        Number of pairs of differences, at least 1. Each holds twice the memory of the image.
-        Default: 10. If 10 do not fit, `FitMemory` reduces them to 5 or 3, and finally to bfloat16;
-        the manifest of the run has the number.
+        Number of pairs of differences, at least 1. Each pair needs twice the memory of the image.
+        Default: 10. If 10 pairs do not fit, `FitMemory` reduces the number to 5 or 3, and finally
+        stores the pairs in bfloat16. The manifest of the run records the choice.
     first_step : float
-        Mean change, in the first step, of the values that have a gradient, above 0. Later steps are
-        scaled by the curvature.
+        Mean change in the first step, over the values that have a gradient. Must be above 0. Later
+        steps are scaled by the curvature.
     max_step : float
-        Largest mean change, in a step, of the values that have a gradient, above 0.
+        Largest mean change in a step, over the values that have a gradient. Must be above 0.
     bounds : (float, float) or None
-        Limits of the values. Default: those of the parametrisation.
+        Limits of the values. Default: the limits of the parametrisation.
     history_dtype : {"float32", "bfloat16"}, optional
-        Type of the pairs. Default: that of the values. bfloat16 halves their memory. The products
-        are those of the rounded pairs, so that they remain consistent.
+        Data type of the pairs. Default: the type of the values. bfloat16 halves the memory of the
+        pairs. Products are computed from the rounded pairs, so that they remain consistent.
 
     References
     ----------
-    Nocedal and Wright, Numerical Optimization, 2006, eq. 7.24: the inverse as products with the
-    stacked pairs (Byrd, Nocedal and Schnabel 1994). Bertsekas 1982 for the projection.
+    Nocedal and Wright, Numerical Optimization, 2006, eq. 7.24: the inverse Hessian as products with
+    the stacked pairs (Byrd, Nocedal and Schnabel 1994). Bertsekas 1982 for the projection.
 
     Notes
     -----
     Gradients are divided by a power of two near the largest entry of the first gradient that is not
-    zero. A loss scaled by 1e-12 or 1e12 therefore takes the same steps. There is no tolerance at
+    zero. A loss scaled by 1e-12 or 1e12 therefore leads to the same steps. There is no tolerance at
     which the optimizer stops.
     """
 
@@ -95,10 +96,10 @@ class LBFGS(Optimizer):
     def memory(self) -> float:
         """Return how many float32 copies of the values a step holds at its peak.
 
-        They are the state before, the new part of the next state, the new values, and temporaries.
-        The numbers are the largest measured on a CPU; the order of its threads can reduce them by
-        up to 1.5. While the gradient is evaluated only the state is held: 2 history copies, or
-        history + 1 in bfloat16.
+        These are the state before the step, the new part of the next state, the new values, and
+        temporaries. The numbers are the largest measured on a CPU; depending on the order of its
+        threads, they can be smaller by up to 1.5. While the gradient is evaluated only the state is
+        held: 2 history copies, or history + 1 in bfloat16.
         """
         rounded = self.history_dtype == "bfloat16"
         return self.history + 8.0 if rounded else 2 * self.history + 6.5
@@ -117,7 +118,8 @@ class LBFGS(Optimizer):
     def init(self, x: Tensor) -> Any:
         """Return the state before the first step; see `Optimizer.init`."""
         batch, size, pairs = x.shape[0], x.shape[1:].num_elements(), self.history
-        # Nearly square: sums over rows are short, so that float32 loses little precision in each.
+        # The shape is nearly square, so that sums over rows are short and lose little precision in
+        # float32.
         rows = next(n for n in range(math.isqrt(size), 0, -1) if size % n == 0)
         x = tf.reshape(x, (batch, rows, size // rows))
         ones = tf.ones((batch,), x.dtype)
@@ -125,14 +127,16 @@ class LBFGS(Optimizer):
         none = tf.zeros(x.shape, self.history_dtype or x.dtype)
         square = tf.zeros((batch, pairs, pairs), tf.float64)
         return {
-            # The accepted point, its total and its gradient. There is none while the unit is 0.
+            # The accepted point, its total and its gradient. There is no accepted point while the
+            # unit is 0.
             "x": x,
             "total": 0 * ones,
             "gradient": zeros,
             "unit": 0 * ones,
             "length": ones,
             "gamma": 0 * ones,
-            # s and y alternate, oldest first. The next step adds the last pair.
+            # The pairs are stored with s and y alternating, oldest first. The next step adds the
+            # last pair.
             "pairs": (none,) * (2 * pairs - 2),
             "products": {"ss": square[:, 0], "sy": square, "yy": square},
         }
@@ -149,7 +153,7 @@ class LBFGS(Optimizer):
 
         with tf.control_dependencies([gradient]):  # after the evaluation, which needs the memory
             difference = x - state["x"]
-        # Until the first gradient that is not zero there is no point to compare with.
+        # Until the first nonzero gradient there is no point to compare with.
         s = _wide(tf.cast(known, x.dtype)) * difference
         y = gradient - state["gradient"]
         slope = tf.cast(_dot(state["gradient"], s), x.dtype)
@@ -168,14 +172,14 @@ class LBFGS(Optimizer):
         newest = tf.math.divide_no_nan(products["sy"][:, -1, -1], products["yy"][:, -1, -1])
         newest = tf.cast(newest, x.dtype)
         gamma = tf.where(_curved(products)[:, -1], newest, state["gamma"])
-        # Values whose update mask is 0 have no gradient, and are not counted.
+        # Values where the update mask is 0 have no gradient, and are not counted.
         with tf.control_dependencies([slopes]):  # one temporary after the other
             count = tf.maximum(_sum(tf.cast(steepest != 0, x.dtype)), 1.0)
         with tf.control_dependencies([count]):
             first = self.first_step / tf.maximum(_sum(tf.abs(steepest)) / count, TINY)
         scale = tf.where(gamma > 0, gamma, first)
         factors = _correction(products, slopes, scale)
-        # With rounding errors a direction may point uphill; then use the steepest descent.
+        # Because of rounding errors, a direction may point uphill. Then use the steepest descent.
         descent = tf.cast(scale, tf.float64) * _dot(steepest, steepest)
         uphill = descent + tf.reduce_sum(factors * slopes, axis=1) <= 0
         factors = tf.where(uphill[:, None], tf.zeros_like(factors), factors)
@@ -198,7 +202,7 @@ class LBFGS(Optimizer):
         }
 
     def _free(self, direction, x, gradient):
-        """Return a direction with 0 for values at a bound that a descent would cross."""
+        """Return a direction, set to 0 for values at a bound that a descent would cross."""
         if self.bounds is None:
             return direction
         low, high = self.bounds
@@ -220,7 +224,7 @@ def _dot(a, b):
 
     A single float32 sum has an error of 2e-3 at 4096 x 4096 pixels.
     """
-    # An index such as a[:, :, None] takes several times as long to trace, with hundreds of them.
+    # An index such as a[:, :, None] takes several times as long to trace, and there are hundreds.
     rows = tf.matmul(tf.expand_dims(a, 2), tf.expand_dims(b, 2), transpose_b=True)
     return tf.reduce_sum(tf.cast(rows, tf.float64), axis=(1, 2, 3))
 
@@ -237,15 +241,16 @@ def _power_of_two(gradient):
 def _products(pairs, steepest, ss, old):
     """Return the products of the pairs with one another, and with the gradient, ``[B, 2m]``.
 
-    In ``[B, 2m]`` those of s and y alternate. Only the products of the newest pair are computed;
-    the older ones move up by one. Of the products of s with y, ``[B, m, m]``, only the upper
-    triangle is correct, and only this is used.
+    In ``[B, 2m]`` the products with s and with y alternate. Only the products of the newest pair
+    are computed; the older products move up by one. In the products of s with y, ``[B, m, m]``,
+    only the upper triangle is correct, and only this triangle is used.
     """
     y = tf.cast(pairs[-1], steepest.dtype)
     with_y: list[Any] = []
     slopes: list[Any] = []
     for kept in pairs:
-        # One after the other, so that only one pair of another precision has a float32 copy.
+        # Process one pair after the other, so that only one bfloat16 pair has a float32 copy at a
+        # time.
         with tf.control_dependencies([*with_y[-1:], *slopes[-1:]]):
             value = tf.cast(tf.identity(kept), steepest.dtype)
         with_y.append(_dot(value, y))
@@ -259,7 +264,7 @@ def _products(pairs, steepest, ss, old):
 
 
 def _appended(matrix, newest):
-    """Return a symmetric matrix without its first row and column, with a new last ``[B, m]``."""
+    """Return a symmetric matrix, its first row and column dropped and `newest` appended."""
     above = tf.concat([matrix[:, 1:, 1:], tf.expand_dims(newest[:, :-1], 2)], axis=2)
     return tf.concat([above, tf.expand_dims(newest, 1)], axis=1)
 
@@ -273,7 +278,8 @@ def _curved(products):
 def _correction(products, slopes, scale):
     """Return the factors of the pairs in ``H g - scale g``, ``[B, 2m]``, s and y alternating.
 
-    Nocedal and Wright, eq. 7.24, without the rows and columns of pairs that have no curvature.
+    This is eq. 7.24 of Nocedal and Wright, without the rows and columns of pairs that have no
+    curvature.
     """
     valid = tf.cast(_curved(products), tf.float64)
     both = valid[:, :, None] * valid[:, None, :]
@@ -292,7 +298,7 @@ def _sum_of(pairs, factors, start):
     """Return `start` plus the pairs times their factors, added one after the other."""
     total = start
     for kept, factor in zip(pairs, tf.unstack(factors, axis=1), strict=True):
-        # Added in parallel, they would need as many temporary images as there are pairs.
+        # If the pairs were added in parallel, there would be one temporary image for each.
         with tf.control_dependencies([total]):
             value = tf.cast(tf.identity(kept), total.dtype)
         total = total + _wide(tf.cast(factor, total.dtype)) * value
