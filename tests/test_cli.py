@@ -286,7 +286,8 @@ class TestBadInput:
             (["photo.jpg", "style.png", "--bits", 16], "TIFF"),
             (["photo.jpg", "style.png", "--init", "nope.png"], "--init"),
             (["photo.jpg", "style.png", "--style-layers", "conv3_9"], "an unknown layer conv3_9"),
-            (["photo.jpg", "style.png", "--size", 1], "at least 2 pixels per side"),
+            (["photo.jpg", "style.png", "--size", 1], "expected 0, or from 8 to 16384"),
+            (["narrow.png", "style.png", "--size", 8], "at least 2 pixels per side"),
             (["photo.jpg", "style.png", "--content-layers", "conv3_1"], "no layer 'conv3_1'"),
             (["photo.jpg", "style.png", "--weights-file", "gone.h5"], "gone.h5"),
             (["photo.jpg", "style.png", "--losses-csv", "nowhere/l.csv"], "nowhere"),
@@ -303,6 +304,7 @@ class TestBadInput:
         Path("text.jpg").write_text("not a picture")
         Path("cut.jpg").write_bytes(Path("photo.jpg").read_bytes()[:900])
         Image.new("RGB", (1, 1)).save("one.png")
+        Image.new("RGB", (64, 4)).save("narrow.png")
         Image.new("L", (9, 9)).save("black.png")
         done = transfer(*arguments)
         assert done.exit_code == 2, done.output

@@ -15,6 +15,9 @@ from stylekit.cli._values import complete_layers, one_of, within
 
 STYLE_LOSSES = ("neighbors", "gram")
 
+SMALLEST = 8
+"""Smallest longer side in pixels that the default layers accept: block4_conv1 needs 8 pixels."""
+
 LARGEST = 16384
 """Largest longer side in pixels: a square of this side exceeds the limit for picture files."""
 
@@ -107,9 +110,10 @@ OutFolder = Annotated[
 Size = Annotated[
     int,
     within(
-        low=0,
+        low=SMALLEST,
         high=LARGEST,
         whole=True,
+        or_zero=True,
         example="512",
         metavar="PIXELS",
         rich_help_panel=Panel.picture,

@@ -39,6 +39,7 @@ def within(
     high: float = math.inf,
     open_low: bool = False,
     whole: bool = False,
+    or_zero: bool = False,
     example: str = "",
     **options: Any,
 ) -> Any:
@@ -54,6 +55,8 @@ def within(
         Range, as for `stylekit._checks.number`.
     whole : bool
         Whether only integers are valid.
+    or_zero : bool
+        Whether 0 is valid although it is below `low`.
     example : str
         Typical value for the message about text that is no number.
     """
@@ -69,6 +72,10 @@ def within(
     def read(value: Any, name: str) -> Any:
         if isinstance(value, str):
             value = _parsed(value, name, whole, example)
+        if or_zero and value == 0:
+            return value
+        if or_zero and not low <= value <= high:
+            fail(f"{name} is out of range", expected=f"0, or {limits}", received=value)
         if whole:
             return integer(value, name, low=int(low), high=high)
         return number(value, name, low=low, high=high, open_low=open_low)
@@ -76,7 +83,7 @@ def within(
     limits = span(low, high, open_low=open_low)
     return typer.Option(
         *names,
-        help=f"{help} {limits[0].upper()}{limits[1:]}.",
+        help=f"{help} {f'Otherwise {limits}' if or_zero else limits[0].upper() + limits[1:]}.",
         parser=_as_written,
         callback=check,
         **{"metavar": "NUMBER", **options},

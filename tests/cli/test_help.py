@@ -164,7 +164,9 @@ def test_limits_and_defaults_are_shown():
 
 def test_what_the_help_says_of_the_largest_size_is_so(pictures, run):
     largest = _options.declared.LARGEST
-    assert f"From 0 to {largest}." in " ".join(page("transfer").split())
+    assert f"Otherwise from {_options.declared.SMALLEST} to {largest}." in " ".join(
+        page("transfer").split()
+    )
     done = run("transfer", "photo.jpg", "starry.jpg", "-o", "out.png", "--size", largest + 1)
     assert done.exit_code == 2
-    assert f"expected a whole number from 0 to {largest}, received {largest + 1}" in done.output
+    assert f"expected 0, or from 8 to {largest}, received {largest + 1}" in done.output
