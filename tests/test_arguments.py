@@ -256,7 +256,7 @@ def test_what_a_helper_was_given_may_have_another_name_outside():
         ),
         (
             lambda: recipes.patches(PHOTO, PHOTO, steps=3),
-            "patches has no option 'steps'. Give it to the `run` of the returned recipe",
+            "patches has no option 'steps'. Pass it to the method `run` of the returned recipe",
         ),
         (
             lambda: sk.sweep(PHOTO, PHOTO, {"strength": [1]}, max_cels=3),

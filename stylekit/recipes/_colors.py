@@ -1,4 +1,4 @@
-"""How a recipe keeps the content's colours: in the styles before a run, or in the image after."""
+"""How a recipe keeps the content's colours: by changing styles before, or images after a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WAYS = ("luminance", "palette", *BEFORE)
 
 
 class Source(NamedTuple):
-    """A style picture that gives a result its colours, a mask of the pixels used, and a weight."""
+    """A style picture whose colours a result uses, a mask of the pixels used, and a weight."""
 
     picture: np.ndarray
     mask: np.ndarray | None = None
@@ -39,7 +39,7 @@ def prepared(
     style_mask: np.ndarray | None = None,
     mask: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return a style picture in the photo's colours, if `keep_colors` changes it before the run.
+    """Return a style picture, recoloured if `keep_colors` changes styles before the run.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def prepared(
     keep_colors : str or None
         See `recipes.basic`.
     style_mask, mask : ndarray [h, w] and [H, W], optional
-        Where the style is taken and where it is applied, in [0, 1]. Only these pixels count in the
-        statistics of the colours.
+        Where the style is taken and where it is applied, in [0, 1]. Colour statistics are computed
+        from these pixels only.
 
     Raises
     ------
@@ -71,9 +71,9 @@ def finished(
 ) -> Result:
     """Return a result whose images have their colours changed as `keep_colors` says.
 
-    The images get the photo's colours, or the photo's arrangement of colours in the palette of the
-    sources. Pixels outside `update_mask` stay bit-identical. If no source has a weight, nothing was
-    painted, and ``"palette"`` changes nothing.
+    With ``"luminance"`` the images get the photo's colours, and with ``"palette"`` its arrangement
+    of colours, in the palette of the sources. Pixels outside `update_mask` stay bit-identical. If
+    no source has a weight, nothing was painted, and ``"palette"`` changes nothing.
     """
     if keep_colors is None:
         return result

@@ -31,19 +31,19 @@ def run_mixed(
     first : StyleTransfer
     last : (StyleTransfer, int), optional
         The second transfer and its number of steps, in [0, steps], at the full size. The first
-        takes the other steps. If the pyramid has rounds at the full size, the second transfer is
-        one more round.
+        transfer takes the other steps. If the pyramid has rounds at the full size, the second
+        transfer is one more round.
     start, update_mask, pyramid, callbacks, checkpoint
         See `StyleTransfer.run`.
     steps : int
-        Steps of both together.
+        Number of steps of both transfers together.
 
     Returns
     -------
     Result
-        The losses and steps of both, in order. The names in each row of losses are those of the
-        transfer that took the step. The manifest is that of the second run, with that of the first
-        under "before".
+        The result with the losses and steps of both runs, in order. Each row of losses has the
+        names of the losses of the transfer that took the step. The manifest is that of the second
+        run, and contains the manifest of the first run under "before".
     """
     if last is None or not last[1]:
         return first.run(
@@ -65,13 +65,14 @@ def run_mixed(
         held.callback(close, callbacks)
         if whole is not None:
             held.enter_context(whole.locked())
-        # The image after the last step of the first is step 0 of the second, with its losses.
+        # The image after the last step of the first run is step 0 of the second run, with the
+        # losses of the second run.
         parts = [_Part(one, steps, ends=before) for one in callbacks]
         options = {"update_mask": update_mask, "callbacks": parts, "checkpoint": files[0]}
         earlier = first.run(start, before, pyramid=pyramid, **options)
         if earlier.stopped_by != "steps":
             return earlier
-        # A first level of no steps makes the second transfer start as another round at full size.
+        # With a first level of 0 steps, the second transfer starts as another round at full size.
         again = pyramid is not None and pyramid.sizes[-2:] == pyramid.sizes[-1:] * 2
         pyramid = Pyramid(pyramid.sizes[-2:], [0, 1]) if again else None
         level = len(earlier.manifest["levels"]) - again
@@ -79,7 +80,7 @@ def run_mixed(
         options |= {"callbacks": parts, "checkpoint": files[1], "pyramid": pyramid}
         try:
             later = transfer.run(earlier.image, taken, **options)
-        except KeyboardInterrupt:  # before the first step of the second
+        except KeyboardInterrupt:  # before the first step of the second run
             return dataclasses.replace(earlier, stopped_by="interrupted")
         except TransferError as error:
             error.result = _joined(earlier, error.result, level)
@@ -90,7 +91,7 @@ def run_mixed(
 
 
 class _Part(Callback):
-    """A callback that sees the steps of one of two runs as steps of the whole.
+    """A callback that passes on the steps of one of two runs as steps of the whole run.
 
     Closing it does not close the callback that it wraps.
     """

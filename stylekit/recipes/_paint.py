@@ -22,13 +22,14 @@ from stylekit.recipes.recipe import RUN, Factor, Recipe
 from stylekit.transfer import Result
 
 CHROMA = 2.0
-"""Weight of the total variation of the chroma, relative to that of the colours. It removes colour
-noise from dark and flat areas and purple fringes beside thin lines, and keeps light and dark
-strokes."""
+"""Weight of the total variation of the chroma, relative to the weight of that of the colours. It
+removes colour noise from dark and flat areas and purple fringes beside thin lines, and keeps light
+and dark strokes."""
 
 SMALL_STYLE = 300
-"""Longer side of a style picture, in pixels, below which quality falls. In 30,000 ratings (Kitov)
-results scored 5.2 of 10 with the style at 150 pixels, 6.0 at 300 and 6.1 at 500."""
+"""Longer side of a style picture, in pixels, below which the quality of the result decreases. In
+30,000 ratings (Kitov), the mean score of results was 5.2 of 10 with a style of 150 pixels, 6.0 with
+300 pixels and 6.1 with 500 pixels."""
 
 
 OPTIONS = ("strength", "style_loss", "style_layers", "content_layers", "variation")
@@ -38,12 +39,12 @@ OPTIONS = ("strength", "style_loss", "style_layers", "content_layers", "variatio
 def check_passed(
     recipe: Callable[..., Recipe], options: Mapping[str, Any], passed: Iterable[str] = OPTIONS
 ) -> None:
-    """Raise `InputTypeError` if the ``**options`` of a recipe have a name that it cannot use."""
+    """Raise `InputTypeError` if ``**options`` has a name that the recipe cannot use."""
     known = [name for name in (*inspect.signature(recipe).parameters, *passed) if name != "options"]
     for name in options:
         if name in RUN and name not in known:
             problem = f"{recipe.__name__} has no option {name!r}"
-            message = explain(problem, hint="give it to the `run` of the returned recipe")
+            message = explain(problem, hint="pass it to the method `run` of the returned recipe")
             raise InputTypeError(message, argument=name)
     check_options(recipe.__name__, options, known)
 
@@ -66,9 +67,9 @@ def paint(
     Parameters
     ----------
     photo : ndarray [H, W, 3]
-        The content, at the size of the result.
+        The content picture, at the size of the result.
     parts : sequence of StylePart
-        The styles, as `_colors.prepared` returns them, and where they are applied.
+        The styles, as returned by `_colors.prepared`, and where they are applied.
     gram : callable
         Returns the recipe's Gram losses; see `_styles.Terms`.
     update_mask : ndarray [H, W], optional
@@ -109,7 +110,7 @@ def paint(
             ),
             factor,
         )
-    # At strength 0 the start is returned, so that no style contributes to a palette.
+    # At strength 0 the initial image is returned, so no style contributes to a palette.
     sources = [Source(one.style, one.style_mask, one.weight * one.area) for one in parts]
     colors = photo, keep_colors, update_mask, sources if strength else ()
     return recipe.then(lambda result: finished(result, *colors), partial=True)
@@ -118,7 +119,7 @@ def paint(
 def content_picture(content: PictureLike, size: int | None) -> np.ndarray:
     """Return the content at the result's size, read-only.
 
-    The same array serves as content and start, and is passed to functions of the user.
+    The same array is used as content and as initial image, and is passed to functions of the user.
     """
     photo = as_image(content, "content", size).view()
     photo.flags.writeable = False
@@ -126,7 +127,7 @@ def content_picture(content: PictureLike, size: int | None) -> np.ndarray:
 
 
 def sized_style(style: PictureLike, photo: np.ndarray, style_scale: float) -> np.ndarray:
-    """Return a style picture whose longer side is the photo's times `style_scale`.
+    """Return a style picture whose longer side is that of the photo times `style_scale`.
 
     Warns if the picture is enlarged from less than `SMALL_STYLE` pixels, or by a factor of 2 or
     more.

@@ -22,13 +22,14 @@ from stylekit.recipes.recipe import Factor, Levels, coarse_to_fine, levels_of
 from stylekit.transfer import Pyramid
 
 SIGNATURE = "(style, *, mask, style_mask, layers, weight) -> Loss"
-"""How a style loss of the user is called."""
+"""The signature of a custom style loss."""
 
 ROUNDS = 3
-"""Rounds at full size in which each layer is matched separately."""
+"""Number of rounds at full size in which each layer is matched separately."""
 
 LEVEL_SHARE, LAST_SHARE = 2.0, 1.0
-"""Share of the steps of a coarse level, and of the full size and of each round there."""
+"""Relative number of steps of each coarse level, and of the first level at full size and each
+further round at full size."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,7 @@ class StylePart:
     weight : float
         Weight of this style relative to the total style weight.
     name : str
-        The name in messages.
+        Name of the style in messages.
     """
 
     style: np.ndarray
@@ -61,8 +62,8 @@ class StylePart:
 
 
 Terms = Callable[[Sequence[StylePart], float, LayersLike], list[Loss]]
-"""Returns the style losses from the parts, the total weight of the style, and the layers or None.
-The total weight is the strength in recipes that have one."""
+"""Function that takes the parts, the total weight of the style, and the layers or None, and returns
+the style losses. The total weight is the strength, in recipes that have a strength."""
 
 
 StyleLossLike = str | Callable[..., Loss]
@@ -71,7 +72,7 @@ StyleLossLike = str | Callable[..., Loss]
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A style loss, and the defaults with which a recipe runs it.
+    """A style loss, and the defaults of a recipe that uses this loss.
 
     Attributes
     ----------
@@ -101,8 +102,8 @@ def method(style_loss: StyleLossLike, gram: Terms) -> Method:
     ----------
     style_loss : str or callable
         ``"neighbors"``, ``"gram"``, or a class or function that takes ``(style, *, mask,
-        style_mask, layers, weight)`` and returns a `Loss`. It is called once for each style. A
-        class derived from `StatisticLoss` is given the style as its reference.
+        style_mask, layers, weight)`` and returns a `Loss`. The class or function is called once for
+        each style. A class derived from `StatisticLoss` receives the style as its reference.
     gram : callable
         Returns the recipe's Gram losses; see `Terms`.
 
@@ -144,9 +145,10 @@ def method(style_loss: StyleLossLike, gram: Terms) -> Method:
 def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike) -> list[Loss]:
     """Return the loss that compares each place with its nearest neighbour in all styles.
 
-    There is one loss for all styles, or none if all their weights are 0. A strong style holds the
-    matches less to the photograph: the share of the current image in the query is the weight
-    squared, at most 1. At a weight of 0.5 it is 0.25, as in the paper (Kolkin et al. 2022).
+    There is one loss for all styles, or none if all their weights are 0. The stronger the style,
+    the less the matches depend on the photograph: the share of the current image in the query is
+    the weight squared, at most 1. At a weight of 0.5 it is 0.25, as in the paper (Kolkin et al.
+    2022).
     """
     parts = [part for part in parts if part.weight]
     if not parts:
@@ -166,7 +168,7 @@ def neighbor_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike
 
 
 def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
-    """Return levels of which the coarsest has 64 to 127 pixels, and three rounds at full size."""
+    """Return levels, the coarsest with 64 to 127 pixels, and three more rounds at full size."""
     count = levels_of(longer) if levels is None else levels
     sizes = coarse_to_fine(longer, count).sizes
     shares = [LEVEL_SHARE] * (count - 1) + [LAST_SHARE] * (1 + ROUNDS)
@@ -174,7 +176,7 @@ def neighbor_pyramid(longer: int, levels: int | None = None) -> Pyramid:
 
 
 def _terms_of(loss: Callable[..., Loss]) -> Terms:
-    """Return the `Terms` of a user's own loss, which is called once for each style."""
+    """Return the `Terms` of a custom loss, which is called once for each style."""
     own = isinstance(loss, type) and issubclass(loss, StatisticLoss)
     parameters = inspect.signature(loss).parameters if own else {}
     name = getattr(loss, "__name__", loss)

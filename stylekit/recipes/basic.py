@@ -41,7 +41,7 @@ def basic(
 ) -> Recipe:
     """Return a recipe that paints a picture in the style of one or more others.
 
-    `stylize` takes the same arguments, and runs the recipe, too.
+    `stylize` takes the same arguments, and also runs the recipe.
 
     Parameters
     ----------
@@ -51,36 +51,39 @@ def basic(
         The picture or pictures whose style is used.
     strength : float
         Balance of content and style, in [0, 1]. The content's weight is ``1 - strength``; the
-        style's is proportional to `strength`. The losses have no unit, so that a strength means the
-        same at every size. 0 returns the start unchanged. 1 ignores the content.
+        style's weight is proportional to `strength`. The losses are dimensionless, so a strength
+        has about the same effect at every size. With 0, the initial image is returned unchanged.
+        With 1, the content is ignored.
     size : int, optional
         Longer side of the result in pixels. None keeps the size of the content. The default, 512,
-        applies to files and arrays alike: an array of 256 pixels is enlarged to 512.
+        applies to arrays as well as files: an array of 256 pixels is enlarged to 512.
     style_loss : str or callable
         ``"neighbors"``
-            `NeighborStyleLoss`: each place of the picture is painted as the most similar place of
-            the style. Gives strokes everywhere, and the colours of the style.
+            `NeighborStyleLoss`: each place of the picture is painted like the most similar place of
+            the style. The result has strokes everywhere, and the colours of the style.
         ``"gram"``
-            `GramStyleLoss`: matches the correlations of the style's features. Keeps more of the
-            photograph, and follows textures without clear strokes.
+            `GramStyleLoss`: matches the correlations of the style's features. The result keeps more
+            of the photograph than with ``"neighbors"``. This loss also reproduces textures without
+            clear strokes.
         A class or function
             ``(style, *, mask, style_mask, layers, weight) -> Loss``, called once for each style. A
-            mask is an array, or None for everywhere. `layers` are names, or None for the
-            extractor's own.
+            mask is an array, or None for the whole picture. `layers` are layer names, or None for
+            the extractor's default layers.
     style_weights : sequence of float, optional
-        One weight for each style, at least 0. They are scaled so that the largest sum of the
-        weights at any pixel is 1; without masks they sum to 1. Default: equal weights.
+        One weight for each style, at least 0. The weights are scaled so that their largest sum at
+        any pixel is 1; without masks they sum to 1. Default: equal weights.
     style_scale : float
-        Longer side of each style relative to that of the result, above 0. Larger values give larger
-        strokes.
+        Longer side of each style picture relative to the longer side of the result, above 0. Larger
+        values give larger strokes.
     mask : path, PIL image, array or callable, or a list of them, optional
-        Where the style is applied, in [0, 1]. A list has one mask for each style; None in it means
-        everywhere. Masks are resized to the result. Default: everywhere.
+        Where the style is applied, in [0, 1]. A list has one mask for each style; an entry None
+        applies the style everywhere. Masks are resized to the result. Default: everywhere.
     style_mask : path, PIL image, array or callable, or a list of them, optional
-        The part of each style picture that is used, in [0, 1]. As `mask`, but resized to the style.
+        The part of each style picture that is used, in [0, 1]. A list has one mask for each style.
+        Masks are resized to the style picture. Default: all of it.
     protect : bool
-        Whether pixels that no mask covers stay bit-identical to the start. With False, they are
-        optimised for the content alone, and adapt to what is beside them.
+        Whether pixels that no mask covers stay bit-identical to the initial image. With False, they
+        are optimised for the content alone, and adapt to the pixels around them.
     keep_colors : str, optional
         How the colours of the content are kept; see `stylekit.image`. Default: they are not kept.
 
@@ -89,25 +92,27 @@ def basic(
             (`original_colors`). Losses and callbacks see the image before this step.
         ``"palette"``
             After the run, the hues are arranged as in the content, with the palette of the style.
-            Lightness and brush strokes stay (`palette_colors`). Several styles share one palette;
-            each contributes by its weight times the area of its mask.
+            Lightness and brush strokes do not change (`palette_colors`). Several styles share one
+            palette, to which each contributes in proportion to its weight times the area of its
+            mask.
         ``"match"``, ``"histogram"``
             Before the run, the styles get the colours of the content (`match_color`,
-            `match_histogram`). Statistics are taken under the masks. The manifest has the hashes of
-            the changed styles.
+            `match_histogram`). Colour statistics are computed under the masks. The manifest has the
+            hashes of the changed styles.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Layers of the extractor; a mapping also gives their weights. Default: the extractor's own.
+        Layers of the extractor, or a mapping of layer names to weights. Default: the extractor's
+        default layers.
     variation : float, optional
         Weight of the `TotalVariationLoss` at strength 1, at least 0. The chroma has twice this
-        weight. Default: 48 for ``"neighbors"``, else a small weight that depends on the extractor
-        and removes the fine ripples that max pooling leaves in flat areas. The loss compares
-        neighbouring pixels. Their differences shrink as a picture grows, so that it has less effect
-        in large pictures.
+        weight. Default: 48 for ``"neighbors"``, and otherwise a small weight that depends on the
+        extractor and removes the fine ripples that max pooling leaves in flat areas. The loss
+        penalises differences between neighbouring pixels. These differences are smaller in larger
+        pictures, so the loss has less effect there.
 
     Returns
     -------
     Recipe
-        Nothing has run yet; call its `run`.
+        The recipe, which has not been run yet. Call its method `run`.
 
     Raises
     ------
@@ -143,7 +148,7 @@ def basic(
         for one, region, source, weight in zip(styles, masks, sources, weights, strict=True)
     ]
 
-    # One style over the whole picture leaves nothing to protect.
+    # If one style covers the whole picture, there is nothing to protect.
     everywhere_free = not protect or any(one is None for one in masks)
     return paint(
         photo,
@@ -175,11 +180,12 @@ def stylize(
     **options
         Options of `recipes.basic`, which describe the picture:
 
-        - `size`: longer side of the result in pixels. Default: 512, also for arrays. None keeps the
-          size of the content.
-        - `strength`: from 0, which returns the content, to 1, which ignores it. Default: 0.5.
-        - `style_scale`: above 1 the strokes are larger. Default: 1.
-        - `style_loss`: ``"neighbors"`` (default), ``"gram"`` or a loss of your own.
+        - `size`: longer side of the result in pixels. Default: 512, for arrays as well as files.
+          None keeps the size of the content.
+        - `strength`: from 0, which returns the content, to 1, which ignores the content. Default:
+          0.5.
+        - `style_scale`: values above 1 make strokes larger. Default: 1.
+        - `style_loss`: ``"neighbors"`` (default), ``"gram"`` or a custom loss.
         - `keep_colors`: ``"luminance"`` keeps the colours of the content.
         - `mask`, `style_mask`, `style_weights`, `protect`, `style_layers`, `content_layers`,
           `variation`.
@@ -188,7 +194,7 @@ def stylize(
 
         - `steps`: more steps take longer. Default: 50, or 300 for losses other than "neighbors".
         - `extractor`: the network. Default: `VGG19`, whose weights (80 MB) are downloaded once.
-          ``CompactVGG()`` needs no download, and is eight to ten times as fast.
+          ``CompactVGG()`` needs no download, and is eight to ten times as fast as `VGG19`.
         - `callbacks`: called after every step, such as ``[ProgressBar()]``.
         - `initial`, `pyramid`, `finish`, `tile`, `optimizer`, `parameters`, `precision`, `plan`,
           `jit_compile`, `seed`, `checkpoint`.
@@ -204,7 +210,7 @@ def stylize(
     InputError, InputTypeError, FileError
         If an argument, a picture or the weights cannot be used. Raised before the first step.
     TransferError
-        If the run fails. Its `result` holds the image so far.
+        If the run fails. The attribute `result` of the error holds the image so far.
 
     Examples
     --------
@@ -251,7 +257,7 @@ def _gram_terms(parts: Sequence[StylePart], weight: float, layers: LayersLike) -
 
 
 def _one_each(value, styles, name):
-    """Return a list with one entry for each style, from None, one value or a list."""
+    """Return a list with one entry for each style, given None, one value or a list."""
     values = list(value) if isinstance(value, (list, tuple)) else [value] * len(styles)
     if len(values) != len(styles):
         fail(

@@ -1,4 +1,4 @@
-"""A painting from a doodle: flat colours mark the regions, a painting gives their style."""
+"""A painting from a doodle: flat colours mark regions, which are painted like a style picture."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ from stylekit.recipes.recipe import Recipe, halved
 from stylekit.transfer import Underpainting
 
 LEVELS = 3
-"""Default levels. The coarsest level arranges the large forms, for which 64 to 128 pixels are a
-good size."""
+"""Default number of levels. The coarsest level arranges the large forms. A size of 64 to 128 pixels
+is suitable for it."""
 
 GRAM_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
-"""No layer is deeper than those of the patches, which already arrange the larger forms."""
+"""Default layers of the Gram matrices. They are not deeper than the layers of the patches, which
+already arrange the larger forms."""
 
 LEFT_OUT = "left out"
-"""Name of the region that both maps leave out."""
+"""Name of the region of the colours, in both maps, that `colors` does not list."""
 
 
 def doodle(
@@ -64,8 +65,8 @@ def doodle(
 ) -> Recipe:
     """Return a recipe that turns a doodle into a painting in the style of another.
 
-    There is no content but the regions of the doodle. The run starts from an `Underpainting`, in
-    which each region has the colours of its region in the style. From coarse to fine, each patch of
+    The only content is the map of regions. The run starts from an `Underpainting`, in which each
+    region has the colours of the same region of the style. From coarse to fine, each patch of
     features is matched to a patch of the style in the same region, or across the border of the same
     two regions, so that strokes and borders look as in the style. The Gram matrices and mean
     colours of the regions prevent the result from fading.
@@ -75,54 +76,56 @@ def doodle(
     map : path, PIL image or array
         The doodle, in flat colours. The result has its aspect ratio.
     style, style_map : path, PIL image or array
-        The painting and its map, of the same size. Equal colours in both maps, within the
-        tolerance, are the same region. Black is a colour like any other.
+        The painting and its map, which has the same height and width. Colours that are equal in
+        both maps, within the tolerance, mark the same region. Black has no special meaning.
     colors : iterable, or mapping of names to colours, optional
-        The regions that are painted from the same region of the style. If both maps have others,
-        these form one more region, "left out". If only the doodle has others, they are painted like
-        the nearest region. Default: all.
+        The regions that are painted from the same region of the style. If both maps have other
+        colours, these form one more region, "left out". If only the doodle has other colours, they
+        are painted like the nearest region. Default: all colours.
     keep : iterable, optional
         Colours to leave out, such as a background whose colour differs between the maps.
     merge : iterable, optional
         Colours that are merged with the regions around them, such as the eyes of a face where the
         other map has no eyes.
     tolerance : float
-        Largest distance of equal colours, in 8-bit RGB units; see `stylekit.masks.match_regions`.
+        Largest distance between colours that count as equal, in 8-bit RGB units; see
+        `stylekit.masks.match_regions`.
     min_share : float
-        Least share of one of the maps that a colour must cover to be a region, in [0, 1]. Smaller
-        regions are merged with those around them. Default: 0.001.
+        A colour is a region if it covers at least this share of one of the maps, in [0, 1]. Smaller
+        regions are merged with the regions around them. Default: 0.001.
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the size of the doodle.
     style_loss : str or callable
-        ``"patches"`` combines `PatchStyleLoss` with `GradientMaskStyleLoss`, which makes use of the
-        whole region of the style. ``"neighbors"``, ``"gram"``, or a class or function as for
-        `basic`, is used alone, with `gram_weight`.
+        ``"patches"`` combines `PatchStyleLoss` with `GradientMaskStyleLoss`, which takes the whole
+        region of the style into account. ``"neighbors"``, ``"gram"``, or a class or function as in
+        `basic`, is used instead of both, with the weight `gram_weight`.
     patch_weight, gram_weight, palette_weight, variation : float
         Weights of `PatchStyleLoss`, `GradientMaskStyleLoss`, `PaletteLoss` and
-        `TotalVariationLoss`, at least 0. A loss of weight 0 is left out. A larger `gram_weight`
+        `TotalVariationLoss`, at least 0. A loss of weight 0 is omitted. A larger `gram_weight`
         increases contrast and softens borders.
     map_weight, usage_penalty, stride
         See `PatchStyleLoss`.
     noise : float
         Strength of the noise in the underpainting, at least 0. 1 is the standard deviation of the
-        region's colours in the style. With 0, all of a region would match the same patch at first.
+        region's colours in the style. With 0, all patches of a region would match the same patch of
+        the style at first.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0. Larger values give larger
-        strokes.
+        Longer side of the style picture relative to the longer side of the result, above 0. Larger
+        values give larger strokes.
     patch_layers, style_layers : sequence of str
-        Layers of the patches and of the Gram matrices. A region that is too small for a layer of
-        the Gram matrices is skipped there, and the notes in the manifest say so.
+        Layers of the patches and of the Gram matrices. If a region is too small for a layer of the
+        Gram matrices, the layer is skipped for this region, and a note is added to the manifest.
     seed : int
-        Seed of the order in which patches are matched.
+        Seed of the random order in which patches are matched.
 
     Returns
     -------
     Recipe
-        It takes 200 steps over three levels. The manifest of its result has four entries. "regions"
-        holds the share of each region in both pictures. "unmatched" holds the share of pixels of
-        each map whose colour is no region's, such as smooth edges; they belong to the nearest
-        region. "merged" and "small" hold the shares of the colours in `merge` and of those below
-        `min_share`.
+        By default it takes 200 steps over three levels. The manifest of its result has four
+        entries. "regions" holds the share of each region in both pictures. "unmatched" holds the
+        share of pixels of each map whose colour is not that of a region, such as smooth edges;
+        these pixels are assigned to the nearest region. "merged" and "small" hold the shares of the
+        colours in `merge` and of the colours that cover less than `min_share`.
 
     Raises
     ------
@@ -214,7 +217,7 @@ def doodle(
 def _covered(matched: MatchedRegions) -> MatchedRegions:
     """Return regions that cover the whole doodle.
 
-    What no region covers would have no loss of its own, and fade to the grey mean colour of the
+    Pixels that no region covers would have no loss, and would fade to the grey mean colour of the
     style.
     """
     rest, style_rest = (1 - np.sum(masks, axis=0) for masks in (matched.content, matched.style))

@@ -29,25 +29,25 @@ def gradient_mask(
 ) -> Recipe:
     """Return a recipe that paints a picture in several styles, each under a soft mask, in one run.
 
-    Where masks overlap, the styles mix in proportion to their masks, so that along a gradient one
-    style fades into another. Masks need not sum to 1.
+    Where masks overlap, the styles mix in proportion to their masks, so that one style fades into
+    another along a gradient. Masks need not sum to 1.
 
     Parameters
     ----------
     content : path, PIL image or array
     styles : sequence of (style, mask[, style_mask[, weight]])
         A style is a path, PIL image or array. A mask, in [0, 1], is a path, PIL image, array, or a
-        callable that is given the picture. It is resized to the result, and a style mask to the
+        callable that receives the picture. Masks are resized to the result, and style masks to the
         style picture. A weight is at least 0. Default: the whole style picture, and a weight of 1.
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the size of the content.
     style_scale : float
-        Longer side of each style relative to that of the result, above 0.
+        Longer side of each style picture relative to the longer side of the result, above 0.
     protect : bool
-        Whether pixels that no mask covers stay bit-identical to the start. With False they may
-        adapt to what is beside them.
+        Whether pixels that no mask covers stay bit-identical to the initial image. With False they
+        may adapt to the pixels around them.
     keep_colors : str, optional
-        See `basic`. Each style is matched to the content under its mask.
+        See `basic`. The colours of each style are matched to those of the content under its mask.
     **options
         Further options of `basic`: strength, style_loss, style_layers, content_layers and
         variation.

@@ -1,4 +1,4 @@
-"""Style in one region of a picture, such as the background behind a person, or the person."""
+"""Style in one region of a picture, such as a person, or the background behind the person."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def localized(
 ) -> Recipe:
     """Return a recipe that paints the background of a subject, or the subject alone.
 
-    The rest of the picture stays as in the start, which by default is the content.
+    The rest of the picture stays as in the initial image, which by default is the content.
 
     Parameters
     ----------
@@ -49,34 +49,36 @@ def localized(
     subject : str, list of str, or mask
         One or more classes for the segmenter to find, such as ``"person"``; or a mask of the
         subject, in [0, 1]: an array, a PIL image, the path of an existing file, or a callable that
-        is given the picture.
+        receives the picture.
     keep : {"subject", "background"}
-        What is kept: with ``"subject"`` the background is painted, with ``"background"`` the
-        subject.
+        What is kept. With ``"subject"`` the background is painted. With ``"background"`` the
+        subject is painted.
     segmenter : callable, optional
-        Takes a picture and returns a `Segmentation`. Only used for classes. Default: `DeepLab()`.
+        Takes a picture and returns a `Segmentation`. It is only used if `subject` or
+        `style_subject` names classes. Default: `DeepLab()`.
     refine : callable, optional
         Takes the picture and the mask of the subject, and returns a better mask, such as
-        `masks.guided` or `masks.matte`. Default: `masks.crf` on the segmenter's scores for a class;
-        a mask that is given is not changed.
+        `masks.guided` or `masks.matte`. By default, `masks.crf` is applied to the segmenter's
+        scores for classes, and a given mask is not changed.
     feather_radius : float
-        Width of the soft edge, of the mask (by `masks.feather`) and of the blend, in pixels of the
+        Width of the soft edge of the mask (by `masks.feather`) and of the blend, in pixels of the
         result, at least 0.
     style_subject : str, list of str, or mask, optional
-        A subject in the style picture, as `subject`. With ``keep="subject"`` the style is taken
-        from around it, otherwise from it. Default: the whole style picture.
+        A subject in the style picture, given like `subject`. With ``keep="subject"`` the style is
+        taken from the surroundings of this subject, otherwise from the subject. Default: the whole
+        style picture.
     same_mask : bool
         Whether the content's mask, stretched to the style picture, also selects the part of the
-        style that is used, as in the published programs.
+        style picture that is used, as in the published programs.
     method : {"update", "superimpose", "revert"}
         ``"update"``
-            Only the pixels under the mask are optimised. The network sees them in their true
-            surroundings. Pixels outside never change.
+            Only the pixels under the mask are optimised. The network also sees the pixels around
+            the mask, which never change.
         ``"superimpose"``
             The whole picture is painted, and the kept part is laid over it.
         ``"revert"``
-            The style is limited to the mask, but all pixels may change. Those outside are then put
-            back.
+            The style is limited to the mask, but all pixels may change. After the run, the pixels
+            outside the mask are restored.
     blend : str or callable, optional
         How ``"superimpose"`` and ``"revert"`` combine the parts: ``"paste"``, ``"seam"`` or
         ``"poisson"``, the functions of `stylekit.blend`; or a function
@@ -94,13 +96,13 @@ def localized(
     Returns
     -------
     Recipe
-        The manifest of its result has the method and the hash of the mask under "localized".
+        The manifest of the result has the method and the hash of the mask under "localized".
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If a class is not in the picture (the message lists those that are), or if a mask, a picture
-        or another argument cannot be used.
+        If a class is not in the picture (the message lists the classes that are), or if a mask, a
+        picture or another argument cannot be used.
     SetupError
         If the default segmenter is not installed, or cannot be downloaded.
 
@@ -176,7 +178,7 @@ def put_back(
     blend: str | Callable[..., np.ndarray] | None,
     feather_radius: float = 0.0,
 ) -> Recipe:
-    """Add the blend of a result with the photo, and its record, to a recipe; return the recipe.
+    """Make a recipe blend its result with the photo, and record it; return the recipe.
 
     Parameters
     ----------
@@ -187,7 +189,7 @@ def put_back(
     record : dict of str to str
         Further entries of the record in the manifest.
     blend, feather_radius
-        See `localized`. With None, nothing is blended.
+        See `localized`. If `blend` is None, nothing is blended.
     """
     record = record | {"mask": picture_hash(where)}
     if blend is not None:
@@ -196,7 +198,8 @@ def put_back(
         record["blend"] = name_of(join)
 
         def joined(result: Result) -> Result:
-            # The blends soften the edge themselves: the cut may lie elsewhere than the mask's edge.
+            # The blends soften the edge themselves, because their cut may be in a different place
+            # than the edge of the mask.
             tile = result.manifest.get("tile")
             kept = periodic(photo, tile) if tile else photo
             images: dict[str, Any] = {
@@ -225,7 +228,7 @@ def _joined(join, photo, stylised, where, feather_radius) -> np.ndarray:
         if array.dtype.kind != "f" or array.shape != photo.shape:
             is_array = array.dtype.kind in "fiub" and array.ndim
             fail(
-                f"the blend {name!r} must return a picture of the shape of the photograph",
+                f"the blend {name!r} must return a picture with the shape of the photograph",
                 expected=f"an array of floats in [0, 1] of shape {list(photo.shape)}",
                 received=f"{array.dtype} {list(array.shape)}" if is_array else type(made).__name__,
                 argument="blend",

@@ -1,4 +1,4 @@
-"""Style by patches: each part of the picture is painted like the part of the style it resembles."""
+"""Style by patches: each part of the picture is painted like a similar part of the style."""
 
 from __future__ import annotations
 
@@ -38,41 +38,42 @@ def patches(
     seed: int = 0,
     **options: Any,
 ) -> Recipe:
-    """Return a recipe that paints each part of a picture like the similar part of the style.
+    """Return a recipe that paints each part of a picture like the most similar part of the style.
 
-    With ``style_loss="gram"``, overlapping windows cover the picture. Each takes the style of the
-    window of the style picture whose map is most similar; see `WindowGramStyleLoss`. With
+    With ``style_loss="gram"``, overlapping windows cover the picture. Each window takes the style
+    of the window of the style picture whose map is most similar; see `WindowGramStyleLoss`. With
     ``"neighbors"``, the default, each place takes the most similar place of the style.
 
     Parameters
     ----------
     content, style : path, PIL image or array
-        They may differ in size.
+        The two pictures may differ in size.
     content_map, style_map : path, PIL image or array, optional
-        Colour maps, each of the size of its picture. Equal colours mean the same thing. Any loss
-        but ``"gram"`` is limited to these regions, and needs maps of flat colours, as `regions`.
-        Default: the pictures themselves, with the histogram of the style matched to the content.
+        Colour maps, each with the height and width of its picture. Equal colours mark the same kind
+        of content. Losses other than ``"gram"`` are applied region by region, and need maps of flat
+        colours, as in `regions`. Default: the pictures themselves, with the histogram of the style
+        matched to that of the content.
     patch : int
         Side of a window in pixels of the result, for ``"gram"``. Smaller windows follow the maps
-        more closely; larger ones keep larger forms of the style. The deepest style layer sets the
-        minimum: 128 for block5_conv1, 64 for block4_conv1.
+        more closely; larger windows preserve larger forms of the style. The deepest style layer
+        sets the minimum: 128 for block5_conv1, 64 for block4_conv1.
     overlap : float
-        Least overlap of neighbouring windows as a share of their side, in [0.25, 0.9], for
+        Minimum overlap of neighbouring windows as a share of their side, in [0.25, 0.9], for
         ``"gram"``.
     map_patch : int
-        Side to which the maps of windows are reduced for comparison, in samples, for ``"gram"``.
+        The map of each window is reduced to this side, in samples, for comparison, for ``"gram"``.
     position_weight, reuse_penalty : float
-        How strongly a window prefers the same position in the style, and a window that is not taken
-        yet, over a better match of the maps, for ``"gram"``; see
+        How strongly the same position in the style, and style windows that were not used yet, are
+        preferred to a better match of the maps, for ``"gram"``; see
         `stylekit.losses.window_match.match_windows`.
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the size of the content.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0.
+        Longer side of the style picture relative to the longer side of the result, above 0.
     keep_colors, style_loss
         See `basic`.
     seed : int
-        Seed of the choice among windows that match equally well, for ``"gram"``.
+        Seed of the random choice among windows that match equally well, for ``"gram"``.
     **options
         Further options of `basic`: strength, style_layers, content_layers and variation.
 
@@ -117,7 +118,7 @@ def patches(
                     matched.names, matched.content, matched.style, strict=True
                 )
             ]
-        # The box filter neither overshoots nor makes colours that are not in the pixel's area.
+        # The box filter neither overshoots nor produces colours that are not in the pixel's area.
         maps = (
             resize(content_map, photo.shape[:2], "box"),
             resize(style_map, painting.shape[:2], "box"),

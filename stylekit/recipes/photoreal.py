@@ -1,4 +1,4 @@
-"""A photograph in the light and colours of another, without brush strokes."""
+"""A photograph with the light and colours of another, without brush strokes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from stylekit.recipes.regions import regions
 from stylekit.transfer import Result
 
 MATTING = 3000.0
-"""Weight of the matting Laplacian relative to that of the style."""
+"""Weight of the matting Laplacian relative to the weight of the style."""
 
 RIDGE = 1e-5
-"""The `epsilon` of the matting Laplacian. In three skies, a streak of 12 pixels costs 0.49 to 0.72
-of what it costs where the photograph is flat. With the paper's 1e-7 it costs 0.39 to 0.64, because
-the fits follow the noise."""
+"""The `epsilon` of the matting Laplacian. In three skies, the loss of a streak of 12 pixels is 0.49
+to 0.72 times the loss of the same streak where the photograph is flat. With the paper's 1e-7 it is
+0.39 to 0.64 times, because the fits follow the noise."""
 
 OPTIONS = ("style_layers", "content_layers", "variation", "keep_colors")
 OF_REGIONS = ("colors", "keep", "merge", "tolerance", "min_share", "small_regions")
-"""Names of the options of `regions` that only apply with maps."""
+"""Names of the options of `regions` that are only accepted with maps."""
 
 
 def photoreal(
@@ -46,30 +46,33 @@ def photoreal(
     style_loss: StyleLossLike = "gram",
     **options: Any,
 ) -> Recipe:
-    """Return a recipe that gives a photograph the light and colours of another, without strokes.
+    """Return a recipe that gives a photograph the light and colours of another photograph.
 
-    It is the recipe of `regions`, or of `basic` if there are no maps, with a
-    `MattingLaplacianLoss`, which allows only changes of colour that are locally affine in the
-    photograph's colours. The run starts from the photograph with its colours matched to those of
-    the style, region by region, by `match_color`. Below a strength of 0.5 the match is partial, in
-    proportion to the strength.
+    No brush strokes appear. The recipe is that of `regions`, or of `basic` if there are no maps,
+    with an additional `MattingLaplacianLoss`. This loss penalises changes of colour that are not
+    locally affine functions of the photograph's colours. The run starts from the photograph with
+    its colours matched to those of the style, region by region, by `match_color`. Below a strength
+    of 0.5 the match is partial, in proportion to the strength.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     content_map, style_map : path, PIL image or array, optional
-        Colour maps of corresponding regions; see `regions`. Without maps, the colours of a style
-        with other contents can go to the wrong places, such as the light of windows into the sky.
+        Colour maps of corresponding regions; see `regions`. Without maps, if the style shows other
+        things than the content, its colours can appear in the wrong places, such as the light of
+        windows in the sky.
     smoothness : float
-        Factor of the weight of the matting Laplacian, at least 0. 0 leaves it out.
+        Factor of the weight of the matting Laplacian, at least 0. With 0 the loss is omitted.
     restore : bool
         Whether `blend.screened_poisson` restores the gradients of the photograph after the run.
-        This restores its full contrast and finest details, with slight halos along strong edges.
+        This restores the full contrast and the finest details of the photograph, and causes slight
+        halos along strong edges.
     strength, size, style_scale, style_loss
-        See `basic`. At strength 0 the start is returned unchanged.
+        See `basic`. At strength 0 the initial image is returned unchanged.
     **options
-        Further options of `basic`: style_layers, content_layers, variation and keep_colors. With
-        maps also those of `regions`: colors, keep, merge, tolerance, min_share and small_regions.
+        Further options of `basic`: style_layers, content_layers, variation and keep_colors. If
+        colour maps are given, the following options of `regions` are also accepted: colors, keep,
+        merge, tolerance, min_share and small_regions.
 
     Returns
     -------
@@ -85,7 +88,8 @@ def photoreal(
     ----------
     F. Luan, S. Paris, E. Shechtman, K. Bala: Deep Photo Style Transfer, CVPR 2017. They add the
     matting Laplacian to a finished transfer; here it is used from the first step, at every level.
-    Its epsilon is 1e-5 instead of 1e-7, so that the fits follow the noise of a sky less.
+    The epsilon of the loss is 1e-5 instead of 1e-7, so that the fits follow the noise of a sky
+    less.
     R. Mechrez, E. Shechtman, L. Zelnik-Manor: Photorealistic Style Transfer with Screened Poisson
     Equation, BMVC 2017.
 
@@ -142,7 +146,7 @@ def recolored(recipe: Recipe, share: float) -> np.ndarray:
     Parameters
     ----------
     recipe : Recipe
-        Each of its styles changes the colours where its mask is.
+        The recipe. Each of its styles changes the colours under the mask of the style.
     share : float
         In [0, 1]. 1 is a full match by `match_color`.
 

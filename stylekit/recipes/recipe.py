@@ -33,22 +33,23 @@ from stylekit.transfer.objective import named_terms
 from stylekit.transfer.style_transfer import as_extractor
 
 Factor = Callable[[FeatureExtractor], float]
-"""Returns the factor of a loss's weight for an extractor."""
+"""Function that takes an extractor and returns the factor of a loss's weight."""
 
 Levels = Callable[[int, int | None], Pyramid]
-"""Returns the pyramid for a longer side in pixels, and a number of levels or None."""
+"""Function that takes a longer side in pixels, and a number of levels or None, and returns the
+pyramid."""
 
 COARSEST = 64
-"""Least longer side of the coarsest level in pixels. At this size large forms are painted."""
+"""Minimum longer side of the coarsest level in pixels. At this size the large forms are painted."""
 
 REFLECTION = 16
-"""Pixels by which pictures are reflected at their borders. Without it, the outer 2 pixels of a
-result differ by up to 0.125 from the band 6 to 12 pixels inside. With it, they differ by as much as
-those of the photograph."""
+"""Number of pixels by which pictures are reflected at their borders. Without reflection, the outer
+2 pixels of a result differ by up to 0.125 from the band 6 to 12 pixels inside. With reflection,
+they differ as much as in the photograph."""
 
 
 def halved(longer: int, levels: int | None = None) -> Pyramid:
-    """Return levels, each half the next; by default a single one."""
+    """Return levels, each half the next; by default a single level."""
     return Pyramid.halving(longer, 1 if levels is None else levels)
 
 
@@ -63,50 +64,52 @@ def levels_of(longer: int) -> int:
 
 
 class Recipe:
-    """A technique that can still be changed: losses, a start, and steps after the run.
+    """A technique that can be changed before it runs: losses, an initial image, and further steps.
 
-    The recipe functions return one. `run` runs it.
+    The recipe functions return a `Recipe`. Its method `run` runs it.
 
     Parameters
     ----------
     losses : iterable of Loss
-        Further ones can be added by `add`.
+        The losses. Further losses can be added by `add`.
     content : ndarray [H, W, 3], optional
         The content picture, at the size of the result.
     styles : sequence of ndarray [h, w, 3]
         The style pictures, at the sizes at which the losses read them.
     masks, style_masks : sequence of ndarray or None, optional
-        For each style, where it is applied, ``[H, W]``, and which part of it is used, ``[h, w]``,
-        in [0, 1]. Default: everywhere.
+        For each style, where the style is applied, ``[H, W]``, and which part of the style picture
+        is used, ``[h, w]``, in [0, 1]. Default: everywhere.
     start : ndarray, Start or callable, optional
-        The image at which the run starts. A callable is given the `Pyramid` of the run and returns
-        an array or a `Start`. Default: the content.
+        The initial image. A callable receives the `Pyramid` of the run and returns an array or a
+        `Start`. Default: the content.
     shape : (int, int), optional
-        Height and width of the result in pixels. Default: those of the content.
+        Height and width of the result in pixels. Default: the height and width of the content.
     steps : int
-        Default number of steps of `run`, each one evaluation of the gradient.
+        Default number of steps of `run`. Each step is one evaluation of the gradient.
     levels : callable
         Returns the default `Pyramid`, given the longer side in pixels and a number of levels or
         None.
     update_mask : ndarray [H, W], optional
         Where the image may change, in [0, 1]. Default: everywhere.
     reflect : bool
-        Whether networks see pictures that are reflected at their borders, where the reflection fits
-        into the smallest picture. It prevents a visible frame around the result.
+        Whether pictures are extended by reflection at their borders before they are passed to the
+        network, if the smallest picture is large enough. This prevents a visible frame around the
+        result.
     rests : bool
-        Whether `run` returns the start unchanged if only `ContentLoss` has a weight above 0.
+        Whether `run` returns the initial image unchanged if only `ContentLoss` has a weight above
+        0.
     layers : mapping of str to layers
-        The layers that the recipe function was given, by the name of its argument. If the network
-        lacks one of them, the error names that argument.
+        The layers that were passed to the recipe function, by the name of the argument. If the
+        network lacks one of these layers, the error names the argument.
     optimizer, parameters, extractor : optional
-        Defaults of `run`. Without them, `run` uses those of `StyleTransfer`.
+        Defaults of `run`. If they are not given, `run` uses the defaults of `StyleTransfer`.
 
     Attributes
     ----------
     content, styles, masks, style_masks, start, shape, steps, update_mask
         As given.
     optimizer, parameters, extractor
-        As given; they may be replaced.
+        As given. These attributes may be set.
 
     Examples
     --------
@@ -147,7 +150,7 @@ class Recipe:
             shape = (content.shape[0], content.shape[1])
         if shape is None or (content is None and start is None):
             fail(
-                "a recipe needs a start and a size",
+                "a recipe needs an initial image and a size",
                 expected="`content`, or both `start` and `shape`",
             )
         self.shape: tuple[int, int] = shape
@@ -171,7 +174,7 @@ class Recipe:
 
     @property
     def pyramid(self) -> Pyramid:
-        """The levels of a run, unless `run` is given others."""
+        """The levels of a run, unless others are passed to `run`."""
         return self._levels(max(self.shape), None)
 
     def add(self, loss: Loss, factor: Factor | None = None) -> Recipe:
@@ -181,9 +184,9 @@ class Recipe:
         ----------
         loss : Loss
         factor : callable, optional
-            Returns, for the extractor of a run, the number by which the loss's weight is
+            Takes the extractor of a run, and returns the number by which the loss's weight is
             multiplied, such as ``lambda network: network.style_factor``. If it returns 0, the loss
-            is left out. Default: the weight is used as it is.
+            is omitted. Default: the weight is not changed.
 
         Returns
         -------
@@ -193,7 +196,7 @@ class Recipe:
         Raises
         ------
         InputError, InputTypeError
-            If `loss` is not a `Loss`, or its name is taken.
+            If `loss` is not a `Loss`, or the recipe already has a loss of that name.
         """
         named_terms([*self._losses(), loss])
         self._entries.append((loss, _checked(factor)))
@@ -228,7 +231,7 @@ class Recipe:
         return self
 
     def remove(self, name: str) -> Recipe:
-        """Remove a loss by its name; raise `InputError` if there is none of that name."""
+        """Remove a loss by its name; raise `InputError` if there is no loss of that name."""
         del self._entries[self._index(name)]
         return self
 
@@ -241,7 +244,7 @@ class Recipe:
             Takes a `Result` and returns a `Result`. Functions are applied in the order in which
             they are added.
         partial : bool
-            Whether the function is also applied to the image so far of a run that fails.
+            Whether, if a run fails, the function is also applied to the result so far.
 
         Returns
         -------
@@ -283,34 +286,37 @@ class Recipe:
         Parameters
         ----------
         steps : int, optional
-            Evaluations of the gradient in all levels together, at least 0. Default: the recipe's
-            own, which is 50 for ``style_loss="neighbors"`` and 300 in most other cases.
+            Number of evaluations of the gradient, summed over all levels, at least 0. Default: the
+            number of the recipe, which is 50 for ``style_loss="neighbors"`` and 300 in most other
+            cases.
         initial : path, PIL image, array or Start, optional
-            The image at which the run starts. A picture is resized like the content. Default: the
-            recipe's own, in most recipes the content.
+            The initial image. A picture is resized like the content. Default: the initial image of
+            the recipe, in most recipes the content.
         pyramid : int or Pyramid, optional
-            Number of levels from coarse to fine, each half the next; or a `Pyramid`, which holds
-            the sizes and the shares of the steps. Default: the recipe's own. For recipes with a
-            content, it has as many levels as bring the longer side of the coarsest below 128
-            pixels. With ``style_loss="neighbors"``, all coarse levels take the same number of
-            steps, and three rounds at the full size follow the last level. With other losses, each
-            level takes half the steps of the one before: the brush strokes are formed in the coarse
-            levels, and keep their size.
+            Number of levels from coarse to fine, each half as large as the next; or a `Pyramid`,
+            which holds the sizes and the shares of the steps. Default: the pyramid of the recipe.
+            For recipes with a content, the longer side of its coarsest level has 64 to 127 pixels.
+            With ``style_loss="neighbors"``, all coarse levels take the same number of steps, and
+            three rounds at the full size follow the last level. With other losses, each level takes
+            half the steps of the level before. The brush strokes are formed in the coarse levels,
+            and keep their size.
         extractor : FeatureExtractor, optional
-            The network. Default: the recipe's own, in most recipes `VGG19` with ImageNet weights.
+            The network. Default: the network of the recipe, in most recipes `VGG19` with ImageNet
+            weights.
         finish : (FeatureExtractor, int), optional
-            A second network, and the number of last steps, at the full size, that it takes. For
-            example, the bundled `CompactVGG` does most of the work and `VGG19` finishes the
-            picture.
+            A second network, and the number of steps that it takes at the end of the run, at the
+            full size. For example, the bundled `CompactVGG` does most of the work and `VGG19`
+            finishes the picture.
         tile : {"x", "y", "both"}, optional
-            Make a picture that tiles without a seam: side by side ("x"), one above the other ("y"),
-            or both. Its sides along these axes must be multiples of the stride of the deepest layer
-            that is read, 16 pixels for the default layers. `image.periodic` changes a content or a
-            start whose opposite edges do not match. See `CircularPadding`.
+            Make a picture that can be repeated without a seam side by side ("x"), one above the
+            other ("y"), or both. The sides of the picture along these axes must be multiples of the
+            stride of the deepest layer that is read, 16 pixels for the default layers.
+            A content or an initial image whose opposite edges do not match is changed by
+            `image.periodic`. See `CircularPadding`.
         optimizer, parameters, precision, plan, jit_compile, seed
-            See `StyleTransfer`. The first two default to the recipe's own.
+            See `StyleTransfer`. The first two default to those of the recipe.
         callbacks : iterable of Callback or callable
-            Each is called with every `Step`. A true return value stops the run.
+            Each callback is called with every `Step`. A true return value stops the run.
         checkpoint : path or Checkpoint, optional
             A folder that keeps the state of the run. A run with the same arguments continues from
             it. See `StyleTransfer.run`.
@@ -318,15 +324,16 @@ class Recipe:
         Returns
         -------
         Result
-            The picture and the record of the run. An interrupted run (Ctrl-C, or the stop button of
-            a notebook) also returns one.
+            The picture and the record of the run. A result is also returned if the run is
+            interrupted (Ctrl-C, or the stop button of a notebook).
 
         Raises
         ------
         InputError, InputTypeError, FileError
             If an argument, a picture or the weights cannot be used. Raised before the first step.
         TransferError
-            If the run, or a function that follows it, fails. Its `result` holds the image so far.
+            If the run, or a function that was added by `then`, fails. The attribute `result` of the
+            error holds the image so far.
         """
         steps = integer(self.steps if steps is None else steps, "steps", low=0)
         longer = max(self.shape)
@@ -376,7 +383,7 @@ class Recipe:
         if self._rests and not any(
             loss.weight for loss in self._losses() if not isinstance(loss, ContentLoss)
         ):
-            steps, last = 0, None  # steps would only add rounding errors
+            steps, last = 0, None  # further steps would only add rounding errors
         try:
             result = run_mixed(
                 transfer(as_extractor(self.extractor if extractor is None else extractor)),
@@ -440,7 +447,7 @@ def _checked(factor: Factor | None) -> Factor | None:
                 "`factor` must be callable",
                 expected="a function that takes an extractor and returns a number, or None",
                 received=repr(factor),
-                hint="a constant belongs into the loss's own `weight`",
+                hint="set a constant factor as the `weight` of the loss",
             ),
             argument="factor",
         )
@@ -477,10 +484,10 @@ RUN = frozenset(inspect.signature(Recipe.run).parameters) - {"self"}
 def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str) -> None:
     """Raise `InputError` if a network lacks layers that were given as an argument.
 
-    The message proposes the nearest layer for each.
+    The message proposes the nearest existing layer for each missing layer.
     """
     missing, there = network.missing(layers), network.available_layers()
-    if missing and there:  # reading a weights file without layers has already raised
+    if missing and there:  # a weights file without layers has already raised an error
         names = list(missing)
         whole = there[-1] == tuple(network.layer_names)[-1]
         cut = "" if whole else f", whose weights end at {there[-1]},"
@@ -498,7 +505,8 @@ def check_layers(network: FeatureExtractor, layers: Iterable[str], argument: str
 def check_default_layers(network: FeatureExtractor, losses: Iterable[Loss]) -> None:
     """Raise `InputError` if a network lacks layers that losses read by default.
 
-    That is so for a file of VGG19's weights that ends early. The message names the layers to give.
+    This happens if a file of VGG19's weights has only the first layers. The message lists layers to
+    use instead.
     """
     nearest: dict[str, list[str]] = {}
     lacking: list[str] = []
@@ -535,16 +543,16 @@ def divided(
 def without_frame(
     network: FeatureExtractor, layers: Iterable[str], narrowest: int
 ) -> FeatureExtractor:
-    """Return a network that sees pictures reflected at their borders, if the reflection fits.
+    """Return a network that reflects pictures at their borders, if the reflection fits.
 
     Parameters
     ----------
     network : FeatureExtractor
-        Returned unchanged if it does not fit.
+        The network, which is returned unchanged if the reflection does not fit.
     layers : iterable of str
         The layers that are read.
     narrowest : int
-        Shorter side, in pixels, of the smallest picture that the network will see.
+        Shorter side, in pixels, of the smallest picture on which the network will be evaluated.
     """
     strides = [side for layer in layers for side in network.stride(layer)]
     fits = narrowest > REFLECTION and not any(REFLECTION % stride for stride in strides)

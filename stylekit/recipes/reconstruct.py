@@ -12,7 +12,7 @@ from stylekit.recipes.recipe import Recipe
 from stylekit.transfer import Noise
 
 SMOOTHING = 1.0
-"""Weight of the total variation, relative to a content of weight 1."""
+"""Weight of the total variation loss, relative to a content loss of weight 1."""
 
 
 def reconstruct(
@@ -22,11 +22,12 @@ def reconstruct(
     size: int | None = SIZE,
     variation: float = SMOOTHING,
 ) -> Recipe:
-    """Return a recipe that reconstructs a picture from its features in a layer.
+    """Return a recipe that reconstructs a picture from its features at a layer.
 
-    The run starts from noise. Its objective is the content's features, and a little smoothness. The
-    result shows what the layer retains. From the first layers the photograph is recovered; from
-    deeper ones only the arrangement of objects, without their colours and exact lines.
+    The run starts from noise. The objective is a content loss and a small total variation loss. The
+    result shows what information the layer retains. From the features of the first layers the
+    photograph is recovered. From deeper layers only the arrangement of objects is recovered,
+    without their colours and exact lines.
 
     Parameters
     ----------
@@ -36,8 +37,8 @@ def reconstruct(
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the size of the content.
     variation : float
-        Weight of the `TotalVariationLoss`, at least 0. Many pictures have the same features; it
-        selects a smooth one.
+        Weight of the `TotalVariationLoss`, at least 0. Many pictures have the same features; this
+        loss selects a smooth one.
 
     Returns
     -------
@@ -51,10 +52,10 @@ def reconstruct(
     References
     ----------
     Mahendran, Vedaldi: Understanding Deep Image Representations by Inverting Them, CVPR 2015. The
-    relative error is that of their eq. 2. They bound the pixels by a norm; here they are limited to
-    [0, 1].
+    relative error is that of their eq. 2. They add a norm of the pixels to the objective; here the
+    pixels are limited to [0, 1].
     Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks, CVPR 2016,
-    figure 1, which has no total variation.
+    figure 1, without total variation.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Style region by region: two colour maps say which region of the style is used where."""
+"""Style region by region: two colour maps define which region of the style is used where."""
 
 from __future__ import annotations
 
@@ -37,37 +37,39 @@ def regions(
 ) -> Recipe:
     """Return a recipe that paints each region in the style of the region of the same colour.
 
-    With ``style_loss="neighbors"``, each region finds its neighbours in its own region of the
-    style. With ``"gram"`` it has a Gram matrix of its own. Sky is therefore painted as sky, and
-    trees as trees.
+    With ``style_loss="neighbors"``, neighbours are searched in the same region of the style. With
+    ``"gram"``, each region has a separate Gram matrix. The sky is therefore painted like the sky of
+    the style, and trees like its trees.
 
     Parameters
     ----------
     content, style : path, PIL image or array
     content_map, style_map : path, PIL image or array
-        Colour maps, each of the size of its picture. Equal colours, within the tolerance, are the
-        same region. Black is a colour like any other.
+        Colour maps, each with the height and width of its picture. Colours that are equal, within
+        the tolerance, mark the same region. Black has no special meaning.
     colors : iterable, or mapping of names to colours, optional
-        The regions to paint. The others stay as in the start. Default: all.
+        The regions to paint. All other regions stay as in the initial image. Default: all regions.
     keep : iterable, optional
-        Colours of regions that stay as in the start, such as those that only one map has.
+        Colours of regions that stay as in the initial image, such as colours that only one map has.
     merge : iterable, optional
         Colours that are merged with the regions around them, such as the eyes of a face where the
         other map has no eyes.
     tolerance : float
-        Largest distance of equal colours, in 8-bit RGB units; see `stylekit.masks.match_regions`.
+        Largest distance between colours that count as equal, in 8-bit RGB units; see
+        `stylekit.masks.match_regions`.
     min_share : float
-        Least share of one of the maps that a colour must cover to be a region, in [0, 1]. Smaller
-        regions are merged with those around them. Default: 0.001.
+        A colour is a region if it covers at least this share of one of the maps, in [0, 1]. Smaller
+        regions are merged with the regions around them. Default: 0.001.
     size : int, optional
         Longer side of the result in pixels. Default: 512; None keeps the size of the content.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0.
+        Longer side of the style picture relative to the longer side of the result, above 0.
     small_regions : {"error", "skip_layer"}
         What happens if a region is smaller than one cell of a layer, with ``style_loss="gram"``.
-        With ``"neighbors"`` a region needs one cell of 4 pixels.
+        With ``"neighbors"`` a region must cover at least one cell of 4 x 4 pixels.
     keep_colors : str, optional
-        See `basic`. The style of each region is matched to that region of the content.
+        See `basic`. The colours of each region of the style are matched to those of the same region
+        of the content.
     **options
         Further options of `basic`: strength, style_loss, style_layers, content_layers and
         variation.
@@ -76,9 +78,10 @@ def regions(
     -------
     Recipe
         The manifest of its result has four entries. "regions" holds the share of each region in
-        both pictures. "unmatched" holds the share of pixels of each map whose colour is no
-        region's, such as smooth edges; they belong to the nearest region. "merged" and "small" hold
-        the shares of the colours in `merge` and of those below `min_share`.
+        both pictures. "unmatched" holds the share of pixels of each map whose colour is not that of
+        a region, such as smooth edges; these pixels are assigned to the nearest region. "merged"
+        and "small" hold the shares of the colours in `merge` and of the colours that cover less
+        than `min_share`.
 
     Raises
     ------

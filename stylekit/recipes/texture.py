@@ -32,23 +32,24 @@ def texture(
     Parameters
     ----------
     style : path, PIL image or array
-        The sample. It keeps its size, or is reduced so that its longer side is not larger than that
-        of the texture.
+        The sample. It keeps its height and width, or is reduced so that its longer side is not
+        larger than the longer side of the texture.
     size : int or (int, int), optional
         Size of the texture in pixels: the side of a square, or (height, width). Default: 512. None
         uses the height and width of the sample.
     style_loss : str or callable
         See `basic`. ``"neighbors"`` places patches of the sample side by side, with sharp details
-        that repeat. ``"gram"`` mixes them.
+        that repeat. ``"gram"`` mixes the patches.
     style_scale : float
-        Factor of the size of the sample, above 0. Larger values give coarser grain.
+        Factor by which the sample is resized, above 0. Larger values give a coarser grain.
     style_layers : sequence of str, or mapping of str to float, optional
-        Layers of the extractor; a mapping also gives their weights. Default: the extractor's own.
+        Layers of the extractor, or a mapping of layer names to weights. Default: the extractor's
+        default layers.
     layer_weights : sequence of float, or mapping of str to float, optional
         See `GramStyleLoss`. Only used with ``style_loss="gram"``.
     variation : float, optional
-        Weight of the `TotalVariationLoss`, at least 0. Default: 48 for ``"neighbors"``, else the
-        extractor's own.
+        Weight of the `TotalVariationLoss`, at least 0. Default: 48 for ``"neighbors"``, and
+        otherwise a weight that depends on the extractor.
 
     Returns
     -------
@@ -86,7 +87,8 @@ def texture(
         start=StyleStatistics(sample, shape=shape),
         shape=shape,
         steps=how.steps,
-        # A network sees only a few dozen pixels far. Larger forms are arranged at a small size.
+        # The receptive field of a network is a few dozen pixels. Larger forms are arranged at a
+        # small size.
         levels=how.pyramid,
         layers={"style_layers": style_layers},
     )
