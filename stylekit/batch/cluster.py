@@ -38,16 +38,16 @@ def painted(
     work : Work
         Sent to each worker once.
     callbacks : iterable of Callback or callable
-        They run in the workers.
+        The callbacks run in the workers.
     folder : pathlib.Path
-        The folder of the batch, whose lock is held.
+        The folder of the batch, which the caller has locked.
 
     Raises
     ------
     InputTypeError
-        If `client` is not a Dask client, or something cannot be pickled.
+        If `client` is not a Dask client, or the work or a callback cannot be pickled.
     SetupError
-        If a worker cannot take part, or the cluster is lost.
+        If a worker cannot be used, or the cluster is lost.
     """
     folder = folder.absolute()
     work = dataclasses.replace(work, options=absolute_paths(work.options))
@@ -70,7 +70,8 @@ class Painter(Shipped):
     hidden : pathlib.Path
         The hidden folder of the batch. Another batch in the same folder replaces this one.
     work : Work
-        Its network and traces are kept from picture to picture.
+        The recipe and options of the batch. The network and traces are kept from picture to
+        picture.
     callbacks : list of Callback or callable
     """
 
@@ -80,7 +81,7 @@ class Painter(Shipped):
         self.stopped = False
 
     def check(self, worker: Worker) -> None:
-        """Raise `SetupError` if the worker does not see the folder either."""
+        """Raise `SetupError` if the worker cannot be used, or does not see the folder."""
         super().check(worker)
         if not (self.hidden / LOCK).exists():
             raise SetupError(
@@ -100,7 +101,8 @@ class Painter(Shipped):
     def paint(self, job: Job) -> Row:
         """Paint a picture and return its row.
 
-        A worker that was lost may still be painting the picture: its lock is waited for.
+        A worker that has lost its connection may still be painting the picture. The method waits
+        until that worker releases its lock.
 
         Raises
         ------
@@ -131,7 +133,7 @@ class Painter(Shipped):
 
 
 def _row(future: Future, job: Job) -> Row:
-    """Return the row of a task that has ended, with its job as it was given."""
+    """Return the row of a task that has ended, with the original job."""
     try:
         row = future.result()
     except SetupError:
@@ -142,7 +144,7 @@ def _row(future: Future, job: Job) -> Row:
 
 
 def _anywhere(job: Job) -> Job:
-    """Return a job that means the same to a worker with another working folder."""
+    """Return a job that is valid in a worker with a different working folder."""
     return Job(
         job.content.absolute(),
         job.style.absolute(),

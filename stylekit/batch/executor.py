@@ -71,22 +71,23 @@ class ClusterExecutor(Executor):
         Parameters
         ----------
         function : callable
-            It is sent to the workers once.
+            The function to run, which is sent to each worker once.
         *args, **options
-            Sent with the task.
+            Arguments of the function, which are sent with the task.
 
         Returns
         -------
         concurrent.futures.Future
-            Its exception is a `SetupError` if a worker cannot take part or the cluster is lost, and
-            a plain `StylekitError` if several workers died while they ran the task.
+            The future. If a worker cannot be used or the cluster is lost, its exception is a
+            `SetupError`. If several workers died while they ran the task, it is a plain
+            `StylekitError`.
 
         Raises
         ------
         InputTypeError
             If the function cannot be pickled.
         SetupError
-            If a worker cannot take part.
+            If a worker cannot be used.
         """
         if self._closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
@@ -106,9 +107,9 @@ class ClusterExecutor(Executor):
         Parameters
         ----------
         wait : bool
-            Whether tasks are awaited first.
+            Whether to wait for the tasks first.
         cancel_futures : bool
-            Whether tasks are cancelled first, also those that have begun.
+            Whether to cancel the tasks first, including those that have begun.
         """
         with self._lock:
             self._closed = True
@@ -120,7 +121,7 @@ class ClusterExecutor(Executor):
         if wait:
             _wait([*waiting, *running.values()])
         for shipped in self._shipped.values():
-            with contextlib.suppress(ValueError, OSError):  # it was refused, or the cluster is lost
+            with contextlib.suppress(ValueError, OSError):  # refused, or the cluster is lost
                 self._client.unregister_worker_plugin(shipped.name)
         self._shipped.clear()
 
@@ -143,7 +144,7 @@ class ClusterExecutor(Executor):
                         future.set_exception(self._dask.failed(error))
 
     def _end(self, task: Any) -> None:
-        """Send the next task to a worker, and set the outcome of its last one."""
+        """Send the next task to a worker, and set the outcome of the worker's last task."""
         with self._lock:
             future = self._running.pop(task)
         self._fill()

@@ -36,7 +36,7 @@ from stylekit.image import check_writable
 from stylekit.image.write import prepare_folder
 
 PathsLike: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-"""A picture file, a folder, a pattern such as ``photos/*.jpg``, or several of these."""
+"""Picture files: a path, a folder, a pattern such as ``photos/*.jpg``, or several of these."""
 
 FIELDS = ("content", "style", "index")
 """Fields that a pattern of names may have in braces."""
@@ -48,7 +48,7 @@ SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg"),
     *(".jpg", ".png", ".tif", ".tiff", ".webp"),
 )
-"""Suffixes of the files in a folder that count as pictures."""
+"""Suffixes of the files in a folder that are treated as pictures."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Job:
     Attributes
     ----------
     content, style : pathlib.Path
-        The pictures that are read.
+        The input pictures.
     output : pathlib.Path
-        The picture that is written.
+        The output picture.
     options : mapping of str
         Options of the recipe and of `Recipe.run` for this picture alone.
     """
@@ -77,7 +77,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class _Line:
-    """A content, with the other cells of its line if it comes from a table."""
+    """A content, with the other cells of the line if the content comes from a table."""
 
     content: Path
     style: Path | None = None
@@ -98,18 +98,18 @@ def jobs(
     Parameters
     ----------
     contents : path or iterable of path
-        Picture files, folders, and patterns such as ``photos/**/*.jpg``. Or one table in a file
-        that ends in .csv, with a line for each picture. Its columns are ``content``; ``style``,
-        unless `styles` are given; ``output``, the name of the file to write; and options of the
-        recipe and of `Recipe.run` by their names, such as ``strength``. An empty cell leaves its
-        option at the default. Paths are relative to the folder of the table.
+        Picture files, folders, and patterns such as ``photos/**/*.jpg``. Alternatively, a table in
+        a .csv file, with one line per picture. Its columns are ``content``; ``style``, unless
+        `styles` are given; ``output``, the name of the file to write; and options of the recipe and
+        of `Recipe.run` by their names, such as ``strength``. An empty cell leaves the option at its
+        default. Paths are relative to the folder of the table.
     styles : path or iterable of path, optional
-        Like `contents`, but no table.
+        Picture files, folders and patterns, as in `contents`. A table is not accepted.
     folder : path
         The folder to write the pictures to.
     pairs : str
-        ``"all"``: every content in every style. ``"lines"``: the first content in the first style,
-        the second in the second, and so on.
+        ``"all"``: every content is painted in every style. ``"lines"``: the first content is
+        painted in the first style, the second content in the second style, and so on.
     name : str
         Pattern of the names of the files to write. The fields ``content`` and ``style`` are the
         names of the input files without their suffixes. The field ``index`` counts from 1 and may
@@ -142,10 +142,10 @@ def jobs(
     if any(line.style is not None for line in lines):
         if styles is not None:
             fail(
-                "the styles are given twice",
+                "styles are given both as `styles` and in the table",
                 expected="`styles`, or a column 'style' of the table",
                 received="both",
-                hint="leave out one of the two",
+                hint="omit one of the two",
                 argument="styles",
             )
     elif styles is None:
@@ -165,7 +165,7 @@ def _paired(lines: list[_Line], styles: list[Path], pairs: str) -> list[_Line]:
     if pairs == "lines" and len(lines) != len(styles):
         fail(
             "the number of contents differs from the number of styles",
-            expected="as many of each, in pairs",
+            expected="equal numbers, to form pairs",
             received=f"{len(lines)} and {len(styles)}",
             hint="set `pairs` to all for every content in every style",
             argument="pairs",
@@ -203,7 +203,7 @@ def pictures(given: PathsLike, argument: str, folder: Path | None = None) -> lis
     Raises
     ------
     InputError, InputTypeError, FileError
-        If a picture is missing, or a folder or pattern has none.
+        If a picture is missing, or a folder or pattern matches no pictures.
     """
     if not isinstance(given, Iterable | os.PathLike):
         raise InputTypeError(
@@ -250,7 +250,7 @@ def _expanded(path: Path, argument: str, folder: Path | None) -> list[Path]:
             f"{path} has no pictures",
             expected=f"files that end in {', '.join(SUFFIXES)}",
             received=_listed(others) if others else "no files",
-            hint=f"pictures in folders below are found by a pattern such as {below / '*.jpg'}"
+            hint=f"to find pictures in subfolders, use a pattern such as {below / '*.jpg'}"
             if any(one.is_dir() for one in entries)
             else "check the path",
             argument=argument,
@@ -282,8 +282,8 @@ def _read(path: Path) -> Iterator[_Line]:
     columns = [name.strip() for name in rows[0]] if rows else []
     if "content" not in columns or "" in columns or len({*columns}) < len(columns):
         fail(
-            f"the first line of {path} does not name its columns",
-            expected="'content', and each name once, such as content,style,strength",
+            f"the first line of {path} does not list the columns",
+            expected="'content' and further columns, each once, such as content,style,strength",
             received=",".join(columns) or "nothing",
             hint="" if "content" in columns else did_you_mean("content", columns),
             argument="contents",
@@ -299,7 +299,7 @@ def _read(path: Path) -> Iterator[_Line]:
                 f"line {number} of {path} has too many cells",
                 expected=f"{len(columns)}, one per column",
                 received=len(cells),
-                hint='put a cell that has a comma into quotes, as "a, b.jpg"',
+                hint='put a cell that contains a comma into quotes, as in "a, b.jpg"',
                 argument="contents",
             )
         yield _line(path, number, dict(zip(columns, cells, strict=False)), columns)
@@ -336,7 +336,7 @@ def _line(table: Path, number: int, cells: dict[str, str], columns: list[str]) -
 
 
 def _value(table: Path, text: str) -> Any:
-    """Return the value of a cell: a bool, a number, the path of a file, or the text itself."""
+    """Return the value of a cell: a bool, a number, the path of a file, or the text."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):

@@ -41,13 +41,14 @@ if TYPE_CHECKING:
     from distributed import Client
 
 KEPT = 12
-"""Number of traces to keep: for two sizes, such as landscape and portrait, of six levels each."""
+"""Maximum number of traces to keep. It is sufficient for pictures of two sizes, such as landscape
+and portrait, with six levels each."""
 
 WIDEST = 6000
 """Approximate largest side of a contact sheet in pixels."""
 
 PICTURES = frozenset({"initial", "keep", "mask", "style_mask", "subject"})
-"""Options whose errors may concern one picture only."""
+"""Options that may be invalid for one picture and valid for others."""
 
 COLUMNS = 8
 """Largest number of styles that get one column each on a contact sheet."""
@@ -62,14 +63,14 @@ class Batch:
     folder : pathlib.Path
         The folder with the pictures, the table ``batch.csv`` and the contact sheet ``sheet.jpg``.
     rows : list of Row
-        One for each picture that was painted, was already finished, or failed, in the order of the
-        jobs.
+        One row for each picture that was painted, was already finished, or failed, in the order of
+        the jobs.
     planned : int
         Number of jobs.
     found : int
         Number of pictures that were already finished.
     interrupted : bool
-        Whether the batch was interrupted. The same call continues it.
+        Whether the batch was interrupted. Calling `run` with the same arguments continues it.
     """
 
     folder: Path
@@ -106,9 +107,9 @@ def run(
 ) -> Batch:
     """Paint many pictures, one after the other, and write each when it is finished.
 
-    If it is called again, finished pictures are kept if their files and options are the same, and
-    the picture that was interrupted continues from its checkpoint, with the same result. If a
-    picture fails, its row has the reason and the batch continues.
+    If the function is called again, finished pictures are kept if their files and options have not
+    changed. A picture that was interrupted continues from its checkpoint, with the same result. If
+    a picture fails, the batch continues, and the row of the picture has the reason.
 
     Parameters
     ----------
@@ -119,10 +120,10 @@ def run(
     recipe : callable
         A function ``(content, style, **options) -> Recipe``, such as one of `stylekit.recipes` or
         `stylekit.recipes.presets`. Content and style are paths. If `tile` is given and the function
-        has a parameter ``size``, the content is an array whose sides suit it, and the size None.
-        Default: `recipes.basic`.
+        has a parameter ``size``, the content is an array whose sides are valid for `tile`, and
+        ``size`` is None. Default: `recipes.basic`.
     checkpoint_every : int
-        Steps between writes of a run's state, at least 1.
+        Number of steps between writes of the checkpoint, at least 1.
     bits : int
         8, or 16 for TIFF.
     metadata : bool
@@ -134,9 +135,9 @@ def run(
     progress : bool
         Whether a progress bar is shown.
     client : distributed.Client, optional
-        Client of a Dask cluster whose workers paint one picture at a time each. The workers need
-        the files under the same paths, and one thread each. Callbacks run in the workers. Default:
-        paint in this process.
+        Client of a Dask cluster whose workers paint one picture at a time each. Each worker must
+        have one thread, and find the files under the same paths as this process. Callbacks run in
+        the workers. By default, pictures are painted in this process.
     **options
         Options of the recipe and of `Recipe.run` for all pictures, such as size, strength, steps
         and extractor. The options of a job take precedence.
@@ -144,7 +145,8 @@ def run(
     Returns
     -------
     Batch
-        Also if the batch is interrupted (Ctrl-C, the notebook's stop button).
+        The outcome, which is also returned if the batch is interrupted (Ctrl-C, or the stop button
+        of a notebook).
 
     Raises
     ------
@@ -157,9 +159,10 @@ def run(
 
     Notes
     -----
-    The network is loaded once. Runs of one picture size share a trace (`Reuse`), also with other
-    contents, styles and strengths. The manifest of each picture has the hashes of the files and all
-    options under ``"batch"``. Changes of code, such as of your own loss, are not detected.
+    The network is loaded once. Runs of the same picture size share a trace (`Reuse`), even if
+    contents, styles and strengths differ. The manifest of each picture has the hashes of the files
+    and all options under ``"batch"``. Changes of code, such as the code of a custom loss, are not
+    detected.
 
     Examples
     --------
@@ -252,7 +255,7 @@ def _check_names(
 ) -> list[str]:
     """Return the names of all options of a recipe and of `Recipe.run`.
 
-    Raise an error if the recipe cannot be used, or an option has another name.
+    Raise an error if the recipe cannot be used, or an option has none of these names.
     """
     own = list(inspect.signature(recipe).parameters.values()) if callable(recipe) else []
     kinds = {one.kind for one in own}
@@ -279,7 +282,7 @@ def _check_names(
     for name in of_jobs:
         if name not in known or name in SHARED:
             fail(
-                f"an option of the jobs, or a column of their table, has the unknown name {name!r}",
+                f"unknown job option or table column {name!r}",
                 expected=f"an option of {name_of(recipe)} or of Recipe.run",
                 hint=did_you_mean(name, set(known) - SHARED),
                 argument="jobs",
@@ -291,18 +294,19 @@ def _check_names(
 def alone(hidden: Path, lock: str, owner: str, argument: str = "folder") -> Iterator[None]:
     """Hold a lock in a hidden folder, and remove the folder in the end if it is empty.
 
-    The lock ends with its process, however that ends.
+    The operating system releases the lock when the process ends, even if it is killed.
 
     Parameters
     ----------
     hidden : pathlib.Path
         A folder for unfinished files, which is created.
     lock : str
-        Name of the file in it that is locked.
+        Name of the file in `hidden` that is locked.
     owner : str
-        Message of the error, such as "the folder a is in use by another batch".
+        Message of the error that is raised if the lock is held, such as "the folder a is in use by
+        another batch".
     argument : str
-        Name of the argument that names the output.
+        Name of the argument that contains the output path, for `error.argument`.
 
     Raises
     ------
@@ -314,7 +318,7 @@ def alone(hidden: Path, lock: str, owner: str, argument: str = "folder") -> Iter
             hidden.mkdir(exist_ok=True)
             held.enter_context(locked(hidden / lock))
         except BlockingIOError as error:
-            hint = "wait until it has ended, or write to another place"
+            hint = "wait until it has ended, or choose another output"
             raise FileError(explain(owner, hint=hint), argument=argument) from error
         except OSError as error:
             raise unwritable(f"the folder {hidden}", hidden, error, argument) from error
@@ -347,7 +351,7 @@ def _write_sheet(path: Path, jobs: list[Job]) -> None:
 
 
 class _Progress(Callback):
-    """A progress bar over pictures that shows the step of the current one."""
+    """A progress bar over pictures that shows the step of the current picture."""
 
     def __init__(self, total: int, found: int, shown: bool) -> None:
         bar = {"unit": "picture", "disable": not shown, "miniters": 0}  # redraw at every step
@@ -355,7 +359,7 @@ class _Progress(Callback):
         self._name = ""
 
     def begin(self, job: Job) -> None:
-        """Show the picture that begins."""
+        """Show the name of the picture that begins."""
         self._name = job.output.name
         self._bar.set_postfix_str(self._name)
 

@@ -16,12 +16,12 @@ from stylekit._version import __version__
 
 
 class Shipped(WorkerPlugin):
-    """A function that every worker of a cluster holds, also those that join later.
+    """A function that every worker of a cluster holds, including workers that join later.
 
     Parameters
     ----------
     function : callable
-        It is called for one task at a time, and may keep state between tasks.
+        The function, which is called for one task at a time, and may keep state between tasks.
     name : str, optional
         The plugin's name on the cluster. A plugin of the same name replaces this one. Default: a
         unique name.
@@ -34,12 +34,12 @@ class Shipped(WorkerPlugin):
         self.problem: SetupError | None = None
 
     def setup(self, worker: Worker) -> None:
-        """Check a worker when the function reaches it.
+        """Check a worker. Dask calls this method when the function arrives at the worker.
 
         Raises
         ------
         SetupError
-            If the worker cannot take part. Each later task on this worker raises it, too.
+            If the worker cannot be used. Each later task on this worker also raises the error.
         """
         self._alone = threading.Lock()
         try:
@@ -59,7 +59,7 @@ class Shipped(WorkerPlugin):
                     expected="one thread per worker",
                     received=f"{worker.state.nthreads} threads",
                     hint="start it with --nthreads 1, or a local Client with "
-                    "threads_per_worker=1: TensorFlow uses all processors for one picture",
+                    "threads_per_worker=1: TensorFlow uses all CPU cores for one picture",
                 ),
                 argument="client",
             )
@@ -86,7 +86,7 @@ def outcome(task: Any) -> Any:
     Raises
     ------
     SetupError
-        If a worker cannot take part, or the cluster is lost.
+        If a worker cannot be used, or the cluster is lost.
     StylekitError
         If several workers died while they ran the task.
     """
@@ -96,8 +96,8 @@ def outcome(task: Any) -> Any:
         raise StylekitError(
             explain(
                 f"{error.allowed_failures + 1} workers died while they ran it",
-                hint="read what the last one printed, and check whether memory ran out. The same "
-                "call tries it again",
+                hint="read what the last worker printed, and check whether memory ran out. The "
+                "same call tries the task again",
             ),
             argument="client",
         ) from error
@@ -108,7 +108,7 @@ def outcome(task: Any) -> Any:
 
 
 def register(client: Client, shipped: Shipped) -> None:
-    """Send a function to each worker, also to those that join later."""
+    """Send a function to each worker, including workers that join later."""
     try:
         client.register_plugin(shipped, name=shipped.name)
     except (TypeError, AttributeError, ImportError, pickle.PicklingError) as error:
@@ -117,14 +117,14 @@ def register(client: Client, shipped: Shipped) -> None:
                 f"the recipe, the network, a callback or an option cannot be sent to the workers "
                 f"({error})",
                 expected="objects that can be pickled",
-                hint="define them in a module that the workers can import, too",
+                hint="define them in a module that the workers can also import",
             ),
             argument="client",
         ) from error
 
 
 def failed(error: Exception) -> SetupError:
-    """Return the error for a cluster that is lost, or fails in another way."""
+    """Return the error for a cluster that is lost, or has failed in another way."""
     return SetupError(
         explain(
             f"the cluster failed ({type(error).__name__}: {error})",
@@ -135,7 +135,7 @@ def failed(error: Exception) -> SetupError:
 
 
 def replaced() -> SetupError:
-    """Return the error of a batch that another one has stopped."""
+    """Return the error of a batch that was stopped by another batch."""
     return SetupError(
         explain(
             "another batch in the same folder has stopped this one", hint="wait until it has ended"
@@ -145,14 +145,14 @@ def replaced() -> SetupError:
 
 
 def check_client(client: Any) -> None:
-    """Raise an error if a client is none, or a worker cannot take part.
+    """Raise an error if `client` is not a Dask client, or a worker cannot be used.
 
     Raises
     ------
     InputTypeError
         If `client` is not a Dask client.
     SetupError
-        If there are no workers, or one has another version of stylekit.
+        If there are no workers, or a worker has another version of stylekit.
     """
     if not isinstance(client, Client):
         raise InputTypeError(

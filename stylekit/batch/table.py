@@ -16,12 +16,12 @@ LAST = "error"
 
 
 class Table:
-    """Writes rows to a CSV file. Each version replaces the last one at once, when it is complete.
+    """Writes rows to a CSV file. Each version replaces the previous one in a single operation.
 
     Parameters
     ----------
     path : pathlib.Path
-        The file. Rows that an earlier batch wrote for other pictures are kept, and come first.
+        The file. Rows that an earlier batch wrote for other pictures are kept before the new rows.
     outputs : iterable of str
         Names of the pictures of this batch, whose earlier rows are dropped.
 

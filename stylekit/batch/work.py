@@ -30,7 +30,7 @@ from stylekit.transfer.optimizers import as_optimizer
 from stylekit.transfer.parameters import as_parameters
 
 HIDDEN = ".stylekit"
-"""Name of the folder in that of a batch that has the checkpoints of unfinished pictures."""
+"""Name of the subfolder of a batch's folder that holds the checkpoints of unfinished pictures."""
 
 LOCK = "batch.lock"
 """Name of the file in the hidden folder that is locked while a batch runs."""
@@ -49,13 +49,13 @@ class Work:
         A function ``(content, style, **options) -> Recipe``. Content and style are paths; the
         content of a picture that tiles is an array.
     extractor : FeatureExtractor or None
-        None uses that of the recipe.
+        The network. None uses the network of the recipe.
     plan : Plan
-        A `Reuse`, so that pictures of one size share a trace.
+        A `Reuse` plan, so that pictures of the same size share a trace.
     options : mapping of str
         Options of the recipe and of `Recipe.run`.
     every : int
-        Steps between writes of a checkpoint.
+        Number of steps between writes of a checkpoint.
     bits : int
         See `Result.save`.
     metadata : bool
@@ -132,12 +132,12 @@ class Row:
     ----------
     job : Job
     seconds : float or None
-        Time that the run took, also before it was interrupted.
+        Time that the run took, including the time before an interruption.
     steps : int or None
     losses : dict of str to float
-        Losses of the last step: terms unweighted, ``total`` weighted.
+        Losses of the last step. ``total`` is weighted; the other losses are not.
     error : str
-        Why the picture failed; "" if it did not.
+        The reason why the picture failed; "" if it did not fail.
     argument : str or None
         Name of the argument that caused the error; see `StylekitError`.
     """
@@ -166,8 +166,8 @@ class Row:
 def paint(job: Job, work: Work, callbacks: Iterable[Callback | Callable[[Step], Any]] = ()) -> Row:
     """Paint a picture, write it, and return its row.
 
-    A run that was interrupted continues from its checkpoint. An error, also one in the user's own
-    code, is reported in the row. The function depends only on its arguments, the files that they
+    A run that was interrupted continues from its checkpoint. Errors, including errors in custom
+    code, are reported in the row. The function depends only on its arguments, the files that they
     name, and the checkpoints in ``.stylekit`` beside the output, so that several processes can
     paint jobs of one batch.
 
@@ -189,7 +189,7 @@ def paint(job: Job, work: Work, callbacks: Iterable[Callback | Callable[[Step], 
         notes = getattr(error, "__notes__", ())  # which plug-in raised it
         text = " ".join([str(error), *(f"Raised {note}." for note in notes)])
         return Row(job, error=_one_line(text), argument=error.argument)
-    except Exception as error:  # from the user's own code
+    except Exception as error:  # from custom code
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
         return Row(job, error=_one_line(text))
@@ -223,8 +223,8 @@ def _painted(job: Job, work: Work, callbacks) -> Row:
     if not isinstance(made, Recipe):
         raise InputTypeError(
             explain(
-                "the recipe of a batch returned something else",
-                expected="a Recipe, which the batch runs",
+                "the recipe of a batch must return a Recipe",
+                expected="a Recipe, which has not been run",
                 received=type(made).__name__,
                 hint="return the recipe without calling its run",
             ),
@@ -232,7 +232,7 @@ def _painted(job: Job, work: Work, callbacks) -> Row:
         )
     name = _digest([json.dumps(made_from).encode()])
     own = job.output.parent / HIDDEN / job.output.name
-    # `keep`: until the picture is written.
+    # `keep` keeps the checkpoint until the picture is written.
     checkpoint = Checkpoint(own / name, work.every, keep=True)
     how |= {"extractor": work.network(made.extractor), "plan": work.plan}
     try:
@@ -251,7 +251,7 @@ def _painted(job: Job, work: Work, callbacks) -> Row:
     manifest = result.manifest | {"batch": about | {"losses": losses}}
     like = job.content if work.metadata else None
     dataclasses.replace(result, manifest=manifest).save(job.output, like=like, bits=work.bits)
-    shutil.rmtree(own)  # also checkpoints of other options
+    shutil.rmtree(own)  # including checkpoints of other options
     return Row(job, result.seconds, result.steps, losses)
 
 
@@ -280,7 +280,7 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, np.ndarray | Image.Image):
         array = np.asarray(value)
         return [list(array.shape), str(array.dtype), _digest([array.tobytes()])]
-    if isinstance(value, Start):  # its repr does not show which picture it holds
+    if isinstance(value, Start):  # the repr does not show which picture the object holds
         return [_unaddressed(type(value)), _plain(vars(value), name)]
     if hasattr(value, "get_config") and not isinstance(value, type):
         return [_unaddressed(type(value)), _plain(value.get_config(), name)]

@@ -1,4 +1,4 @@
-"""Networks that are trained for one style, and paint a photograph in one pass."""
+"""Networks that are trained for a single style, and paint a photograph in one pass."""
 
 import lazy_loader
 

@@ -17,11 +17,12 @@ REGISTERED = "stylekit>StyleNetwork"
 SUFFIX = ".keras"
 
 LARGEST = 2**20
-"""Largest size of a configuration in bytes. That of a network has about two thousand."""
+"""Maximum size of a configuration in bytes. The configuration of a network has about two
+thousand."""
 
 
 def about(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return how a network was trained, without loading it.
+    """Return the description of a network's training, without loading the network.
 
     Parameters
     ----------
@@ -32,13 +33,13 @@ def about(path: str | os.PathLike[str]) -> dict[str, Any]:
     -------
     dict of str
         ``stylekit`` is the version, ``style`` the hash of the style picture, and ``photographs``
-        their number and a hash of their names and sizes. ``settings`` are those of the training,
-        and ``steps`` and ``seconds`` its length so far.
+        the number of photographs and a hash of their names and file sizes. ``settings`` are the
+        settings of the training, and ``steps`` and ``seconds`` its length so far.
 
     Raises
     ------
     FileError
-        If the file does not exist, or is not that of a network.
+        If the file does not exist, or does not contain a style network.
     """
     path = as_path(path)
     if status(path) is None:

@@ -12,14 +12,14 @@ from stylekit._checks import fail, integer
 from stylekit.functional import Tensor
 
 WIDTHS = (16, 32, 64)
-"""Channels at full, half and quarter size. They are half of those in the paper, so that two cores
-paint a picture of 512 pixels in less than half a second."""
+"""Number of channels at full, half and quarter size. They are half the numbers in the paper, so
+that two CPU cores paint a picture of 512 pixels in less than half a second."""
 
 BLOCKS = 5
 """Number of residual blocks at quarter size, as in the paper."""
 
 EDGE = 9
-"""Side of the first and the last convolution kernel, as in the paper."""
+"""Side of the kernels of the first and the last convolution, as in the paper."""
 
 registered = keras.saving.register_keras_serializable(package="stylekit")
 
@@ -75,7 +75,7 @@ class InstanceNormalization(keras.layers.Layer):
         self.shift = self.add_weight((shape[-1],), "zeros", name="shift")
 
     def call(self, x: Tensor) -> Tensor:
-        """Return the normalized tensor, of the shape of `x`."""
+        """Return the normalized tensor, with the shape of `x`."""
         mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)
         scale = self.scale * ops.rsqrt(variance + 1e-5)
         return x * scale + (self.shift - mean * scale)
@@ -83,7 +83,7 @@ class InstanceNormalization(keras.layers.Layer):
 
 @registered
 class Enlargement(keras.layers.Layer):
-    """Doubles a feature map by nearest-neighbor upsampling, and crops it to the size of another.
+    """Doubles a feature map by nearest-neighbor upsampling, and crops it to a given size.
 
     Followed by a convolution, it avoids the checkerboard artifacts of a transposed convolution.
 

@@ -14,17 +14,18 @@ from stylekit._checks import FileError, fail
 from stylekit.image import read_image, resize
 
 WIDEST = 3.0
-"""Shorter side of a photograph, divided by the smallest side of a crop before resizing."""
+"""Ratio of the shorter side of a photograph to the smallest side of a crop before resizing."""
 
 
 def identity(paths: Sequence[Path]) -> str:
     """Return a text that identifies a list of photographs, without reading them.
 
-    It has their number, and a hash of the names and sizes of the files in their order.
+    The text has the number of photographs, and a hash of the names and sizes of the files in the
+    given order.
     """
     digest = hashlib.sha256()
     for path in paths:
-        length = path.stat().st_size if os.path.exists(path) else 0  # of a link to nothing
+        length = path.stat().st_size if os.path.exists(path) else 0  # 0 for a broken link
         digest.update(f"{path.name} {length}\n".encode(errors="surrogateescape"))
     return f"{len(paths)} file{'s' * (len(paths) != 1)} (names and sizes {digest.hexdigest()[:12]})"
 
@@ -32,9 +33,9 @@ def identity(paths: Sequence[Path]) -> str:
 class Photographs:
     """Square crops of photographs, which are determined by the seed and the step.
 
-    Each is a random square of a random photograph, resized, and mirrored with probability 1/2. The
-    side of the square is between a third of the photograph's shorter side, or the size of the crop
-    if that is larger, and the shorter side.
+    Each crop is a random square of a random photograph, resized to `size`, and mirrored with
+    probability 1/2. The side of the square is at most the photograph's shorter side. It is at least
+    a third of the shorter side, or `size` if `size` is larger.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ class Photographs:
     def _photograph(self, rng: np.random.Generator) -> np.ndarray:
         """Return a random photograph that can be used.
 
-        Files that were skipped before consume random numbers, too, so that a resumed training draws
+        Files that were skipped before also consume random numbers, so that a resumed training draws
         the same crops.
         """
         while len(self._unfit) < len(self.paths):
@@ -94,7 +95,7 @@ class Photographs:
         fail(
             "no photograph can be used",
             expected=f"pictures of at least {self.size}x{self.size} pixels",
-            received=f"{len(self.paths)} that are smaller or cannot be read",
+            received=f"{len(self.paths)} files that are smaller or cannot be read",
             hint="lower `size`, or use larger photographs",
             argument="photographs",
         )

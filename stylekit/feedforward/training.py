@@ -39,7 +39,7 @@ from stylekit.transfer.objective import layers_read
 from stylekit.transfer.style_transfer import as_extractor
 
 RUNNING = ("steps", "seconds", "stylekit")
-"""Entries of `about` that change during a training."""
+"""Entries of `about` that change while a network is trained."""
 
 
 def train(
@@ -62,74 +62,77 @@ def train(
     on_checkpoint: Callable[[Painter], Any] | None = None,
     progress: bool = True,
 ) -> Painter:
-    """Train a network that paints photographs in one style, each in one pass.
+    """Train a network that paints any photograph in one style, in a single pass.
 
-    The network and the state of the optimizer are written to `path` at regular intervals. The same
-    call continues from there, also if the process was killed, and the final network is the same as
-    without the interruption.
+    The network and the state of the optimizer are written to `path` at regular intervals. Calling
+    the function again with the same arguments continues from there, even if the process was killed.
+    The final network is the same as without the interruption.
 
     Parameters
     ----------
     style : path, PIL image or array
     photographs : path or iterable of path
-        Picture files, folders, and patterns such as ``photos/**/*.jpg``. They are read when they
+        Picture files, folders, and patterns such as ``photos/**/*.jpg``. Files are read when they
         are needed. Files that cannot be read or are smaller than `size` are skipped.
     path : path
-        The .keras file to write. If it exists, its training is continued.
+        The .keras file to write. If the file exists, the training of its network is continued.
     steps : int
-        Total number of steps, at least 1. A larger number continues a finished training.
+        Total number of steps, at least 1. If the network has been trained for fewer steps, the
+        training is continued.
     size : int
         Side of the square crops of the photographs in pixels, at least 32.
     batch : int
-        Crops per step, at least 1.
+        Number of crops per step, at least 1.
     learning_rate : float
         Learning rate of Adam, above 0.
     strength : float
         Strength of the style in [0, 1], as in `stylekit.stylize` with ``"gram"``. The weight of the
-        content is 1 - strength, and that of the style is a constant times strength. It cannot be
-        changed after the training.
+        content is 1 - strength, and the weight of the style is a constant times strength. The
+        strength cannot be changed after the training.
     style_size : int
         Longer side of the style picture in pixels, at least 32. It determines the size of the
         strokes in pixels, for photographs of any size.
     style_loss : str or callable
-        ``"gram"``, or a class or function ``(style, *, mask, style_mask, layers, weight) -> Loss``
-        whose targets are known before the first step.
+        ``"gram"``, or a class or function ``(style, *, mask, style_mask, layers, weight) -> Loss``.
+        The targets of the loss must not depend on the image.
     variation : float, optional
         Weight of the total variation, at least 0, which is multiplied by strength. The weight for
-        the chroma is twice as large. Default: that of the extractor.
+        the chroma is twice as large. Default: a weight that depends on the extractor.
     extractor : FeatureExtractor, optional
-        The network of the losses. Default: `CompactVGG`.
+        The network that extracts the features for the losses. Default: `CompactVGG`.
     seed : int
         Seed of the initial weights and the crops.
     checkpoint_every : int
-        Steps between writes, at least 1.
+        Number of steps between writes of the network to `path`, at least 1.
     losses_csv : path, optional
         A table to write, with one row per step: ``step``, ``seconds``, ``total``, ``content``, and
-        the other losses. They are unweighted means over the batch, except for the total.
+        the other losses. The losses are unweighted means over the batch, except for the total,
+        which is weighted.
     on_checkpoint : callable, optional
-        Called with the painter each time it is written.
+        Called with the `Painter` each time the network is written.
     progress : bool
         Whether a progress bar is shown.
 
     Returns
     -------
     Painter
-        Also if the training is interrupted (Ctrl-C, the notebook's stop button). Its number of
-        steps is ``about["steps"]``.
+        The painter of the trained network. It is also returned if the training is interrupted
+        (Ctrl-C, or the stop button of a notebook). The number of steps so far is
+        ``about["steps"]``.
 
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, a file or all photographs cannot be used. If the file at `path` is of a
-        training with another style, other photographs or other settings, or is in use by another
-        training. If a loss or a gradient is not finite; the file then holds the network before that
-        step.
+        If an argument or a file cannot be used, or none of the photographs can. If the file at
+        `path` was trained with another style, other photographs or other settings, or is in use by
+        another training. If a loss or a gradient is not finite; the file then holds the network
+        before that step.
 
     Notes
     -----
     The losses are those of `recipes.basic` with ``"gram"``, on crops of photographs. The content is
-    compared at the content layers of the extractor by `functional.relative_error`. Photographs are
-    compared by their names and sizes when a training is continued, not by their contents.
+    compared at the content layers of the extractor by `functional.relative_error`. When a training
+    is continued, photographs are compared by their names and file sizes, not by their contents.
 
     References
     ----------
@@ -183,7 +186,7 @@ def train(
         def write() -> None:
             state["steps"] = int(
                 network.optimizer.iterations
-            )  # Ctrl-C may have come before the count
+            )  # Ctrl-C may have arrived before the steps were counted
             state["seconds"] = before + time.monotonic() - begin
             table.flush()
             _save(network, path)
@@ -230,7 +233,7 @@ class _Step:
     network : StyleNetwork
         Compiled with its optimizer.
     terms : sequence of Loss
-        All losses except that of the content.
+        All losses except the content loss.
     content_weight : float
     extractor : FeatureExtractor
     shape : (batch, size, size, 3)
@@ -266,7 +269,7 @@ class _Step:
             yield name, term
 
     def __call__(self, photographs: np.ndarray) -> list[float] | None:
-        """Take a step and return the total and the losses; if they are not finite, only None."""
+        """Take a step and return the total and the losses, or None if they are not finite."""
         values, gradients, finite = self._evaluated(photographs)
         if not finite:
             return None
@@ -295,13 +298,13 @@ class _Step:
 
 
 def _terms(style, strength, style_loss, variation, extractor) -> list[Loss]:
-    """Return the losses of `recipes.basic` except that of the content, with their weights."""
+    """Return the losses of `recipes.basic` except the content loss, with their weights."""
     if style_loss == "neighbors":
         fail(
             "`style_loss` cannot train a network",
             expected="'gram', or a loss whose targets are known before the first step",
             received=repr(style_loss),
-            hint="leave it out to use gram",
+            hint="omit `style_loss` to use gram",
             argument="style_loss",
         )
     how = method(
@@ -351,12 +354,12 @@ def _begun(path: Path, trained: dict[str, Any], learning_rate: float, seed: int)
     network.compile(keras.optimizers.Adam(learning_rate))
     network.optimizer.build(network.trainable_variables)
     if found:
-        network.load_weights(path)  # once more, now with the state of the optimizer
+        network.load_weights(path)  # load the weights again, now with the state of the optimizer
     return network
 
 
 def _save(network: StyleNetwork, path: Path) -> None:
-    """Write a network, which replaces the last one only when it is complete."""
+    """Write a network. It replaces the previous file only when it is complete."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder) / "network.keras"
         network.save(scratch)
@@ -367,7 +370,7 @@ def _save(network: StyleNetwork, path: Path) -> None:
 def _ahead(
     crops: Photographs, count: int, first: int, end: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the steps and their crops, and read the next ones in a thread."""
+    """Yield the steps and their crops, and read the next crops in a thread."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(crops.batch, first, count)
         for step in range(first, end):
@@ -383,11 +386,12 @@ class _Log:
     Parameters
     ----------
     path : path or None
-        None writes no table.
+        Path of the table. If None, no table is written.
     names : list of str
         Names of the losses.
     steps : int
-        Number of steps that were taken before. Their rows are kept, and later ones dropped.
+        Number of steps that were taken before. The rows of these steps are kept, and later rows are
+        dropped.
     """
 
     def __init__(self, path: Path | None, names: list[str], steps: int) -> None:

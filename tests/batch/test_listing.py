@@ -92,9 +92,9 @@ ROW = "photos/cat.jpg,styles/rocket.png"
         (("photos", ["styles", "gone.png"]), "styles", "gone.png does not exist"),
         (("empty", "styles"), "contents", r"empty has no pictures.*received no files\. Check"),
         (("texts", "styles"), "contents", "texts has no pictures.*received a.txt"),
-        ((".", "styles"), "contents", r"found by a pattern such as \*\*/\*\.jpg"),
+        ((".", "styles"), "contents", r"use a pattern such as \*\*/\*\.jpg"),
         (("*.gif", "styles"), "contents", r"\*\.gif has no pictures"),
-        (("phot*", "styles"), "contents", r"found by a pattern such as phot\*/\*\.jpg"),
+        (("phot*", "styles"), "contents", r"use a pattern such as phot\*/\*\.jpg"),
         (([], "styles"), "contents", "`contents` is empty"),
         ((3, "styles"), "contents", "expected a path, or a list of paths, received int"),
         (("photos", [3]), "styles", "`styles` is not a path"),
@@ -103,7 +103,7 @@ ROW = "photos/cat.jpg,styles/rocket.png"
         (("photos", "styles", "styles/../photos"), "folder", "would be mixed with .* in photos"),
         (("photos", "styles", "styles"), "folder", "would be mixed with .* in styles"),
         (("gone.csv", "styles"), "contents", "the table gone.csv does not exist"),
-        (("todo.csv", "styles"), "styles", "the styles are given twice"),
+        (("todo.csv", "styles"), "styles", "styles are given both as `styles` and in the table"),
         (("a/b/c", "styles"), "contents", "does not exist either"),
     ],
 )
@@ -163,11 +163,11 @@ def test_names_that_a_file_system_may_take_for_one(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "does not name its columns.*received nothing"),
-        (f"photo,style\n{ROW}", "does not name its columns"),
+        ("", "does not list the columns.*received nothing"),
+        (f"photo,style\n{ROW}", "does not list the columns"),
         (f"contents,style\n{ROW}", "Did you mean content"),
-        (f"content,content\n{ROW}", "each name once"),
-        (f"content,style,\n{ROW},1", "does not name its columns"),
+        (f"content,content\n{ROW}", "each once"),
+        (f"content,style,\n{ROW},1", "does not list the columns"),
         ("content,style\n\n,\n", "has no pictures: expected one line per picture"),
         (
             f"content,style\n{ROW},1",

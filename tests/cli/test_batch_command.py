@@ -199,8 +199,7 @@ def test_a_column_that_is_no_option(batch):
     Path("jobs.csv").write_text("content,style,strenght\nphotos/cat.png,coffee.png,0.3\n")
     done = batch("jobs.csv")
     assert done.exit_code == 2
-    message = "CONTENTS: an option of the jobs, or a column of their table, has the unknown name"
-    assert f"{message} 'strenght'" in done.output
+    assert "CONTENTS: unknown job option or table column 'strenght'" in done.output
     assert "Did you mean strength" in done.output
 
 
