@@ -280,7 +280,7 @@ def stylize_frames(
             longer = max(frame.shape[:2])
             last = Pyramid([longer, longer], [0, 1])
             for loss in made.losses.values():
-                if isinstance(loss, NeighborStyleLoss):
+                if isinstance(loss, NeighborStyleLoss) and loss.round_alpha == 1:
                     loss.round_alpha = loss.alpha**FOLLOW
             begun = Mix(start, frame, share=0)  # the run's picture is the frame
             result = made.run(count, extractor=network, initial=begun, pyramid=last, **how)
