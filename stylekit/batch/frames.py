@@ -320,7 +320,7 @@ def stylize_frames(
         count = store.keep(_sized(frames, size)) if passes > 1 else 0
         for turn in range(store.reached(passes), passes + 1):
             store.forget(turn - 2)
-            backwards = (passes - turn) % 2
+            backwards = (passes - turn) % 2 == 1
             numbered = store.frames(count, backwards) if passes > 1 else _sized(frames, size)
             seen: deque[_Seen] = deque(maxlen=max(back))
             for index, frame in numbered:

@@ -159,7 +159,13 @@ def stylize_video(
         manifest = folder / "manifest.json"
         if not about.same(manifest):
             shutil.rmtree(folder, ignore_errors=True)
-        stack.callback(lambda: manifest.exists() or shutil.rmtree(folder, ignore_errors=True))
+
+        def clear() -> None:
+            """Remove what a run leaves that ends before its first frame."""
+            if not manifest.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+        stack.callback(clear)
         bar = stack.enter_context(_bar(source.count * passes, progress))
         state = StylizedVideo(out, 0, 0, True)
 
