@@ -248,10 +248,7 @@ def _program() -> str:
         import imageio_ffmpeg
 
         return imageio_ffmpeg.get_ffmpeg_exe()
-    except (
-        ImportError,
-        RuntimeError,
-    ) as error:  # RuntimeError: there is no ffmpeg for this machine
+    except (ImportError, RuntimeError) as error:  # RuntimeError: no ffmpeg for this machine
         raise _checks.SetupError(
             _checks.explain(
                 "a video needs imageio-ffmpeg", hint='pip install "stylekit-nst[video]"'

@@ -1,7 +1,7 @@
 """Masks: creation, operations and segmentation.
 
-A mask is ``float32 [H, W]`` in [0, 1] that marks where something is applied: 1 means fully, 0 not
-at all.
+A mask is a ``float32 [H, W]`` array in [0, 1] that marks where something is applied: 1 means fully,
+and 0 means not at all.
 """
 
 from stylekit._checks import suggest_names

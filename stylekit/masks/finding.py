@@ -1,4 +1,4 @@
-"""The mask of a subject that is given by class names, a mask or a function."""
+"""Find the mask of a subject, which is specified by class names, a mask or a function."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ def find_subject(
     ----------
     picture : ndarray [H, W, 3]
     subject : str, list of str, or mask
-        One or more class names, such as ``"person"``; or a mask: an array, a PIL image, the path of
-        an existing file, or a callable that is called with the picture.
+        One or more class names, such as ``"person"``, or a mask. A mask is an array, a PIL image,
+        the path of an existing file, or a callable that is called with the picture.
     segmenter : callable, optional
         Finds the classes. Default: `DeepLab()`.
     refine : callable, optional
-        Refines the mask; called with the picture and the mask. Default for classes: `crf` of the
-        segmentation, which uses its scores. Default for a mask: no refinement.
+        Function that refines the mask. It is called with the picture and the mask. Default for
+        classes: `crf` is applied to the segmentation and uses its scores. Default for a mask: no
+        refinement.
     name : str
         Name of the subject in messages.
 
@@ -77,14 +78,14 @@ def find_subject(
             found = seen.mask(classes)
         if refine is None:
             better: Any = crf(picture, seen)
-            # Refinement can remove a small class. The unrefined mask is used then.
+            # Refinement can remove a small class. In this case the unrefined mask is used.
             return better.mask(classes) if {*classes} & {*better.names_present} else found
     with caused_by("refine"), naming(f"in refine {name_of(refine)!r}"):
         return as_mask(refine(picture, found), picture.shape[:2], name=f"the refined {name}")
 
 
 def segmented(segmenter: Segmenter, picture: np.ndarray) -> Segmentation:
-    """Return a segmenter's checked `Segmentation` of a picture; errors name it in a note."""
+    """Return a segmenter's `Segmentation` after a check. A note in errors names the segmenter."""
     name = name_of(segmenter)
     with naming(f"in segmenter {name!r}"):
         seen = segmenter(picture)
@@ -104,7 +105,7 @@ def segmented(segmenter: Segmenter, picture: np.ndarray) -> Segmentation:
 def fitted(
     mask: Any, picture: np.ndarray, name: str = "mask", argument: str | None = None
 ) -> np.ndarray:
-    """Return a mask resized to the picture's size; a callable is called with the picture.
+    """Return a mask resized to the size of a picture.
 
     Parameters
     ----------
@@ -113,12 +114,12 @@ def fitted(
     name : str
         Name of the mask in messages.
     argument : str, optional
-        The argument that errors are attributed to. Default: `name`.
+        The argument that is stored in errors. Default: `name`.
 
     Raises
     ------
     InputError
-        If the aspect ratios differ by more than rounding to whole pixels explains.
+        If the aspect ratios differ by more than can be explained by rounding to whole pixels.
     """
     with caused_by(argument or name):
         values = as_mask(made_of(mask, picture), name=name)
@@ -136,7 +137,7 @@ def fitted(
 
 
 def _classes(subject: Any, name: str) -> list[str]:
-    """Return the class names of a subject; an empty list if it is a mask."""
+    """Return the class names of a subject, or an empty list if the subject is a mask."""
     if isinstance(subject, (list, tuple)) and all(isinstance(one, str) for one in subject):
         if not subject:
             fail(

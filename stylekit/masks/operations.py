@@ -1,7 +1,7 @@
-"""Conversion of arrays and files to masks, and operations on masks.
+"""Convert arrays and files to masks, and combine and change masks.
 
-A mask is ``float32 [H, W]`` in [0, 1]. Every function accepts whatever `as_mask` accepts, returns a
-new mask and does not modify its arguments.
+A mask is a ``float32 [H, W]`` array in [0, 1]. Every function accepts all input that `as_mask`
+accepts, returns a new mask and does not modify its arguments.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ MaskLike: TypeAlias = PictureLike | Callable[[np.ndarray], PictureLike]
 picture."""
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
-_FULL = {"uint8": 255, "uint16": 65535}  # the value of white
+_FULL = {"uint8": 255, "uint16": 65535}  # the value of white by dtype
 _VOID = 255  # the value of pixels without a label in label maps
-_MOST_LABELS = 32  # distinct values; a mask with a soft edge has more
-_COLOR = 8 / 255  # difference between channels: JPEG changes grey pixels by less
-_ROUNDING = 1e-4  # tolerance outside [0, 1] for rounding, as in 1 - a - b; the same for pictures
+_MOST_LABELS = 32  # number of distinct values. A mask with a soft edge has more
+_COLOR = 8 / 255  # least difference between a colour's channels. JPEG changes grey pixels by less
+_ROUNDING = 1e-4  # tolerance outside [0, 1] for rounding, as in 1 - a - b. Pictures have the same
 
 
 def made_of(mask: MaskLike, picture: np.ndarray) -> PictureLike:
-    """Return a mask, or the result of a callable for a picture; errors name the callable."""
+    """Return a mask. A callable is called with the picture, and errors name the callable."""
     if not callable(mask):
         return mask
     with naming(f"in mask {name_of(mask)!r}"):
@@ -62,21 +62,23 @@ def as_mask(
     Parameters
     ----------
     mask : array_like, PIL.Image.Image, path, bytes or binary file
-        An array is ``[H, W]`` or ``[H, W, 1]``. Floats must be in [0, 1]; values up to 1e-4 outside
-        are clipped as rounding errors. Bools become 0 and 1. Integers with a maximum of 0 or 1 are
-        used as they are. Otherwise uint8 is divided by 255 and uint16 by 65535; other integer types
-        are an error, because their full scale is unknown. Files and PIL images are read by
-        luminance as in `from_image`, and grey ones as arrays of their integers. Values are
-        multiplied by the alpha channel, so a transparent pixel is 0.
+        An array is ``[H, W]`` or ``[H, W, 1]``. Floats must be in [0, 1]. Values up to 1e-4 outside
+        this range are treated as rounding errors and clipped. Bools become 0 and 1. Integers with a
+        maximum of 0 or 1 are used as they are. Otherwise uint8 is divided by 255 and uint16 by
+        65535. Other integer types raise `InputError`, because their full scale is unknown. Colour
+        files and PIL images are converted to luminance as in `from_image`. Grey ones are converted
+        like integer arrays. Values are multiplied by the alpha channel, so a transparent pixel is
+        0.
     shape : (int, int), optional
-        The height and width that the mask must have. Default: any.
+        The height and width that the mask must have. Default: any shape is accepted.
     name : str, optional
         Name of the mask in error messages.
     allow_empty : bool, optional
         Whether a mask that is 0 everywhere is allowed.
     label : int, optional
-        If given, `mask` is a label map, and the result is 1 where its integer, or the index of its
-        palette colour, is `label`, and 0 elsewhere.
+        If given, `mask` is a label map: a picture or array with an integer, or the index of a
+        palette colour, at each pixel. The result is 1 where this number is equal to `label`, and 0
+        elsewhere.
 
     Returns
     -------
@@ -88,17 +90,19 @@ def as_mask(
     InputTypeError
         If `mask` is not an array of numbers.
     InputError
-        If the mask has another shape, NaN or values outside [0, 1], is empty, or is black wherever
-        it is not transparent; if it is a label map and `label` is None; or if `label` is not in it.
+        If the mask does not have the required shape, contains NaN or values outside [0, 1], is 0
+        everywhere, or is black wherever it is not transparent. Also if the mask is a label map and
+        `label` is None, or if `label` does not occur in the label map.
 
     Notes
     -----
-    Unsigned integers above 1 are recognised as labels, and are an error without `label`, if they
-    have at most 32 distinct values that are all below a quarter of white, such as 0 and 15. As a
-    mask these values would have almost no effect. If 0 is among the values, 255 is recognised as
-    the "void" border of label maps if the other values are at most 32 and the labels other than 0
-    cover more pixels than 255. Files with a palette of colours are always label maps. Integers 0
-    and 1 are a mask; ``label=1`` returns the same mask.
+    Unsigned integers above 1 are recognised as labels if they have at most 32 distinct values that
+    are all below a quarter of white, such as 0 and 15. As a mask such values would have almost no
+    effect. They raise `InputError` if `label` is None. The value 255 is recognised as the "void"
+    border of a label map if three conditions are met: 0 is among the values, the other values are
+    at most 32, and the labels other than 0 cover more pixels than 255. Files with a palette of
+    colours are always label maps. An array of the integers 0 and 1 is a mask. ``label=1`` returns
+    the same mask.
 
     Examples
     --------
@@ -136,7 +140,7 @@ def as_mask(
 def mask_of(
     mask: Any, picture: np.ndarray, *, name: str = "mask", allow_empty: bool = False
 ) -> np.ndarray:
-    """Return a checked mask of the picture's size; a callable is called with the picture."""
+    """Return a checked mask of the picture's size. A callable is called with the picture."""
     mask = made_of(mask, picture)
     return as_mask(mask, picture.shape[:2], name=name, allow_empty=allow_empty)
 
@@ -256,7 +260,7 @@ def _from_file(mask: PictureLike, name: str, label: int | None) -> np.ndarray:
     grey, stored = _grey(picture), picture.stored
     red, green, blue = np.moveaxis(picture.pixels, -1, 0)
     colored = max(np.abs(one - green).max() for one in (red, blue)) > _COLOR
-    # A palette of greys is read as grey values, unless a label, an index, is selected.
+    # A palette of greys is read as grey values, unless `label`, an index into it, is given.
     grey_modes = ("RGB", "RGBA") if label is not None else ("RGB", "RGBA", "P", "PA")
     if picture.mode in grey_modes and not colored:
         stored = np.round(255 * grey).astype(np.uint8)
@@ -303,7 +307,7 @@ def _stack(masks: Iterable[Any] | Mapping[str, Any]) -> np.ndarray:
 
 
 def listed(values: Any, name: str) -> list[Any]:
-    """Return an iterable as a list; strings and single values are errors."""
+    """Return an iterable as a list. Strings and single values raise `InputTypeError`."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InputTypeError(
             explain(f"`{name}` must be a list or another iterable", received=f"{values!r:.60}"),
@@ -320,7 +324,7 @@ def pair(shape: Any) -> tuple[int, int]:
 
 
 def two_numbers(values: Any, name: str, expected: str) -> tuple[Any, Any]:
-    """Return the two values of a pair; their types are not checked."""
+    """Return the two values of a pair. The types of the values are not checked."""
     try:
         first, second = values
     except (TypeError, ValueError):
@@ -343,7 +347,7 @@ def feather(mask: Any, radius: float) -> np.ndarray:
     mask : array_like [H, W], path or PIL image
         See `as_mask`.
     radius : float
-        In pixels, at least 0. With 0 the mask is not changed.
+        Radius in pixels, at least 0. With 0 the mask is not changed.
 
     Returns
     -------
@@ -361,14 +365,14 @@ def erode(mask: Any, radius: int) -> np.ndarray:
     """Return a mask shrunk by `radius` pixels: the minimum over squares of ``2 * radius + 1``.
 
     The mask is not shrunk at the border of the picture. If the square is the receptive field of a
-    layer, the result is 1 where the features depend only on the region.
+    layer, the result is 1 where the features of this layer depend only on the region.
 
     Parameters
     ----------
     mask : array_like [H, W], path or PIL image
         See `as_mask`.
     radius : int
-        In pixels, at least 0.
+        Radius in pixels, at least 0.
 
     Returns
     -------
@@ -394,16 +398,16 @@ def invert(mask: Any) -> np.ndarray:
 
 
 def threshold(mask: Any, level: float = 0.5) -> np.ndarray:
-    """Return a mask that is 1 where `mask` is at least `level`, in (0, 1], and 0 elsewhere."""
+    """Return a mask that is 1 where `mask` is at least `level` and 0 elsewhere. 0 < level <= 1."""
     level = number(level, "level", low=0, high=1, open_low=True)
     return (as_mask(mask, allow_empty=True) >= np.float32(level)).astype(np.float32)
 
 
 def resize(mask: Any, shape: tuple[int, int]) -> np.ndarray:
-    """Return a mask resized to ``(height, width)``, without overshoot.
+    """Return a mask resized to ``(height, width)``. The values stay within their range.
 
-    Along an axis that is reduced, each new pixel is the exact mean of the area that it covers, so
-    the mean of the mask does not change. Along an axis that is enlarged, the interpolation is
+    Along an axis that becomes shorter, each new pixel is the exact mean of the area that it covers,
+    so the mean of the mask does not change. Along an axis that becomes longer, the interpolation is
     linear.
 
     Examples
@@ -451,19 +455,20 @@ def combine(masks: Iterable[Any] | Mapping[str, Any], how: str = "union") -> np.
 def partition(
     masks: Iterable[Any] | Mapping[str, Any], remainder: bool = False, *, strict: bool = False
 ) -> list[np.ndarray]:
-    """Return masks scaled so that they sum to 1 and no pixel is counted twice.
+    """Return masks scaled so that they sum to 1 and do not overlap.
 
     Parameters
     ----------
     masks : iterable or mapping of masks
         One or more masks of the same shape.
     remainder : bool, optional
-        False: the masks are divided by their sum wherever it is above 0. The soft outer edge of
-        their union then becomes a hard edge. True: masks are scaled only where they sum to more
-        than 1, and a last mask is added, 1 minus their sum. All masks then sum to 1 everywhere.
+        If False, the masks are divided by their sum wherever the sum is above 0. The soft outer
+        edge of their union then becomes a hard edge. If True, masks are scaled only where they sum
+        to more than 1, and a last mask is added, which is 1 minus the sum of the other masks. All
+        masks then sum to 1 everywhere.
     strict : bool, optional
-        Whether masks that do not sum to 1 within 1/255 (with `remainder`: that sum to more than 1)
-        are an error.
+        If True, masks that do not sum to 1 within 1/255 raise `InputError`. If `remainder` is True,
+        only masks that sum to more than 1 do.
 
     Returns
     -------
@@ -473,8 +478,8 @@ def partition(
     Raises
     ------
     InputError
-        If `strict` and the masks overlap or leave pixels uncovered. The message gives the shares of
-        the picture.
+        If `strict` is True and the masks overlap or leave pixels uncovered. The message contains
+        the shares of the picture where this is the case.
 
     Examples
     --------
@@ -504,8 +509,8 @@ def from_image(picture: PictureLike) -> np.ndarray:
     """Return the luminance of a picture as a mask: white is 1, black is 0.
 
     The luminance is the sum of the encoded RGB values with the Rec. 709 weights
-    (0.2126, 0.7152, 0.0722), so a grey value of 128 becomes 128 / 255. It is multiplied by the
-    alpha channel, if there is one.
+    (0.2126, 0.7152, 0.0722), so a grey value of 128 becomes 128 / 255. The luminance is multiplied
+    by the alpha channel, if there is one.
 
     Parameters
     ----------

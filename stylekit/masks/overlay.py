@@ -1,4 +1,4 @@
-"""A picture with a mask drawn over it in colour."""
+"""Draw a mask over a picture in colour."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def overlay(
 ) -> np.ndarray:
     """Return a picture with a mask drawn over it in a colour.
 
-    To draw several masks, call it once for each, on the result of the last call.
+    To draw several masks, call the function once per mask, on the result of the previous call.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
         See `stylekit.image.as_image`.
     mask : array_like [H, W], PIL image, path or callable
-        Mask of the picture's size in [0, 1]; see `as_mask`. A callable is called with the picture.
+        Mask in [0, 1], of the picture's size; see `as_mask`. A callable is called with the picture.
     color : colour or picture
-        A CSS name or hex string, three integers in 0-255 or three floats in [0, 1]; or an array
-        ``[H, W, 3]`` of the picture's size with a colour for each pixel.
+        A CSS name or hex string, three integers in 0-255, or three floats in [0, 1]. Alternatively
+        an array ``[H, W, 3]`` of the picture's size with a colour for each pixel.
     strength : float
         Opacity of the colour where the mask is 1, in [0, 1].
 
@@ -41,7 +41,7 @@ def overlay(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If the picture, the mask or the colour cannot be used, or their sizes differ.
+        If the picture, the mask or the colour is invalid, or their sizes differ.
 
     Examples
     --------

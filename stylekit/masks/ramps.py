@@ -18,12 +18,12 @@ def linear_gradient(
     shape : (int, int)
         Height and width.
     angle : float, optional
-        Direction in which the ramp rises, in degrees counter-clockwise: 0 from left to right, 90
-        from bottom to top. ``angle + 180`` gives the complement.
+        Direction in which the ramp rises, in degrees counter-clockwise: 0 is from left to right,
+        and 90 from bottom to top. ``angle + 180`` gives the complement.
     start, stop : float, optional
-        Positions where the ramp begins to rise from 0 and where it reaches 1, as fractions of the
-        picture's extent along `angle` (between the outermost pixel centres), with
-        ``0 <= start < stop <= 1``.
+        Positions at which the ramp begins to rise from 0 and at which it reaches 1. They are
+        fractions of the picture's extent along `angle`, measured between the outermost pixel
+        centres, with ``0 <= start < stop <= 1``.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def linear_gradient(
             received=f"start={start:g}, stop={stop:g}",
             hint="add 180 to `angle` for a falling ramp, or use masks.threshold for a hard edge",
         )
-    right, up = np.round([np.cos(radians), np.sin(radians)], 12)  # 90 degrees: exactly (0, 1)
+    right, up = np.round([np.cos(radians), np.sin(radians)], 12)  # exactly (0, 1) for 90 degrees
     rows, columns = np.ogrid[:height, :width]
     along = (columns - (width - 1) / 2) * right + ((height - 1) / 2 - rows) * up
     extent = along.max() - along.min()
@@ -72,11 +72,12 @@ def radial_gradient(
     shape : (int, int)
         Height and width.
     center : (float, float), optional
-        Row and column, from 0 at the centre of the first pixel. It may be outside the picture.
-        Default: the middle of the picture, which is between pixels for even sizes.
+        Row and column of the centre. The centre of the first pixel is (0, 0). The position may be
+        outside the picture. Default: the middle of the picture, which lies between pixels if the
+        height or width is even.
     radius : float, optional
-        Distance from the centre, in pixels, at which the mask reaches 0. Default: the distance of
-        the farthest corner.
+        Distance from the centre, in pixels, at which the mask reaches 0. Default: the distance from
+        the centre to the farthest corner.
     inner : float, optional
         Distance in pixels up to which the mask stays 1, at least 0 and below `radius`.
 

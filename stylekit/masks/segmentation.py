@@ -25,15 +25,17 @@ class Segmentation:
     Parameters
     ----------
     labels : array_like of int, [H, W]
-        The class of each pixel: i means ``names[i]``. Stored as int32.
+        The class of each pixel. The label i stands for ``names[i]``. Stored as int32.
     names : sequence of str
-        The distinct names of all K classes of the segmenter, found or not.
+        The distinct names of all K classes that the segmenter knows, including classes that are not
+        in the picture.
     scores : array_like of float, [H, W, K], optional
-        The probability of each class in [0, 1], which sums to 1 over the classes. Stored as
+        The probability of each class, in [0, 1]. The probabilities of a pixel sum to 1. Stored as
         float32. Required for soft masks.
     parts : array_like of int, [H, W], optional
-        The result of an instance network: the number of the object at each pixel, from 1, or 0
-        where there is no object. All pixels of an object have the same label. Stored as int32.
+        The objects that an instance network found: the number of the object at each pixel, counted
+        from 1, or 0 where there is no object. All pixels of an object have the same label. Stored
+        as int32.
 
     Raises
     ------
@@ -77,7 +79,7 @@ class Segmentation:
 
     @property
     def names_present(self) -> dict[str, float]:
-        """The classes that are in the picture, with their shares of it, in descending order."""
+        """The classes that are in the picture, with their shares of the picture, largest first."""
         counts = np.bincount(self.labels.ravel(), minlength=len(self.names))
         order = np.argsort(-counts, kind="stable")
         return {self.names[i]: float(counts[i] / self.labels.size) for i in order if counts[i]}
@@ -90,8 +92,8 @@ class Segmentation:
         names : str or iterable of str
             One or more class names. At least one of the classes must be in the picture.
         soft : bool, optional
-            False: the mask is 1 where the label is one of the classes, and 0 elsewhere. True: it is
-            the sum of their probabilities.
+            If False, the mask is 1 where the label is one of the classes, and 0 elsewhere. If True,
+            the mask is the sum of the probabilities of the classes.
 
         Returns
         -------
@@ -101,8 +103,9 @@ class Segmentation:
         Raises
         ------
         InputError
-            If a name is unknown (the message suggests similar ones), none of the classes is in the
-            picture (the message lists those that are), or `soft` is true and there are no scores.
+            If a name is unknown (the message suggests similar names), if none of the classes is in
+            the picture (the message lists the classes that are), or if `soft` is True and there are
+            no scores.
         """
         asked = [names] if isinstance(names, str) else _list(names)
         wanted = [self._index(name) for name in asked]
@@ -140,13 +143,14 @@ class Segmentation:
         name : str
             The class.
         min_share : float, optional
-            Minimum share of the picture of an object, in [0, 1]. Smaller ones are omitted, except
-            for the largest. It is not used if the class has `parts`, which are all returned.
+            Minimum share of the picture that an object must have, in [0, 1]. Smaller objects are
+            omitted, but the largest object is always returned. Not used if the class has `parts`.
+            All parts are returned.
 
         Returns
         -------
         list of ndarray
-            Disjoint masks, ``float32 [H, W]`` of 0 and 1.
+            Disjoint masks, ``float32 [H, W]`` with values 0 and 1.
 
         Raises
         ------
@@ -155,8 +159,8 @@ class Segmentation:
 
         Notes
         -----
-        The objects are the `parts` of an instance network. For a class without `parts` they are
-        8-connected areas, so that two objects that touch are one.
+        The objects are the `parts` that an instance network found. For a class without `parts`, the
+        objects are 8-connected areas, so that two objects that touch are treated as one.
         """
         min_share = number(min_share, "min_share", low=0, high=1)
         where = self.mask(name) > 0
@@ -175,11 +179,11 @@ class Segmentation:
         return self.instances(name)[0]
 
     def plot(self, picture: PictureLike | None = None) -> Figure:
-        """Return a figure of the classes in colours, with a legend of their shares.
+        """Return a figure that shows the classes in colours, with a legend of their shares.
 
-        The colour of a class does not depend on the picture. Over a picture, the first class,
-        usually the background, is not coloured. White lines separate the objects of an instance
-        network.
+        A class has the same colour in all pictures. If `picture` is given, the first class, which
+        is usually the background, is not coloured. White lines separate the objects that an
+        instance network found.
 
         Parameters
         ----------
@@ -193,7 +197,7 @@ class Segmentation:
         Raises
         ------
         InputError
-            If the picture has another size than the segmentation.
+            If the picture does not have the size of the segmentation.
         """
         import matplotlib.pyplot as plt
         from matplotlib.patches import Patch
@@ -236,7 +240,7 @@ class Segmenter(Protocol):
 
 
 def class_names(names: Any) -> tuple[str, ...]:
-    """Return class names as a tuple: one or more distinct, nonempty strings."""
+    """Check class names, and return them as a tuple of one or more distinct, nonempty strings."""
     names = tuple(listed(names, "names"))
     odd = [name for name in names if not isinstance(name, str) or not name]
     if odd:
@@ -263,7 +267,7 @@ def _list(names: Any) -> list[Any]:
 
 
 def _whole(values: Any, name: str) -> np.ndarray:
-    """Return integers as ``int32 [H, W]``."""
+    """Return an array of integers as ``int32 [H, W]``."""
     array = np.asarray(values)
     if array.dtype.kind not in "biu":
         raise InputTypeError(
@@ -325,7 +329,7 @@ def _parts(values: Any, labels: np.ndarray) -> np.ndarray:
 
 
 def _colors(count: int) -> np.ndarray:
-    """Return `count` colours, ``float [count, 3]``: grey, and hues a golden angle apart."""
+    """Return `count` colours ``float [count, 3]``: grey, then hues separated by a golden angle."""
     from matplotlib.colors import hsv_to_rgb
 
     index = np.arange(count)

@@ -1,4 +1,4 @@
-"""Segmentation of a subject in a box or under scribbles by its colours, without a network."""
+"""Segment a subject in a box or under scribbles by its colours, without a network."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from stylekit.masks.operations import resize as resize_mask
 from stylekit.masks.refine.matting import guided
 
 _BIN = 4.0  # side of a histogram bin in CIELAB units; a difference of 2.3 is just noticeable
-_BLUR = 4  # blur of the histograms in the first round, in bins; one less in each further round
-_UNSEEN = 1e-6  # minimum density of a colour, below that of one pixel: unseen colours are undecided
-_SURE = 0.75  # posterior from which a pixel is a seed of the random walk, for either class
-_SPECK = 0.005  # connected seeds on less than this share of the candidates are not used
-_NEARBY = 1 / 8  # scale, in longer sides, on which the weight of background pixels decays
-_SMOOTHING = 1 / 50  # radius of the smoothing of posteriors, in longer sides
+_BLUR = 4  # blur of the histograms in the first round, in bins. Each further round uses one less
+_UNSEEN = 1e-6  # density added to all colours, below that of one pixel: unseen colours get 0.5
+_SURE = 0.75  # minimum posterior of a seed of the random walk, for either class
+_SPECK = 0.005  # connected seeds with less than this share of the candidates are not used
+_NEARBY = 1 / 8  # decay length of the weight of background pixels, as a share of the longer side
+_SMOOTHING = 1 / 50  # radius of the smoothing of posteriors, as a share of the longer side
 
 
 def subject(
@@ -40,10 +40,10 @@ def subject(
 ) -> np.ndarray:
     """Return the mask of the subject inside a box, or under scribbles, found by its colours.
 
-    Colour models of the subject and of the background are fitted repeatedly to the pixels that each
-    of them explains. A random walk then assigns the pixels whose colours are ambiguous. Both work
-    at a reduced size. A guided filter aligns the edge with the full picture. The same input always
-    gives the same mask.
+    Colour models of the subject and of the background are fitted several times, each to the pixels
+    that it explains better. A random walk then assigns the pixels whose colours are ambiguous. Both
+    steps use a reduced picture. A guided filter aligns the edge with the full picture. The same
+    input always gives the same mask.
 
     The method needs a subject whose colours are rare in its surroundings. It fails, for example,
     for a face in front of a wall of the same colour. Add scribbles on the parts that are wrong, or
@@ -58,19 +58,20 @@ def subject(
         rows `top` and `bottom`. Everything else is background. Fractions are rounded outwards.
     foreground, background : array_like, PIL.Image.Image or path, optional
         Scribbles: masks of the picture's size that are at least 0.5 on some pixels of the subject
-        and of the background. They are optional with a box, and both are required without one. With
-        a box, `foreground` can only enlarge the mask.
+        (`foreground`) or of the background (`background`). They are optional if a box is given.
+        Without a box, both are required. If a box is given, `foreground` can only enlarge the mask.
     soft : bool, optional
-        True: the mask has the soft edge of the guided filter. False: it is 0 and 1 only.
+        If True, the mask has the soft edge that the guided filter produces. If False, the values of
+        the mask are 0 and 1 only.
     fill_holes : bool, optional
         Whether enclosed areas, such as the eyes of a face, are added to the subject. A hole that
         contains a `background` scribble is kept.
     rounds : int, optional
-        How often the colour models are fitted, at least 1.
+        Number of times that the colour models are fitted, at least 1.
     size : int, optional
         Longer side, in pixels, of the reduced picture in which the subject is searched, at least
-        16. With a box, this is the box and half of its longer side around it. A larger size finds
-        thinner parts and is slower.
+        16. If a box is given, only the box and a margin of half the box's longer side are searched.
+        A larger size finds thinner parts of the subject and is slower.
 
     Returns
     -------
@@ -81,21 +82,22 @@ def subject(
     Raises
     ------
     InputError, InputTypeError
-        If the picture cannot be used; if the box is empty, extends beyond the picture or covers all
-        of it; if scribbles are empty, overlap or are missing; or if no subject is found.
+        If the picture is invalid. If the box is empty, extends beyond the picture or covers the
+        whole picture. If scribbles are empty, overlap or are missing. If no subject is found.
 
     Notes
     -----
     The method is GrabCut with histograms instead of Gaussian mixtures, and a random walk instead of
-    minimum cuts. The densities f and g of subject and background are CIELAB histograms with bins of
-    4 units. They are blurred by 4 bins in the first round and by one bin less in each further
-    round, so that a sky is one colour at first and several later. Initially, f is computed from the
-    scribbles or from the middle of the box, and g favours pixels near the box. The posterior
-    ``f / (f + g)``, smoothed by the guided filter, gives the weights of the pixels in the next
-    round. In the end, pixels with a posterior of at least 0.75 for one of the classes become seeds,
-    except in small areas. The random walk assigns every other pixel to the seeds that it most
-    probably reaches first. With a box and `foreground` this is done with and without the scribbles,
-    and the result is the union.
+    minimum cuts. The colour densities f of the subject and g of the background are CIELAB
+    histograms with bins of 4 units. They are blurred by 4 bins in the first round and by one bin
+    less in each further round. A sky, for example, is therefore one colour in the first round and
+    several colours in later rounds. Initially, f is computed from the scribbles or from the middle
+    of the box, and g favours pixels near the box. The posterior ``f / (f + g)``, smoothed by the
+    guided filter, gives the weights of the pixels in the next round. After the last round, pixels
+    with a posterior of at least 0.75 for one of the classes become seeds, except in small areas.
+    The random walk assigns every other pixel to the class whose seeds it most probably reaches
+    first. If a box and `foreground` are given, the mask is computed with and without the scribbles,
+    and the result is the union of both masks.
 
     References
     ----------
@@ -134,10 +136,10 @@ def _cut_out(
     rounds: int,
     size: int,
 ) -> np.ndarray:
-    """Return the soft mask of the subject, from pixels that are certainly inside and outside.
+    """Return the soft mask of the subject, given pixels that are certainly inside and outside.
 
-    Without pixels inside, the subject is expected in the middle of the pixels not outside. The
-    other parameters are those of `subject`; `boxed` says whether there is a box.
+    If no pixels are inside, the subject is expected in the middle of the pixels that are not
+    outside. `boxed` says whether a box is given. The other parameters are as in `subject`.
     """
     shape = fit_shape(image.shape, min(size, max(image.shape[:2])))
     ours, others = resize_mask(inside, shape), resize_mask(outside, shape)
@@ -156,22 +158,23 @@ def _cut_out(
     found[0] |= found[-1]  # scribbles enlarge the mask that the box alone gives
     if fill_holes:
         found = [_without_holes(one, others) for one in found]
-    radius = math.ceil(3 * max(image.shape[:2]) / max(shape))  # the edge is off by about one cell
+    # The edge has an error of about one cell of the reduced picture.
+    radius = math.ceil(3 * max(image.shape[:2]) / max(shape))
     masks = [guided(image, resize_mask(one, image.shape[:2]), radius=radius) for one in found]
-    return np.maximum(masks[0], masks[-1])  # the filter can lower the larger one at its edge
+    return np.maximum(masks[0], masks[-1])  # the filter can lower the larger mask at its edge
 
 
 def _search(
     small: np.ndarray, ours: np.ndarray, others: np.ndarray, boxed: bool, rounds: int
 ) -> np.ndarray:
-    """Return the subject at the reduced size as a bool mask, which is empty if none is found."""
+    """Return the subject as a bool mask at the reduced size. No pixel is True if none is found."""
     start = ours.astype(float)
     if boxed:  # the subject is more likely in the middle of the box
         start = ndimage.distance_transform_edt(~others)
         start /= max(1, start.max())
     share = _posterior(small, start, ours, others, rounds)
     likely, unlikely = share >= _SURE, share <= 1 - _SURE
-    if not boxed:  # areas that no scribble is connected to may be another object of equal colours
+    if not boxed:  # areas not connected to a scribble may be another object of equal colours
         likely = ndimage.binary_propagation(ours, mask=likely | ours)
     return _walk(small, likely, unlikely, ours, others)
 
@@ -186,7 +189,7 @@ def _without_holes(found: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _posterior(
     small: np.ndarray, start: np.ndarray, ours: np.ndarray, others: np.ndarray, rounds: int
 ) -> np.ndarray:
-    """Return the probability of the subject at each pixel, from the colours and known pixels."""
+    """Return the probability that each pixel is the subject, from the colours and known pixels."""
     density = _densities(rgb2lab(small))
     reach = _NEARBY * max(ours.shape)
     nearby = np.exp(-ndimage.distance_transform_edt(others) / reach)
@@ -195,11 +198,12 @@ def _posterior(
     for k in range(rounds):
         blur = max(1, _BLUR - k)
         f, g = density(subject, blur), density(rest * nearby, blur)
-        if ours.any():  # the scribbles have the same weight as all pixels found with them
+        if ours.any():  # scribbles and pixels that were found have equal total weights
             f, g = (f + density(ours, blur)) / 2, (g + density(others * nearby, blur)) / 2
         share = guided(small, (f + _UNSEEN) / (f + g + 2 * _UNSEEN), radius=radius, epsilon=1e-3)
         share[ours], share[others] = 1, 0
-        # Nearly binary, with a transition from 0.45 to 0.55, because soft weights drift.
+        # The weights are nearly binary, with a transition from 0.45 to 0.55. Soft weights would
+        # drift.
         subject = np.clip(10 * share - 4.5, 0, 1)
         rest = 1 - subject
     return share
@@ -208,8 +212,8 @@ def _posterior(
 def _densities(lab: np.ndarray) -> Callable[[np.ndarray, float], np.ndarray]:
     """Return a function ``density(weight, blur)`` for a picture ``[H, W, 3]`` in CIELAB.
 
-    From a weight for each pixel and a blur in bins it computes the histogram of the colours, and
-    returns its value ``[H, W]`` at the colour of each pixel.
+    The function computes the histogram of the colours from a weight for each pixel, blurs it by a
+    number of bins, and returns the value ``[H, W]`` of the histogram at the colour of each pixel.
     """
     bins = np.floor(lab / _BIN).astype(int)
     bins -= bins.min(axis=(0, 1))
@@ -231,7 +235,7 @@ def _walk(
     ours: np.ndarray,
     others: np.ndarray,
 ) -> np.ndarray:
-    """Return the subject as a bool mask; a random walk assigns the pixels that are not seeds."""
+    """Return the subject as a bool mask. A random walk assigns the pixels that are not seeds."""
     least = _SPECK * np.count_nonzero(~others)
     seeds = np.zeros(likely.shape, int)
     seeds[_without_specks(likely, least) | ours] = 1
@@ -293,7 +297,7 @@ def _known(
 
 
 def _surroundings(box: Any, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Return the window of the picture that is searched: the box and a margin around it."""
+    """Return the slices of the picture that are searched: the box and a margin around the box."""
     left, top, right, bottom = _corners(box, shape)
     margin = max(right - left, bottom - top, 2) // 2
     return (

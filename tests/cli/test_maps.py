@@ -45,7 +45,7 @@ def manifest():
 def test_a_colour_of_one_map_is_an_error_that_names_the_options(run):
     done = run()
     assert done.exit_code == 2
-    assert "#00ff00 is in STYLE_MAP only (1.0% of it; nearest: " in done.output
+    assert "#00ff00 is in STYLE_MAP only (1.0% of the map; nearest: " in done.output
     assert "use --merge or --keep, or name the regions to paint with --color" in done.output
     done = run("--merge", "#123456")
     assert "--merge names colours that neither map has: #123456" in done.output

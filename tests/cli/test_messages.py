@@ -277,8 +277,8 @@ def test_maps_that_do_not_match_are_a_list(line, maps, folder, run, no_network):
     assert done.output.splitlines() == [
         "stylekit: the maps have different regions: expected each colour in both maps, within a "
         "tolerance of 40.",
-        f"  #0000ff is in {style} only (6.2% of it; nearest: #000000, 255 away): recolour it, or "
-        "leave it out with --keep",
+        f"  #0000ff is in {style} only (6.2% of the map; nearest: #000000, 255 away): recolour it, "
+        "or leave it out with --keep",
         f"  #000000 is in both maps: 50.0% of {content}, 43.8% of {style}",
         f"  #ff0000 is in both maps: 50.0% of {content}, 50.0% of {style}",
         "Recolour a map, use --merge or --keep, or name the regions to paint with --color."

@@ -1,1 +1,1 @@
-"""Masks of regions from maps in flat colours."""
+"""Masks of regions from colour maps: pictures that mark each region by a flat colour."""

@@ -28,9 +28,9 @@ class ColorMasks(NamedTuple):
     Attributes
     ----------
     masks : dict of str to ndarray
-        One mask per colour, ``float32 [H, W]`` of 0 and 1. They are disjoint.
+        One mask per colour, ``float32 [H, W]`` with values 0 and 1. The masks are disjoint.
     unmatched : float
-        The share of the pixels that are in no mask.
+        The share of the map's pixels that are in no mask.
     """
 
     masks: dict[str, np.ndarray]
@@ -44,41 +44,44 @@ def from_colors(
     tolerance: float = 40.0,
     min_share: float = MIN_SHARE,
 ) -> ColorMasks:
-    """Return one mask per colour of a map in flat colours.
+    """Return one mask per colour of a colour map.
 
-    Each pixel belongs to the nearest colour, if that is within `tolerance`.
+    Each pixel belongs to the nearest colour, if this colour is within `tolerance`.
 
     Parameters
     ----------
     color_map : array_like, PIL.Image.Image or path
-        The map, a picture.
+        The colour map: a picture in which each region has a flat colour.
     colors : iterable, or mapping of names, optional
         The colours of the masks. A colour is three integers in 0-255, three floats in [0, 1], or a
-        string such as ``"#ff0000"``. A mapping gives the names of the masks; otherwise they are
-        named by hex strings. Default: all colours of the map, by decreasing area; see Notes.
+        string such as ``"#ff0000"``. If `colors` is a mapping, its keys are the names of the masks.
+        Otherwise the names are hex strings. Default: all colours of the map, by decreasing area;
+        see Notes.
     tolerance : float, optional
-        Maximum Euclidean distance of a pixel from its colour in 8-bit RGB units, at least 0. With
-        442, every pixel belongs to one of `colors`.
+        Maximum Euclidean distance of a pixel from the colour of its mask in 8-bit RGB units, at
+        least 0. With 442, every pixel belongs to one of `colors`.
     min_share : float, optional
-        Minimum share of the picture, in [0, 1], of a colour that is found without `colors`.
+        Minimum share of the map's pixels, in [0, 1], that a colour must have to be found. Only used
+        if `colors` is None.
 
     Returns
     -------
     ColorMasks
-        The masks by name or hex string, and the share of the pixels that match no colour.
+        The masks by name or hex string, and the share of the map's pixels that match no colour.
 
     Raises
     ------
     InputError
         If one of `colors` matches no pixel (the message lists the colours of the map), occurs twice
-        or is not a colour; or if `colors` is None and no colour is found.
+        or is not a colour. Also if `colors` is None and no colour is found.
 
     Notes
     -----
-    Without `colors`, a colour is found if it has a flat area: 3 x 3 pixels whose range is within
-    `tolerance`. Colours within `tolerance` of a more frequent one are merged with it. Pixels whose
-    colour is a mixture of more frequent colours around them, as on a smooth edge or in JPEG noise,
-    are not counted. Regions less than three pixels wide are found only if they are in `colors`.
+    If `colors` is None, a colour is found if it has a flat area: 3 x 3 pixels whose range of
+    colours is within `tolerance`. A colour within `tolerance` of a more frequent colour is merged
+    with that colour. Pixels whose colour is a mixture of more frequent colours around them, as on a
+    smooth edge or in JPEG noise, are not counted. Regions less than three pixels wide are found
+    only if their colour is in `colors`.
 
     Examples
     --------
@@ -117,21 +120,21 @@ def from_colors(
 
 
 def _present(pixels: np.ndarray, tolerance: float, min_share: float) -> Colors:
-    """Return the colours with flat areas and at least `min_share`, the most frequent first."""
+    """Return the colours with flat areas and at least `min_share` of the pixels, largest first."""
     present = colors_present(pixels, tolerance)
     shares = label_shares(label_colors(pixels, present, tolerance), present)
     return {name: present[name] for name in shares if 0 < shares[name] >= min_share}
 
 
 def _split(pixels: np.ndarray, wanted: Colors, tolerance: float) -> ColorMasks:
-    """Return the masks of the pixels nearest to each of the wanted colours."""
+    """Return one mask for each wanted colour, with the pixels that are nearest to it."""
     labels = nearest_colors(pixels, wanted, tolerance)
     masks = {name: (labels == i).astype(np.float32) for i, name in enumerate(wanted)}
     return ColorMasks(masks, float(np.mean(labels < 0)))
 
 
 def colors_asked(colors: Iterable[Any] | Mapping[str, Any], name: str = "colors") -> Colors:
-    """Return a dict of name or hex string to colour, checked."""
+    """Check colours, and return them as a dict from name or hex string to colour."""
     named = colors if isinstance(colors, Mapping) else dict(enumerate(listed(colors, name)))
     values = [rgb_color(color, f"{name}[{key!r}]", name) for key, color in named.items()]
     codes = [hex_color(color) for color in values]

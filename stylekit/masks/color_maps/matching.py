@@ -14,10 +14,12 @@ from stylekit.masks.color_maps.colors import colors_asked
 from stylekit.masks.color_maps.palette import ColorMap, Colors
 
 _TRACE = 1e-4
-"""Share of a map below which strokes less than three pixels wide are assumed to be edges."""
+"""If strokes less than three pixels wide have less than this share of a map's pixels, they are
+assumed to be edges."""
 
 _MINOR = 0.01
-"""Share of a map below which a colour that the other map has not is probably a detail to merge."""
+"""If a colour is missing in the other map and has less than this share of a map's pixels, it is
+probably a detail that should be merged."""
 
 _MAPS = ("content map", "style map")
 
@@ -34,19 +36,22 @@ class MatchedRegions(NamedTuple):
     Attributes
     ----------
     names : tuple of str
-        The names of the regions: those given with `colors`, or the hex strings of the content map's
-        colours, by decreasing area in the content map.
+        The names of the regions, by decreasing area in the content map. The names are those in
+        `colors`, or the hex strings of the content map's colours.
     content, style : tuple of ndarray
-        The masks of each region in the content map and in the style map, in the order of `names`:
-        ``float32 [H, W]`` of 0 and 1, of the size of the map. The masks of a map are disjoint.
-        Pixels in no mask have colours of `keep`, or colours that are not in `colors`.
+        The masks of each region in the content map and in the style map, in the order of `names`.
+        Masks are ``float32 [H, W]`` with values 0 and 1, and have the size of their map. The masks
+        of a map are disjoint. Pixels in no mask have a colour of `keep`, or a colour that is not in
+        `colors`.
     unmatched : tuple of float
-        The shares of the pixels of the content map and of the style map that have no colour within
-        the tolerance, such as smooth edges. They were added to the nearest region.
+        The share of the content map's pixels and the share of the style map's pixels that have no
+        colour within the tolerance, such as smooth edges. These pixels were added to the nearest
+        region.
     merged : dict of str to (float, float)
         The colours of `merge`, with their shares of the content map and of the style map.
     small : dict of str to (float, float)
-        The colours that were merged because their areas are too small, with their shares.
+        The colours that were merged because their areas are too small, with their shares of the
+        content map and of the style map.
     """
 
     names: tuple[str, ...]
@@ -69,29 +74,30 @@ def match_regions(
 ) -> MatchedRegions:
     """Return the regions that two colour maps have in common, matched by their colours.
 
-    A colour is a region if it has a flat area of at least 3 x 3 pixels in one of the maps, a share
-    of at least `min_share` of one of them, and occurs in both, even if only in a few pixels. A
-    smaller colour is merged with the surrounding regions and listed in the result. Black has no
-    special meaning.
+    A colour is a region if three conditions are met: it has a flat area of at least 3 x 3 pixels in
+    one of the maps, it has at least `min_share` of the pixels of one of the maps, and it occurs in
+    both maps, even if only in a few pixels. A colour with a smaller share is merged with the
+    surrounding regions and listed in the result. Black has no special meaning.
 
     Parameters
     ----------
     content_map, style_map : array_like, PIL.Image.Image or path
         The maps, pictures of any sizes.
     colors : iterable, or mapping of names, optional
-        The colours of the regions, as in `from_colors`, however small. Other colours are omitted.
-        Default: all colours.
+        The colours of the regions, as in `from_colors`. They are regions even if they have small
+        areas. Other colours are omitted. Default: all colours.
     keep : iterable, optional
-        Colours that are not regions, for parts of the content that are not to be stylised or that
-        only one map has.
+        Colours that are not regions. Use this for parts of the content that are not to be stylised,
+        or for colours that only one of the maps has.
     merge : iterable, optional
-        Colours that are merged with the surrounding regions, such as the eyes of a face if the
-        other map has none.
+        Colours that are merged with the surrounding regions, such as the colour of the eyes of a
+        face if the other map has no eyes.
     tolerance : float, optional
-        Maximum Euclidean distance of equal colours in 8-bit RGB units, at least 0.
+        Maximum Euclidean distance of two colours that are treated as equal, in 8-bit RGB units, at
+        least 0.
     min_share : float, optional
-        Minimum share of a region in at least one of the maps, in [0, 1]. With 0, every flat area is
-        a region.
+        Minimum share of the pixels that a region must have in at least one of the maps, in [0, 1].
+        With 0, every flat area is a region.
 
     Returns
     -------
@@ -100,16 +106,16 @@ def match_regions(
     Raises
     ------
     InputError
-        If a region is in one map only (the message lists the pairs and their shares), a given
-        colour is in neither map, or no region is left.
+        If a region is in one map only (the message lists the matched colours and their shares), a
+        given colour is in neither map, or no region is left.
 
     Notes
     -----
-    Pixels that are merged, or that have no colour of a region, such as those of a smooth edge, are
-    assigned to the region of the nearest pixel by position. The nearest colour would be wrong: a
-    mixture of red and green is nearer to dark red than to either, so the edge would be assigned to
-    a third region. For the same reason, pixels whose colour is a mixture of more frequent colours
-    around them have no colour, unless they are in a flat area.
+    Pixels that are merged, or that do not have the colour of a region, such as pixels of a smooth
+    edge, are assigned to the region of the nearest pixel in position. Assigning them to the nearest
+    colour would be wrong: a mixture of red and green is nearer to dark red than to red or green, so
+    the edge would be assigned to a third region. For the same reason, pixels whose colour is a
+    mixture of more frequent colours around them have no colour, unless they are in a flat area.
 
     Examples
     --------
@@ -143,7 +149,7 @@ def match_regions(
         least, wanted = 0.0, [(name, name) for name in asked]
     for one in maps:
         one.label()
-    if asked is None:  # without colours that have no pixel left
+    if asked is None:  # omits colours that have no pixel left
         wanted = [pair for pair in wanted if any(_shares(maps, *pair))]
     for option, names in (("keep", kept), ("merge", merged)):
         unknown = [name for name in names if not any(_shares(maps, name, name))]
@@ -208,9 +214,10 @@ def _check_apart(what: str, colors: Colors, others: Colors) -> None:
 
 
 def _pairs(content: Colors, style: Colors, tolerance: float) -> list[Pair]:
-    """Return the names of each colour in both maps; without a match, its own name twice.
+    """Match the colours of two maps, and return for each colour its names in both maps.
 
-    Each colour is matched with at most one colour of the other map, the nearest.
+    A colour is matched with at most one colour of the other map, the nearest one. For a colour
+    without a match, the pair contains its own name twice.
     """
     names = [(a, b) for a in content for b in style]
     distances = {(a, b): float(np.linalg.norm(content[a] - style[b])) for a, b in names}
@@ -227,17 +234,18 @@ def _shares(maps: list[ColorMap], content: str, style: str) -> tuple[float, floa
 
 
 def _where(maps: list[ColorMap], pair: Pair) -> str:
-    """Return text that says which map has a colour that the other has not, and what to do."""
+    """Return a message about a colour that only one map has: which map, and what to do."""
     shares = _shares(maps, *pair)
     if not any(shares):
         return f"{pair[0]} is in neither map"
     side = int(not shares[0])
     one, other = maps[side], maps[1 - side]
     name, share = pair[side], shares[side]
-    facts = [f"{share:.1%} of it"]
+    facts = [f"{share:.1%} of the map"]
     if traces := other.traces.get(name, 0):
         facts.append(
-            f"the {other.name} has {traces} pixels of it, which may be an edge of other colours"
+            f"the {other.name} has {traces} pixels of this colour, which may be an edge of other "
+            "colours"
         )
     colors = {n: c for n, c in (other.named | other.flat).items() if other.shares.get(n)}
     if colors:

@@ -1,8 +1,8 @@
-"""The colours of a map, and the colour of each pixel.
+"""Find the colours of a colour map, and the colour of each pixel.
 
-A smooth edge between two regions has mixtures of their colours, and a mixture may be the colour of
-a third region. A pixel is therefore treated as an edge if its colour is a mixture of colours around
-it and it is not in a solid area.
+A smooth edge between two regions contains mixtures of their colours. Such a mixture may be equal to
+the colour of a third region. A pixel is therefore treated as part of an edge if its colour is a
+mixture of the colours around it, and if it is not in a solid area.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ Colors = dict[str, np.ndarray]
 """A dict of name or hex string to colour, three floats in 0-255."""
 
 _REACH = 8
-"""Width in pixels of a smooth edge on either side: half a block of the chroma in a JPEG file, which
-has half the resolution."""
+"""Width in pixels of a smooth edge on either side. This is half a block of the chroma in a JPEG
+file, which has half the resolution of the luma."""
 
 _SOLID = 1 / 3
-"""Maximum range of the colours in 3 x 3 pixels of a solid area, in units of the tolerance."""
+"""Maximum range of the colours in 3 x 3 pixels of a solid area, as a multiple of the tolerance."""
 
 _STEP = 8
-"""Step in 8-bit units to which colours on edges are quantised, so that far fewer are compared."""
+"""Step in 8-bit units to which colours on edges are quantised, to reduce the number of
+comparisons."""
 
 _FEW = 4
-"""Minimum number of connected pixels of a colour of the other map; fewer may be noise."""
+"""Minimum number of connected pixels of a colour of the other map. Fewer pixels may be noise."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in JPEG files
 
 
 class ColorMap:
-    """A map, its colours, and the colour of each of its pixels.
+    """A colour map, the colours of the map, and the colour of each pixel.
 
     Parameters
     ----------
@@ -46,23 +47,23 @@ class ColorMap:
     name : str
         Name of the map in messages.
     named : dict of str to ndarray
-        Given colours. They replace colours of the map within the tolerance.
+        Given colours. They replace colours of the map that are within the tolerance.
     tolerance : float
-        Maximum Euclidean distance of equal colours in 8-bit RGB units.
+        Maximum Euclidean distance of two colours that are treated as equal, in 8-bit RGB units.
 
     Attributes
     ----------
     flat : dict of str to ndarray
-        The other colours of the map that have a flat area.
+        The colours of the map that have a flat area and are not in `named`.
     strokes : dict of str to ndarray
         The colours that occur only in strokes less than three pixels wide.
     shares : dict of str to float
-        The share of the map of each of these colours.
+        The share of the map's pixels of each of these colours.
     traces : dict of str to int
-        The number of pixels of colours of the other map that were ignored because they may be edges
-        or noise.
+        The colours of the other map that were ignored because they may be edges or noise, with
+        their numbers of pixels.
     unmatched : float
-        The share of the pixels that have no colour.
+        The share of the pixels that were assigned no colour.
     """
 
     def __init__(self, picture: PictureLike, name: str, named: Colors, tolerance: float) -> None:
@@ -88,7 +89,7 @@ class ColorMap:
             )
 
     def seek(self, colors: Colors) -> None:
-        """Add the colours of another map, which count if they occur in at least `_FEW` pixels."""
+        """Search for the colours of another map. They need at least `_FEW` connected pixels."""
         self._sought = _apart(colors, self.named | self.flat, self.tolerance)
 
     def label(self) -> None:
@@ -111,10 +112,10 @@ class ColorMap:
         self.unmatched = float(np.mean(labels < 0))
 
     def masks(self, names: Collection[str], merged: Collection[str]) -> list[np.ndarray]:
-        """Return the masks of the named colours, ``float32 [H, W]`` of 0 and 1.
+        """Return the masks of the colours `names`, ``float32 [H, W]`` with values 0 and 1.
 
-        Pixels of merged colours, of strokes and without a colour get that of the nearest other
-        pixel.
+        Pixels of merged colours, pixels of strokes and pixels without a colour are assigned the
+        colour of the nearest other pixel.
         """
         gone = [index for name, index in self._indices.items() if name in merged]
         gone += [self._indices[name] for name in self.strokes]
@@ -128,9 +129,9 @@ class ColorMap:
 
 
 def colors_present(pixels: np.ndarray, tolerance: float, width: int = 3) -> Colors:
-    """Return a dict of hex string to colour for the colours of flat areas, by decreasing area.
+    """Return the colours of flat areas, by decreasing area, as a dict from hex string to colour.
 
-    A colour within the tolerance of a more frequent one is merged with it.
+    A colour within the tolerance of a more frequent colour is merged with that colour.
 
     Parameters
     ----------
@@ -138,8 +139,8 @@ def colors_present(pixels: np.ndarray, tolerance: float, width: int = 3) -> Colo
     tolerance : float
         Euclidean distance in 8-bit units.
     width : int
-        Side in pixels of the squares in which the range of the colours of a flat area is at most
-        the tolerance.
+        Side in pixels of a square. An area is flat if the range of its colours in such a square is
+        at most the tolerance.
 
     Returns
     -------
@@ -156,7 +157,7 @@ def colors_present(pixels: np.ndarray, tolerance: float, width: int = 3) -> Colo
 
 
 def label_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.ndarray:
-    """Return the index of each pixel's colour, or -1 on edges and without a colour in tolerance.
+    """Return the index of each pixel's colour, or -1 on edges and if no colour is near enough.
 
     Parameters
     ----------
@@ -175,7 +176,7 @@ def label_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.nda
     larger = {
         index: np.flatnonzero(areas > areas[index]) for index in np.unique(labels[labels >= 0])
     }
-    # Only colours near mixtures of others can occur on their edges.
+    # Only colours near a mixture of other colours can occur on the edges between these colours.
     between = [
         index
         for index, others in larger.items()
@@ -187,7 +188,8 @@ def label_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.nda
     solid = _flat(pixels, tolerance * _SOLID)
     cleared = labels.copy()
     for index in between:
-        # A solid area is a region, together with about one smooth pixel of its own edge.
+        # A solid area is a region together with the smooth pixels of its edge, about one pixel
+        # wide.
         core = ndimage.binary_dilation(solid & (labels == index), np.ones((3, 3)), iterations=2)
         rows, columns = np.nonzero((labels == index) & ~core)
         others = larger[index]
@@ -219,7 +221,7 @@ def nearest_colors(pixels: np.ndarray, colors: Colors, tolerance: float) -> np.n
 
 
 def label_shares(labels: np.ndarray, colors: Colors) -> dict[str, float]:
-    """Return the share of the pixels of each colour."""
+    """Return for each colour its share of the pixels."""
     counts = np.bincount(labels[labels >= 0], minlength=len(colors))
     return {name: float(count / labels.size) for name, count in zip(colors, counts, strict=True)}
 
@@ -245,7 +247,7 @@ def _largest_part(where: np.ndarray) -> int:
 
 
 def _flat(pixels: np.ndarray, largest: float, width: int = 3) -> np.ndarray:
-    """Return where the range of colours in a square of `width` pixels is at most `largest`."""
+    """Return where the range of colours in the square around a pixel is at most `largest`."""
     square = (width, width, 1)
     highest = ndimage.maximum_filter(pixels, square, mode="nearest").astype(np.int32)
     ranges = highest - ndimage.minimum_filter(pixels, square, mode="nearest")
@@ -253,10 +255,10 @@ def _flat(pixels: np.ndarray, largest: float, width: int = 3) -> np.ndarray:
 
 
 def _from_mixtures(color: np.ndarray, others: np.ndarray) -> float:
-    """Return the distance of a colour from the nearest mixture of two or more others.
+    """Return the distance of a colour from the nearest mixture of two or more other colours.
 
-    Luma and chroma may be mixed in different proportions, as in JPEG files, whose chroma is
-    smoother.
+    Luma and chroma may be mixed in different proportions, as in JPEG files, where the chroma is
+    smoother than the luma.
     """
     if len(others) < 2:
         return math.inf

@@ -1,1 +1,1 @@
-"""Refinement of the edges of masks: guided filter, matting and CRF."""
+"""Refine the edges of masks by a guided filter, by matting or by a CRF."""

@@ -8,12 +8,13 @@ from scipy.spatial import cKDTree
 
 from stylekit._checks import fail
 
-# Vertices per standard deviation, and the truncation of the colour kernel in standard deviations.
-# For crops and random pictures of 32 x 32, the marginals differ from those of exact kernels by at
-# most 0.045. With (1.5, 3) the difference is at most 0.11, and with (2, 3) at most 0.10.
+# Vertices per standard deviation, and the distance in standard deviations at which the colour
+# kernel is truncated. For crops and random pictures of 32 x 32 pixels, the marginals differ from
+# the marginals with exact kernels by at most 0.045. With the values (1.5, 3) the difference is at
+# most 0.11, and with (2, 3) at most 0.10.
 _RESOLUTION = 2.0
 _REACH = 3.5
-_MOST_VERTICES = 2**27  # 512 MiB in float32, and about three such arrays at once
+_MOST_VERTICES = 2**27  # 512 MiB in float32. About three such arrays exist at once
 
 
 class BilateralKernel:
@@ -30,18 +31,19 @@ class BilateralKernel:
 
     Notes
     -----
-    The approximation is ``K = C S (G_rgb x G_y x G_x) S^T C``. S holds the multilinear weights of
-    each pixel on the 2^5 corners of its cell. The G are Gaussians between vertices. C is a diagonal
-    matrix. The vertices are all combinations of the positions of the grid, which are few for a wide
-    kernel, and those colours that are a corner of the cell of a pixel. A fully sparse 5-D grid, as
-    in [1]_, has fewer vertices, but values that pass through a missing vertex are lost. This makes
-    mean field inaccurate, the more the finer the grid. Here no position is missing, and G_rgb
-    connects the sparse colours directly and not axis by axis.
+    The approximation is ``K = C S (G_rgb x G_y x G_x) S^T C``. S contains the multilinear weights
+    of each pixel on the 2^5 corners of the grid cell in which it lies. G_rgb, G_y and G_x are
+    Gaussians between vertices. C is a diagonal matrix. The vertices are all combinations of grid
+    positions and occupied colours. A wide kernel needs few grid positions. A colour is occupied if
+    it is a corner of the colour cell of a pixel. A fully sparse 5-D grid, as in [1]_, has fewer
+    vertices, but values that pass through a missing vertex are lost. This makes mean-field
+    inference inaccurate, and finer grids are less accurate than coarse ones. Here no position is
+    missing, and G_rgb connects the sparse colours directly and not axis by axis.
 
-    At a fraction f of a cell along an axis, splatting (S^T) adds the variance f (1 - f), and so
-    does slicing (S). The unit is the spacing of the grid, 1 / R of a standard deviation. The
-    Gaussians between vertices therefore have the variance R^2 - 2 mean f (1 - f), so that the total
-    is R^2, one standard deviation squared.
+    For a pixel at the fraction f of a cell along an axis, splatting (S^T) adds the variance f (1 -
+    f), and slicing (S) adds the same. The unit is the squared spacing of the grid, and the spacing
+    is 1 / R of a standard deviation. The Gaussians between vertices therefore have the variance R^2
+    - 2 mean f (1 - f), so that the total variance is R^2, which is one standard deviation squared.
 
     The diagonal of S G S^T depends on f: along an axis it is
     ``(1 - f)^2 + f^2 + 2 f (1 - f) exp(-1 / (2 variance))``. C divides by it, so that k_ii is
@@ -102,7 +104,7 @@ class BilateralKernel:
 
 
 def _cells(values: np.ndarray, deviation: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the index of each value's cell along each axis, and its fraction in the cell."""
+    """Return the cell that contains each value, and the fraction of the value in the cell."""
     scaled = (values - values.min(axis=0)) * (_RESOLUTION / deviation)
     cells = np.floor(scaled)
     return cells.astype(np.int64), scaled - cells

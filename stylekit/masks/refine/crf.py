@@ -1,4 +1,4 @@
-"""A fully connected CRF that aligns the edges of regions with those of the picture."""
+"""A fully connected CRF that aligns the edges of regions with the edges of the picture."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CRFParameters:
         are near each other and have similar colours.
     smoothness_weight : float, optional
         Weight of the smoothness kernel, at least 0: the penalty for different labels of neighbours,
-        whatever their colours.
+        regardless of their colours.
     position_deviation : float, optional
         Standard deviation of positions in the appearance kernel, as a fraction of the picture's
         longer side, in [0.01, 10].
@@ -39,15 +39,17 @@ class CRFParameters:
         Standard deviation of positions in the smoothness kernel, as a fraction of the picture's
         longer side, in [0, 0.1].
     confidence : float, optional
-        The probability that the source is right where it is 0 or 1, in (0.5, 1). It limits the
-        influence of labels, masks and scores, so that surrounding pixels can outweigh them.
+        The probability, in (0.5, 1), that the source is right at pixels where its value is 0 or 1.
+        It limits the influence of labels, masks and scores, so that surrounding pixels can outweigh
+        them.
     iterations : int, optional
         Number of mean-field iterations, at least 1.
 
     Notes
     -----
-    In the literature, positions are in pixels. Here they are fractions of the picture, so that the
-    parameters mean the same at every size. 80 of the 500 pixels of PASCAL VOC are 0.16.
+    In the literature, positions are in pixels. Here they are fractions of the picture's longer
+    side, so that the parameters have the same effect at every size. For PASCAL VOC, 80 of 500
+    pixels correspond to 0.16.
     """
 
     appearance_weight: float = 6.0
@@ -76,30 +78,31 @@ def crf(
 ) -> Segmentation | np.ndarray:
     """Return a segmentation or a mask refined by a fully connected conditional random field (CRF).
 
-    The label of each pixel depends on the source and on the labels of all other pixels, most on
-    those that are near and have similar colours. Edges move to those of the picture, specks are
-    removed, and a region can extend over all of a connected colour, much further than the window of
-    a filter.
+    The label of each pixel depends on the source and on the labels of all other pixels. Near pixels
+    with similar colours have the largest influence. Edges of regions move to edges of the picture,
+    and specks are removed. A region can extend over a whole area of one colour, much further than
+    the window of a filter.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
         The picture, of the source's size.
     source : Segmentation, or array_like, PIL.Image.Image or path
-        What is refined: a segmentation, by its scores if it has any and else by its labels, or a
-        mask, whose values are the probabilities of 1. Only classes in the labels are used.
+        The segmentation or mask to refine. For a segmentation its scores are used, or its labels if
+        it has no scores. Only classes that occur in the labels are used. For a mask, the values are
+        the probabilities of the label 1.
     parameters : CRFParameters, optional
-        Default: ``CRFParameters()``.
+        The parameters. Default: ``CRFParameters()``.
     **changes
         Fields of `CRFParameters` to replace: ``crf(picture, mask, color_deviation=0.03)``.
 
     Returns
     -------
     Segmentation or ndarray
-        The same type as the source. A segmentation has new labels, and the mean-field marginals as
-        scores, 0 for classes that were not used. Each object keeps the pixels that stay in its
-        class; new pixels of a class are added to the nearest object. A mask is ``float32 [H, W]``
-        in [0, 1], the marginal probability of 1.
+        The result has the same type as the source. A segmentation has new labels. Its scores are
+        the mean-field marginals, and 0 for classes that were not used. Each object keeps the pixels
+        that remain in its class. New pixels of a class are added to the nearest object. A mask is
+        ``float32 [H, W]`` in [0, 1], the marginal probability of 1.
 
     Raises
     ------
@@ -109,21 +112,22 @@ def crf(
 
     Notes
     -----
-    The energy of labels x is ``E(x) = sum_i u(x_i) + sum_{i<j} [x_i != x_j] k_ij``, where
-    ``k_ij = w_a exp(-|p_i - p_j|^2 / 2 t_a^2 - |c_i - c_j|^2 / 2 t_c^2) + w_s exp(-|p_i - p_j|^2 /
-    2 t_s^2)``. Each kernel K is normalised to ``D^-1/2 K D^-1/2`` with D its row sums, as in the
-    authors' later code [2]_ but not in the paper. This makes the weights independent of the
-    picture's size. The diagonal, the message of a pixel to itself, is subtracted, as in the paper's
-    sum over j != i. Mean field iterates ``Q_i(l) ~ exp(-u_i(l) + sum_m w_m (K_m Q(l))_i)`` for all
-    pixels at once. CRF-RNN networks [3]_ perform the same steps with learned weights.
+    The energy of labels x is ``E(x) = sum_i u(x_i) + sum_{i<j} [x_i != x_j] k_ij``, where ``k_ij =
+    w_a exp(-|p_i - p_j|^2 / 2 t_a^2 - |c_i - c_j|^2 / 2 t_c^2) + w_s exp(-|p_i - p_j|^2 / 2
+    t_s^2)``. Each kernel matrix K is normalised to ``D^-1/2 K D^-1/2``, where D contains the row
+    sums of K. The authors' later code [2]_ also does this, but the paper does not. The
+    normalisation makes the weights independent of the picture's size. The diagonal of the matrix is
+    the message of a pixel to itself. It is subtracted, as in the paper's sum over j != i. Mean
+    field iterates ``Q_i(l) ~ exp(-u_i(l) + sum_m w_m (K_m Q(l))_i)`` for all pixels at once.
+    CRF-RNN networks [3]_ perform the same steps with learned weights.
 
-    The unary term is ``u = -log p``, with p the source's probability mapped from [0, 1] to
-    [(1 - confidence) / (K - 1), confidence] for the K classes present. Without these limits, a
-    wrong prediction of high probability at an edge could not be corrected.
+    The unary term is ``u = -log p``. Here p is the probability in the source, mapped from [0, 1] to
+    [(1 - confidence) / (K - 1), confidence] for the K classes that are present. Without these
+    limits, a wrong prediction with a high probability at an edge could not be corrected.
 
     The smoothness kernel is an exact Gaussian filter. The appearance kernel is evaluated on a grid.
-    Its marginals differ from those of the exact sum by less than 0.05 (tests, 32 x 32). Colours are
-    sRGB.
+    The resulting marginals differ from the marginals of the exact sum by less than 0.05 (in tests
+    with 32 x 32 pixels). Colours are sRGB.
 
     References
     ----------
@@ -136,7 +140,7 @@ def crf(
     parameters = _changed(CRFParameters() if parameters is None else parameters, changes)
     image = as_image(picture)
     planes, present = _planes(source, image)
-    if len(planes) == 1:  # with a single class nothing can change
+    if len(planes) == 1:  # with a single class, no label can change
         return source
     marginals = _marginals(image, planes, parameters)
     if not isinstance(source, Segmentation):
@@ -165,7 +169,7 @@ def _changed(parameters: CRFParameters, changes: dict[str, Any]) -> CRFParameter
 
 
 def _planes(source: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities, ``float32 [K, H, W]``, and indices of the K classes in the source."""
+    """Return the probabilities ``float32 [K, H, W]`` and the indices of the source's K classes."""
     if not isinstance(source, Segmentation):
         mask = mask_of(source, image, allow_empty=True)
         return np.stack([mask, 1 - mask]), np.arange(2)
@@ -205,7 +209,7 @@ def _marginals(image: np.ndarray, planes: np.ndarray, parameters: CRFParameters)
 
 
 def _moved(parts: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return the parts for new labels: changed pixels join the nearest part of their class."""
+    """Return `parts` for new labels: changed pixels join the nearest part of their new class."""
     kept = np.where(before == after, parts, 0)
     moved = kept.copy()
     for label in np.unique(after[before != after]):

@@ -1,4 +1,4 @@
-"""Guided filter, alpha matting and estimation of foreground colours."""
+"""Refine masks by a guided filter or alpha matting, and estimate foreground colours."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _LEAST = 20  # number of neighbours of a pixel in KNN matting
 def guided(
     picture: PictureLike, mask: Any, *, radius: int | None = None, epsilon: float = 1e-4
 ) -> np.ndarray:
-    """Return a mask filtered by the guided filter, which aligns its edges with the picture's.
+    """Return a mask whose edges are aligned with the edges of the picture by a guided filter.
 
     In every window, the mask is fitted by a linear function of the picture's colour. The value of a
     pixel is the mean of the fits of all windows that contain it. Edges move to edges of the picture
     in the same window, and hair and fur become soft. The filter is fast and local: errors of the
-    mask larger than `radius` remain.
+    mask that are larger than `radius` remain.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        The guide, of the mask's size.
+        The guide. Must have the size of the mask.
     mask : array_like, PIL.Image.Image, path or callable
         The mask to refine; see `as_mask`. A callable is called with the picture.
     radius : int, optional
-        The windows are squares with a side of ``2 * radius + 1`` pixels, cropped at the picture's
-        border. At least 1. Default: 1/64 of the longer side.
+        Radius of the windows, at least 1. The windows are squares with a side of ``2 * radius + 1``
+        pixels, cropped at the picture's border. Default: 1/64 of the longer side.
     epsilon : float, optional
         Ridge penalty of the fit in units of squared colour, above 0. Where differences in colour
-        are well below its root, the mask is blurred.
+        are much smaller than the square root of `epsilon`, the mask is blurred.
 
     Returns
     -------
@@ -56,11 +56,11 @@ def guided(
 
     Notes
     -----
-    With the guide's colours I, the mask p and the mean E over a window around a pixel,
-    ``a = (Cov(I, I) + epsilon * 1)^-1 Cov(I, p)`` and ``b = E[p] - a . E[I]``. The result is
-    ``E[a] . I + E[b]``, clipped to [0, 1]. The paper does not specify the border. Here means are
-    over those pixels of a window that are in the picture, so a constant mask stays constant up to
-    the border.
+    Let I be the colours of the guide, p the mask, and E the mean over a window around a pixel. The
+    fit in a window has the coefficients ``a = (Cov(I, I) + epsilon * 1)^-1 Cov(I, p)`` and
+    ``b = E[p] - a . E[I]``. The result is ``E[a] . I + E[b]``, clipped to [0, 1]. The paper does
+    not specify the treatment of the border. Here a mean includes only the pixels of a window that
+    are in the picture, so a constant mask stays constant up to the border.
 
     References
     ----------
@@ -84,25 +84,27 @@ def guided(
 def matte(
     picture: PictureLike, mask: Any, *, width: int | None = None, method: str = "cf"
 ) -> np.ndarray:
-    """Return an alpha matte: the subject's share of each pixel near the edge of a mask.
+    """Return an alpha matte: a mask with the subject's share of each pixel near its edge.
 
     Pixels further than `width` from the edge of ``mask >= 0.5`` are assumed to be known and become
-    exactly 0 or 1. The others are solved for, down to single hairs. In a connected area of the
-    mask, or of its complement, that is nowhere deeper than `width`, the inner half is known.
+    exactly 0 or 1. The values of the other pixels are computed, down to single hairs. If a
+    connected area of the mask or of its complement is nowhere deeper than `width`, its inner half
+    is assumed to be known.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        The picture, of the mask's size.
+        The picture. Must have the size of the mask.
     mask : array_like, PIL.Image.Image, path or callable
         The mask of the subject; see `as_mask`. A callable is called with the picture.
     width : int, optional
         Maximum distance in pixels, at least 1, between the edge of the mask and the true edge.
         Default: 1/40 of the longer side.
     method : {"cf", "knn"}, optional
-        ``"cf"``: closed-form matting, which assumes that colours near a pixel lie on a line.
-        ``"knn"``: matting by nearest neighbours in colour and position. It works for wider bands,
-        takes about ten times as long, and leaves thin lines at the border of the known pixels.
+        ``"cf"``: closed-form matting, which assumes that the colours near a pixel lie on a line in
+        colour space. ``"knn"``: matting by nearest neighbours in colour and position. Compared with
+        ``"cf"`` it works for larger values of `width`, takes about ten times as long, and leaves
+        thin lines at the border of the known pixels.
 
     Returns
     -------
@@ -119,7 +121,8 @@ def matte(
 
     Notes
     -----
-    The first import of pymatting compiles its loops, which takes about a minute. They are cached.
+    The first import of pymatting compiles functions, which takes about a minute. The compiled
+    functions are cached.
 
     References
     ----------
@@ -160,16 +163,16 @@ def matte(
 def estimate_foreground(picture: PictureLike, matte: Any) -> np.ndarray:
     """Return the colours of the subject, without the background that is mixed in at its edge.
 
-    With these colours F, the subject can be composed with a new background B,
-    ``a * F + (1 - a) * B`` for the matte a, without a rim in the colour of the old background.
+    With these colours F and the matte a, the subject can be composed with a new background B as
+    ``a * F + (1 - a) * B``, without a rim in the colour of the old background.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
         The picture of the subject.
     matte : array_like, PIL.Image.Image, path or callable
-        The subject's share of each pixel, in [0, 1], of the picture's size. A callable is called
-        with the picture.
+        The subject's share of each pixel, in [0, 1]. Must have the size of the picture. A callable
+        is called with the picture.
 
     Returns
     -------
@@ -184,12 +187,13 @@ def estimate_foreground(picture: PictureLike, matte: Any) -> np.ndarray:
 
     Notes
     -----
-    The method is blur fusion. With the mean E over a window, it computes ``F' = E[a F] / E[a]``,
-    ``B' = E[(1 - a) B] / E[1 - a]`` and ``F = F' + a (I - a F' - (1 - a) B')``, first from
-    ``F = B = I`` with a wide window, then again with a narrow one. This implementation differs from
-    the paper in three points. The wide window is used twice, which reduces the old background under
-    a wide soft edge to a third. The radii of 90 and 6 pixels are for pictures of about 1000 pixels;
-    here they are proportional to the longer side. Windows are cropped at the border.
+    The method is blur fusion. Let E be the mean over a window. The method computes
+    ``F' = E[a F] / E[a]``, ``B' = E[(1 - a) B] / E[1 - a]`` and
+    ``F = F' + a (I - a F' - (1 - a) B')``. It starts from ``F = B = I`` with a wide window, and
+    repeats the computation with a narrow window. This implementation differs from the paper in
+    three points. The wide window is used twice, which reduces the old background under a wide soft
+    edge to a third. The paper's radii of 90 and 6 pixels are for pictures of about 1000 pixels.
+    Here the radii are proportional to the longer side. Windows are cropped at the border.
 
     References
     ----------
@@ -249,7 +253,7 @@ def _box_mean(radius: int, shape: tuple[int, ...]) -> _Mean:
 
 
 def _core(region: np.ndarray, width: int) -> np.ndarray:
-    """Return the pixels deeper than `width` in a region, or the deeper half of a thin component."""
+    """Return the pixels deeper than `width` in a region, or the inner half of a thin component."""
     depth = ndimage.distance_transform_edt(region)
     labels, count = ndimage.label(region, np.ones((3, 3)))
     deepest = np.zeros(count + 1)

@@ -28,11 +28,11 @@ def mean_field(
     image : ndarray
         ``float32 [H, W, 3]``.
     unary : ndarray
-        The energies of the classes, ``float32 [K, H, W]``, K at least 2.
+        The energies of the K classes, ``float32 [K, H, W]``. K is at least 2.
     appearance : (float, float, float)
-        The weight of the kernel, and its standard deviations in pixels and in colour.
+        The weight of the appearance kernel, and its standard deviations in pixels and in colour.
     smoothness : (float, float)
-        The weight of the kernel and its standard deviation in pixels.
+        The weight of the smoothness kernel, and its standard deviation in pixels.
     iterations : int
         Number of iterations. All pixels are updated at once.
     """
@@ -44,8 +44,9 @@ def mean_field(
     if smoothness[0] > 0:
         kernel, diagonal = _smoothness(unary.shape[1:], smoothness[1])
         terms.append((smoothness[0], _message(kernel, diagonal, ones)))
-    # Probabilities sum to 1 and messages are linear, so the message of the last class is that of
-    # all ones minus those of the other classes. K classes need K - 1 passes.
+    # Probabilities sum to 1, and messages are linear. The message of the last class is therefore
+    # the message of an array of ones minus the messages of the other classes. K classes need K - 1
+    # passes.
     totals = [message(ones) for _, message in terms]
     marginals = softmax(-planes, axis=0)
     for _ in range(iterations):
@@ -66,7 +67,7 @@ def _message(kernel: Kernel, diagonal: float, ones: np.ndarray) -> Kernel:
 
 
 def _smoothness(shape: tuple[int, ...], deviation: float) -> tuple[Kernel, float]:
-    """Return a Gaussian filter over positions, exact up to a factor, and its diagonal."""
+    """Return a Gaussian filter over positions, exact up to a factor, and the filter's diagonal."""
     radius = int(4 * deviation + 0.5)
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(deviation, 1e-9)) ** 2)
 

@@ -1,1 +1,1 @@
-"""Segmentation networks: DeepLab and instance networks."""
+"""Segmenters that run networks: DeepLab and instance networks."""

@@ -48,7 +48,7 @@ PRESET = "deeplab_v3_plus_resnet50_pascalvoc"
 """The KerasHub preset that `DeepLab` loads by default."""
 
 _GREY = 0.5  # the padding with which the networks were trained, 127.5 of 255
-_LONGER_SIDE = 512  # for networks that accept any size: near VOC's 513, a multiple of all strides
+_LONGER_SIDE = 512  # for networks of any size: near VOC's 513, a multiple of all strides
 
 
 class DeepLab:
@@ -57,43 +57,44 @@ class DeepLab:
     Parameters
     ----------
     model : path or keras.Model, optional
-        A file or folder: ``.tflite`` (float or quantised), ``.keras``, a SavedModel folder, a
-        frozen graph ``.pb`` with ``ImageTensor`` and ``SemanticPredictions``, or a KerasHub preset
-        folder; or a Keras model, such as a KerasHub `ImageSegmenter`. Default: the DeepLabV3+ of
-        KerasHub, trained on PASCAL VOC, which is downloaded once. A model file is a program: use
-        only files whose origin you trust. Graphs with operations that access files, Python or the
-        network are an error.
+        A model file, a folder, or a Keras model, such as a KerasHub `ImageSegmenter`. Supported are
+        ``.tflite`` files (float or quantised), ``.keras`` files, SavedModel folders, frozen graphs
+        ``.pb`` with the nodes ``ImageTensor`` and ``SemanticPredictions``, and KerasHub preset
+        folders. Default: the DeepLabV3+ of KerasHub, trained on PASCAL VOC, which is downloaded
+        once. A model file is a program: use only files whose origin you trust. Graphs with
+        operations that access files, Python or the internet raise `FileError`.
     names : sequence of str, optional
         The names of the classes in the order of the labels. Default: `VOC_NAMES`, for 21 classes.
     size : int or (int, int), optional
         The longer side, or (height, width), of the network's input. Default: the size that the
-        model specifies by its input, its preprocessor, or a resize operation in its graph; else
-        512. For a model with a fixed input size, other sizes are an error.
+        model specifies by its input, its preprocessor, or a resize operation in its graph. If the
+        model specifies no size, the default is 512. For a model with a fixed input size, other
+        sizes raise `InputError`.
     input_range : (float, float), optional
-        The values of black and white in a network with float input. It is not used for networks
-        with integer input and for KerasHub models with a preprocessor.
+        The input values that represent black and white in a network with float input. Not used for
+        networks with integer input and for KerasHub models with a preprocessor.
     scores : bool, optional
-        Whether to keep the probabilities, if the network returns them. They take ``4 * K`` bytes
+        Whether to keep the probabilities, if the network returns them. They need ``4 * K`` bytes
         per pixel for K classes.
 
     Raises
     ------
     FileError
         If the model does not exist, cannot be downloaded, has an unknown format, is corrupt, or
-        accesses files, Python or the network.
+        accesses files, Python or the internet.
     SetupError
         If KerasHub is needed and not installed.
     InputError, InputTypeError
-        If another argument cannot be used.
+        If another argument is invalid.
 
     Notes
     -----
-    The picture is resized to fit the network's size without distortion, and padded with grey at the
-    right and at the bottom, as in the training and evaluation of DeepLab [1]_. Many examples
-    stretch the picture to a square, which reduces the accuracy for pictures that are far from
-    square. Scores are interpolated bilinearly to the picture's size before the largest is chosen,
-    so that edges do not show the coarser grid of the network. If a network returns labels only, the
-    indicator of each label is interpolated.
+    The picture is resized without distortion to fit into the network's input size, and padded with
+    grey at the right and at the bottom, as in the training and evaluation of DeepLab [1]_. Many
+    programs stretch the picture to a square instead, which reduces the accuracy for pictures that
+    are far from square. Scores are interpolated bilinearly to the picture's size before the class
+    with the largest score is chosen, so that edges do not show the coarser grid of the network. If
+    a network returns labels only, a mask of each label is interpolated in the same way.
 
     References
     ----------
@@ -134,7 +135,7 @@ class DeepLab:
         Returns
         -------
         Segmentation
-            At the picture's own size.
+            The segmentation, at the size of the picture.
 
         Raises
         ------
@@ -180,7 +181,7 @@ def letterbox(picture: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, t
     pixels : ndarray
         ``float32 [height, width, 3]``.
     used : (float, float)
-        The shares of the height and the width that the picture covers.
+        The shares of the height and the width of `size` that the picture covers.
     """
     sides = picture.shape[:2]
     scale = min(limit / side for limit, side in zip(size, sides, strict=True))
@@ -202,11 +203,12 @@ def enlarge(
     found : ndarray
         Labels ``[h, w]``, or probabilities or logits ``float [h, w, K]``.
     used : (float, float)
-        The shares of the height and the width that the picture covers, from the top left.
+        The shares of the height and the width of `found` that the picture covers, starting at the
+        top left.
     shape : (int, int)
         The picture's height and width.
     keep_scores : bool
-        Whether to return probabilities, if there are any.
+        Whether to return probabilities, if `found` contains scores.
 
     Returns
     -------
@@ -261,7 +263,7 @@ def _preset() -> Any:
     models = hub().models
     try:
         return models.ImageSegmenter.from_preset(PRESET)
-    except Exception as error:  # network, disk and client raise errors of many types
+    except Exception as error:  # the connection, the disk and the client raise errors of many types
         raise FileError(
             explain(
                 f"KerasHub's preset {PRESET} could not be downloaded ({error})"[:400],
@@ -285,7 +287,7 @@ def _prediction(outputs: dict[str, np.ndarray], source: str) -> np.ndarray:
     found = [v[..., 0] if v.ndim == 3 and v.shape[-1] == 1 else v for v in found]
     labels = [v for v in found if v.ndim == 2 and (v.dtype.kind in "iu" or np.all(v == v.round()))]
     scores = [v for v in found if v.ndim == 3 and v.shape[-1] > 1]
-    if labels:  # scores of another size than the labels still include padding of the network
+    if labels:  # if scores and labels differ in size, the scores include the network's padding
         scores = [v for v in scores if v.shape[:2] == labels[0].shape]
     if scores and np.isfinite(scores[0]).all():
         return scores[0].astype(np.float32)

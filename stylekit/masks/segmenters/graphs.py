@@ -1,4 +1,4 @@
-"""Inspection of TensorFlow graphs: unsafe operations, and the size and scores of a segmenter."""
+"""Inspect TensorFlow graphs: find unsafe operations, and the size and scores of a segmenter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RESTORES = r"Restore(?:V2|Slice)?"  # every SavedModel has both for its variabl
 
 
 class Run(NamedTuple):
-    """The nodes and functions of a graph that are run, and the node that restores variables."""
+    """The nodes and functions that run in a graph, and the node that restores the variables."""
 
     nodes: list[str]
     functions: list[str]
@@ -38,27 +38,27 @@ class Run(NamedTuple):
 
 
 def outside(graph: Any, run: Run | None = None) -> list[str]:
-    """Return the operations by which a graph can access files, Python or the network.
+    """Return the operations by which a graph can access files, Python or the internet.
 
     Parameters
     ----------
     graph : GraphDef
-        With its library of functions.
+        The graph, including its library of functions.
     run : Run, optional
-        The nodes that are run. Operations that save and restore variables are then included only if
-        these nodes need them. Default: all nodes.
+        The nodes that run. If given, operations that save and restore variables are included only
+        if these nodes need them. Default: all nodes.
 
     Returns
     -------
     list of str
-        Distinct names, sorted.
+        The distinct names of the operations, sorted.
     """
     functions = graph.library.function
     every = [*graph.node, *(node for one in functions for node in one.node_def)]
     found = {node.op for node in every if re.fullmatch(_OUTSIDE, node.op, re.VERBOSE)}
     found |= {node.op for node in every if _prints_to_file(node)}
     if run is not None:
-        # The runtime may replace one of these by another.
+        # The runtime may replace one of these functions by another one.
         swapped = [one.signature.name for one in functions if "api_implements" in one.attr]
         every = _reached(graph, run.nodes, [*run.functions, *swapped])
         restoring = _reached(graph, [run.restore], ())
@@ -68,15 +68,15 @@ def outside(graph: Any, run: Run | None = None) -> list[str]:
 
 
 def outside_lite(content: bytes) -> list[str]:
-    """Return the operations of `outside` in a TFLite model, by a search for their names."""
-    if b"Flex" not in content:  # the other operations are TFLite's own, which access nothing
+    """Return the unsafe operations of a TFLite model, see `outside`, by a search for names."""
+    if b"Flex" not in content:  # the other operations are TFLite's own. They access nothing outside
         return []
     name = rf"(?<!\w)(?:Flex)?({_OUTSIDE}|{_SAVES}|{_RESTORES})(?!\w)".encode()
     return sorted({found.decode() for found in re.findall(name, content, re.VERBOSE)})
 
 
 def _reached(graph: Any, nodes: Iterable[str], functions: Iterable[str]) -> list[Any]:
-    """Return all nodes that the given nodes and functions run, including themselves."""
+    """Return all nodes that the given nodes and functions run, including these nodes."""
     by_name = {node.name: node for node in graph.node}
     waiting = [name for name in nodes if name in by_name]
     reached = set(waiting)
@@ -117,7 +117,7 @@ def _prints_to_file(node: Any) -> bool:
 
 
 def before_argmax(nodes: dict[str, Any], name: str) -> str:
-    """Return the name of the tensor whose argmax the labels are, or an empty string."""
+    """Return the name of the tensor whose argmax gives the labels, or an empty string."""
     while name in nodes and nodes[name].input:
         node = nodes[name]
         if node.op == "ArgMax":
@@ -130,8 +130,8 @@ def before_argmax(nodes: dict[str, Any], name: str) -> str:
 def resized_to(nodes: Iterable[Any], decode: Callable[[Any], Any]) -> tuple[int, int] | None:
     """Return the fixed size to which a graph first resizes its input, or None.
 
-    A picture of this size passes unchanged, so it is the best input size. `decode` is
-    `tensorflow.make_ndarray`, which returns the value of a constant.
+    A picture of this size is not changed by the resize operation, so this is the best input size.
+    `decode` is `tensorflow.make_ndarray`, which returns the value of a constant.
     """
     by_name = {node.name: node for node in nodes}
     for node in by_name.values():

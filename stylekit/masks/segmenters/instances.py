@@ -1,4 +1,4 @@
-"""Instance segmentation with networks such as Mask R-CNN."""
+"""Segment objects with instance networks such as Mask R-CNN."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Detection(NamedTuple):
     box : ndarray
         ``float [4]``: top, left, bottom, right as fractions of the height and the width.
     label : int
-        The index of its class.
+        The index of the object's class.
     score : float
         The confidence of the network, in [0, 1].
     mask : ndarray
@@ -51,32 +51,34 @@ class InstanceNetwork:
     Parameters
     ----------
     path : path
-        A SavedModel folder or a ``.tflite`` file with these outputs, with or without a leading
-        batch axis of 1: boxes ``[N, 4]`` (top, left, bottom, right as fractions of the picture),
-        classes ``[N]``, scores ``[N]`` and masks ``[N, h, w]`` over each box, as exported by the
-        TensorFlow Object Detection API. A model file is a program: use only files whose origin you
-        trust. Graphs with operations that access files, Python or the network are an error.
+        A SavedModel folder or a ``.tflite`` file, as exported by the TensorFlow Object Detection
+        API. It must have these outputs, with or without a leading batch axis of 1: boxes ``[N, 4]``
+        (top, left, bottom, right as fractions of the picture), classes ``[N]``, scores ``[N]``, and
+        masks ``[N, h, w]``, each over its box. A model file is a program: use only files whose
+        origin you trust. Graphs with operations that access files, Python or the internet raise
+        `FileError`.
     names : sequence of str, or mapping of int to str
-        The names of the classes. A sequence is numbered from 1, as in that interface. A mapping has
-        the numbers of the network as keys, which may have gaps, as in COCO.
+        The names of the classes. The names in a sequence are numbered from 1, as in the Object
+        Detection API. The keys of a mapping are the class numbers of the network, which may have
+        gaps, as in COCO.
     threshold : float, optional
         Minimum confidence of an object, in [0, 1].
     size : int, optional
-        Longer side in pixels to which larger pictures are reduced for the network, at least 1. For
-        a network with a fixed input size, the picture is stretched to that size, which is possible
-        because boxes are relative.
+        Longer side in pixels, at least 1, to which larger pictures are reduced for the network. For
+        a network with a fixed input size, the picture is stretched to that size instead. This is
+        possible because boxes are relative to the size.
     input_range : (float, float), optional
-        The values of black and white in a network with float input.
+        The input values that represent black and white in a network with float input.
     outputs : mapping of str to str, optional
         The output names of "boxes", "classes", "scores" and "masks", if they differ from `OUTPUTS`.
-        In a ``.tflite`` file without a signature they are ``StatefulPartitionedCall:0`` and so on,
-        in no fixed order. The error message lists them.
+        In a ``.tflite`` file without a signature the names are ``StatefulPartitionedCall:0`` and so
+        on, in no fixed order. If an output is missing, the error message lists the names.
 
     Raises
     ------
     FileError
         If the model does not exist, has an unknown format, is corrupt, or accesses files, Python or
-        the network.
+        the internet.
     InputError, InputTypeError
         If another argument cannot be used.
 
@@ -118,7 +120,7 @@ class InstanceNetwork:
         -------
         Segmentation
             At the picture's own size. Its names are ``"background"`` and the names of the classes.
-            Its `parts` are numbered by decreasing confidence, from 1.
+            Its `parts` are numbered from 1, by decreasing confidence.
 
         Raises
         ------
@@ -146,7 +148,8 @@ class InstanceNetwork:
                 argument="outputs",
             )
         boxes, classes, scores, masks = (np.asarray(found[self.outputs[key]]) for key in OUTPUTS)
-        # If there is one detection and no batch axis, its axis may have been removed as the batch.
+        # For a single detection without a batch axis, the axis of detections may have been removed
+        # as if it were the batch axis.
         boxes, masks = boxes.reshape(-1, 4), masks.reshape(-1, *masks.shape[-2:])
         classes, scores = np.ravel(classes), np.ravel(scores)
         counts = {len(boxes), len(classes), len(scores), len(masks)}
@@ -181,16 +184,16 @@ class InstanceNetwork:
 def compose(
     found: Iterable[Detection], shape: tuple[int, int], names: Iterable[str]
 ) -> Segmentation:
-    """Return a segmentation from detected objects; each pixel belongs to the most probable one.
+    """Return a segmentation from detected objects. A pixel belongs to its most probable object.
 
     Parameters
     ----------
     found : iterable of Detection
-        The objects in any order. Labels are indices into `names`.
+        The objects, in any order. Their labels are indices into `names`.
     shape : (int, int)
         The picture's height and width.
     names : iterable of str
-        The names of the classes. The first is that of pixels without an object.
+        The names of the classes. The first name is used for pixels without an object.
 
     Returns
     -------
@@ -213,7 +216,7 @@ def compose(
 def paste(
     mask: np.ndarray, box: np.ndarray, shape: tuple[int, int]
 ) -> tuple[tuple[slice, slice], np.ndarray]:
-    """Return a mask over a box interpolated to the pixels whose centres are in the box.
+    """Interpolate the mask of an object to the pixels whose centres are in the object's box.
 
     The points of the mask are the centres of a grid of cells that fills the box. The centre of
     pixel x is at ``(x + 1/2 - left) / (right - left) * w - 1/2`` on a grid of w cells.
@@ -223,7 +226,7 @@ def paste(
     mask : ndarray
         ``float [h, w]`` in [0, 1].
     box : ndarray
-        Top, left, bottom, right as fractions of `shape`. It is cropped to the picture.
+        Top, left, bottom, right as fractions of `shape`. The box is cropped to the picture.
     shape : (int, int)
         The picture's height and width.
 

@@ -1,10 +1,11 @@
-"""Model files of several formats with a common interface: a picture in, named arrays out.
+"""Open model files of several formats as functions from a picture to named arrays.
 
-TensorFlow, Keras and LiteRT are imported only when a file of theirs is opened.
+TensorFlow, Keras and LiteRT are imported only when a file in one of their formats is opened.
 
-The formats are those in which segmentation networks are published. DeepLab was published as frozen
-graphs, later as TFLite files (TensorFlow's model zoo) and as KerasHub presets. Instance networks
-are SavedModels, exported by the Object Detection API. ``.keras`` files are saved by Keras.
+These are the formats in which segmentation networks are published. DeepLab was published as frozen
+graphs, and later as TFLite files (TensorFlow's model zoo) and as KerasHub presets. Instance
+networks are published as SavedModels that the Object Detection API exported. Keras saves ``.keras``
+files.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ class Network:
     source : str
         Name of the network in messages.
     run : callable
-        Takes a picture ``float32 [h, w, 3]`` in [0, 1], converts it to the dtype and range of the
-        network, and returns a dict of output name to array, without a batch axis.
+        Function that takes a picture ``float32 [h, w, 3]`` in [0, 1], converts it to the dtype and
+        range of the network, and returns a dict from output name to array, without a batch axis.
     size : (int, int) or None
-        The height and width of the input, if the file specifies them.
+        The height and width of the input, or None if the file does not specify them.
     fixed : bool
-        Whether other sizes are impossible.
+        Whether the network accepts only this size.
     """
 
     source: str
@@ -60,24 +61,25 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
     """Return the network in a file or folder.
 
     A model file is a program. Graphs with operations that read or write files, call Python or open
-    a connection are an error, and Keras's safe mode is used. This is not a sandbox, so open only
-    files whose origin you trust.
+    a connection raise `FileError`, and Keras's safe mode is used. These checks are not a sandbox,
+    so open only files whose origin you trust.
 
     Parameters
     ----------
     path : path
-        A file or folder of one of the `KINDS`, recognised by its name and content.
+        A file or folder in one of the formats `KINDS`, which is recognised by its name and content.
     input_range : (float, float), optional
-        The values of black and white in a network with float input. Integer inputs use the full
-        range of an 8-bit type, and KerasHub models have a preprocessor.
+        The input values that represent black and white in a network with float input. Not used for
+        integer inputs, which use the full range of an 8-bit type, and for KerasHub models, which
+        have a preprocessor.
 
     Raises
     ------
     FileError
-        If it does not exist, has an unknown format, is corrupt, does not take a single RGB picture,
-        or accesses files, Python or the network.
+        If the model does not exist, has an unknown format, is corrupt, does not take a single RGB
+        picture, or accesses files, Python or the internet.
     SetupError
-        If a package that runs it is not installed.
+        If a package that is needed to run the model is not installed.
     """
     path = as_path(path, "model")
     if status(path, argument="model") is None:
@@ -117,7 +119,7 @@ def encode(pixels: np.ndarray, dtype: Any, span: tuple[float, float]) -> np.ndar
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         values = span[0] + pixels * (span[1] - span[0])
-    else:  # also for quantised networks: int8 is uint8 - 128, whatever their scale
+    else:  # also for quantised networks: int8 is uint8 - 128 for any scale
         values = np.floor(pixels * 255 + 0.5) - (128 if dtype == np.int8 else 0)
     return values.astype(dtype)[np.newaxis]
 
@@ -157,7 +159,7 @@ def _open_keras(path: Path, span: tuple[float, float]) -> Network:
                     with h5py.File(io.BytesIO(archive.read(entry)), "r") as file:
                         check_arrays(file)
             if b"keras_hub" in archive.read("config.json"):
-                hub()  # registers its classes, which Keras needs to load the model
+                hub()  # registers KerasHub's classes, which Keras needs to load the model
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except SetupError:
         raise
@@ -178,7 +180,7 @@ def _open_preset_folder(path: Path, span: tuple[float, float]) -> Network:
         model = hub().models.ImageSegmenter.from_preset(str(path))
     except SetupError:
         raise
-    except Exception as error:  # as above
+    except Exception as error:  # errors of many types, as for Keras files
         raise _unreadable(path, "a KerasHub preset of an image segmenter", error) from error
     return of_keras(model, f"the preset {path}", span)
 
@@ -212,12 +214,12 @@ def _open_tflite(path: Path, span: tuple[float, float]) -> Network:
         raise _not_one_picture(source, f"{len(inputs)} inputs")
     (given,) = inputs
     size = _spatial([int(n) for n in given["shape_signature"]], source)
-    if interpreter.get_signature_list():  # has the output names of the converted model
+    if interpreter.get_signature_list():  # it has the output names of the converted model
         outputs = interpreter.get_signature_runner().get_output_details()
     else:
         outputs = {item["name"]: item for item in interpreter.get_output_details()}
 
-    lock = threading.Lock()  # an interpreter holds the tensors of one run
+    lock = threading.Lock()  # an interpreter can store the tensors of only one run
 
     def run(pixels: np.ndarray) -> Outputs:
         values = encode(pixels, given["dtype"], span)
@@ -233,7 +235,7 @@ def _open_tflite(path: Path, span: tuple[float, float]) -> Network:
 
 
 def _interpreter() -> Any:
-    """Return the interpreter class for TFLite files: LiteRT's if installed, else TensorFlow's."""
+    """Return the interpreter class for TFLite files, from LiteRT if installed, else TensorFlow."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
@@ -241,7 +243,7 @@ def _interpreter() -> Any:
             import tensorflow as tf
 
             return tf.lite.Interpreter
-        except (ImportError, AttributeError) as error:  # TensorFlow is moving it to LiteRT
+        except (ImportError, AttributeError) as error:  # TensorFlow moves the class to LiteRT
             raise SetupError(
                 explain(
                     "no interpreter for TFLite files is installed",

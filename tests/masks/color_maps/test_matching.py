@@ -130,7 +130,7 @@ def test_a_few_pixels_are_enough_in_the_other_map():
     regions = match_regions(content, style)
     assert regions.style[regions.names.index("#000000")].sum() == 4
     style[10] = np.where(style[10] == BLACK, BLUE, style[10])  # noise may be as small
-    with pytest.raises(InputError, match=r"#000000 .*; the style map has 2 pixels of it"):
+    with pytest.raises(InputError, match=r"#000000 .*; the style map has 2 pixels of this colour"):
         match_regions(content, style)
 
 
@@ -210,8 +210,10 @@ def test_a_region_in_one_map_only_is_an_error_that_lists_the_pairs():
     assert str(error.value).splitlines() == [
         "the maps have different regions: expected each colour in both maps, within a tolerance of "
         "40.",
-        "  #000000 is in the content map only (33.3% of it; nearest: #3c2800, 72 away): " + advice,
-        "  #3c2800 is in the style map only (25.0% of it; nearest: #000000, 72 away): " + advice,
+        "  #000000 is in the content map only (33.3% of the map; nearest: #3c2800, 72 away): "
+        + advice,
+        "  #3c2800 is in the style map only (25.0% of the map; nearest: #000000, 72 away): "
+        + advice,
         "  #ff0000 is in both maps: 33.3% of the content map, 50.0% of the style map",
         "  #0000ff is in both maps: 33.3% of the content map, 25.0% of the style map",
         "Recolour a map, use `merge` or `keep`, or name the regions to paint with `colors`.",
