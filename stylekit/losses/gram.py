@@ -61,7 +61,8 @@ class GramStyleLoss(StyleLoss, StatisticLoss):
         How masks are resized to a layer: ``"simple"``, ``"inside"`` or ``"all"``; see
         `Canvas.mask`.
     area_exponent : float
-        The exponent a, in [0, 1]. 0 removes the area factor.
+        The exponent a, in [0, 1]. 0 removes the area factor, as in
+        `recipes.presets.region_scripts`.
     small_regions : str
         What to do if a mask covers less than one cell of a layer: ``"error"`` raises,
         ``"skip_layer"`` omits the layer.

@@ -204,10 +204,10 @@ class WindowGramStyleLoss(Loss):
 
     Notes
     -----
-    Other patch-based programs evaluate the network on each window. Here the network evaluates the
-    whole picture once, and windows are slices of its feature maps. This costs one pass whatever the
-    overlap, and windows inside the picture have no zero padding at their borders. The targets hold
-    C^2 numbers per window for C channels.
+    The patch script of Y. Chan's Tensorflow-Implementations evaluates the network on each window.
+    Here the network evaluates the whole picture once, and windows are slices of its feature maps.
+    This costs one pass whatever the overlap, and windows inside the picture have no zero padding at
+    their borders. The targets hold C^2 numbers per window for C channels.
 
     References
     ----------

@@ -349,8 +349,8 @@ class TestGrid:
         ("grid", "message"),
         [
             ({}, "`grid` is empty"),
-            ({"strenght": [1]}, "the unknown parameter 'strenght'.*Did you mean strength"),
-            ({"size": [64, 128]}, "`size` cannot vary in a grid"),
+            ({"strenght": [1]}, "unknown parameter 'strenght'.*Did you mean strength"),
+            ({"size": [64, 128]}, "`size` cannot be varied in a grid"),
             ({"strength": []}, "'strength' in the grid has no values"),
             ({"seed": [1]}, "seed is given twice"),
             ({"style": ["a.png"]}, "style is given twice"),

@@ -20,7 +20,8 @@ WEIGHTS = (256, 64, 16, 4, 1)
 """Weights of the style layers: ``style_weights`` of the program's class ``StyleTransfer``."""
 
 INITIAL_ITERATIONS, ITERATIONS = 1000, 500
-"""Steps of the smallest size and of each other: ``initial_iterations`` and ``iterations``."""
+"""Number of steps at the smallest size, and at each other size: ``initial_iterations`` and
+``iterations``."""
 
 
 def crowsonkb(
@@ -44,15 +45,16 @@ def crowsonkb(
         Longer side of the result in pixels, the program's ``end_scale``. None keeps the size of the
         content.
     min_scale : int
-        Smallest longer side that is painted, in pixels. Each size is the last times the root of 2.
+        Longer side of the smallest size that is painted, in pixels. Each size is larger than the
+        previous one by a factor of the root of 2.
     content_weight, tv_weight : float
-        The program's options of these names, at least 0.
+        The program's options with the same names, at least 0.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0; the program's
-        ``style_scale_fac``. A smaller style is not enlarged.
+        Longer side of the style picture relative to the longer side of the result, above 0; the
+        program's ``style_scale_fac``. A style picture that is smaller is not enlarged.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights. Default: relu1_1 to relu5_1 with weights of 256, 64, 16,
-        4 and 1, and relu4_2.
+        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1 with
+        weights of 256, 64, 16, 4 and 1, and relu4_2.
 
     Returns
     -------
@@ -67,18 +69,20 @@ def crowsonkb(
     -----
     Departures from the program:
 
-    - The program's network is torchvision's VGG19, whose weights and magnitudes of features differ
-      from those of Keras. Here the losses of style and content are relative to the features of the
-      references, as if the mean square of each layer were 1. The balance between layers and with
-      the total variation therefore differs somewhat from the program's.
+    - The program's network is torchvision's VGG19, whose weights and feature magnitudes differ from
+      those of the Keras network. Here the losses of style and content are relative to the features
+      of the references, as if the mean square of each layer were 1. The balance between the layers,
+      and between the layers and the total variation, therefore differs somewhat from that of the
+      program.
     - The program returns the mean of its iterates, with a decay of 0.99, and continues at the next
-      size from that mean and with Adam's state. Here the last iterate is used for both, and Adam
-      restarts.
-    - Between sizes, only the change of the photograph is enlarged, not the picture.
+      size from that mean and with Adam's state. Here the last iterate is used in both cases, and
+      Adam restarts at each size.
+    - Between sizes, the difference between the image and the photograph is enlarged. The program
+      enlarges the image.
     - The program's first convolution repeats the border pixels. Here pictures are reflected at
       their borders.
-    - The program's total variation also includes diagonal differences, weighted so that it equals
-      the one used here on a linear slope.
+    - The program's total variation also includes diagonal differences, weighted so that, on a
+      linear slope, it equals the total variation used here.
 
     References
     ----------
@@ -112,7 +116,7 @@ def crowsonkb(
             TotalVariationLoss(weight=tv_weight),
         ],
         content=photo,
-        styles=[painting],  # the start is the content: init = 'content'
+        styles=[painting],  # the initial image is the content: init = 'content'
         steps=INITIAL_ITERATIONS + ITERATIONS * (len(levels(max(photo.shape[:2])).sizes) - 1),
         levels=levels,
         reflect=True,
@@ -123,7 +127,7 @@ def crowsonkb(
 
 
 def _scales(longer: int, least: int) -> Pyramid:
-    """Return the sizes of ``gen_scales``: from the longer side down by the root of 2 to `least`."""
+    """Return the sizes of ``gen_scales``: from `longer` down to `least` by the root of 2."""
     below = (round(longer / 2 ** (k / 2)) for k in itertools.count(1))
     sizes = sorted({longer, *itertools.takewhile(lambda size: size >= least, below)})
     return Pyramid(sizes, [INITIAL_ITERATIONS, *[ITERATIONS] * (len(sizes) - 1)])

@@ -39,13 +39,13 @@ def gatys2016(
         Longer side of the result in pixels. None keeps the size of the content.
         The paper's alpha and beta. In its figure 3, their ratio is from 5e-4 to 5e-3.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights, which are scaled to sum to 1. Default: conv1_1 to
-        conv5_1, and conv4_2.
+        Layer names, or a mapping of layer names to weights, which are scaled to sum to 1. Default:
+        conv1_1 to conv5_1, and conv4_2.
 
     Returns
     -------
     Recipe
-        It has one style loss for each layer, named after the layer.
+        The recipe has one style loss for each layer, named after the layer.
 
     Raises
     ------
@@ -61,15 +61,15 @@ def gatys2016(
       mean activation on the content, so that the paper's weights suit any network.
     - Equations 1 and 4 are sums over features, with factors of 1/2 and 1/4. Here both are means
       without these factors, as in the authors' program for the scaled network, whose weights of 1e6
-      and 1e9 have the ratio of the paper's figures. With sums, that ratio would weigh the content
-      (64 x 64 cells of 512 channels at 512 pixels) four million times as much, and nothing would
-      change.
-    - Each Gram matrix is divided by the number of positions of its own picture. The paper divides
-      both by that of the image, and resizes the style to the size of the content. Here only the
-      longer sides are equal.
-    - The paper does not state the number of steps or the deviation of the noise. The steps are
-      those of the authors' programs. L-BFGS is that of stylekit, with 10 pairs and bounds of
-      [0, 1].
+      and 1e9 have the ratio of the paper's figures. If sums were used with that ratio, the content
+      would have four million times this weight (64 x 64 cells of 512 channels at 512 pixels), and
+      the style would have no visible effect.
+    - The Gram matrix of each picture is divided by the number of positions of that picture. The
+      paper divides both matrices by the number of positions of the image, and resizes the style to
+      the height and width of the content. Here only the longer sides are equal.
+    - The paper does not state the number of steps or the deviation of the noise. The number of
+      steps is that of the authors' programs. L-BFGS is that of stylekit, with 10 pairs and bounds
+      of [0, 1].
 
     References
     ----------
@@ -130,8 +130,8 @@ def gatys2017(
 ) -> Recipe:
     """Return the recipe of "Controlling Perceptual Factors", as in its authors' programs.
 
-    The picture is first painted at half its size, then at its size. For the spatial control of the
-    paper, see `recipes.regions` and `MaskedGramStyleLoss`.
+    The picture is first painted at half its final size, then at its final size. For the spatial
+    control of the paper, see `recipes.regions` and `MaskedGramStyleLoss`.
 
     Parameters
     ----------
@@ -144,7 +144,8 @@ def gatys2017(
         The colour control of section 5: ``"match"`` or ``"luminance"``; see `recipes.basic`.
         Default: the result has the colours of the style.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights. Default: relu1_1 to relu5_1, and relu4_2.
+        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1, and
+        relu4_2.
 
     Returns
     -------
@@ -159,13 +160,14 @@ def gatys2017(
     -----
     Departures from the programs:
 
-    - The programs use 512 and 1024 as the square root of a picture's area, and give the style the
-      same area. Here both are longer sides.
-    - At the larger size the programs start from the smaller result, enlarged. Here only the change
-      of the photograph is enlarged, so that its finest details remain.
+    - In the programs, 512 and 1024 are the square root of the picture's area, and the style has the
+      same area. Here they are the longer sides.
+    - At the larger size the programs start from the enlarged smaller result. Here only the
+      difference between the result and the photograph is enlarged, so that the finest details of
+      the photograph remain.
     - For ``"luminance"`` the programs paint a grey content with a grey style of the same mean and
       deviation. Here the finished picture gets the colours of the content.
-    - L-BFGS is that of stylekit, with 10 pairs and bounds of [0, 1].
+    - The L-BFGS optimizer is that of stylekit, with 10 pairs and bounds of [0, 1].
 
     References
     ----------
@@ -189,7 +191,7 @@ def gatys2017(
     painting = prepared(sized_style(style, photo, 1.0), photo, keep_colors)
     recipe = Recipe(
         [
-            # The programs sum over the layers; the losses here are means.
+            # The programs sum over the layers; the losses here are means over the layers.
             ContentLoss(
                 photo,
                 layers=contents,
@@ -204,7 +206,7 @@ def gatys2017(
             ),
         ],
         content=photo,
-        styles=[painting],  # the start is the content: init = 'image'
+        styles=[painting],  # the initial image is the content: init = 'image'
         steps=700,  # max_iter = 500, hr_max_iter = 200
         levels=_low_and_high,
         layers={"style_layers": styles, "content_layers": contents},
@@ -214,7 +216,7 @@ def gatys2017(
 
 
 def _low_and_high(longer: int, levels: int | None = None) -> Pyramid:
-    """Return half the size with 500 steps and the size with 200, or the given number of levels."""
+    """Return half the size with 500 steps and the full size with 200, or `levels` levels."""
     if levels is not None or longer < 2:
         return halved(longer, levels)
     return Pyramid([round(longer / 2), longer], [500, 200])

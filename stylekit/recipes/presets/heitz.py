@@ -17,10 +17,10 @@ LAYERS = tuple(
     for block, (_, count) in enumerate(VGG19_BLOCKS[:4], 1)
     for number in range(1, count + 1)
 )
-"""All convolutions of four blocks, as in ``texture_optimization_slicing.py``."""
+"""All convolutions of the first four blocks, as in ``texture_optimization_slicing.py``."""
 
 ROUNDS, ROUND_STEPS = 64, 64
-"""The program's ``range(64)`` and its ``max_iter``."""
+"""Numbers of rounds and of steps per round: the program's ``range(64)`` and ``max_iter``."""
 
 
 def heitz2021(
@@ -39,9 +39,9 @@ def heitz2021(
     size : int, optional
         Longer side of the sample in pixels. Default: None, which keeps the size of the sample.
     scaling_factor : float
-        Sides of the result relative to those of the sample, above 0.
+        Height and width of the result relative to those of the sample, above 0.
     style_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights. Default: conv1_1 to conv4_4.
+        Layer names, or a mapping of layer names to weights. Default: conv1_1 to conv4_4.
 
     Returns
     -------
@@ -59,13 +59,13 @@ def heitz2021(
     - The program draws new random directions for each evaluation. Here the directions are fixed and
       orthonormal in each of 64 rounds of 64 steps, and L-BFGS restarts with each round.
     - The program scales the activations of its network, and sums over the layers. Here the distance
-      of each layer is divided by the mean square of the sample's features, and the weight is that
-      of a sum over layers.
+      of each layer is divided by the mean square of the sample's features, and the mean over layers
+      is multiplied by the number of layers.
     - The program's network reflects the features at the border of each layer. Here pictures are
-      reflected before the network, if they are large enough.
+      reflected before they are passed to the network, if they are large enough.
     - Pictures of different sizes are compared by their quantile functions. The program repeats the
       values of the sample, and therefore needs an integer scaling factor.
-    - L-BFGS is that of stylekit, with 10 pairs instead of 100 and bounds of [0, 1].
+    - The L-BFGS optimizer is that of stylekit, with 10 pairs instead of 100 and bounds of [0, 1].
 
     References
     ----------

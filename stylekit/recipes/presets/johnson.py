@@ -32,8 +32,8 @@ def johnson2016_loss(
 ) -> Recipe:
     """Return the losses of "Perceptual Losses" as a recipe that optimises the pixels.
 
-    The paper trains a network with these losses. Like this recipe, the authors' program
-    ``slow_neural_style.lua`` optimises a picture instead.
+    The paper trains a network with these losses. The authors' program ``slow_neural_style.lua`` and
+    this recipe optimise a picture instead.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ def johnson2016_loss(
     size : int, optional
         Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight, tv_strength : float
-        The program's options of these names, at least 0.
+        The program's options with the same names, at least 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights. Default: relu1_2, relu2_2, relu3_3 and relu4_3,
-        and relu3_3.
+        Layer names, or a mapping of layer names to weights. Default: relu1_2, relu2_2, relu3_3 and
+        relu4_3, and relu3_3.
 
     Returns
     -------
@@ -59,9 +59,10 @@ def johnson2016_loss(
     -----
     Departures from the program:
 
-    - The program's network is VGG16, which stylekit does not have. VGG19 has convolutions of the
-      same names, but its third block has four, so that relu3_3 is not the last of the block.
-    - L-BFGS is that of stylekit, with 10 pairs and bounds of [0, 1].
+    - The program's network is VGG16, which stylekit does not have. VGG19 has convolutions with the
+      same names, but its third block has four convolutions, so that relu3_3 is not the last of the
+      block.
+    - The L-BFGS optimizer is that of stylekit, with 10 pairs and bounds of [0, 1].
 
     References
     ----------
@@ -83,7 +84,7 @@ def johnson2016_loss(
     painting = sized_style(style, photo, 1.0)  # -style_image_size 512
     return Recipe(
         [
-            # The program sums over the layers; the losses here are means.
+            # The program sums over the layers; the losses here are means over the layers.
             ContentLoss(
                 photo,
                 layers=contents,

@@ -30,10 +30,10 @@ NNST_LAYERS = (
 """All convolutions of VGG16 except those of the fifth block: ``featureExtract.py``."""
 
 STEPS = 200
-"""Steps at each size: section 2.5 of STROTSS, and ``max_iter`` of NNST."""
+"""Number of steps at each size: section 2.5 of STROTSS, and ``max_iter`` of NNST."""
 
 FINAL_ROUNDS = 4
-"""Rounds of the final pass. The matches are fixed in each round."""
+"""Number of rounds of the final pass. The matches are fixed in each round."""
 
 
 def kolkin2019(
@@ -54,12 +54,12 @@ def kolkin2019(
     size : int, optional
         Longer side of the result in pixels. None keeps the size of the content.
     content_weight : float
-        The program's argument, above 0. The alpha of the coarsest size is 16 times as large.
+        The program's argument, above 0. Alpha at the coarsest size is 16 times this value.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0.
+        Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Layers of the hypercolumns in the two losses. A mapping also gives their weights. Default:
-        the paper's nine, in both.
+        Layers of the hypercolumns in the two losses, or a mapping of layer names to weights.
+        Default: the nine layers of the paper, in both losses.
 
     Returns
     -------
@@ -74,15 +74,17 @@ def kolkin2019(
     -----
     Departures from the paper:
 
-    - The network is VGG19, whose conv4_1 comes after one more convolution in the third block, and
-      conv5_1 after one more in the fourth. Hypercolumns do not include the pixels.
+    - The network is VGG19 instead of VGG16. It has one more convolution before conv4_1, in the
+      third block, and another before conv5_1, in the fourth block. Hypercolumns do not include the
+      pixels.
     - The paper halves alpha at each size, from 16 to 2. It also divides the weight of the palette
-      by alpha, and all terms by a divisor that contains alpha. Here these two use the alpha of the
-      finest size throughout.
-    - At the last size, the paper halves the learning rate. Here it is not changed, and the details
-      of the photograph come back at this size.
-    - The departures of `RelaxedTransportLoss` and `SelfSimilarityLoss`, such as one sample of
-      places for each size, and layers that are divided by their mean and number of channels.
+      by alpha, and all terms by a divisor that contains alpha. Here the weight of the palette and
+      the divisor use the alpha of the finest size at all sizes.
+    - At the last size, the paper halves the learning rate. Here the learning rate is not changed.
+      The details of the photograph reappear at this size.
+    - The recipe has the departures of `RelaxedTransportLoss` and `SelfSimilarityLoss`, such as a
+      fixed sample of places for each size, and layers that are divided by their mean and number of
+      channels.
 
     References
     ----------
@@ -100,14 +102,16 @@ def kolkin2019(
     photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)
     sizes = levels_of(max(photo.shape))  # section 2.5: from 64 pixels, four sizes up to 512
-    # styleTransfer.py multiplies by 16 and halves at each finer size. This is alpha at the finest.
+    # styleTransfer.py multiplies alpha by 16 and halves it at each finer size. This is alpha at the
+    # finest size.
     alpha = 16 * number(content_weight, "content_weight", low=0, open_low=True) / 2 ** (sizes - 1)
     total = 2 + alpha + 1 / alpha  # eq. 1
     palette = 1 / alpha  # eq. 1
 
     def start(levels: Pyramid) -> np.ndarray:
         # Section 2.5: the finest band at the coarsest size, added to the style's mean colour. Each
-        # further level adds the photograph's finest band at its own size to the painted image.
+        # further level adds the photograph's finest band at the size of the level to the painted
+        # image.
         coarse = resize(photo, fit_shape(photo.shape, max(1, levels.sizes[0] // 2)))
         bands = photo - resize(coarse, photo.shape[:2])
         return np.clip(painting.mean(axis=(0, 1)) + bands, 0, 1)
@@ -166,13 +170,13 @@ def kolkin2022(
         Share of the content in the features that are matched with the style, in [0, 1]. The rest is
         the current image.
     rotations : bool
-        Whether the style, rotated by 90, 180 and 270 degrees, gives more candidates.
+        Whether copies of the style, rotated by 90, 180 and 270 degrees, are additional candidates.
     colorize : bool
         Whether the colours are corrected after the run.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0.
+        Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers : sequence of str, or mapping of str to float, optional
-        Layers that are matched. A mapping also gives their weights. Default: conv1_1 to
+        Layers that are matched, or a mapping of layer names to weights. Default: conv1_1 to
         conv4_3.
 
     Returns
@@ -188,15 +192,15 @@ def kolkin2022(
     -----
     Departures from the program:
 
-    - The network is VGG19, whose fourth block comes after one more convolution in the third. Layers
+    - The network is VGG19 instead of VGG16. It has one more convolution in the third block. Layers
       are also divided by their mean.
-    - The finest band of the matched picture is that of the current image; the program uses that of
-      the content.
-    - In the final pass the program matches anew in each of 200 steps, for a sample of 64 x 64
-      places. Here all places are matched, and the matches are fixed for 50 steps.
+    - The finest band of the matched picture is that of the current image; the program uses the
+      finest band of the content.
+    - In the final pass the program repeats the matching in each of 200 steps, for a sample of 64 x
+      64 places. Here all places are matched, and the matches are fixed for 50 steps.
     - At most 16384 candidates of each rotation of the style are compared.
-    - The program's optional content loss is left out. The `ContentLoss` has a weight of 0, and only
-      tells the run what the content is.
+    - The program's optional content loss is omitted. The `ContentLoss` has a weight of 0; it is
+      only there to define the content of the run.
     - Colours are corrected by `stylekit.image.palette_colors`, whose smoothing filter differs.
 
     References
@@ -214,14 +218,16 @@ def kolkin2022(
     photo = content_picture(content, size)
     painting = sized_style(style, photo, style_scale)
     longer = max(photo.shape)
-    # stylize.py: the start lacks the three finest bands, or the two finest from 1024 pixels.
+    # stylize.py: the initial image lacks the three finest bands, or the two finest bands from 1024
+    # pixels on.
     coarse = resize(photo, fit_shape(photo.shape, max(1, longer // (4 if longer >= 1024 else 8))))
     recipe = Recipe(
         [
             NeighborStyleLoss(
                 painting,
                 layers=styles,
-                # The program's alpha is the share of the content, that of the loss the image's.
+                # The program's alpha is the share of the content; the alpha of the loss is the
+                # share of the image.
                 alpha=1 - number(alpha, "alpha", low=0, high=1),
                 distance="cosine",
                 turned=rotations,  # flip_aug
@@ -244,7 +250,7 @@ def kolkin2022(
 
 
 def _even(longer: int, levels: int | None = None) -> Pyramid:
-    """Return levels of equal steps, each half the next; by default from 64 to 127 pixels."""
+    """Return levels of equal steps, each half the next; the coarsest has 64 to 127 pixels."""
     return Pyramid(coarse_to_fine(longer, levels).sizes)
 
 

@@ -13,10 +13,10 @@ from stylekit.recipes.recipe import Recipe, coarse_to_fine
 from stylekit.transfer import LBFGS, Pyramid
 
 SIZE = 384
-"""Longer side in pixels: the fourth setting of an example in ``run_trans.lua``."""
+"""Longer side of the result in pixels: the fourth setting of an example in ``run_trans.lua``."""
 
 RESOLUTIONS = 3
-"""Sizes, each half the next, with 100 steps each: the fifth and sixth settings."""
+"""Number of sizes, each half the next, with 100 steps each: the fifth and sixth settings."""
 
 
 def li_wand2016(
@@ -39,11 +39,12 @@ def li_wand2016(
     size : int, optional
         Longer side of the result in pixels. Default: 384; None keeps the size of the content.
     content_weight, mrf_weight, tv_weight : float
-        The program's options of these names, at least 0.
+        The program's options with the same names, at least 0.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0.
+        Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights. Default: relu3_1 and relu4_1, and relu4_2.
+        Layer names, or a mapping of layer names to weights. Default: relu3_1 and relu4_1, and
+        relu4_2.
 
     Returns
     -------
@@ -58,19 +59,20 @@ def li_wand2016(
     -----
     Departures from the program:
 
-    - Every patch of the style is a candidate. The program uses every second row and column. It can
-      also rotate and scale the style, as in its examples for two of three pairs; here it is
-      unchanged.
-    - Between levels only the change of the photograph is enlarged, so that its finest details come
-      back. The program enlarges its image.
-    - The total variation is a mean over pixels, with the weight of a sum at the full size. At the
-      two coarser sizes it has 4 and 16 times the weight of the program.
-    - L-BFGS is that of stylekit, with bounds of [0, 1].
+    - Every patch of the style is a candidate. The program uses every second row and column. The
+      program can also rotate and scale the style, as it does for two of its three example pairs;
+      here the style is unchanged.
+    - Between levels only the difference between the image and the photograph is enlarged, so that
+      the finest details of the photograph reappear. The program enlarges the image.
+    - The total variation is a mean over pixels, and is multiplied by the number of pixels at the
+      full size. At the two coarser sizes its weight is therefore 4 and 16 times that of the
+      program.
+    - The L-BFGS optimizer is that of stylekit, with bounds of [0, 1].
 
     References
     ----------
     Li, Wand: Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis,
-    CVPR 2016, and their program CNNMRF. The content layer is that of the paper and of
+    CVPR 2016, and their program CNNMRF. The content layer is the one in the paper and in
     ``run_trans.lua``; the default of ``cnnmrf.lua`` is relu4_1.
 
     Examples

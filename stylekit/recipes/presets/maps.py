@@ -28,7 +28,7 @@ from stylekit.recipes.regions import matched_parts
 from stylekit.transfer import LBFGS, Noise
 
 SCRIPT_STYLE = ("conv2_1", "conv3_1")
-"""Style layers of the scripts."""
+"""Style layers of the scripts by Y. Chan."""
 
 SCRIPT_TOLERANCE = 0.14 * 255
 """``maxdist`` of ``RegionIdxsByColors`` in ``region_style_transfer.py``, in 8-bit units."""
@@ -62,17 +62,20 @@ def luan2017(
     content, style : path, PIL image or array
         Photographs.
     content_map, style_map : path, PIL image or array
-        Colour maps, each of the size of its picture; see `stylekit.recipes.regions`.
+        Colour maps, each with the height and width of its picture; see `stylekit.recipes.regions`.
     size : int, optional
         Longer side of the result in pixels. Default: 700; None keeps the size of the content.
     content_weight, style_weight, tv_weight, matting_weight : float
-        The program's options of these names, at least 0. It calls the last one ``lambda``.
+        The program's options with the same names, at least 0. The program calls `matting_weight`
+        ``lambda``.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0.
+        Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights. Default: relu1_1 to relu5_1, and relu4_2.
+        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1, and
+        relu4_2.
     colors, keep, merge, tolerance, min_share, small_regions
-        See `stylekit.recipes.regions`. Regions in `keep` may adapt: only the content holds them.
+        See `stylekit.recipes.regions`. Regions in `keep` may also change: only the content loss
+        applies to them.
 
     Returns
     -------
@@ -87,14 +90,14 @@ def luan2017(
     -----
     Departures from the program:
 
-    - The program takes 1000 steps without the matting Laplacian, and then 1000 with it. Here all
-      2000 steps include it.
-    - The program multiplies features by the mask, so that a soft border counts with its square, and
-      averages the masks over 3 x 3 cells at each convolution. Here a mask counts once, and follows
-      the geometry of the network.
-    - The program smooths the result along the edges of the photograph at the end. Here this is left
-      out; `stylekit.recipes.photoreal` can restore the photograph's gradients.
-    - L-BFGS is that of stylekit, with bounds of [0, 1].
+    - The program takes 1000 steps without the matting Laplacian, and then 1000 steps with it. Here
+      all 2000 steps include it.
+    - The program multiplies features by the mask, so that positions are weighted by the square of a
+      soft mask. It also averages the masks over 3 x 3 cells at each convolution. Here positions are
+      weighted by the mask, which is pooled by the strides of the network.
+    - The program smooths the result along the edges of the photograph at the end. Here this step is
+      omitted; `stylekit.recipes.photoreal` can restore the photograph's gradients.
+    - The L-BFGS optimizer is that of stylekit, with bounds of [0, 1].
 
     References
     ----------
@@ -122,7 +125,7 @@ def luan2017(
     )
     recipe = Recipe(
         [
-            # The program sums over the layers; the losses here are means.
+            # The program sums over the layers; the losses here are means over the layers.
             ContentLoss(
                 photo,
                 layers=contents,
@@ -152,7 +155,7 @@ def luan2017(
         masks=[one.mask for one in parts],
         style_masks=[one.style_mask for one in parts],
         start=Noise(1e-4 / 255, color=MEAN_COLOR),  # torch.randn * 0.0001
-        steps=2000,  # -num_iterations 1000, in each of both programs
+        steps=2000,  # -num_iterations 1000, in each of the two programs
         layers={"style_layers": styles, "content_layers": contents},
         optimizer=LBFGS(),  # optim.lbfgs
     )
@@ -185,17 +188,19 @@ def region_scripts(
     ----------
     content, style : path, PIL image or array
     content_map, style_map : path, PIL image or array
-        Colour maps, each of the size of its picture; see `stylekit.recipes.regions`.
+        Colour maps, each with the height and width of its picture; see `stylekit.recipes.regions`.
     size : int, optional
         Longer side of the result in pixels. Default: None, which keeps the size of the content.
     content_weight, style_weight, tv_weight : float
         Factors of the script's three losses, at least 0.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0.
+        Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights. Default: conv2_1 and conv3_1, and conv4_2.
+        Layer names, or a mapping of layer names to weights. Default: conv2_1 and conv3_1, and
+        conv4_2.
     colors, keep, merge, tolerance, min_share, small_regions
-        See `stylekit.recipes.regions`. Regions in `keep` may adapt: only the content holds them.
+        See `stylekit.recipes.regions`. Regions in `keep` may also change: only the content loss
+        applies to them.
 
     Returns
     -------
@@ -215,8 +220,10 @@ def region_scripts(
 
     - Gram matrices are divided by the area of their region, as the script's notes recommend for
       regions of different sizes. The script uses sums.
-    - By default the longer sides of style and content are equal. The script uses both unchanged.
-    - L-BFGS is that of stylekit. It keeps the image in [0, 1]; the script clips it at the end.
+    - By default the style is resized so that its longer side equals that of the content. The script
+      resizes neither picture.
+    - The L-BFGS optimizer is that of stylekit. It keeps the image in [0, 1]; the script clips it at
+      the end.
 
     References
     ----------
@@ -255,7 +262,7 @@ def region_scripts(
                 **_regions(parts),
                 layers=styles,
                 normalize="pixels",  # tf.reduce_mean(tf.square(...))
-                area_exponent=0,  # each region counts fully
+                area_exponent=0,  # each region has its full weight
                 small_regions=small_regions,
                 weight=number(style_weight, "style_weight", low=0),
             ),

@@ -47,11 +47,12 @@ def masked_semantic(
     size : int, optional
         Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight, tv_weight : float
-        The report's beta, alpha and gamma, at least 0, in the units of `neural_style_pt`.
+        The report's beta, alpha and gamma, at least 0, on the scale of `neural_style_pt`.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0.
+        Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights. Default: conv1_1 to conv5_1, and conv4_2.
+        Layer names, or a mapping of layer names to weights. Default: conv1_1 to conv5_1, and
+        conv4_2.
 
     Returns
     -------
@@ -70,12 +71,13 @@ def masked_semantic(
     Departures from the report:
 
     - The weights, scalings, steps and optimizer are those of neural-style-pt. The losses and layers
-      are those of the report; its numbers are not known to us.
-    - Gram matrices are divided by the mass of the mask, and the loss is multiplied by the share of
-      the picture that it covers, so that the force on a pixel does not depend on the region's area.
+      are those of the report, whose numbers are not known to us.
+    - Gram matrices are divided by the sum of the mask, and the loss is multiplied by the share of
+      the picture that the mask covers, so that the gradient at a pixel does not depend on the
+      region's area.
     - The border is a minimum cut in a band around the mask's edge, as in the report. The costs of
-      its two sides are those of `stylekit.blend.seam`. The report uses distances to a mean colour,
-      which fail where the background surrounds the subject.
+      the cut are those of `stylekit.blend.seam`. The report uses distances to a mean colour, which
+      fail where the background surrounds the subject.
     - The default segmenter is `DeepLab`.
 
     References

@@ -38,11 +38,12 @@ def neural_style_pt(
     size : int, optional
         Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight, tv_weight : float
-        The program's options of these names, at least 0.
+        The program's options with the same names, at least 0.
     style_scale : float
-        Longer side of the style relative to that of the result, above 0.
+        Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights. Default: relu1_1 to relu5_1, and relu4_2.
+        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1, and
+        relu4_2.
 
     Returns
     -------
@@ -57,10 +58,11 @@ def neural_style_pt(
     -----
     Departures from the program:
 
-    - L-BFGS is that of stylekit, with 10 pairs instead of 100. It keeps the image in [0, 1], where
-      the program clips it at the end. It has no tolerances, which the program turns off.
-    - The program sums the absolute differences of neighbouring pixels. Here a difference d counts
-      as ``sqrt(d^2 + 1e-8) - 1e-4``, which has a finite slope at 0.
+    - The L-BFGS optimizer is that of stylekit, with 10 pairs instead of 100. It keeps the image in
+      [0, 1]; the program clips the image at the end. It has no stopping tolerances; the program
+      sets them to values that never stop a run.
+    - The program sums the absolute differences of neighbouring pixels. Here the absolute value of a
+      difference d is replaced by ``sqrt(d^2 + 1e-8) - 1e-4``, which is differentiable at 0.
 
     References
     ----------
@@ -81,7 +83,7 @@ def neural_style_pt(
     painting = sized_style(style, photo, style_scale)  # -style_scale 1
     return Recipe(
         [
-            # The program sums over the layers; the losses here are means.
+            # The program sums over the layers; the losses here are means over the layers.
             ContentLoss(
                 photo,
                 layers=contents,

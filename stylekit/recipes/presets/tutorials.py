@@ -1,4 +1,4 @@
-"""Keras's example and TensorFlow's two tutorials of neural style transfer."""
+"""The Keras example and the two TensorFlow tutorials on neural style transfer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from stylekit.recipes.recipe import Factor, Recipe
 from stylekit.transfer import LaplacianPyramid
 
 CONTENT = ("block5_conv2",)
-"""Content layer of all three. Their style layers are those of Gatys et al. 2016."""
+"""Content layer of the example and both tutorials. Their style layers are those of Gatys et al.
+2016."""
 
 ROWS = 400
 """Height of the picture in the Keras example, in pixels: ``img_nrows``."""
@@ -41,18 +42,19 @@ def keras_example(
     ----------
     content, style : path, PIL image or array
     size : int, optional
-        Longer side of the result in pixels. Default: the side with which it is 400 pixels high.
+        Longer side of the result in pixels. Default: the longer side at which the result is 400
+        pixels high.
     content_weight, style_weight, total_variation_weight : float
-        The example's variables of these names, at least 0.
+        The example's variables with the same names, at least 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights, which are scaled to sum to 1. Default: block1_conv1
-        to block5_conv1, and block5_conv2.
+        Layer names, or a mapping of layer names to weights, which are scaled to sum to 1. Default:
+        block1_conv1 to block5_conv1, and block5_conv2.
 
     Returns
     -------
     Recipe
-        It has one style loss for each layer, named after the layer. The sum of its losses is the
-        loss of the example.
+        The recipe has one style loss for each layer, named after the layer. The sum of its losses
+        is the loss of the example.
 
     Raises
     ------
@@ -61,14 +63,15 @@ def keras_example(
 
     Notes
     -----
-    As in the example, the style is stretched to the content's shape, and the image may leave
-    [0, 1] until the run ends. Departures:
+    As in the example, the style is stretched to the content's height and width, and the image may
+    leave [0, 1] until the run ends. Departures from the example:
 
     - Pictures are reduced with anti-aliasing. The example takes the nearest pixels.
-    - The total variation includes the last row and column, which have one difference only.
+    - The total variation includes the last row and column, whose pixels have a neighbour in one
+      direction only.
     - If the height is not 400 pixels, the learning rate is multiplied by ``(height / 400)^2``,
-      because the gradient of the style loss at a pixel is divided by it. With the example's rate,
-      small pictures diverge.
+      because the gradient of the style loss at a pixel is inversely proportional to this factor.
+      With the example's rate, small pictures diverge.
 
     References
     ----------
@@ -103,10 +106,11 @@ def keras_example(
             TotalVariationLoss(2.5, weight=total_variation_weight * 255**2.5 * photo.size),
         ],
         content=photo,
-        styles=[painting],  # the start is the content
+        styles=[painting],  # the initial image is the content
         steps=4000,  # iterations
         layers={"style_layers": styles, "content_layers": contents},
-        # The gradient for pixels in 0-255 is that for [0, 1] over 255, and so is the step.
+        # The gradient for pixels in 0-255 is 1/255 of the gradient for pixels in [0, 1], and so is
+        # the step.
         optimizer=keras.optimizers.SGD(
             keras.optimizers.schedules.ExponentialDecay(
                 100 / 255**2 * (photo.shape[0] / ROWS) ** 2, 100, 0.96
@@ -158,10 +162,11 @@ def tensorflow_tutorial(
     size : int, optional
         Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight, total_variation_weight : float
-        The tutorial's variables of these names, at least 0. Its first run uses no total variation.
+        The tutorial's variables with the same names, at least 0. The first run of the tutorial uses
+        no total variation.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights, which are scaled to sum to 1. Default: block1_conv1
-        to block5_conv1, and block5_conv2.
+        Layer names, or a mapping of layer names to weights, which are scaled to sum to 1. Default:
+        block1_conv1 to block5_conv1, and block5_conv2.
 
     Returns
     -------
@@ -175,7 +180,7 @@ def tensorflow_tutorial(
     Notes
     -----
     The losses and steps are those of the tutorial, except the gradient of the total variation at 0:
-    a difference d counts as ``sqrt(d^2 + 1e-8) - 1e-4``.
+    the absolute value of a difference d is replaced by ``sqrt(d^2 + 1e-8) - 1e-4``.
 
     References
     ----------
@@ -215,7 +220,7 @@ def realtime_tutorial(
 ) -> Recipe:
     """Return the recipe of TensorFlow's tutorial of 2018, "with eager execution".
 
-    The table of losses that it prints is found in many courses and reports.
+    The table of losses that this tutorial prints appears in many courses and reports.
 
     Parameters
     ----------
@@ -223,10 +228,10 @@ def realtime_tutorial(
     size : int, optional
         Longer side of the result in pixels. None keeps the size of the content.
     content_weight, style_weight : float
-        The tutorial's arguments of these names, at least 0.
+        The tutorial's arguments with the same names, at least 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        A mapping also gives their weights, which are scaled to sum to 1. Default: block1_conv1
-        to block5_conv1, and block5_conv2.
+        Layer names, or a mapping of layer names to weights, which are scaled to sum to 1. Default:
+        block1_conv1 to block5_conv1, and block5_conv2.
 
     Returns
     -------
@@ -239,9 +244,10 @@ def realtime_tutorial(
 
     Notes
     -----
-    The losses and steps are those of the tutorial. Its pixels are in 0-255; for pixels in [0, 1],
-    its learning rate of 5 becomes 5/255 and its epsilon of 0.1 becomes 0.1 * 255, with the same
-    steps. The tutorial returns the image of the lowest total, which is `Result.best`.
+    The losses and steps are those of the tutorial. The tutorial's pixels are in 0-255. For pixels
+    in [0, 1], the learning rate of 5 becomes 5/255 and the epsilon of 0.1 becomes 0.1 * 255, which
+    gives the same steps. The tutorial returns the image with the lowest total, which is
+    `Result.best`.
 
     References
     ----------
@@ -271,7 +277,7 @@ def _with_adam(content, style, size, weights, layers, optimizer) -> Recipe:
     styles = layer_weights(layers[0], STYLE_LAYERS, "style_layers")  # style_layers
     contents = layer_weights(layers[1], CONTENT, "content_layers")  # content_layers
     photo = content_picture(content, size)  # max_dim = 512
-    painting = sized_style(style, photo, 1.0)  # load_img gives both the same longer side
+    painting = sized_style(style, photo, 1.0)  # load_img resizes both to the same longer side
     return Recipe(
         [
             # Like these losses, both are means over layers: num_style_layers, num_content_layers.
@@ -279,7 +285,7 @@ def _with_adam(content, style, size, weights, layers, optimizer) -> Recipe:
             GramStyleLoss(painting, layers=styles, normalize="pixels", weight=weights[1]),
         ],
         content=photo,
-        styles=[painting],  # the start is the content
+        styles=[painting],  # the initial image is the content
         steps=1000,  # epochs * steps_per_epoch, num_iterations
         layers={"style_layers": styles, "content_layers": contents},
         optimizer=optimizer,

@@ -17,7 +17,8 @@ from stylekit.recipes.recipe import RUN
 from stylekit.transfer.plugin import SETTINGS
 
 KEPT = ("content", "size", "extractor", "finish", "plan", "callbacks", "checkpoint")
-"""Parameters that a grid cannot have: they are the same for all cells, or set by the sweep."""
+"""Parameters that a grid cannot have, because they are the same for all cells or are set by the
+sweep."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Axis:
     name : str
     values : tuple
     labels : tuple of str
-        Short names of the values, for sheets and tables.
+        Short names of the values, which are used in sheets and tables.
     """
 
     name: str
@@ -47,9 +48,9 @@ def axes_of(
     grid : mapping of str to iterable, or to mapping of str to a value
         The keys of a mapping are the labels of its values.
     recipe : callable
-        The function that has the parameters.
+        The recipe function, whose parameters the grid varies.
     fixed : iterable of str
-        Parameters that are given outside the grid.
+        Names of the parameters that are given outside of the grid.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def points(axes: Iterable[Axis]) -> Iterator[tuple[dict[str, Any], dict[str, str
 
 
 def label_of(value: Any, number: int = 1) -> str:
-    """Return a short name of a value, or its number among the others if it has no name."""
+    """Return a short name of a value, or `number`, its position in the list, if it has no name."""
     if value is None:
         return "default"
     if isinstance(value, bool | str):
@@ -132,7 +133,7 @@ def _with_settings(values: Sequence[Any]) -> dict[int, str]:
                 f"{name}={label_of(config[name])}"
                 for name in names
                 if name in config and not all((name, config[name]) in items for items in told)
-                # Keras numbers the names of its optimizers.
+                # The name is dropped, because Keras numbers optimizers in their names.
                 if name != "name" and isinstance(config[name], SETTINGS)
             ]
             labels[place] = kind.__name__ + (f"({', '.join(differing)})" if differing else "")
@@ -140,7 +141,7 @@ def _with_settings(values: Sequence[Any]) -> dict[int, str]:
 
 
 def _short(text: str) -> str:
-    """Return only the numbers of a layer's name, and any other text unchanged."""
+    """Return the numbers in the name of a layer, such as "4_1", and any other text unchanged."""
     return re.sub(r"^(?:block(\d+)_conv|conv(\d+)_|relu(\d+)_)(\d+)$", _numbers, text)
 
 
@@ -154,14 +155,14 @@ def _check_name(name: Any, recipe: Callable) -> None:
     anything = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     if name in KEPT:
         fail(
-            f"`{name}` cannot vary in a grid",
+            f"`{name}` cannot be varied in a grid",
             expected="one of " + ", ".join(known),
             hint="pass it to the sweep, for all cells",
             argument="grid",
         )
     if name not in known and not anything:
         fail(
-            f"the grid has the unknown parameter {name!r}",
+            f"unknown parameter {name!r} in the grid",
             expected="one of " + ", ".join(known),
             hint=did_you_mean(str(name), known),
             argument="grid",

@@ -25,13 +25,13 @@ from stylekit.recipes.sweep.grid import Axis
 from stylekit.transfer import Result
 
 FILES = ("sheet.png", "curve.png", "sweep.csv")
-"""Files that `Sweep.save` writes besides the pictures."""
+"""Names of the files that `Sweep.save` writes in addition to the pictures."""
 
 FRAME = (1.0, 0.55, 0.0)
 """Color of the frame of pictures on the Pareto front: orange, which few pictures have."""
 
 COLUMNS = 8
-"""Largest number of pictures in a row of a sheet, unless one parameter has more values."""
+"""Maximum number of pictures in a row of a sheet, unless one parameter has more values."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -44,17 +44,18 @@ class Cell:
         Number in the order of the grid, from 1. It identifies the cell on the sheet, in the plot
         and among the files.
     parameters : dict of str
-        Values of the parameters of the grid.
+        Values of the grid's parameters in this cell.
     labels : dict of str to str
         Labels of these values.
     result : Result or None
         None if the run did not begin.
     style : float
         Measure of style: `stylekit.metrics.style_distance` of the image from the style, divided by
-        that of the photograph. 0 is the style, 1 the photograph. NaN if the run did not end.
+        the distance of the photograph from the style. It is 0 for the style and 1 for the
+        photograph. NaN if the run did not finish.
     content : float
         Measure of content: `stylekit.metrics.content_distance` of the image from the photograph,
-        which is 0 for the photograph. NaN if the run did not end.
+        which is 0 for the photograph. NaN if the run did not finish.
     problem : str
         Why the run failed or was interrupted; "" otherwise.
     """
@@ -69,7 +70,7 @@ class Cell:
 
     @property
     def image(self) -> np.ndarray | None:
-        """The image, or the last one of a run that failed; None if the run did not begin."""
+        """The image, or the last image of a failed run; None if the run did not begin."""
         return None if self.result is None else self.result.image
 
 
@@ -113,8 +114,8 @@ class Sweep:
     def pareto(self) -> list[Cell]:
         """The Pareto front: cells that no other cell beats in both style and content.
 
-        Cells are compared with others of the same style only, because distances to different styles
-        cannot be compared. The order is from most content to least.
+        Only cells with the same style are compared, because distances to different styles are not
+        comparable. The cells are sorted by decreasing preservation of the content.
         """
         front: list[Cell] = []
         for style in self.styles:
@@ -128,7 +129,7 @@ class Sweep:
     def rows(self) -> list[dict[str, Any]]:
         """The table, as one dict per cell.
 
-        Each has the number of the cell, the labels of its parameters, steps, seconds, the last
+        Each row has the number of the cell, the labels of its parameters, steps, seconds, the last
         value of each term (the total is weighted, the terms are not), the measures of style and
         content, whether the cell is on the Pareto front, and its problem.
         """
@@ -154,13 +155,14 @@ class Sweep:
         size : int
             Longer side of a picture in pixels, at least 16.
         columns : int, optional
-            Default: the number of values of the last parameter, or of the last few.
+            Number of pictures per row. Default: the number of values of the last parameter, or the
+            number of combinations of the last few parameters.
 
         Returns
         -------
         ndarray, float32 [H, W, 3]
             The first row has the photograph and the styles. Pictures on the Pareto front have an
-            orange frame. Those of runs that failed are pale.
+            orange frame. Pictures of failed runs are pale.
         """
         columns = self._columns() if columns is None else integer(columns, "columns", low=1)
         border = max(2, size // 48)
@@ -218,7 +220,7 @@ class Sweep:
         write_image(sheet, self.sheet())
         with caused_by("folder"), replacing(curve) as file:
             self.plot().savefig(file, format="png")
-        # A run that failed may lack terms that others have.
+        # A failed run may lack terms that other runs have.
         names = dict.fromkeys(name for row in self.rows for name in row)
         text = io.StringIO()
         writer = csv.DictWriter(text, [*_ordered(names)])

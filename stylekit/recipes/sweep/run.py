@@ -1,4 +1,4 @@
-"""Runs every combination of a grid of parameters, here or in other processes."""
+"""Runs every combination of a grid of parameters, in this process or in others."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sweep(
     executor: Executor | None = None,
     **options: Any,
 ) -> Sweep:
-    """Paint small pictures with every combination of some parameters, and measure each alike.
+    """Paint small pictures with every combination of some parameters, and compare their metrics.
 
     Parameters
     ----------
@@ -62,16 +62,16 @@ def sweep(
     style : path, PIL image or array, or a list of them
         All styles of a list are used in each cell. None if the grid has an axis ``"style"``.
     grid : mapping of str to list
-        Values of parameters of the recipe and of `Recipe.run`, such as
-        ``{"strength": [0.3, 0.6], "style_layers": [("conv1_1", "conv2_1"), {"conv1_1": 1,
-        "conv3_1": 4}]}``, where a mapping of layers holds their weights. The last parameter varies
-        fastest. A mapping in place of a list labels the values:
+        Values of parameters of the recipe and of `Recipe.run`, such as ``{"strength": [0.3, 0.6],
+        "style_layers": [("conv1_1", "conv2_1"), {"conv1_1": 1, "conv3_1": 4}]}``, where a mapping
+        of layers holds their weights. The last parameter varies fastest. If the values are given as
+        a mapping instead of a list, the keys are the labels of the values:
         ``{"style": {"night": starry, "sea": wave}}``.
     size : int, optional
         Longer side of the pictures in pixels. None keeps the size of the content. If the pictures
         tile, the sides are rounded to multiples of 16. Default: 192.
     steps : int
-        Steps of each run, at least 0. They may also be a parameter of the grid.
+        Number of steps of each run, at least 0. It may also be a parameter of the grid.
     extractor : FeatureExtractor, optional
         The network of all runs. Default: `VGG19` with ImageNet weights.
     judge : FeatureExtractor, optional
@@ -80,7 +80,7 @@ def sweep(
         The function to run, ``(content, *, style, size, **parameters) -> Recipe``. Default:
         `recipes.basic`.
     max_cells : int
-        Largest number of combinations. Default: 64.
+        Maximum number of combinations. Default: 64.
     callbacks : iterable of callables
         Called at every step of every run; see `StyleTransfer.run`.
     on_cell : callable, optional
@@ -97,23 +97,25 @@ def sweep(
     Returns
     -------
     Sweep
-        If it is interrupted (Ctrl-C, the notebook's stop button), it has the cells so far. If a run
-        fails, for example because a loss becomes NaN, its cell has the reason.
+        The result. If the sweep is interrupted (Ctrl-C, or the stop button of a notebook), the
+        result has the cells so far. If a run fails, for example because a loss becomes NaN, the
+        cell of the run has the reason.
 
     Raises
     ------
     InputError, InputTypeError, FileError
         If the grid is invalid or has too many cells, or a picture or layer cannot be used. These
-        are raised before the first run. If every run fails, the error of the first one.
+        errors are raised before the first run. If every run fails, the error of the first run is
+        raised.
     SetupError
         If the executor fails.
 
     Notes
     -----
     Style and content are measured by `stylekit.metrics` with the layers of `judge`, in the same way
-    for every cell, so that runs with different losses can be compared. The units are explained in
-    `Cell`. Runs are traced once for each set of layers (`stylekit.Reuse`), unless a mask protects
-    a part of the picture.
+    for every cell, so that runs with different losses can be compared. The scales are explained in
+    `Cell`. Runs are traced once for each set of layers (`stylekit.Reuse`), unless a mask protects a
+    part of the picture.
 
     Examples
     --------
@@ -170,7 +172,7 @@ def sweep(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Run:
-    """Runs one cell after the other; it can be pickled.
+    """Runs one cell at a time. It can be pickled.
 
     Attributes
     ----------
@@ -206,7 +208,7 @@ class _Run:
             raise InputTypeError(
                 explain(
                     "the recipe of a sweep must return a Recipe",
-                    expected="a Recipe, which the sweep runs",
+                    expected="a Recipe, which has not been run",
                     received=type(made).__name__,
                     hint="return the recipe without calling its run",
                 ),
@@ -227,7 +229,7 @@ def _here(run: _Run, cells: Iterable[Cell], bar: _Progress) -> Ended:
 
 def _sent(run: _Run, cells: Iterable[Cell], executor: Executor, bar: _Progress) -> Ended:
     """Run cells by an executor; yield each when it has ended, with the error if it failed."""
-    # A worker may have another working folder.
+    # The working folder of a worker may be different.
     run = dataclasses.replace(run, options=absolute_paths(run.options))
     futures = {}
     try:
@@ -240,13 +242,13 @@ def _sent(run: _Run, cells: Iterable[Cell], executor: Executor, bar: _Progress) 
                 ended, error = future.result()
             except SetupError:
                 raise
-            except StylekitError as failure:  # its workers died
+            except StylekitError as failure:  # the workers that ran the cell died
                 ended, error = dataclasses.replace(cell, problem=str(failure)), failure
             except Exception as failure:  # whatever an executor raises
                 raise SetupError(
                     explain(
                         f"the executor failed ({type(failure).__name__}: {failure})",
-                        hint="check that its processes can import stylekit, and their memory",
+                        hint="check that its processes can import stylekit and have enough memory",
                     ),
                     argument="executor",
                 ) from failure
@@ -271,7 +273,7 @@ def _check_executor(executor: Any) -> None:
 
 
 def _problem(error: StylekitError) -> str:
-    """Return in a few words why a run failed."""
+    """Return the reason why a run failed, in a few words."""
     if isinstance(error, NonFiniteLossError):
         return f"{error.term} became NaN or infinite at step {error.result.steps}"
     return str(error)
@@ -282,7 +284,7 @@ def _values(axes: Iterable[Axis], name: str) -> tuple[Any, ...]:
 
 
 def _styles(style, axes: Iterable[Axis]) -> dict[str | None, Any]:
-    """Return the styles by their labels on the axis; under None a style that all cells share."""
+    """Return the styles by their labels on the axis, or under None if all cells share the style."""
     for axis in axes:
         if axis.name == "style":
             return dict(zip(axis.labels, axis.values, strict=True))
@@ -315,7 +317,7 @@ class _Judge:
             ]
             for label, style in styles.items()
         }
-        # A photograph that is its own style has distance 0, which cannot be the unit.
+        # If the photograph is also the style, its distance is 0, by which one cannot divide.
         self._of_photo = {label: self._style(label, photo) or 1.0 for label in self.styles}
 
     def __call__(self, label: str | None, image: np.ndarray) -> tuple[float, float]:
@@ -347,7 +349,7 @@ class _Progress:
         self._advance(0)
 
     def end(self, cell: Cell) -> None:
-        """Count a cell that was run elsewhere."""
+        """Count a cell that was run in another process."""
         self._bar.update(self._steps[cell.number - 1])
 
     def __call__(self, step: Step) -> None:

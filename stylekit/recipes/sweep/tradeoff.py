@@ -18,7 +18,8 @@ ORANGE = (2, 3)
 """Indices of the orange colors of matplotlib's "tab20", which only the Pareto front has."""
 
 NUMBERED = 40
-"""Largest number of cells that are all numbered. Of more, those on the front are."""
+"""Maximum number of cells that are all numbered. If there are more, only those on the front are
+numbered."""
 
 
 def plot(sweep: Sweep):
@@ -37,7 +38,7 @@ def plot(sweep: Sweep):
     for index, (label, cells) in enumerate(lines.items()):
         color = colors[index % len(colors)]
         axes.plot(*_points(cells), "o-", color=color, lw=1.2, ms=5, label=label or None)
-        # Lines may lie close together: their numbers alternate between the two sides.
+        # Lines may lie close together, so the numbers alternate between the two sides of a line.
         beside = {"xytext": (-5, -11), "ha": "right"} if index % 2 else {"xytext": (5, 5)}
         for cell in cells:
             if len(done) <= NUMBERED or cell in front:
@@ -45,12 +46,12 @@ def plot(sweep: Sweep):
                 how = {"textcoords": "offset points", "fontsize": 8, "color": color, **beside}
                 axes.annotate(str(cell.number), at, **how)
     for style in sweep.styles:
-        # Cells above and to the right of the steps are dominated.
+        # Cells above and to the right of the stepped line are dominated.
         best = [cell for cell in front if cell.labels.get("style") == style]
         axes.plot(*_points(best), color="0.5", ls=":", lw=1, zorder=1, drawstyle="steps-post")
     rings = {"facecolors": "none", "edgecolors": "darkorange", "linewidths": 2, "zorder": 3}
     axes.scatter(*_points(front), s=110, label="Pareto front", **rings)
-    axes.margins(0.08)  # room for the numbers
+    axes.margins(0.08)  # leave room for the numbers
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.set(
@@ -65,7 +66,7 @@ def plot(sweep: Sweep):
 
 
 def _lines(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-    """Return groups of cells that differ in one parameter, by the labels of the others."""
+    """Return groups of cells that differ in one parameter, by the other parameters' labels."""
     names = [axis.name for axis in sweep.varied]
     along = "strength" if "strength" in names else names[-1] if names else None
     lines: dict[str, list[Cell]] = {}
