@@ -1,7 +1,7 @@
-"""Blending of a stylised picture with its photograph, without TensorFlow.
+"""Blend a stylised picture with the photograph it was made from, without TensorFlow.
 
-Every function takes pictures of the same size and returns ``float32 [H, W, 3]`` in [0, 1]. All but
-`screened_poisson` take a mask. `seam_mask` returns a mask.
+Every function takes pictures of the same size and returns ``float32 [H, W, 3]`` in [0, 1]. All
+functions except `screened_poisson` take a mask. `seam_mask` returns a mask instead of a picture.
 """
 
 from stylekit._checks import suggest_names

@@ -1,8 +1,8 @@
-"""A multigrid V-cycle that preconditions conjugate gradients on the pixels of a mask.
+"""A multigrid V-cycle: the preconditioner of conjugate gradients on the pixels of a mask.
 
-The solvers of SciPy are slower. The table gives the processor time in seconds for three channels
-and a mask with an irregular edge and holes that covers a third of the picture (one core of an AMD
-EPYC, SciPy 1.17)::
+SciPy's solvers are slower. The table gives the CPU time in seconds on one core of an AMD EPYC, with
+SciPy 1.17. The problem has three channels and a mask with an irregular edge and holes, which covers
+a third of the picture::
 
     pixels                                     512     2048
     conjugate gradients with this V-cycle      0.10     2.0
@@ -11,8 +11,9 @@ EPYC, SciPy 1.17)::
     conjugate gradients with spilu             0.62    23.8
     conjugate gradients alone                  0.72    52.6
 
-At 2048 pixels ``splu`` needs 1.5 GB. Its best time in a second run on a less busy machine was 12.6.
-Command: ``OPENBLAS_NUM_THREADS=1 python tests/benchmarks/poisson.py``.
+At 2048 pixels ``splu`` needs 1.5 GB of memory. In a second measurement on a less busy machine, the
+best time of ``splu`` was 12.6 seconds. Command:
+``OPENBLAS_NUM_THREADS=1 python tests/benchmarks/poisson.py``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ DIRECT = 5000
 
 
 def v_cycle(matrix: sparse.csr_array, unknown: np.ndarray) -> Callable:
-    """Return a function that applies one V-cycle, a symmetric approximate inverse of a matrix.
+    """Return a function that applies one V-cycle, which is a symmetric approximate inverse.
 
     Damped Jacobi steps remove differences between neighbouring pixels. The smooth remainder is
     solved on every second row and column, with the matrix ``P^T A P`` of the linear interpolation
@@ -37,14 +38,14 @@ def v_cycle(matrix: sparse.csr_array, unknown: np.ndarray) -> Callable:
     Parameters
     ----------
     matrix : csr_array, shape [N, N]
-        Symmetric and positive definite.
+        The matrix to invert. Must be symmetric and positive definite.
     unknown : ndarray
-        ``bool [H, W]``: the N unknown pixels, which are numbered row by row.
+        ``bool [H, W]``: True at the N unknown pixels, which are numbered row by row.
 
     Returns
     -------
     callable
-        Returns an approximate solution ``[N]`` for a right side ``[N]``.
+        Maps a right-hand side ``[N]`` to an approximate solution ``[N]``.
     """
     rows, columns = (_doubling(length) for length in unknown.shape)
     coarse = unknown[::2, ::2]
@@ -66,7 +67,7 @@ def v_cycle(matrix: sparse.csr_array, unknown: np.ndarray) -> Callable:
 
 
 def _doubling(length: int) -> sparse.csr_array:
-    """Return the matrix of linear interpolation from every second of `length` pixels to all."""
+    """Return the matrix of linear interpolation from every second pixel to `length` pixels."""
     count = (length + 1) // 2
     fine = np.arange(length)
     left, right = fine // 2, np.minimum((fine + 1) // 2, count - 1)

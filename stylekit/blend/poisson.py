@@ -1,4 +1,4 @@
-"""Poisson blending: the gradients of the stylised picture with the border of the photograph."""
+"""Poisson blending: keep the stylised picture's gradients, but match the photograph's border."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from stylekit.blend.multigrid import v_cycle
 from stylekit.blend.paste import checked, over
 from stylekit.image import PictureLike
 
-_TOLERANCE = 1e-5  # of the residual, relative to the right side
-_ITERATIONS = 200  # about five are enough
+_TOLERANCE = 1e-5  # of the residual, relative to the right-hand side
+_ITERATIONS = 200  # about five iterations are enough
 
 
 def poisson(
@@ -27,9 +27,10 @@ def poisson(
 ) -> np.ndarray:
     """Return the stylised picture blended into the photograph without a step at the mask's edge.
 
-    The gradients of the stylised picture are preserved and its colours are shifted. At the edge of
-    the mask the shift makes them equal to the photograph's, and it varies smoothly inside. If the
-    colours of the style differ much from the photograph's, they are shifted most near the edge.
+    The gradients of the stylised picture are preserved, and its colours are shifted. At the edge of
+    the mask, the shifted colours are equal to the colours of the photograph. Inside, the shift
+    varies smoothly. If the colours of the two pictures are very different, the largest shifts are
+    near the edge.
 
     Parameters
     ----------
@@ -37,14 +38,14 @@ def poisson(
         Two pictures of the same size.
     mask : array_like, PIL.Image.Image, path or callable
         The stylised picture is used where the mask is at least 0.5. A callable is called with the
-        photograph. There is no condition at the border of the picture. If the mask covers the whole
-        picture, the result is the stylised picture.
+        photograph. At the border of the picture, no colours are prescribed. If the mask covers the
+        whole picture, the result is the stylised picture.
     mixed : bool, optional
-        Whether the gradient between two neighbours is that of the photograph where that is larger.
-        This preserves details of the photograph.
+        Whether to use the photograph's gradient between two neighbours where it is larger than the
+        stylised picture's gradient. This preserves details of the photograph.
     feather : float, optional
-        Radius in pixels over which the result fades into the photograph, at least 0: they are
-        blended by the mask after `stylekit.masks.feather`.
+        Radius in pixels, at least 0, over which the result fades into the photograph: result and
+        photograph are alpha-blended by the mask, softened by `stylekit.masks.feather`.
 
     Returns
     -------
@@ -59,11 +60,11 @@ def poisson(
 
     Notes
     -----
-    The result u satisfies ``laplace u = div v`` inside the mask, with the guidance field ``v``
-    (equation 3; equation 12 for mixed), and is the photograph outside [1]_. Here the unknown is
-    ``c = u - stylised``, whose right side is 0 unless gradients are mixed. It is solved by
-    conjugate gradients, preconditioned by one multigrid cycle [2]_, with an error far below 1/255.
-    If they do not converge, a sparse factorisation is used.
+    Inside the mask, the result u satisfies ``laplace u = div v`` with the guidance field ``v``
+    (equation 3 in [1]_, or equation 12 if `mixed`). Outside, u is the photograph. The equation is
+    solved for ``c = u - stylised``, because its right-hand side is 0 unless gradients are mixed. It
+    is solved by conjugate gradients, preconditioned by one multigrid cycle [2]_, with an error far
+    below 1/255. If conjugate gradients do not converge, a sparse factorisation is used.
 
     References
     ----------
@@ -95,7 +96,7 @@ def _surroundings(region: np.ndarray) -> tuple[slice, slice]:
 
 
 def _mixed_source(below: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """Return the source that the photograph's gradients add where they are larger."""
+    """Return the source term of the photograph's gradients, where they are the larger ones."""
     source = np.zeros_like(above)
     for axis in (0, 1):
         theirs, ours = np.diff(below, axis=axis), np.diff(above, axis=axis)
@@ -113,9 +114,9 @@ def _solve(known: np.ndarray, values: np.ndarray, source: np.ndarray) -> np.ndar
     Parameters
     ----------
     known : ndarray
-        ``bool [H, W]``, with at least one known pixel.
+        ``bool [H, W]``: True at known pixels. At least one pixel is known.
     values, source : ndarray
-        ``float64 [H, W, C]``. Values are 0 where unknown.
+        ``float64 [H, W, C]``. `values` is 0 at unknown pixels.
     """
     matrix, right = _system(known, values, source)
     cycle = linalg.LinearOperator(matrix.shape, matvec=v_cycle(matrix, ~known))
@@ -129,12 +130,12 @@ def _solve(known: np.ndarray, values: np.ndarray, source: np.ndarray) -> np.ndar
 def _system(
     known: np.ndarray, values: np.ndarray, source: np.ndarray
 ) -> tuple[sparse.csr_array, np.ndarray]:
-    """Return the matrix and the right side of the 5-point equations of the unknown pixels."""
+    """Return the matrix and the right-hand side of the 5-point equations of the unknown pixels."""
     unknown = ~known
     count = int(unknown.sum())
     number_of = np.full(known.shape, -1)
     number_of[unknown] = np.arange(count)
-    neighbours = np.zeros(known.shape)  # fewer than 4 at the border: a Neumann condition
+    neighbours = np.zeros(known.shape)  # fewer than 4 at the border, which is a Neumann condition
     right = source.copy()
     rows, columns = [], []
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""A sharp subject in front of a background that is out of focus."""
+"""Blur the background of a photograph, and keep the subject sharp."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from stylekit.masks.operations import mask_of
 from stylekit.masks.refine.matting import estimate_foreground
 
 _RADIUS = 1 / 64  # of the longer side
-_POWER = 8  # of the background's share: mixed pixels, whose colours are estimates, get low weights
-_FEW = 1e-3  # minimum weight of the background in a disc for its mean to be used
+_POWER = (
+    8  # of the background's share, so that mixed pixels, whose colours are estimated, weigh little
+)
+_FEW = (
+    1e-3  # minimum weight of the background in a disc. Below it, the mean of the disc is not used
+)
 
 
 def portrait(
@@ -26,23 +30,24 @@ def portrait(
     margin: int = 2,
     feather: float = 0.0,
 ) -> np.ndarray:
-    """Return the photograph with the background blurred as by a lens, without a halo.
+    """Return the photograph with a background that is blurred as by a lens, without a halo.
 
     Parameters
     ----------
     photo : path, PIL image or array_like
     mask : array_like, PIL.Image.Image, path or callable
-        The subject's share of each pixel, in [0, 1], of the photograph's size. Masks of
-        `stylekit.masks.matte` and `guided` follow hair. If it is 0 everywhere, the whole picture is
-        blurred. A callable is called with the photograph.
+        The subject's share of each pixel, in [0, 1]. Must have the size of the photograph. Masks
+        that `stylekit.masks.matte` and `guided` return follow hair. If the mask is 0 everywhere,
+        the whole picture is blurred. A callable is called with the photograph.
     radius : float, optional
-        Radius in pixels of the disc by which the background is blurred, at least 0; 0 returns the
-        photograph. Default: 1/64 of the longer side.
+        Radius in pixels, at least 0, of the disc with which the background is blurred. With 0 the
+        photograph is returned. Default: 1/64 of the longer side.
     margin : int, optional
         Width in pixels, at least 0, of a margin around the subject that does not contribute to the
         blurred background. It allows for a mask that is slightly too small.
     feather : float, optional
-        Radius in pixels by which the mask is softened first; see `stylekit.masks.feather`.
+        Radius in pixels by which the mask is softened before it is used; see
+        `stylekit.masks.feather`.
 
     Returns
     -------
@@ -52,17 +57,18 @@ def portrait(
     Raises
     ------
     FileError, InputError, InputTypeError
-        If the picture or the mask cannot be used, their sizes differ, or a number is out of range.
+        If the picture or the mask is invalid, their sizes differ, or a number is out of range.
 
     Notes
     -----
-    All colours are in linear light. The photograph is ``I = a F + (1 - a) G`` with the mask a. The
-    subject's colours F are estimated by `stylekit.masks.estimate_foreground`, and give the
-    background ``G = (I - a F) / (1 - a)``. With the disc k and ``w = (1 - a)^8``, where a is grown
-    by `margin`, the blurred background is ``B = (k * w G) / (k * w)``. It contains nothing of the
-    subject. The result is ``a F + (1 - a) B``. Where the disc contains no background, B is taken
-    from the nearest pixel where it does. Weights of ``1 - a``, and I instead of G, would make the
-    colours of a soft edge glow on the background.
+    All colours are in linear light. The photograph is ``I = a F + (1 - a) G``, where a is the mask,
+    F are the colours of the subject, and G are the colours of the background. F is estimated by
+    `stylekit.masks.estimate_foreground`, and ``G = (I - a F) / (1 - a)``. Let k be the disc, ``*``
+    a convolution, and ``w = (1 - a)^8`` with the mask a grown by `margin`. The blurred background
+    is ``B = (k * w G) / (k * w)``. It contains no colours of the subject. The result is
+    ``a F + (1 - a) B``. If the disc around a pixel contains no background, B is copied from the
+    nearest pixel whose disc contains some. With the weights ``1 - a`` and with I instead of G, the
+    colours of a soft edge would glow on the background.
     """
     photo = as_image(photo, "photo")
     mask = masks.feather(mask_of(mask, photo, allow_empty=True), feather)
@@ -83,10 +89,10 @@ def portrait(
 def _blur(picture: np.ndarray, weight: np.ndarray, radius: float) -> np.ndarray:
     """Return the weighted mean of a picture in a disc around each pixel.
 
-    Pixels outside the picture have the weight 0. Where the total weight in the disc is almost 0,
-    the value is that of the nearest pixel where it is not.
+    Pixels outside the picture have the weight 0. If the total weight in the disc is almost 0, the
+    value is copied from the nearest pixel where the weight is larger.
     """
-    kernel = _disc(min(radius, max(weight.shape)))  # a larger disc covers the whole picture, too
+    kernel = _disc(min(radius, max(weight.shape)))  # larger discs also cover the whole picture
     weight = weight[..., np.newaxis]
     total = signal.fftconvolve(picture * weight, kernel[..., np.newaxis], "same", axes=(0, 1))
     mass = signal.fftconvolve(weight, kernel[..., np.newaxis], "same", axes=(0, 1))
@@ -97,7 +103,7 @@ def _blur(picture: np.ndarray, weight: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _disc(radius: float) -> np.ndarray:
-    """Return a disc of sum 1, whose edge pixels are weighted by about the share it covers."""
+    """Return a disc of sum 1. Edge pixels are weighted by about the share that the disc covers."""
     reach = int(np.ceil(radius))
     offsets = np.arange(-reach, reach + 1)
     distance = np.hypot(offsets[:, np.newaxis], offsets)

@@ -1,4 +1,4 @@
-"""Screened Poisson equation: the photograph's gradients with the stylised picture's colours."""
+"""Screened Poisson blending: the photograph's gradients with the stylised picture's colours."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ def screened_poisson(
 ) -> np.ndarray:
     """Return the stylised picture with its gradients replaced by those of the photograph.
 
-    This removes painted texture and distorted lines, and restores lost details. Colours and light
-    of the stylised picture remain where they vary over more than `radius`. A halo about `radius`
-    wide remains at strong edges of the photograph that are weak or missing in the stylised picture.
+    This removes painted texture and distorted lines, and restores lost details. Variations of the
+    stylised picture's colours and light over more than `radius` pixels are kept. At strong edges of
+    the photograph that are weak or missing in the stylised picture, a halo remains that is about
+    `radius` pixels wide.
 
     Parameters
     ----------
     photo, stylised : path, PIL image or array_like
         Two pictures of the same size.
     radius : float, optional
-        Length in pixels, at least 0, below which the gradients are the photograph's; 0 returns the
-        stylised picture. Default: 1/48 of the longer side.
+        Length in pixels, at least 0. Variations over shorter lengths are taken from the photograph.
+        With 0 the stylised picture is returned. Default: 1/48 of the longer side.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def screened_poisson(
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used, their sizes differ, or the radius is out of range.
+        If a picture is invalid, the sizes differ, or the radius is out of range.
 
     Notes
     -----
@@ -45,10 +46,11 @@ def screened_poisson(
 
     ``sum (u - S)^2 + r^2 |grad u - grad I|^2``.
 
-    It satisfies the screened Poisson equation [1]_, ``(1 - r^2 laplace)(u - I) = S - I``. With a
-    Neumann condition at the border, the cosine transform diagonalises it and gives the exact
-    solution [2]_. The paper weights the first term by a lambda, which is ``1 / r^2`` here. A length
-    can be chosen in proportion to the size of the picture.
+    The result satisfies the screened Poisson equation [1]_, ``(1 - r^2 laplace)(u - I) = S - I``.
+    With a Neumann condition at the border, the cosine transform diagonalises the equation and gives
+    the exact solution [2]_. The paper weights the first term by a parameter lambda, which
+    corresponds to ``1 / r^2`` here. In contrast to lambda, the radius is a length that can be
+    chosen in proportion to the size of the picture.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The border between photograph and stylised picture as a minimum cut."""
+"""Compute the border between a photograph and a stylised picture as a minimum cut."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from stylekit.blend.paste import checked, over
 from stylekit.image import PictureLike
 
 _RADIUS = 16 / 1024  # of the longer side
-_ATTACHMENT = 0.5  # by eye on six pictures: 0.25 leaves the object's edge too easily, 1 too rarely
-_FAINT = 1e-4  # |difference|^2 of 1.5 / 255 in each channel, which is invisible
-_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # half of the eight, so that pairs count once
+_ATTACHMENT = 0.5  # by eye on six pictures: 0.25 leaves the object's edge too often, 1 too rarely
+_FAINT = 1e-4  # squared colour distance of 1.5 / 255 per channel, which is invisible
+_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # half of the eight, so that each pair counts once
 
 
 def seam(
@@ -31,23 +31,24 @@ def seam(
 ) -> np.ndarray:
     """Return the stylised picture pasted into the photograph, cut where the two differ least.
 
-    In a band along the edge of the mask, the border follows the path on which the step between the
-    two pictures is least visible.
+    The cut lies in a band along the edge of the mask. It follows the path on which the step between
+    the two pictures is least visible.
 
     Parameters
     ----------
     photo, stylised, mask, radius, attachment, smoothness
         See `seam_mask`.
     feather : float, optional
-        Radius in pixels by which the cut is softened, at least 0; see `stylekit.masks.feather`. The
-        transition stays inside the band: it ends linearly within `feather` pixels of the ends of
-        the band, or over its whole width where the band is narrower.
+        Radius in pixels, at least 0, by which the cut is softened; see `stylekit.masks.feather`.
+        The transition stays inside the band: within `feather` pixels of either side of the band, it
+        is limited by a linear ramp. Where the band is narrower than `feather`, the ramp extends
+        over the whole band.
 
     Returns
     -------
     ndarray
-        ``float32 [H, W, 3]`` in [0, 1]. Outside the band, it is bit-identical to the stylised
-        picture inside the mask and to the photograph elsewhere.
+        ``float32 [H, W, 3]`` in [0, 1]. Outside the band, the result is bit-identical to the
+        stylised picture where the mask is at least 0.5, and to the photograph elsewhere.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def seam(
     share = _cut(photo, stylised, band, attachment, smoothness).astype(np.float32)
     if feather and band.pixels.any():
         to_0, to_1 = band.distance
-        run = np.minimum(feather, to_0 + to_1)  # otherwise the two limits would cross
+        run = np.minimum(feather, to_0 + to_1)  # otherwise the two ramps would cross
         share = np.clip(masks.feather(share, feather), 1 - to_1 / run, to_0 / run)
     return over(photo, stylised, share)
 
@@ -81,47 +82,52 @@ def seam_mask(
     photo, stylised : path, PIL image or array_like
         Two pictures of the same size.
     mask : array_like, PIL.Image.Image, path or callable
-        The stylised picture is wanted where the mask is at least 0.5. A callable is called with the
-        photograph.
+        The stylised picture should be used where the mask is at least 0.5. A callable is called
+        with the photograph.
     radius : float, optional
-        Maximum distance of the cut from the mask's edge in pixels, at least 0. Below 1, the edge is
-        not changed. Default: 16/1024 of the longer side. In a connected area of the mask, or of its
-        complement, that is too thin to have pixels outside the band, the radius is halved until
-        there are some. Areas one or two pixels thin are not changed.
+        Maximum distance in pixels, at least 0, of the cut from the mask's edge. If the radius is
+        below 1, the mask's edge is returned. Default: 16/1024 of the longer side. If a connected
+        area of the mask or of its complement is so thin that the band would cover it completely,
+        the radius there is halved until some pixels are outside the band. The edges of areas that
+        are one or two pixels thin are not changed.
     attachment : float, optional
-        Weight of the attraction of the cut to the middle of the band (lambda below), at least 0.
+        Weight, at least 0, of the attraction of the cut to the middle of the band (lambda in the
+        notes).
     smoothness : float, optional
-        Weight of the cost along the cut (s below), at least 0. With 0, only the attachment counts.
+        Weight, at least 0, of the visible step along the cut (s in the notes). With 0, only the
+        attachment is used.
 
     Returns
     -------
     ndarray
-        ``float32 [H, W]`` of 0 and 1.
+        ``float32 [H, W]`` with values 0 and 1.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture or the mask cannot be used, their sizes differ, or a number is out of range.
+        If a picture or the mask is invalid, their sizes differ, or a number is out of range.
 
     Notes
     -----
-    Let ``M`` be the mask, ``T`` the band of pixels within the radius ``r`` of the other side,
-    ``K_1 = M - T`` the core inside and ``K_0`` the core outside. The labels ``l`` of the pixels of
-    ``T`` minimise
+    Let ``M`` be the mask, and ``T`` the band: all pixels whose distance from the other side of the
+    mask's edge is at most the radius ``r``. ``K_1`` are the pixels of the mask outside the band,
+    and ``K_0`` all other pixels outside the band. The labels ``l`` of the pixels of ``T``, 1 for
+    the stylised picture and 0 for the photograph, minimise
 
     ``lambda sum_p d(p, K_lp) / 2r + s sum_pq [l_p != l_q] (D_p + D_q) / (2 d_pq median(D) + eps)``
 
-    where ``d(p, K)`` is the distance from the nearest pixel of a core, and ``D_p`` is the squared
-    distance of the two pictures' colours, with its median over the band. The pairs pq are
-    8-neighbours with at least one pixel in the band, at the distance ``d_pq``.
+    where ``d(p, K)`` is the distance from p to the nearest pixel of K, ``D_p`` is the squared
+    distance between the colours of the two pictures at p, and ``median(D)`` is the median of ``D``
+    over the band. The pairs pq are 8-neighbours at the distance ``d_pq``, with at least one pixel
+    in the band.
 
-    This is the Markov random field of localized style transfer. Its unary term is the distance from
-    the centre of a side, and its pairs cost
-    ``|I_lp(p) - I_lq(p)|^2 + |I_lq(q) - I_lp(q)|^2 = D_p + D_q``. One centre per side does not
-    work, because that of the background lies within a centred subject. Here the centre for a pixel
-    is the nearest pixel of the core. The minimum is exact except for the rounding to 32 bits. The
-    edge of the mask is returned if it costs nothing, or if the pictures are equal in the band, so
-    that every cut gives the same picture.
+    This is the Markov random field of localized style transfer. There, the unary term is the
+    distance of a pixel from the centre of its side of the cut, and a pair costs
+    ``|I_lp(p) - I_lq(p)|^2 + |I_lq(q) - I_lp(q)|^2 = D_p + D_q``. A single centre per side does not
+    work, because the centre of the background lies within a centred subject. Here the centre of a
+    side is replaced by the nearest pixel of ``K_0`` or ``K_1``. The minimum is exact except for the
+    rounding to 32 bits. The edge of the mask is returned if its cost is 0, or if the pictures are
+    equal in the band, so that every cut gives the same result.
 
     References
     ----------
@@ -153,19 +159,20 @@ def _cut(
 
 
 class Band:
-    """The pixels near the edge of a mask, and their distances from the cores on both sides.
+    """The band of pixels near the edge of a mask, and their distances from both sides of the band.
 
     Attributes
     ----------
     inside : ndarray
         ``bool [H, W]``: the mask, thresholded at 0.5.
     radius : float
-        Width of the band on each side of the edge, in pixels. It is narrower in thin areas.
+        Width of the band on each side of the edge, in pixels. In thin areas the band is narrower.
     pixels : ndarray
-        ``bool [H, W]``: the band.
+        ``bool [H, W]``: True in the band.
     distance : tuple of ndarray
-        ``float64 [H, W]`` each: the distances in pixels from the core outside and from the core
-        inside. Zeros for an empty band.
+        Two arrays ``float64 [H, W]``: the distance in pixels from the nearest pixel outside the
+        band that is outside the mask, and from the nearest one inside the mask. Zeros if the band
+        is empty.
     """
 
     def __init__(self, mask: np.ndarray, radius: float | None = None) -> None:
@@ -185,7 +192,7 @@ class Band:
 
 
 def _shell(region: np.ndarray, radius: float) -> np.ndarray:
-    """Return the pixels of a region within `radius` of its outside, with less in thin areas."""
+    """Return a region's pixels within `radius` of its outside, or less in thin areas."""
     depth = ndimage.distance_transform_edt(region)
     labels, count = ndimage.label(region, np.ones((3, 3)))
     reach = np.full(count + 1, radius)
@@ -196,16 +203,17 @@ def _shell(region: np.ndarray, radius: float) -> np.ndarray:
 
 
 class Field(NamedTuple):
-    """The energy of a binary labelling of the N pixels of a band; the arguments of `minimum_cut`.
+    """The costs of labels of the N pixels of a band. The fields are the arguments of `minimum_cut`.
 
     Attributes
     ----------
     cost : ndarray
-        ``float64 [N, 2]``: the cost of each label at each pixel, including pairs with the cores.
+        ``float64 [N, 2]``: the cost of each label at each pixel, including pairs with pixels
+        outside the band.
     pairs : ndarray
-        ``int [P, 2]``: neighbours within the band.
+        ``int [P, 2]``: the pairs of neighbours within the band.
     weight : ndarray
-        ``float64 [P]``: the cost of each pair whose labels differ.
+        ``float64 [P]``: the cost of each pair if its labels differ.
     """
 
     cost: np.ndarray
@@ -213,7 +221,7 @@ class Field(NamedTuple):
     weight: np.ndarray
 
     def energy(self, labels: np.ndarray) -> float:
-        """Return the energy of labels ``bool [N]``."""
+        """Return the total cost of labels ``bool [N]``."""
         chosen = np.where(labels, self.cost[:, 1], self.cost[:, 0])
         first, second = labels[self.pairs].T
         return float(chosen.sum() + self.weight[first != second].sum())
@@ -227,9 +235,9 @@ def seam_field(
     Parameters
     ----------
     band : Band
-        With at least one pixel.
+        A band with at least one pixel.
     difference : ndarray
-        ``float64 [H, W]``: the squared distance of the two pictures' colours.
+        ``float64 [H, W]``: the squared distance between the colours of the two pictures.
     attachment, smoothness : float
         See `seam_mask`.
     """
@@ -248,7 +256,8 @@ def seam_field(
         both = (p >= 0) & (q >= 0)
         pairs.append(np.stack([p[both], q[both]], axis=1))
         weights.append(weight[both])
-        # A neighbour in a core has a fixed label, so the cost of the pair is added to the other.
+        # A neighbour outside the band has a fixed label. The cost of the pair is added to the pixel
+        # in the band.
         for own, other, other_side in ((p, q, there), (q, p, here)):
             alone = (own >= 0) & (other < 0)
             wrong = 1 - band.inside[other_side].ravel()[alone].astype(int)
@@ -257,7 +266,7 @@ def seam_field(
 
 
 def _shifted(step: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the slices of all pixels that have a neighbour at `step`, and of those neighbours."""
+    """Return the slices of all pixels with a neighbour at `step`, and of these neighbours."""
     down, right = step
     rows = slice(None, -down or None), slice(down, None)
     if right < 0:

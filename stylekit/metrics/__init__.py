@@ -1,4 +1,4 @@
-"""Metrics of a result, to compare methods and settings on the same pictures."""
+"""Metrics of results, for comparing methods and settings on the same pictures."""
 
 from stylekit._checks import suggest_names
 from stylekit.metrics.artifacts import chroma_noise, frame, tile_seam

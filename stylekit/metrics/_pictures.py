@@ -1,4 +1,4 @@
-"""Checks of the pictures and extractors of metrics, and the features of a picture's cells."""
+"""Check the arguments of metrics, and compute the features of a picture's cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stylekit.losses.base import layer_tuple
 
 
 def same_size(photo: PictureLike, result: PictureLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return a photograph and a result as images; raise `InputError` if their sizes differ."""
+    """Return a photograph and a result as images. Raise `InputError` if their sizes differ."""
     photo, result = as_image(photo, "photo"), as_image(result, "result")
     if result.shape != photo.shape:
         fail(
@@ -31,14 +31,14 @@ def same_size(photo: PictureLike, result: PictureLike) -> tuple[np.ndarray, np.n
 
 
 def large_enough(picture: PictureLike, name: str, side: int) -> np.ndarray:
-    """Return a picture as an image; raise `InputError` if a side has fewer than `side` pixels."""
+    """Return a picture as an image. Raise `InputError` if a side has fewer than `side` pixels."""
     picture = as_image(picture, name)
     check_side(picture, name, side)
     return picture
 
 
 def check_side(picture: np.ndarray, name: str, side: int, user: str = "") -> None:
-    """Raise `InputError` if a side of a picture has fewer pixels than `user` needs."""
+    """Raise `InputError` if a picture has fewer than `side` pixels per side, for use by `user`."""
     height, width = picture.shape[:2]
     if min(height, width) < side:
         fail(
@@ -64,7 +64,7 @@ def check_extractor(extractor: Any) -> None:
 
 
 def looking_once(extractor: FeatureExtractor, layers: Iterable[str]) -> FeatureExtractor:
-    """Return a copy of an extractor that evaluates each picture once and caches its features.
+    """Return a copy of an extractor that evaluates each picture once and caches the features.
 
     Parameters
     ----------
@@ -108,15 +108,15 @@ def cells_of(
         Name of the picture in messages.
     extractor : FeatureExtractor
     layers : sequence of str or None
-        None: the extractor's `style_layers`.
+        Names of the layers. None means the extractor's `style_layers`.
     reduced : callable
-        Returns the cells ``[N, C]`` of a feature map ``[1, h, w, C]``.
+        Function that returns the cells ``[N, C]`` of a feature map ``[1, h, w, C]``.
 
     Raises
     ------
     InputError, InputTypeError
-        If `extractor` is not an extractor, it has no such layer, or the picture is too small for a
-        layer.
+        If `extractor` is not a feature extractor or lacks a layer, or the picture is too small for
+        a layer.
     """
     check_extractor(extractor)
     names = extractor.default_layers("style_layers") if layers is None else layer_tuple(layers)

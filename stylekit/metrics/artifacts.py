@@ -1,4 +1,4 @@
-"""Metrics of artifacts that need no network: coloured noise, a frame, and a seam of tiles."""
+"""Metrics of artifacts: coloured noise, a frame, and a seam between tiles. They need no network."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from stylekit.image.arrays import TILES, tiled_axes
 from stylekit.image.tiling import edge_step
 from stylekit.metrics._pictures import large_enough
 
-_BORDER = (0, 2)  # Distances from the edge, in pixels, between which a frame shows.
-_INTERIOR = (6, 12)  # The band that the border is compared with.
+_BORDER = (0, 2)  # Distances from the edge, in pixels, between which a frame is visible.
+_INTERIOR = (6, 12)  # Distances of the band with which the border is compared.
 
 
 def chroma_noise(picture: PictureLike) -> float:
-    """Return how much the colours change from pixel to pixel.
+    """Return how much the colours of a picture change from pixel to pixel.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        At least 3 pixels per side.
+        A picture with at least 3 pixels per side.
 
     Returns
     -------
     float
         The mean of ``|4 c_p - sum_q c_q|`` over the pixels p inside the border and the three
         channels. q are the four neighbours of p, and c is the picture minus its luma of ITU-R
-        BT.601. At least 0, and 0 for grey pictures. Compare it with the value of the style.
+        BT.601. The value is at least 0, and 0 for grey pictures.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If the picture cannot be used or is too small.
+        If the picture is invalid or too small.
 
     Notes
     -----
-    The metric is stylekit's own. Edges between colours count as well, so divide it by the value of
-    the style at the same size. 1 means as much detail in colour as in the style.
+    The metric was developed for stylekit. Edges between colours also increase the value, so divide
+    it by the value of the style at the same size. A quotient of 1 means that the picture has as
+    much colour detail as the style.
 
     Examples
     --------
@@ -55,30 +56,31 @@ def chroma_noise(picture: PictureLike) -> float:
 
 
 def frame(picture: PictureLike) -> float:
-    """Return how much the colour of a picture's border differs from the inside: a frame.
+    """Return how visible a frame along a picture's border is: the colour difference to the inside.
 
     Parameters
     ----------
     picture : path, PIL image or array_like
-        At least 13 pixels per side.
+        A picture with at least 13 pixels per side.
 
     Returns
     -------
     float
         The largest absolute difference, over the three channels, between the mean colour of the
-        outer 2 pixels and that of the band from 6 to 12 pixels inside. In [0, 1], and 0 for a
-        constant picture.
+        outer 2 pixels and the mean colour of the band from 6 to 12 pixels inside. The value is in
+        [0, 1], and 0 for a constant picture.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If the picture cannot be used or is too small.
+        If the picture is invalid or too small.
 
     Notes
     -----
-    The metric is stylekit's own. A network pads its input with zeros, so the border of a picture
-    looks like an edge in the scene, and a method may paint it. Many photographs become darker or
-    brighter towards their borders. Subtract the value of the photograph.
+    The metric was developed for stylekit. A network pads its input with zeros, so that the border
+    of a picture looks like an edge of an object. A style transfer method may paint this edge as a
+    frame. Many photographs become darker or brighter towards the border, so subtract the value of
+    the photograph.
 
     Examples
     --------
@@ -93,31 +95,32 @@ def frame(picture: PictureLike) -> float:
 
 
 def tile_seam(picture: PictureLike, tile: str = "both") -> float:
-    """Return how visible the seam is between copies of a picture side by side.
+    """Return how visible the seam between adjacent copies of a picture is.
 
     Parameters
     ----------
     picture : path, PIL image or array
-        At least 3 pixels per side.
+        A picture with at least 3 pixels per side.
     tile : {"x", "y", "both"}
-        The axis along which copies are placed: the width, the height, or the one with the larger
-        value.
+        The axis along which copies are placed: the width or the height. "both" returns the larger
+        of the two values.
 
     Returns
     -------
     float
         The mean absolute step from the last column or row to the first one, divided by the mean
-        step between neighbours inside. It is about 1 for a picture that tiles, and 2 or more if
-        there is a visible seam. Infinite if all other steps are 0.
+        absolute step between adjacent columns or rows inside. The value is about 1 for a picture
+        that tiles, and 2 or more if there is a visible seam. It is infinite if only the steps
+        inside are 0.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If the picture cannot be used or is too small, or `tile` is unknown.
+        If the picture is invalid or too small, or `tile` is unknown.
 
     Notes
     -----
-    The metric is stylekit's own.
+    The metric was developed for stylekit.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Metrics that are values of losses, and the Pareto front of their trade-offs."""
+"""Metrics that are values of losses, and the Pareto front of several costs."""
 
 from __future__ import annotations
 
@@ -29,23 +29,25 @@ def style_distance(
     Parameters
     ----------
     style : path, PIL image or array_like
-        It is resized to the result's longer side, so that strokes are compared at the same scale.
+        The style. It is resized to the longer side of the result, so that strokes are compared at
+        the same scale.
     result : path, PIL image or array_like
     extractor : FeatureExtractor
         The network whose features are compared.
     layers : sequence of str, optional
-        Default: the extractor's `style_layers`, with equal weights.
+        Layers whose features are compared, with equal weights. Default: the extractor's
+        `style_layers`.
 
     Returns
     -------
     float
         The mean over layers of ``|G - A|^2 / |A|^2`` with the Gram matrices G of the result and A
-        of the style. At least 0; 0 for the style itself.
+        of the style. The value is at least 0, and 0 for the style itself.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used or is too small, or the extractor has no such layer.
+        If a picture is invalid or too small, or the extractor lacks a layer.
     """
     result = as_image(result, "result")
     style = as_image(style, "style", max(result.shape[:2]))
@@ -71,38 +73,38 @@ def content_distance(
     extractor : FeatureExtractor
         The network whose features are compared.
     layers : sequence of str, optional
-        Default: the extractor's `content_layers`, with equal weights.
+        Layers whose features are compared, with equal weights. Default: the extractor's
+        `content_layers`.
 
     Returns
     -------
     float
         The mean over layers of ``mean (F - P)^2 / mean P^2`` with the features F of the result and
-        P of the photograph. At least 0; 0 for the photograph itself.
+        P of the photograph. The value is at least 0, and 0 for the photograph itself.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used or is too small, their sizes differ, or the extractor has no
-        such layer.
+        If a picture is invalid or too small, the sizes differ, or the extractor lacks a layer.
     """
     photo, result = same_size(photo, result)
     return _value(ContentLoss(photo, layers=layers or None), result, extractor)
 
 
 def pareto_front(costs: ArrayLike) -> np.ndarray:
-    """Return which points are on the Pareto front: the best trade-offs between several costs.
+    """Return which points are on the Pareto front, the set of best trade-offs between costs.
 
     Parameters
     ----------
     costs : array_like [N, K]
-        K costs of N points. Lower is better. A point with a NaN is not on the front and does not
-        dominate other points.
+        K costs of N points. Lower costs are better. A point with a NaN is not on the front and does
+        not dominate other points.
 
     Returns
     -------
     ndarray of bool [N]
-        True for points that no other point dominates. A point dominates another if none of its
-        costs is higher and at least one is lower.
+        True for points that no other point dominates. A point dominates another point if none of
+        its costs is higher and at least one cost is lower.
 
     Examples
     --------

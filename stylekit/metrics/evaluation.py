@@ -27,7 +27,7 @@ from stylekit.metrics.neighbors import (
 from stylekit.metrics.similarity import color_distance, ssim
 from stylekit.metrics.wasserstein import sliced_wasserstein_distance
 
-_SMALLEST = 16  # Pixels per side at which conv5_1, the deepest layer of the networks, has a cell.
+_SMALLEST = 16  # Pixels per side at which conv5_1, the deepest default layer, has a cell.
 
 _TO_STYLE = {
     "near": style_nearness,
@@ -51,16 +51,16 @@ def evaluate(
     Parameters
     ----------
     result : path, PIL image or array_like
-        At least 16 pixels per side.
+        The result, with at least 16 pixels per side.
     content : path, PIL image or array_like
-        The photograph. It is resized to the result's size.
+        The photograph. It is resized to the size of the result.
     style : path, PIL image or array_like
-        The style. It is resized to the result's longer side.
+        The style. It is resized to the longer side of the result.
     extractor : FeatureExtractor
         The network whose features are compared. Values of different networks are not comparable.
     mask : array_like, PIL.Image.Image, path or callable, optional
-        Where the photograph was stylised, of the photograph's own size. It is resized to the
-        result's size.
+        Mask of the region that was stylised. Must have the size of the photograph before resizing.
+        It is resized to the size of the result.
 
     Returns
     -------
@@ -69,18 +69,19 @@ def evaluate(
         ``gram`` (`style_distance`), ``sliced`` (`sliced_wasserstein_distance`) and ``color``
         (`color_distance`). Distances from the photograph: ``content`` (`content_distance`),
         ``self`` (`self_similarity_distance`) and ``cfsd`` (`cfsd`). Similarity to the photograph:
-        ``ssim`` (`ssim`); higher is more similar. Artifacts: ``chroma`` (`chroma_noise`) and
-        ``frame`` (`frame`). With a mask also ``seam`` (`seam_score`) and ``leakage`` (`leakage`).
+        ``ssim`` (`ssim`), where higher values mean more similar. Artifacts: ``chroma``
+        (`chroma_noise`) and ``frame`` (`frame`). If a mask is given, the dict also has ``seam``
+        (`seam_score`) and ``leakage`` (`leakage`).
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture or the mask cannot be used or is too small, the aspect ratios of the result and
-        the photograph differ, or the extractor lacks a layer.
+        If a picture or the mask is invalid or too small, the aspect ratios of the result and the
+        photograph differ, or the extractor lacks a layer.
 
     Examples
     --------
-    A result that equals both the photograph and the style has a distance of 0 from both:
+    A result that is equal to both the photograph and the style has the distance 0 from both:
 
     >>> import stylekit as sk
     >>> from skimage import data
@@ -109,7 +110,7 @@ def evaluate(
 
 
 def _at_size_of(result: np.ndarray, content: PictureLike) -> np.ndarray:
-    """Return the photograph at the result's size; raise `InputError` if aspect ratios differ."""
+    """Return the photograph at the result's size. Raise `InputError` if aspect ratios differ."""
     shape = result.shape[:2]
     photo = as_image(content, "content", max(shape))
     if max(abs(np.subtract(photo.shape[:2], shape))) > 1:  # one pixel of rounding is allowed

@@ -1,4 +1,4 @@
-"""Flicker of a stylised video: the warping error between its frames."""
+"""Flicker of a stylised video: the warping error between consecutive frames."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ def warping_error(
     flow: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
 ) -> float:
-    """Measure how much a frame of a result differs from the frame before, warped.
+    """Measure how much a stylised frame differs from the previous stylised frame after warping.
 
     Parameters
     ----------
     result, before : path, PIL image or array
-        Two frames of one size.
+        A frame of a stylised video, and the previous frame. Both must have the same size.
     flow : array_like [H, W, 2]
-        The flow from the frame to the one before; see `stylekit.image.optical_flow`.
+        The flow from the frame to the previous frame; see `stylekit.image.optical_flow`.
     weights : array_like [H, W], optional
-        Weights of the pixels, at least 0; see `stylekit.image.unoccluded`. Default: 1.
+        Weights of the pixels, at least 0; see `stylekit.image.unoccluded`. Default: all ones.
 
     Returns
     -------
     float
-        The root of the weighted mean square over pixels and channels, in [0, 1]; 0 if all weights
-        are 0.
+        The square root of the weighted mean squared difference over pixels and channels, in [0, 1].
+        It is 0 if all weights are 0.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If an argument cannot be used.
+        If an argument is invalid.
 
     References
     ----------
     Lai, Huang, Wang, Shechtman, Yumer, Yang: Learning Blind Video Temporal Consistency, 2018,
-    section 4.1. They sum over channels and take no root.
+    section 4.1. The paper sums over channels and does not take the square root.
     """
     one, other = as_image(result, "result"), as_image(before, "before")
     if one.shape != other.shape:
@@ -59,7 +59,7 @@ def warping_error(
     counts = np.ones(one.shape[:2]) if weights is None else np.asarray(weights, np.float64)
     if counts.shape != one.shape[:2] or not (counts >= 0).all():
         fail(
-            "`weights` do not fit the frame",
+            "`weights` must match the frame",
             expected=f"numbers of at least 0 of shape {one.shape[:2]}",
             received=f"shape {counts.shape}",
             argument="weights",
@@ -79,23 +79,23 @@ def flicker(
     Parameters
     ----------
     results, frames : iterable of path, PIL image or array
-        The stylised frames and those of the video, two or more of each and all of one size. Two of
-        each are held at a time.
+        The stylised frames, and the frames of the original video. Two or more of each, all of the
+        same size. Only two of each are kept in memory at a time.
     flow : callable
-        A function of two frames that returns the flow from the first to the second; see
+        A function of two frames that returns the flow from the first frame to the second; see
         `stylekit.image.optical_flow`.
 
     Returns
     -------
     float
-        The mean of `warping_error` over all frames but the first, at pixels where the flow is
-        consistent. For the video itself it is the error of the flow and of the interpolation, which
-        is a lower limit.
+        The mean of `warping_error` over all frames except the first, at pixels where the flow is
+        consistent. For the original video, the value is the error of the flow and of the
+        interpolation. This is a lower limit for stylised videos.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a frame cannot be used, or the numbers differ.
+        If a frame is invalid, or the numbers of frames differ.
 
     Examples
     --------
@@ -115,5 +115,5 @@ def flicker(
             errors.append(warping_error(pair[0], last[0], there, unoccluded(there, back)))
         last = pair
     if not errors:
-        fail("there is nothing to compare", expected="at least two frames", argument="results")
+        fail("`results` has too few frames", expected="at least two frames", argument="results")
     return float(np.mean(errors))

@@ -1,4 +1,4 @@
-"""Metrics of localized transfer: seams along a mask, and changes outside it."""
+"""Metrics of localized transfer: seams along a mask, and changes outside the mask."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ from stylekit.metrics._pictures import same_size
 
 
 def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
-    """Return how visible the border of a mask is: the steps across it, relative to the photograph.
+    """Return how visible a mask's border is: the steps across it, relative to the photograph.
 
     Parameters
     ----------
     photo, result : path, PIL image or array_like
         Two pictures of the same size.
     mask : array_like, PIL.Image.Image, path or callable
-        Its border is where it crosses 0.5. For `stylekit.blend.seam`, use the mask of the cut,
-        `stylekit.blend.seam_mask`. A callable is called with the photograph.
+        The border of the mask is where its values cross 0.5. For results of `stylekit.blend.seam`,
+        use the mask that `stylekit.blend.seam_mask` returns. A callable is called with the
+        photograph.
 
     Returns
     -------
     float
-        1 means that the steps across the border are as large as in the photograph, 2 that they are
-        twice as large. Below 1 the border is smoother. The value does not change if both pictures
-        are scaled by the same factor. It is infinite if only the photograph is constant across the
-        border, and 1 if both are.
+        1 means that the steps across the border are as large as in the photograph. 2 means that
+        they are twice as large. Below 1 the result is smoother across the border than the
+        photograph. The value does not change if both pictures are scaled by the same factor. It is
+        infinite if only the photograph is constant across the border, and 1 if both pictures are
+        constant there.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture or the mask cannot be used, their sizes differ, or the mask has no border.
+        If a picture or the mask is invalid, their sizes differ, or the mask has no border.
 
     Notes
     -----
     The value is ``sum_pq |R_p - R_q| / sum_pq |P_p - P_q|`` with the result R and the photograph P.
-    The sum is over pairs pq of 4-neighbours, one inside and one outside the mask. The lengths are
-    Euclidean in sRGB. Only adjacent pixels are compared. A feathered edge therefore has a low value
-    even if it has a halo, so look at the pictures as well.
+    The sum is over pairs pq of 4-neighbours with one pixel inside and one outside the mask. The
+    lengths are Euclidean in sRGB. Only adjacent pixels are compared. A feathered edge therefore has
+    a low value even if there is a halo, so also look at the pictures.
     """
     photo, result = same_size(photo, result)
     inside = mask_of(mask, photo) >= np.float32(0.5)
@@ -73,18 +75,18 @@ def leakage(photo: PictureLike, result: PictureLike, mask: Any) -> float:
     photo, result : path, PIL image or array_like
         Two pictures of the same size.
     mask : array_like, PIL.Image.Image, path or callable
-        A pixel is outside if its value is 0. A callable is called with the photograph.
+        A pixel is outside if the mask is 0 there. A callable is called with the photograph.
 
     Returns
     -------
     float
         The mean of ``|result - photo|`` over the pixels outside and the three channels, in [0, 1].
-        It is exactly 0 if no pixel outside changed, and if the mask is above 0 everywhere.
+        The value is exactly 0 if no pixel outside changed, or if the mask is above 0 everywhere.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture or the mask cannot be used, or their sizes differ.
+        If a picture or the mask is invalid, or their sizes differ.
     """
     photo, result = same_size(photo, result)
     outside = mask_of(mask, photo, allow_empty=True) == 0

@@ -1,4 +1,4 @@
-"""Metrics of structure and colours that need no network: SSIM and a histogram distance."""
+"""Metrics of structure (SSIM) and of colours (a histogram distance). They need no network."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from stylekit.functional import LUMA
 from stylekit.image import PictureLike, as_image, fit_shape, resize
 from stylekit.metrics._pictures import check_side, same_size
 
-_WINDOW = 11  # Side in pixels of the Gaussian window of deviation 1.5 of Wang et al.
+_WINDOW = 11  # Side in pixels of the Gaussian window of Wang et al., with standard deviation 1.5.
 
-# From Afifi et al.: the centres of the bins of an axis, the width of the kernel of a bin, and a
-# constant that keeps the logarithm of black finite.
+# Values of Afifi et al.: the centres of the bins along an axis, the width of the kernel of a bin,
+# and a constant that keeps the logarithm of black finite.
 _BINS = np.linspace(-3, 3, 64, dtype=np.float32)
 _KERNEL_WIDTH = 0.02
 _DARKEST = 1e-6
-_LARGEST = 256  # Longer side in pixels, from StyleID.
+_LARGEST = 256  # Longer side in pixels to which larger pictures are reduced, as in StyleID.
 
 
 def ssim(photo: PictureLike, result: PictureLike) -> float:
@@ -30,21 +30,21 @@ def ssim(photo: PictureLike, result: PictureLike) -> float:
     Returns
     -------
     float
-        The mean structural similarity of the luma (ITU-R BT.601 weights, sRGB values). In [-1, 1];
-        1 for the photograph itself. Higher is more similar.
+        The mean structural similarity of the luma (ITU-R BT.601 weights, sRGB values). The value is
+        in [-1, 1], and 1 for the photograph itself. Higher values mean more similar.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used or is too small, or their sizes differ.
+        If a picture is invalid or too small, or the sizes differ.
 
     Notes
     -----
     The metric is from Wang, Bovik, Sheikh, Simoncelli: *Image Quality Assessment: From Error
     Visibility to Structural Similarity*, 2004, with their settings: a Gaussian window of standard
     deviation 1.5, K1 = 0.01 and K2 = 0.03. It is computed by
-    `skimage.metrics.structural_similarity`. It compares brightness and contrast pixel by pixel, so
-    strokes lower it even if all forms are preserved.
+    `skimage.metrics.structural_similarity`. The metric compares brightness and contrast pixel by
+    pixel, so strokes lower the value even if all forms are preserved.
 
     Examples
     --------
@@ -73,31 +73,33 @@ def color_distance(style: PictureLike, result: PictureLike) -> float:
     Parameters
     ----------
     style, result : path, PIL image or array_like
-        Pictures of any sizes. Those with a longer side above 256 pixels are reduced to it.
+        Pictures of any sizes. Pictures with a longer side above 256 pixels are reduced to 256
+        pixels.
 
     Returns
     -------
     float
         The Hellinger distance ``sqrt(sum_k (sqrt(R_k) - sqrt(S_k))^2 / 2)`` of the colour
-        histograms R of the result and S of the style. In [0, 1]; 0 for the style itself.
+        histograms R of the result and S of the style. The value is in [0, 1], and 0 for the style
+        itself.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used.
+        If a picture is invalid.
 
     Notes
     -----
     The histograms are from Afifi, Brubaker, Brown: *HistoGAN: Controlling Colors of GAN-Generated
     and Real Images via Color Histograms*, CVPR 2021. The evaluation of StyleID (Chung, Hyun, Heo
-    2024) uses them at 256 pixels. There is one histogram of 64 x 64 bins per channel. Its axes are
-    the logarithms of the ratios of that channel to the other two. Pixels are added with an inverse
-    quadratic kernel and are weighted by their length in RGB. All three histograms together sum to
-    1.
+    2024) uses them at 256 pixels. There is one histogram of 64 x 64 bins per channel. The axes of a
+    histogram are the logarithms of the ratios between its channel and the other two channels.
+    Pixels are added with an inverse quadratic kernel, and are weighted by the length of their RGB
+    vector. The three histograms together sum to 1.
 
-    Positions have no influence. Brightness is only a weight: dark colours count little, and all
-    greys are the same colour. Adjacent bins are treated as unrelated, so a slight shift of all
-    colours can have as large a distance as a different palette.
+    Positions have no influence. Brightness is used only as a weight: dark colours have little
+    influence, and all greys are treated as the same colour. Adjacent bins are treated as unrelated,
+    so a slight shift of all colours can give as large a distance as a different palette.
 
     Examples
     --------
@@ -120,7 +122,7 @@ def _histogram(picture: np.ndarray) -> np.ndarray:
     pixels = picture.reshape(-1, 3)
     length = np.sqrt(np.square(pixels).sum(axis=1, keepdims=True) + _DARKEST)
     logs = np.log(pixels + _DARKEST)
-    # The bins are symmetric about 0, so those of an inverse ratio are in reverse order.
+    # The bins are symmetric about 0, so the bins of an inverse ratio are in reverse order.
     rg, rb, gb = (_kernel(logs[:, one] - logs[:, other]) for one, other in ((0, 1), (0, 2), (1, 2)))
     pairs = (rg, rb), (rg[:, ::-1], gb), (rb[:, ::-1], gb[:, ::-1])
     counts = np.stack([(length * first).T @ second for first, second in pairs])
@@ -128,5 +130,5 @@ def _histogram(picture: np.ndarray) -> np.ndarray:
 
 
 def _kernel(ratios: np.ndarray) -> np.ndarray:
-    """Return the weight ``[N, 64]`` of each of N log ratios in each bin."""
+    """Return the weights ``[N, 64]`` with which N log ratios are added to the bins."""
     return 1 / (1 + np.square((ratios[:, np.newaxis] - _BINS) / np.float32(_KERNEL_WIDTH)))

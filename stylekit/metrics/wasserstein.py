@@ -13,7 +13,9 @@ from stylekit.functional import EPSILON
 from stylekit.image import PictureLike, as_image
 from stylekit.metrics._pictures import cells_of
 
-_CELLS = 128  # Maximum number of cells per side. More are slower and give the same distribution.
+_CELLS = (
+    128  # Maximum number of cells per side. More cells are slower and give the same distribution.
+)
 
 
 def sliced_wasserstein_distance(
@@ -30,12 +32,14 @@ def sliced_wasserstein_distance(
     Parameters
     ----------
     style : path, PIL image or array_like
-        It is resized to the result's longer side, so that strokes are compared at the same scale.
+        The style. It is resized to the longer side of the result, so that strokes are compared at
+        the same scale.
     result : path, PIL image or array_like
     extractor : FeatureExtractor
         The network whose features are compared.
     layers : sequence of str, optional
-        Default: the extractor's `style_layers`, with equal weights.
+        Layers whose features are compared, with equal weights. Default: the extractor's
+        `style_layers`.
     directions : int
         Number of random directions onto which the features of a layer are projected, at least 1.
     seed : int
@@ -45,27 +49,28 @@ def sliced_wasserstein_distance(
     -------
     float
         The mean over layers of ``mean_v W(R v, S v) / mean_v,q (s_q . v)^2`` over the directions v.
-        R v are the projections of the result's features and S v those of the style's. W is the
-        squared 2-Wasserstein distance of two sets of numbers: the mean squared difference of their
-        quantiles. At least 0; 0 for the style itself, and 1 for features that are all 0.
+        R v are the projections of the result's features, and S v the projections of the style's
+        features s_q. W is the squared 2-Wasserstein distance of two sets of numbers, which is the
+        mean squared difference of their quantiles. The value is at least 0, 0 for the style itself,
+        and 1 for features that are all 0.
 
     Raises
     ------
     FileError, InputError, InputTypeError
-        If a picture cannot be used or is too small, the extractor has no such layer, or a number is
-        out of range.
+        If a picture is invalid or too small, the extractor lacks a layer, or a number is out of
+        range.
 
     Notes
     -----
     The distance is from Heitz, Vanhoey, Chambon, Belcour: *A Sliced Wasserstein Loss for Neural
-    Texture Synthesis*, CVPR 2021. They do not divide by the style's mean square, and use as many
-    directions as a layer has channels. Sets of different sizes are compared exactly, by the steps
-    of their quantile functions. At most 128 cells per side of a feature map are used, evenly
-    spaced.
+    Texture Synthesis*, CVPR 2021. The paper does not divide by the style's mean square, and uses as
+    many directions as a layer has channels. Here sets of different sizes are compared exactly,
+    because their quantile functions are step functions. At most 128 cells per side of a feature map
+    are used, evenly spaced.
 
-    In contrast to the Gram distance, it compares the whole distribution and not only its second
-    moments. Like the Gram distance, it does not depend on positions. It varies by a few percent
-    with the seed.
+    In contrast to the Gram distance, this metric compares whole distributions and not only their
+    second moments. Like the Gram distance, it does not depend on positions. The value varies by a
+    few percent with the seed.
     """
     directions = integer(directions, "directions", low=1)
     seed = integer(seed, "seed", low=0)
