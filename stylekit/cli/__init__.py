@@ -1,6 +1,6 @@
 """The command line. Options and files are checked before TensorFlow loads.
 
-An error is one message on the standard error and exit status 2.
+An error prints one message to standard error and exits with status 2.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from stylekit.cli.commands.video import video
 def _add(
     chapter: Chapter, command: Callable[..., None], *lines: str, name: str | None = None
 ) -> None:
-    """Register a command with the examples of its help; the first page keeps the order."""
+    """Register a command with the examples of its help; ``stylekit -h`` lists in this order."""
     app.command(name, rich_help_panel=chapter, epilog=examples(*lines))(command)
 
 

@@ -1,4 +1,4 @@
-"""The frame of the command line: the program, its errors, and the import of TensorFlow."""
+"""The command line program, its error messages, and the import of TensorFlow."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _PHRASES = {
     "the content picture": "content",
     "the style picture": "style",
 }
-"""Phrases for pictures in messages of the library, and the arguments that hold the pictures."""
+"""Phrases for pictures in messages of the library, mapped to the arguments with these pictures."""
 
 
 class Program(TyperGroup):
-    """The program: its first page lists the commands in groups, each with its whole sentence."""
+    """The program. Its help lists the commands in groups, each with its first sentence."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands group by group, and then the options."""
@@ -53,7 +53,7 @@ class Program(TyperGroup):
         write_groups(formatter, groups)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the options before the command; errors are those of `Command.parse_args`."""
+        """Parse the options before the command's name; raises as `Command.parse_args` does."""
         NAMES.set({})
         try:
             return super().parse_args(ctx, args)
@@ -63,7 +63,7 @@ class Program(TyperGroup):
             explain_usage(error, ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command that is named first; raise `InputError` if there is none."""
+        """Return the command that is named first; raise `InputError` if it does not exist."""
         if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
             fail(
                 f"unknown command {args[0]}",
@@ -73,12 +73,12 @@ class Program(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
-        """Read the options before the command, under `plain_errors`."""
+        """Parse the options before the command's name, within `plain_errors`."""
         with plain_errors():
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, under `plain_errors`."""
+        """Run the command, within `plain_errors`."""
         with plain_errors():
             return super().invoke(ctx)
 
@@ -111,14 +111,15 @@ def root(
 
 
 def in_options(message: str, argument: str | None = None) -> str:
-    """Return a message of the library in terms of the command's arguments and options.
+    """Return a message of the library in which options replace the library's argument names.
 
     Parameters
     ----------
     message : str
         A message with arguments in backticks, as from `stylekit._checks.explain`.
     argument : str, optional
-        The argument that caused it. A message that does not name it is prefixed with its option.
+        The library's argument that caused the error. If the message does not contain the option
+        of this argument, the option is put in front of the message.
     """
     names = NAMES.get({})
     message = re.sub(r"`(\w+)`", lambda found: names.get(found[1], found[0]), message)
@@ -159,7 +160,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow, and let it allocate GPU memory as it needs it."""
+    """Import TensorFlow, and let it allocate GPU memory only as needed."""
     with on_interrupt(leave):
         try:
             import keras  # noqa: F401
@@ -176,7 +177,10 @@ def load_tensorflow() -> None:
 
 
 def _is_relevant(record: logging.LogRecord) -> bool:
-    """Return whether a warning of TensorFlow concerns the user: each picture size has its trace."""
+    """Return whether a TensorFlow warning concerns the user.
+
+    Warnings of retracing do not: each picture size needs a trace of its own.
+    """
     return "triggered tf.function retracing" not in record.getMessage()
 
 
@@ -191,6 +195,6 @@ def main() -> None:
 
 
 def tell(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Print a warning that concerns the user; other categories are for programmers."""
+    """Print a warning of category `UserWarning`; other categories concern programmers only."""
     if category is UserWarning:
         typer.echo(f"stylekit: warning: {in_options(str(message))}", err=True)

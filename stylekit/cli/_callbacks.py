@@ -14,7 +14,7 @@ class Latest:
         self.step: Any = None
 
     def __call__(self, step: Any) -> None:
-        """Keep the step; the image of the previous one is released."""
+        """Keep the step; the previous step and its image are released."""
         self.step = step
 
     def result(self) -> Any:
@@ -34,7 +34,7 @@ class Latest:
 
 
 def resumption() -> Any:
-    """Return a callback that prints from which step a run resumes; this loads TensorFlow."""
+    """Load TensorFlow and return a callback that prints the step from which a run resumes."""
     import stylekit as sk
 
     class Resumption(sk.transfer.Callback):

@@ -37,10 +37,11 @@ def check_cluster(address: str | None, workers: int | None) -> None:
 
 @contextmanager
 def connected(address: str | None, workers: int | None) -> Iterator[Any]:
-    """Yield a client of a scheduler, or of workers that are started here; None without either.
+    """Yield a Dask client of the scheduler at `address` or of new local workers, or None.
 
-    The workers here share the processors. They have no memory limit of Dask's, which would pause
-    or kill a worker.
+    The client is None if neither `address` nor `workers` is given. Local workers share the CPUs of
+    this machine. Dask's memory limit is turned off for local workers, because Dask would pause or
+    kill a worker that reaches the limit.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
             yield client
         return
     threads = str(max(1, processors() // (workers or 1)))
-    # TensorFlow reads these when it starts. Without them, each worker would use all processors.
+    # TensorFlow reads these when it starts. Without them, each worker would use all CPUs.
     env = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), threads)
     how: dict[str, Any] = {
         "n_workers": workers,
@@ -83,7 +84,7 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
 def executor(address: str | None, workers: int | None) -> Iterator[Any]:
     """Yield an executor on the client of `connected`, or None without a client.
 
-    Tasks that have not ended at the end of the block are cancelled.
+    Tasks that have not finished at the end of the block are cancelled.
     """
     with connected(address, workers) as client:
         if client is None:
@@ -99,10 +100,10 @@ def executor(address: str | None, workers: int | None) -> Iterator[Any]:
 
 
 def dask_setup(worker: Any) -> None:
-    """Set up a worker of `connected`; Dask calls the function of this name.
+    """Set up a local worker of `connected`. Dask requires this function name.
 
-    Ctrl-C reaches all processes of a terminal. Workers ignore it: the command ends the batch after
-    their current step.
+    Ctrl-C is sent to all processes of a terminal. Workers ignore it, and the command ends the batch
+    after the workers' current steps.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.showwarning = tell
@@ -110,14 +111,14 @@ def dask_setup(worker: Any) -> None:
 
 
 def processors() -> int:
-    """Return the number of processors that this process may use."""
+    """Return the number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def shared_memory(plan: Any, workers: int | None) -> Any:
-    """Return a plan limited to a worker's share of the free memory, unless it has a limit."""
+    """Return `plan`; without a memory limit, limit it to one worker's share of the free memory."""
     from stylekit.transfer import FitMemory
     from stylekit.transfer.memory.fit import SHARE, free_memory
 

@@ -19,7 +19,8 @@ SMALLEST = 8
 """Smallest longer side in pixels that the default layers accept: block4_conv1 needs 8 pixels."""
 
 LARGEST = 16384
-"""Largest longer side in pixels: a square of this side exceeds the limit for picture files."""
+"""Largest longer side in pixels. A square of this side already exceeds the limit of pixels for
+picture files."""
 
 
 PRESETS: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -40,8 +41,8 @@ PRESETS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("content", "content_map", "style", "style_map"): ("luan2017", "region_scripts"),
     ("content", "style", "subject"): ("masked_semantic",),
 }
-"""Names of the presets by the pictures that they take. `stylekit.recipes.presets` has the same
-names, but importing it loads TensorFlow."""
+"""Names of the presets, grouped by their picture arguments. `stylekit.recipes.presets` has the same
+names, but importing that module loads TensorFlow."""
 
 
 class OptimizerName(enum.StrEnum):
@@ -123,7 +124,7 @@ Size = Annotated[
 
 
 def steps(shown: str | bool = True) -> Any:
-    """Return the option ``--steps`` with a default as the help shows it."""
+    """Return the option ``--steps``; the help text shows `shown` as its default."""
     return within(
         low=0,
         whole=True,
@@ -183,7 +184,7 @@ StyleScale = Annotated[
 
 
 def variation(shown: str) -> Any:
-    """Return the option ``--variation`` with a default as the help shows it."""
+    """Return the option ``--variation``; the help text shows `shown` as its default."""
     return within(
         low=0,
         example="3",
@@ -271,8 +272,8 @@ Plan = Annotated[
         metavar="PLAN",
         rich_help_panel=Panel.memory,
         autocompletion=one_of("auto", "plain", "recompute", "tiles", "tiles:512"),
-        help="Memory plan: plain; recompute, which uses less memory; tiles or tiles:512, for any "
-        "size; or auto, the fastest plan that fits into memory.",
+        help="Memory plan: plain; recompute, which uses less memory than plain; tiles or "
+        "tiles:512, for any size; or auto, the fastest plan that fits into memory.",
     ),
 ]
 MaxMemory = Annotated[
@@ -281,7 +282,8 @@ MaxMemory = Annotated[
         metavar="BYTES",
         rich_help_panel=Panel.memory,
         show_default="the free memory",
-        help="Memory limit for --plan auto, such as 4GB. The libraries use about 0.6 GB more.",
+        help="Memory limit for --plan auto, such as 4GB. The libraries need about 0.6 GB in "
+        "addition.",
     ),
 ]
 Precision = Annotated[
@@ -325,7 +327,8 @@ SaveEvery = Annotated[
         example="50",
         metavar="STEPS",
         rich_help_panel=Panel.files,
-        help="Save the current picture every so many steps, as OUT-00050.png; 0 is never.",
+        help="Steps after which the current picture is saved again, as OUT-00050.png; 0 saves no "
+        "such pictures.",
     ),
 ]
 Timelapse = Annotated[
@@ -354,7 +357,7 @@ def every(what: str) -> Any:
         example="50",
         metavar="STEPS",
         rich_help_panel=Panel.files,
-        help=f"Save {what} every so many steps.",
+        help=f"Steps after which {what} is saved again.",
     )
 
 
@@ -374,9 +377,9 @@ KeepColors = Annotated[
     KeepColorsName | None,
     typer.Option(
         rich_help_panel=Panel.picture,
-        help="Keep the colours of CONTENT: luminance takes them back at the end; match and "
-        "histogram recolour STYLE first; palette arranges the colours of STYLE as in "
-        "CONTENT.",
+        help="Keep the colours of CONTENT: luminance restores them after the run; match and "
+        "histogram recolour STYLE before the run; palette keeps the colours of STYLE, but arranges "
+        "their hues as in CONTENT.",
     ),
 ]
 ContentLayers = Annotated[
@@ -395,7 +398,7 @@ Finish = Annotated[
         metavar="NETWORK:STEPS",
         rich_help_panel=Panel.network,
         autocompletion=one_of("vgg19:50", "compact:50"),
-        help="Use another network for the last steps, such as vgg19:50.",
+        help="Use another network for the last steps, such as VGG19 for 50 steps with vgg19:50.",
     ),
 ]
 Pyramid = Annotated[
@@ -407,8 +410,8 @@ Pyramid = Annotated[
         example="3",
         metavar="LEVELS",
         rich_help_panel=Panel.run,
-        show_default="until the smallest has 64 to 127 pixels",
-        help="Number of sizes, coarse to fine; each is twice the one before.",
+        show_default="as many as give a smallest size of 64 to 127 pixels",
+        help="Number of picture sizes, from coarse to fine; each size is twice the previous one.",
     ),
 ]
 Workers = Annotated[
@@ -420,7 +423,7 @@ Workers = Annotated[
         metavar="PROCESSES",
         rich_help_panel=Panel.memory,
         show_default="this process only",
-        help="Number of processes on this machine, which share its processors.",
+        help="Number of worker processes on this machine, which share its CPUs.",
     ),
 ]
 Dask = Annotated[
@@ -428,7 +431,7 @@ Dask = Annotated[
     typer.Option(
         metavar="ADDRESS",
         rich_help_panel=Panel.memory,
-        help="Address of a Dask scheduler, such as tcp://host:8786, on whose cluster to run. Its "
-        "workers need the files under the same paths.",
+        help="Address of a Dask scheduler, such as tcp://host:8786. The runs are distributed to "
+        "its workers, which need the files under the same paths as this machine.",
     ),
 ]

@@ -14,8 +14,8 @@ from typer.core import TyperCommand
 from stylekit._checks import did_you_mean, fail
 
 NAMES: ContextVar[dict[str, str]] = ContextVar("NAMES")
-"""Arguments of the library by name, and the options of the running command that hold them, such as
-``--min-share`` for ``min_share``."""
+"""Names of the library's arguments, mapped to the options of the running command that set them,
+such as ``min_share`` to ``--min-share``."""
 
 GIVEN: ContextVar[frozenset[str]] = ContextVar("GIVEN")
 """Long names of the options that were typed on the command line."""
@@ -34,11 +34,11 @@ _OTHERS = {
     "subject": "classes",
     "video": "content",
 }
-"""Arguments of the library, and the commands' parameters of another name that hold them."""
+"""Names of the library's arguments, mapped to the commands' parameters that have another name."""
 
 
 class Panel(enum.StrEnum):
-    """Groups of options, in the order of the help."""
+    """Groups of options, in the order of the help text."""
 
     picture = "Main options"
     subject = "Masks and regions"
@@ -80,11 +80,12 @@ ORDER = (
     "style_layers",
     "content_layers",
 )
-"""Parameters in the order of their group. The others follow in the order of their declaration."""
+"""Order of the parameters within each group of the help text. Parameters that are not listed here
+follow in the order of their declaration."""
 
 
 class Chapter(enum.StrEnum):
-    """Groups of commands, in the order of the first page."""
+    """Groups of commands, in the order of ``stylekit -h``."""
 
     first = "Start here"
     paint = "Parts of a picture"
@@ -118,7 +119,7 @@ class Command(TyperCommand):
         write_groups(formatter, groups)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the words behind the command's name in the usage, such as ``CONTENT STYLE``."""
+        """Return the words after the command's name in the usage, such as ``CONTENT STYLE``."""
         pieces = ["[OPTIONS]"]
         for one in self.get_params(ctx):
             if one.param_type_name == "argument":
@@ -128,7 +129,7 @@ class Command(TyperCommand):
         return pieces
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line.
+        """Parse the command line.
 
         Raises
         ------
@@ -160,7 +161,7 @@ PARSER_ERROR: type[Exception] = next(
 
 
 def explain_usage(error: Any, ctx: Any) -> NoReturn:
-    """Raise an error of the parser as one of stylekit.
+    """Raise an error of the command line parser as an error of stylekit.
 
     Raises
     ------
@@ -191,7 +192,7 @@ def explain_usage(error: Any, ctx: Any) -> NoReturn:
 
 
 def usage(ctx: Any) -> str:
-    """Return the usage of a command in one line, without the options that may be left out."""
+    """Return the usage of a command in one line, with its required options only."""
     needed = [
         f"{shown(one)} {one.metavar}"
         for one in ctx.command.get_params(ctx)
@@ -207,7 +208,7 @@ def _place(parameter: Any) -> tuple[bool, int]:
 
 
 def names_of(parameters: Iterable[Any]) -> dict[str, str]:
-    """Return the options of a command by the library's names of their arguments; see `NAMES`."""
+    """Return the names of the library's arguments, mapped to a command's options as in `NAMES`."""
     own = {one.name: shown(one) for one in parameters}
     return {name: own[held] for name, held in _OTHERS.items() if held in own} | own
 
@@ -227,14 +228,14 @@ def write_groups(formatter: Any, groups: dict[str, list]) -> None:
 
 
 class Typer(typer.Typer):
-    """Typer, with this program's help for each command."""
+    """A `typer.Typer` whose commands have the class `Command`."""
 
     def command(self, name: str | None = None, **options: Any) -> Any:
-        """Register a command, as `typer.Typer.command` does."""
+        """Register a `Command`, as `typer.Typer.command` registers a command."""
         return super().command(name, **{"cls": Command, **options})
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a command's help: lines that work as written, none of them wrapped."""
+    """Return the examples at the end of a command's help, one per line and without wrapping."""
     shown = "\n".join(f"stylekit {line}" for line in lines)
     return f"Example{'s' if len(lines) > 1 else ''}:\n\n\b\n{shown}"

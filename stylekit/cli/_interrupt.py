@@ -1,4 +1,4 @@
-"""Ctrl-C: what was computed is kept, and no traceback is shown."""
+"""Handling of Ctrl-C: what was computed is kept, and no traceback is shown."""
 
 from __future__ import annotations
 
@@ -33,12 +33,15 @@ def on_interrupt(act: Callable[..., Any]) -> Iterator[None]:
 
 
 def leave(*_: Any) -> NoReturn:
-    """Exit the process, where an exception would do harm, such as in the import of TensorFlow."""
+    """Exit the process at once; for code that an exception would leave in a bad state.
+
+    The import of TensorFlow is such code.
+    """
     os._exit(INTERRUPTED)
 
 
 def once(*_: Any) -> NoReturn:
-    """Raise `KeyboardInterrupt` and ignore further ones, so that the picture so far is written."""
+    """Raise `KeyboardInterrupt` and ignore further Ctrl-C, so that the picture can be written."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 
@@ -49,7 +52,7 @@ def finish(told: str, *, interrupted: bool, resumes: bool = False) -> None:
     Parameters
     ----------
     told : str
-        Output file or folder, and what it holds.
+        Output file or folder, and what it contains.
     interrupted : bool
     resumes : bool
         Whether the same command continues where it was interrupted.

@@ -1,4 +1,4 @@
-"""The network that a command uses: VGG19, or the compact one that comes with stylekit."""
+"""The network that a command uses: VGG19, or the bundled compact network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ExtractorName(enum.StrEnum):
 
 
 def network(name: ExtractorName, weights_file: Path | None, pooling: str) -> Any:
-    """Return an extractor; for ``auto``, print which one and why. TensorFlow must be loaded."""
+    """Return an extractor; for ``auto``, print which and why. TensorFlow must be loaded."""
     import stylekit as sk
 
     if name is ExtractorName.auto:
@@ -63,7 +63,7 @@ def parsed_finish(given: str, steps: int | None) -> tuple[ExtractorName, int]:
     Raises
     ------
     InputError
-        If it has another form, or more steps than the run, where that number is known.
+        If the text has another form, or if it has more steps than the run (if `steps` is known).
     """
     name, colon, count = given.partition(":")
     if name not in ("vgg19", "compact") or not colon or not count.isdecimal():
@@ -79,7 +79,7 @@ def parsed_finish(given: str, steps: int | None) -> tuple[ExtractorName, int]:
 
 
 def check_pooling(pooling: str, *names: ExtractorName) -> None:
-    """Raise `InputError` if ``--pooling`` is given for the compact network alone."""
+    """Raise `InputError` if ``--pooling`` is given, but only the compact network is used."""
     if pooling != "max" and set(names) == {ExtractorName.compact}:
         fail(
             "--pooling is for VGG19; the pooling of the compact network is fixed",
@@ -90,7 +90,7 @@ def check_pooling(pooling: str, *names: ExtractorName) -> None:
 
 
 def check_weights_file(path: Path | None, *names: ExtractorName) -> None:
-    """Raise an error if a file of VGG19's weights does not exist, or no network is VGG19."""
+    """Raise an error if a file of VGG19 weights does not exist, or if VGG19 is not used."""
     if path is None:
         return
     if set(names) == {ExtractorName.compact}:

@@ -138,12 +138,12 @@ class RunOptions(HowOptions):
         self._inputs: list[Any] = []
 
     def settle(self, command: str, given: Mapping[str, Any]) -> None:
-        """Note the input files, and choose a name for the picture if ``--out`` is not given.
+        """Store the input files, and choose an output name if ``--out`` is not given.
 
         Parameters
         ----------
         command : str
-            Name of the command, for a picture that is made of a single file.
+            Name of the command, which is part of the output name if there is one input file.
         given : mapping
             Arguments of the command.
         """
@@ -179,7 +179,7 @@ class RunOptions(HowOptions):
 
     @property
     def path(self) -> Path:
-        """The picture to write."""
+        """Path of the picture to write."""
         assert self.out is not None, "settle was not called"
         return self.out
 
@@ -209,7 +209,7 @@ class RunOptions(HowOptions):
         return tileable_shape(shape, self.tile and self.tile.value)
 
     def kept_state(self, folder: Path) -> Any:
-        """Return a checkpoint that keeps its state until the picture is written."""
+        """Return a checkpoint that keeps its state after the run, until the picture is written."""
         from stylekit.transfer.checkpoint import Checkpoint
 
         return Checkpoint(folder, self.checkpoint_every, keep=True)
@@ -217,7 +217,7 @@ class RunOptions(HowOptions):
     def complete(
         self, like: Path | None, recipe: Callable[..., Any], *pictures: Any, **options: Any
     ) -> None:
-        """Run a recipe and write the result; of a run that fails, the picture so far.
+        """Run a recipe and write the result. If the run fails, write the picture so far.
 
         Parameters
         ----------
@@ -226,7 +226,7 @@ class RunOptions(HowOptions):
         recipe : callable
             Recipe function.
         *pictures, **options
-            Its arguments; the options also hold those of `Recipe.run`.
+            Arguments of the recipe function. The options also contain those of `Recipe.run`.
         """
         from stylekit.recipes.recipe import check_default_layers, divided
         from stylekit.transfer import device
@@ -269,9 +269,9 @@ class RunOptions(HowOptions):
                     "nearest region.",
                     err=True,
                 )
-        _tell_colors("Merged", result.manifest.get("merged", {}))
+        _tell_colors("Colours merged", result.manifest.get("merged", {}))
         _tell_colors(
-            "Too small for a region, and merged",
+            "Colours too small for a region, merged",
             result.manifest.get("small", {}),
             "To keep them, lower --min-share, or name all regions with --color.",
         )
@@ -288,7 +288,7 @@ class RunOptions(HowOptions):
         finish(told, interrupted=interrupted, resumes=self.checkpoint is not None)
 
     def _save(self, result: Any, like: Path | None) -> Path:
-        """Write a result; if that fails, write it to the temporary folder and say so."""
+        """Write a result; if that fails, write it to a temporary folder and raise `FileError`."""
         try:
             return result.save(self.path, like=like, bits=self.bits)
         except FileError as error:
@@ -299,12 +299,12 @@ class RunOptions(HowOptions):
 
 
 def _map_of(picture: str) -> str:
-    """Return the argument that holds the map of a picture; a doodle is its own map."""
+    """Return the command's argument for the map of a picture; a doodle is its own map."""
     return in_options(f"the {'content' if picture == 'map' else picture} map")
 
 
 def _tell_colors(what: str, colors: dict[str, dict[str, float]], hint: str = "") -> None:
-    """List colours that were merged, with their shares of both maps, a colour a line."""
+    """Print the colours that were merged, one per line, with their shares of both maps."""
     if not colors:
         return
     typer.echo(f"{what} with the regions around them:", err=True)

@@ -26,12 +26,12 @@ def plan(given: str, max_memory: str | None) -> Any:
 
 
 def parsed_plan(given: str, max_memory: str | None = None) -> tuple[str, tuple[int, ...]]:
-    """Return the kind of ``--plan KIND`` or ``--plan tiles:SIZE``, and the size if it is given.
+    """Return the name of the plan and, in a tuple, the size of ``--plan tiles:SIZE`` if given.
 
     Raises
     ------
     InputError
-        If a value has another form, or both a plan and a memory limit are given.
+        If a value has another form, or if a memory limit is given for a plan other than auto.
     """
     kind, colon, size = given.partition(":")
     known = kind in ("auto", "plain", "recompute", "tiles") and (not colon or kind == "tiles")

@@ -30,7 +30,8 @@ FORM = "MODULE:NAME, such as my_losses:ChannelMean or my_losses.py:ChannelMean"
 WHERE = "name an installed module, a module in the current folder, or a .py file"
 
 _LOADED: dict[str, tuple[str, str]] = {}
-"""Options with their values, and the names in them, by the package that each was loaded from."""
+"""Packages from which objects were loaded, each mapped to the option with its value and the name
+of the object."""
 
 
 def loaded(text: str, option: str) -> Any:
@@ -46,7 +47,7 @@ def loaded(text: str, option: str) -> Any:
     Raises
     ------
     InputError, FileError
-        If the text has another form, or the module cannot be imported or lacks the name.
+        If the text has another form, the module cannot be imported, or it lacks the name.
     """
     module_name, name = check_named(text, option)
     try:
@@ -119,7 +120,7 @@ def failure(error: Exception) -> str:
 
 
 def checked(text: str, option: str, names: Sequence[str]) -> str:
-    """Return one of `names`, or ``MODULE:NAME``; raise an error for anything else."""
+    """Return `text` if it is one of `names` or has the form ``MODULE:NAME``, else raise."""
     if ":" in text:
         check_named(text, option)
     elif text not in names:
@@ -140,7 +141,8 @@ def resolved(text: str, option: str) -> Any:
 def extended(recipe: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
     """Return a recipe function that adds the losses of ``--add-loss`` to its recipes.
 
-    The names are the default of a parameter ``add_loss``, so that a batch records them.
+    The returned function has a parameter ``add_loss``, whose default is `names`, so that a batch
+    records the losses.
 
     Raises
     ------
@@ -174,9 +176,9 @@ def own_loss(value: Any, recipe: Any, told_by: str) -> Any:
     Parameters
     ----------
     value : Loss or callable
-        A class or function is called with the arguments ``content``, ``style``, ``styles`` and
-        ``reference``, as far as it has these parameters: the content, the first style, all styles
-        and again the first style of the recipe, as arrays.
+        A class or function is called with those of the arguments ``content``, ``style``,
+        ``styles`` and ``reference`` that it has as parameters. They are the recipe's content,
+        first style, all styles, and again the first style, as arrays.
     recipe : Recipe
     told_by : str
         Option and value for messages.

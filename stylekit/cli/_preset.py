@@ -23,7 +23,7 @@ class PresetOption(HowOptions):
     preset: declared.Preset = None
 
     takes: ClassVar[tuple[str, ...]] = ("content", "style")
-    """Pictures of the command, by which its presets are chosen."""
+    """Picture arguments of the command. Its presets are those with the same picture arguments."""
 
     def check(self) -> None:
         """Check the options, before pictures are read and TensorFlow loads."""
@@ -34,7 +34,10 @@ class PresetOption(HowOptions):
     def settled(
         self, recipe: Callable[..., Any], options: dict[str, Any]
     ) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """Return the preset, and the options that were typed, for it and its run."""
+        """Return the preset and its options, with those of its run.
+
+        Options of the recipe that have their default are left out: the preset's values apply.
+        """
         import stylekit as sk
         from stylekit.recipes.recipe import RUN
 
@@ -48,14 +51,17 @@ class PresetOption(HowOptions):
             if option not in given and _same(options[name], usual[name].default):
                 continue
             if name not in own:
-                fail(f"--preset {self.preset} takes no {option}", hint="leave one of the two out")
+                fail(
+                    f"--preset {self.preset} cannot be combined with {option}",
+                    hint="leave one of the two out",
+                )
             kept[name] = options[name]
         if self.optimizer is OptimizerName.lbfgs and "--optimizer" in given:
             kept["optimizer"] = sk.LBFGS()
         return preset, kept
 
     def pooled(self, network: Any, own: Any) -> Any:
-        """Return the network of the command, with the preset's pooling unless one was typed."""
+        """Return the command's network, with the preset's pooling unless ``--pooling`` is given."""
         import stylekit as sk
 
         both = isinstance(network, sk.VGG19) and isinstance(own, sk.VGG19)
@@ -71,7 +77,7 @@ class RunPresetOptions(PresetOption, RunOptions):
     def complete(
         self, like: Path | None, recipe: Callable[..., Any], *pictures: Any, **options: Any
     ) -> None:
-        """Run the preset if one is given, and otherwise the command's recipe; see `RunOptions`."""
+        """Run the preset if one is given, else `recipe`; see `RunOptions.complete`."""
         if self.preset:
             preset, options = self.settled(recipe, options)
             network = options.pop("extractor")
@@ -112,7 +118,7 @@ class SamplePresetOptions(RunPresetOptions):
 
 
 def check_preset(name: str, takes: tuple[str, ...]) -> None:
-    """Raise `InputError` if no preset of a name takes the pictures of a command."""
+    """Raise `InputError` unless the preset `name` has the picture arguments `takes`."""
     names = declared.PRESETS[takes]
     if name in names:
         return

@@ -1,4 +1,4 @@
-"""Options that say where the subject is: a mask, a box, or a class to segment."""
+"""Options that select the subject: a mask, a box, or a class to segment."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ Mask = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=Panel.subject,
-        help="Mask of the size of the photograph, white where the subject is. FILE:LABEL selects a "
-        "label of a label map.",
+        help="Mask with the size of the photograph, white where the subject is. FILE:LABEL selects "
+        "one label of a label map.",
     ),
 ]
 Box = Annotated[
@@ -59,7 +59,7 @@ Model = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=Panel.subject,
-        show_default="from KerasHub, a download",
+        show_default="a model that is downloaded from KerasHub",
         help="DeepLab model for --class: .tflite, .keras, .pb or a SavedModel folder. A model can "
         "run code: use only files that you trust.",
     ),
@@ -69,8 +69,8 @@ Names = Annotated[
     typer.Option(
         metavar="NAMES",
         rich_help_panel=Panel.subject,
-        show_default="those of PASCAL VOC",
-        help="Class names of --model, comma-separated, in its order.",
+        show_default="the classes of PASCAL VOC",
+        help="Names of the classes of --model, comma-separated, in the order of its outputs.",
     ),
 ]
 Seer = Annotated[
@@ -79,7 +79,7 @@ Seer = Annotated[
         "--segmenter",
         metavar="MODULE:NAME",
         rich_help_panel=Panel.subject,
-        help="Segmenter of your own for --class, in place of --model.",
+        help="Custom segmenter for --class, used instead of --model.",
     ),
 ]
 Refine = Annotated[
@@ -93,12 +93,13 @@ Refine = Annotated[
 
 
 LARGEST = 1024
-"""Largest longer side in pixels of the picture that is segmented; larger masks are resized."""
+"""Longer side, in pixels, to which larger pictures are reduced before a network segments them. The
+mask is then enlarged to the size of the picture."""
 
 
 @dataclasses.dataclass
 class Subject:
-    """The subject, by exactly one of a mask, a box and classes."""
+    """The subject, given by exactly one of these: a mask, a box or classes."""
 
     mask: Path | None
     box: str | None
@@ -161,7 +162,7 @@ class Subject:
         return {"segmenter": seer, "refine": ways[self.refine]}
 
     def find(self, picture: Any) -> Any:
-        """Return the mask ``[H, W]`` of the subject in a picture of the same size."""
+        """Return the mask of the subject, ``[H, W]`` as `picture`."""
         from stylekit import masks
         from stylekit.image import as_image
 
@@ -191,7 +192,8 @@ def check_network(model: Path | None, names: str | None, classes: Iterable[str] 
     elif importlib.util.find_spec("keras_hub") is None:
         raise SetupError(
             explain(
-                "--class needs a network, and KerasHub, which has one, is not installed",
+                "--class needs a segmentation network, but KerasHub, which provides one, is not "
+                "installed",
                 hint="run pip install keras-hub, or name a model file with --model, or mark the "
                 "subject with --box left,top,right,bottom",
             )

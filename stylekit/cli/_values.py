@@ -58,7 +58,7 @@ def within(
     or_zero : bool
         Whether 0 is valid although it is below `low`.
     example : str
-        Typical value for the message about text that is no number.
+        Valid value, for the error message about text that is not a number.
     """
 
     def check(param: typer.CallbackParam, value: Any) -> Any:
@@ -153,11 +153,11 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None, name: str = "mas
 
 
 ANIMATIONS = (".gif", ".mp4", ".mov", ".mkv", ".avi", ".webm", ".apng")
-"""Suffixes of animations and videos, which are not pictures to write."""
+"""Suffixes of animations and videos, as which a picture cannot be written."""
 
 
 def default_out(*pictures: Path, suffix: str = ".png") -> Path:
-    """Return a new file name in the current folder, made of the names of the input files.
+    """Return an unused file name in the current folder, joined from the input files' names.
 
     Examples
     --------

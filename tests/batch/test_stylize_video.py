@@ -194,7 +194,7 @@ def test_killed_it_ends_as_if_it_had_been_left_alone(run):
             process.wait()
     assert not Path("cut.mp4").exists()
     done = subprocess.run([*LINE, "cut.mp4"], check=True, capture_output=True, text=True)
-    assert done.stdout == f"cut.mp4: {COUNT} frames, 3 of them before\n"
+    assert done.stdout == f"cut.mp4: {COUNT} frames, 3 of them in an earlier run\n"
     for one, other in zip(Video("cut.mp4"), Video("alone.mp4"), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not Path(".stylekit").exists()

@@ -62,7 +62,7 @@ def test_paints_a_folder_and_leaves_it_when_it_is_finished(batch):
         "photos", "coffee.png", "-o", "out", "--strength", 0.6, "--steps", 1, "--no-sheet"
     )
     assert again.exit_code == 0, again.output
-    assert again.stdout == "out: 2 of 2 pictures, 2 of them before; batch.csv\n"
+    assert again.stdout == "out: 2 of 2 pictures, 2 of them in an earlier run; batch.csv\n"
 
 
 def test_a_table_with_a_picture_that_is_none(batch):
@@ -96,8 +96,8 @@ def test_a_preset_and_a_further_loss_in_every_picture(preset):
     manifest = json.loads(Image.open("out/cat-coffee.png").text["stylekit"])
     assert list(manifest["terms"]) == ["content", "gram_style", "total_variation", "warm"]
     assert manifest["start"].startswith("Noise(")
-    assert "1 of 1 pictures, 1 of them before" in preset(*warm).stdout
-    assert "of them before" not in preset().stdout
+    assert "1 of 1 pictures, 1 of them in an earlier run" in preset(*warm).stdout
+    assert "of them in an earlier run" not in preset().stdout
 
 
 @pytest.mark.parametrize(("options", "pooling"), [((), "average"), (("--pooling", "max"), "max")])
@@ -118,7 +118,7 @@ def test_the_network_of_all_pictures_pools_as_the_preset_does(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--strength", 0.5), "--preset neural_style_pt takes no --strength"),
+        (("--strength", 0.5), "--preset neural_style_pt cannot be combined with --strength"),
         (("--preset", "luan2017"), "--preset luan2017 takes content, content_map, style"),
         (("--add-loss", "warm.py:Cold"), "--add-loss warm.py:Cold: warm.py has no Cold"),
         (("--add-loss", "warm.py:cold"), "--add-loss warm.py:cold has a parameter 'photo' without"),
@@ -148,7 +148,9 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch)
     )
     assert {path.name for path in Path("out").iterdir()} == {"1.png", "batch.csv"}
     done = batch("photos", "coffee.png", "-o", "out", "--name", "{index}.png")
-    assert done.stdout == "out: 2 of 2 pictures, 1 of them before; batch.csv, sheet.jpg\n"
+    assert (
+        done.stdout == "out: 2 of 2 pictures, 1 of them in an earlier run; batch.csv, sheet.jpg\n"
+    )
 
 
 @pytest.mark.parametrize(

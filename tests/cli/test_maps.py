@@ -58,11 +58,15 @@ def test_a_colour_of_one_map_is_an_error_that_names_the_options(run):
 @pytest.mark.parametrize(
     ("options", "key", "told"),
     [
-        (("--merge", "#00ff00"), "merged", "Merged with the regions around them:\n  #00ff00: "),
+        (
+            ("--merge", "#00ff00"),
+            "merged",
+            "Colours merged with the regions around them:\n  #00ff00: ",
+        ),
         (
             ("--min-share", "0.02"),
             "small",
-            "Too small for a region, and merged with the regions around them:\n  #00ff00: ",
+            "Colours too small for a region, merged with the regions around them:\n  #00ff00: ",
         ),
     ],
 )

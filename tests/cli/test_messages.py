@@ -177,7 +177,7 @@ WRONG = [
         ("texture", "gravel.jpg", "--preset", "gatys2016"),
         "--preset gatys2016 takes content, style: e",
     ),
-    ((*TRANSFER, "--preset", "gatys2016", "--init", "mix"), "takes no --init mix"),
+    ((*TRANSFER, "--preset", "gatys2016", "--init", "mix"), "cannot be combined with --init mix"),
     ((*TRANSFER, "--learning-rate", "1"), "--learning-rate is for adam: expected --optimizer adam"),
     ((*TRANSFER, "--extractor", "compact", "--pooling", "average"), "--pooling is for VGG19"),
     ((*TRANSFER, "--add-loss", "warm"), "--add-loss cannot be read: expected MODULE:NAME"),
@@ -282,7 +282,7 @@ def test_maps_that_do_not_match_are_a_list(line, maps, folder, run, no_network):
         f"  #000000 is in both maps: 50.0% of {content}, 43.8% of {style}",
         f"  #ff0000 is in both maps: 50.0% of {content}, 50.0% of {style}",
         "Recolour a map, use --merge or --keep, or name the regions to paint with --color."
-        + " These options are those of stylekit regions." * (line[0] == "patches"),
+        + " These options belong to the command stylekit regions." * (line[0] == "patches"),
     ]
 
 

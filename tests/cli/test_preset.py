@@ -79,9 +79,13 @@ def test_the_network_pools_as_the_preset_does_unless_it_is_told(preset, options,
     ("name", "options", "message"),
     [
         ("neural_style_tp", (), r"Did you mean neural_style_pt\?"),
-        ("neural_style_pt", ("--strength", "0.5"), "--preset neural_style_pt takes no --strength"),
-        ("neural_style_pt", ("--mask", "photo_map.png"), "takes no --mask"),
-        ("neural_style_pt", ("--init", "mix"), "takes no --init mix"),
+        (
+            "neural_style_pt",
+            ("--strength", "0.5"),
+            "--preset neural_style_pt cannot be combined with --strength",
+        ),
+        ("neural_style_pt", ("--mask", "photo_map.png"), "cannot be combined with --mask"),
+        ("neural_style_pt", ("--init", "mix"), "cannot be combined with --init mix"),
         ("neural_style_pt", ("--learning-rate", "1"), "expected --optimizer adam"),
     ],
 )

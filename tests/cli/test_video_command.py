@@ -40,7 +40,7 @@ def test_paints_a_video(video):
     for written, read in zip(Video("out.mp4"), Video("in.mp4"), strict=True):
         np.testing.assert_allclose(written.mean(), read.mean(), atol=9)
     again = video(*line)
-    assert again.stdout == "out.mp4: 3 frames, 3 of them before\n"
+    assert again.stdout == "out.mp4: 3 frames, 3 of them in an earlier run\n"
 
 
 @pytest.mark.slow
@@ -59,7 +59,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(video, monkeypatch)
         done = video(*line)
     assert done.exit_code == 130, done.output
     assert done.stdout == "out.mp4: 2 frames (interrupted); run the same command again to resume\n"
-    assert video(*line).stdout == "out.mp4: 3 frames, 2 of them before\n"
+    assert video(*line).stdout == "out.mp4: 3 frames, 2 of them in an earlier run\n"
     with monkeypatch.context() as patch:
         patch.setattr(sk.batch, "stylize_video", lambda *a, **k: stylize(*a, on_frame=stop, **k))
         done = video(*line, "--passes", 2)

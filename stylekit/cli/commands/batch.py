@@ -161,7 +161,7 @@ def _end(done: Any, sheet: bool) -> None:
     painted = len(done.rows) - len(done.failed)
     told = f"{done.folder}: {painted} of {done.planned} pictures"
     if done.found:
-        told += f", {done.found} of them before"
+        told += f", {done.found} of them in an earlier run"
     if done.failed:
         told += f", {len(done.failed)} failed"
     if not done.interrupted:

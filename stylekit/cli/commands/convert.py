@@ -1,4 +1,4 @@
-"""``stylekit convert-weights``: VGG19 weights from the file of another program."""
+"""``stylekit convert-weights``: convert VGG19 weights from the file of another program."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ def convert_weights(
     convention: Annotated[
         Convention,
         typer.Option(
-            help="Input of the network: torchvision is RGB with a mean and a standard deviation; "
-            "caffe is BGR minus a mean; matconvnet is RGB minus a mean; auto decides by the file."
+            help="Input of the network: torchvision is RGB, normalized with a mean and a standard "
+            "deviation; caffe is BGR minus a mean; matconvnet is RGB minus a mean; auto detects "
+            "the convention from the file."
         ),
     ] = Convention.auto,
 ) -> None:
     """Convert VGG19 weights from another format.
 
-    The result, for --weights-file, holds the convolutions only. No code in FILE is executed.
+    The output file contains the convolution layers only, and is a file for --weights-file. No code
+    in FILE is executed.
     """
     vgg19_file(path, "`path`", "path")
     with caused_by("out"):

@@ -27,7 +27,8 @@ ASTRONAUT = (
     (0.18, 0.55, 0.66, 0.98),
     (0.60, 0.72, 0.90, 0.95),
 )
-"""Strokes on the astronaut, as for `BOX`. Her face has the colours of the wall behind it."""
+"""Strokes on the astronaut, as boxes in the form of `BOX`. Her face needs a stroke, because it has
+the colours of the wall behind it."""
 
 BEHIND = ((0.74, 0.00, 1.00, 0.52), (0.72, 0.54, 0.97, 0.66))
 """Strokes on the background, within the box."""
@@ -65,8 +66,8 @@ def demo(
 ) -> None:
     """Paint an example photograph in two styles; needs no files.
 
-    It takes about a minute and writes six pictures and a sheet of all of them. The pictures come
-    with stylekit, so that no internet connection is needed.
+    The demo takes about a minute. It writes six pictures, and a sheet that shows all of them. The
+    photograph and the styles come with stylekit, so that no internet connection is needed.
     """
     from stylekit.image.write import prepare_folder
 

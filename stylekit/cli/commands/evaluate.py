@@ -26,13 +26,13 @@ def evaluate(
     content: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", rich_help_panel=Panel.picture, help="Photograph that they depict."
+            metavar="FILE", rich_help_panel=Panel.picture, help="Photograph that was painted."
         ),
     ],
     style: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", rich_help_panel=Panel.picture, help="Style picture that they imitate."
+            metavar="FILE", rich_help_panel=Panel.picture, help="Style picture of the results."
         ),
     ],
     mask: Annotated[
@@ -40,8 +40,8 @@ def evaluate(
         typer.Option(
             metavar="FILE",
             rich_help_panel=Panel.picture,
-            help="Mask of the photograph, white where it was painted. It adds metrics of the seam "
-            "and of changes outside the mask.",
+            help="Mask of the photograph, white where it was painted. With a mask, the seam and "
+            "the changes outside the mask are also measured.",
         ),
     ] = None,
     extractor: Annotated[
@@ -115,7 +115,7 @@ def evaluate(
 
 
 def _check_table(path: Path | None, suffix: str) -> None:
-    """Raise an error if a table has another suffix, or its folder does not exist."""
+    """Raise an error if a table's suffix is not `suffix`, or its folder does not exist."""
     if path is None:
         return
     if path.suffix.lower() != f".{suffix}":

@@ -38,7 +38,8 @@ def train_style(
             "-o",
             metavar="FILE",
             rich_help_panel=Panel.picture,
-            help="Network to write, a .keras file. The same command resumes its training.",
+            help="Network to write, a .keras file. The same command, run again, resumes "
+            "the training.",
         ),
     ],
     strength: declared.Strength = STRENGTH,
@@ -73,7 +74,8 @@ def train_style(
             rich_help_panel=Panel.run,
             example="4000",
             metavar="STEPS",
-            help="Training steps in total. A larger number continues a finished network.",
+            help="Training steps in total. To train a finished network further, give a larger "
+            "number.",
         ),
     ] = TRAINING_STEPS,
     size: Annotated[
@@ -107,7 +109,8 @@ def train_style(
         typer.Option(
             metavar="PHOTO",
             rich_help_panel=Panel.files,
-            help=f"Photograph to paint at {SIZE} pixels at each checkpoint, as OUT-00100.png.",
+            help=f"Photograph to paint at {SIZE} pixels at each checkpoint; the picture is written "
+            "as OUT-00100.png.",
         ),
     ] = None,
     losses_csv: declared.LossesCsv = None,
@@ -116,7 +119,8 @@ def train_style(
 ) -> None:
     """Train a network that paints one style in a single pass.
 
-    Training is much faster on a GPU. An interrupted network can be used and trained further.
+    Training is much faster on a GPU. After an interruption, the network can be used, and the same
+    command resumes its training.
     """
     from stylekit.batch.listing import pictures
     from stylekit.feedforward.file import about, new_file

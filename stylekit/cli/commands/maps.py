@@ -58,7 +58,8 @@ MinShare = Annotated[
         example="0.001",
         metavar="SHARE",
         rich_help_panel=Panel.subject,
-        help="Smallest share of a map that makes a colour a region. Smaller ones are merged.",
+        help="Smallest share of a colour map that a region covers. Colours with a smaller share "
+        "are merged with the regions around them.",
     ),
 ]
 SkipSmall = Annotated[
@@ -104,7 +105,7 @@ def regions(
     small_regions: SkipSmall = False,
     run: RegionPresetOptions,
 ) -> None:
-    """Paint each region in the style of the matching region, such as sky as sky.
+    """Paint each region in the style of the matching region, such as sky like sky.
 
     Regions match if they have the same colour in CONTENT_MAP and STYLE_MAP.
     """
@@ -156,7 +157,9 @@ def patches(
         try:
             check_regions(content_map, style_map)
         except InputError as error:
-            raise InputError(f"{error} These options are those of stylekit regions.") from None
+            raise InputError(
+                f"{error} These options belong to the command stylekit regions."
+            ) from None
     options = run.arguments()
     import stylekit as sk
 
@@ -184,8 +187,8 @@ class DoodleOptions(RunOptions):
             metavar="METHOD",
             rich_help_panel=Panel.picture,
             autocompletion=one_of(*DOODLE_LOSSES),
-            help="Style loss: patches uses all of each region of STYLE; neighbors and gram are "
-            "faster; or MODULE:NAME, a loss of your own.",
+            help="Style loss: patches makes use of the whole of each region of STYLE; neighbors "
+            "and gram are faster than patches; or MODULE:NAME, a loss of your own.",
         ),
     ] = "patches"
     patch_layers: Annotated[
@@ -261,7 +264,7 @@ def photoreal(
 def check_optional(
     content: Path, content_map: Path | None, style: Path, style_map: Path | None
 ) -> None:
-    """Raise an error if one map is given without the other, or for what `check_maps` checks."""
+    """Raise an error if only one map is given, or if `check_maps` raises one."""
     if (content_map is None) != (style_map is None):
         given, other = "--content-map", "--style-map"
         if content_map is None:
@@ -300,7 +303,7 @@ def doodle(
     colors: Colors = None,
     keep: Annotated[
         list[str] | None,
-        _colors("--keep", "Colour that is not a region"),
+        _colors("--keep", "Colour to leave out, which does not become a region"),
     ] = None,
     merge: Merge = None,
     min_share: MinShare = MIN_SHARE,

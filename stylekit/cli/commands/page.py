@@ -28,7 +28,8 @@ def page(
         str,
         typer.Option(
             metavar="ADDRESS",
-            help="Address to listen on; 0.0.0.0 accepts other machines, preferably behind a proxy.",
+            help="Address to listen on. 0.0.0.0 accepts connections from other machines; use it "
+            "behind a reverse proxy if you can.",
         ),
     ] = HOST,
     port: Annotated[
@@ -82,44 +83,49 @@ def page(
         str | None,
         typer.Option(
             metavar="NAMES",
-            show_default="those of PASCAL VOC",
-            help="Class names of --model, comma-separated, in its order.",
+            show_default="the classes of PASCAL VOC",
+            help="Names of the classes of --model, comma-separated, in the order of its outputs.",
         ),
     ] = None,
     max_upload: Annotated[
         float,
-        limit(metavar="MEGABYTES", help="Largest picture file.", low=0, open_low=True),
+        limit(
+            metavar="MEGABYTES", help="Largest picture file, in megabytes.", low=0, open_low=True
+        ),
     ] = LIMITS.upload_bytes / 1e6,
     max_pixels: Annotated[
         float,
-        limit(metavar="MILLIONS", help="Most pixels of a picture.", low=0, open_low=True),
+        limit(
+            metavar="MILLIONS", help="Largest picture, in millions of pixels.", low=0, open_low=True
+        ),
     ] = LIMITS.pixels / 1e6,
     max_size: Annotated[
         int,
-        limit(metavar="PIXELS", help="Longest side of a result.", low=64, whole=True),
+        limit(metavar="PIXELS", help="Largest longer side of a result.", low=64, whole=True),
     ] = LIMITS.side,
-    max_steps: Annotated[int, limit(help="Most steps of a run.", low=2, whole=True)] = (
-        LIMITS.steps
-    ),
+    max_steps: Annotated[
+        int, limit(help="Largest number of steps of a run.", low=2, whole=True)
+    ] = (LIMITS.steps),
     max_seconds: Annotated[
-        float, limit(help="Longest run, in seconds.", low=0, open_low=True)
+        float, limit(help="Longest duration of a run, in seconds.", low=0, open_low=True)
     ] = LIMITS.seconds,
     jobs: Annotated[
-        int, limit(help="Runs at the same time; further ones wait.", low=1, whole=True)
+        int, limit(help="Runs at the same time; further runs wait.", low=1, whole=True)
     ] = LIMITS.jobs,
     max_waiting: Annotated[
-        int, limit(help="Runs that may wait; further ones are refused.", low=1, whole=True)
+        int, limit(help="Runs that may wait; further runs are refused.", low=1, whole=True)
     ] = LIMITS.waiting,
     max_runs_each: Annotated[
-        int, limit(help="Most runs of one address, active or waiting.", low=1, whole=True)
+        int,
+        limit(help="Largest number of runs of one address, active or waiting.", low=1, whole=True),
     ] = LIMITS.runs_each,
     max_visitors: Annotated[
-        int, limit(help="Visitors whose pictures are kept at the same time.", low=1, whole=True)
+        int, limit(help="Largest number of visitors whose pictures are kept.", low=1, whole=True)
     ] = LIMITS.visitors,
 ) -> None:
     """Serve a web page for style transfer.
 
-    Only this machine has access, unless --host is given. --weights-file adds VGG19 and more
+    Only this machine can open the page, unless --host is given. --weights-file adds VGG19 and more
     presets. --model adds regions by class, such as person or car.
     """
     limits = Limits(
@@ -167,7 +173,7 @@ def check_installed() -> None:
 
 
 def networks(weights_file: Path | None) -> dict[str, Any]:
-    """Return the networks that are available, by the names that the page shows."""
+    """Return the available networks, with the names that the page shows as keys."""
     import stylekit as sk
 
     available: dict[str, Any] = {"compact": sk.CompactVGG()}

@@ -50,11 +50,11 @@ def segment(
         typer.Option(
             metavar="FILE",
             rich_help_panel=Panel.picture,
-            help="Write the photograph with its classes, or the subject in the box, in colours.",
+            help="Write the photograph with its classes, or the subject in the box, coloured.",
         ),
     ] = None,
 ) -> None:
-    """List the classes in PHOTO, or write a mask of one.
+    """List the classes in PHOTO, or write the mask of a class or subject.
 
     Without --out, list the classes that a segmentation network finds, with their shares. With
     --out, write the mask of a class, or of the subject in a box, which needs no network.

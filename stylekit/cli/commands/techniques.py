@@ -70,7 +70,7 @@ def localized(
         typer.Option(
             "--same-mask",
             rich_help_panel=Panel.subject,
-            help="Take the style from the same place of STYLE.",
+            help="Use the mask for STYLE, too: take the style only from the same place of STYLE.",
         ),
     ] = False,
     method: Annotated[
@@ -78,7 +78,7 @@ def localized(
         typer.Option(
             rich_help_panel=Panel.look,
             help="update paints inside the mask only; superimpose and revert paint the whole "
-            "picture and restore the rest.",
+            "picture, and then restore the rest.",
         ),
     ] = Method.update,
     blend: Annotated[
@@ -136,8 +136,9 @@ def gradient_mask(
         typer.Option(
             metavar="FILE",
             rich_help_panel=Panel.subject,
-            help="Mask of a style, white where it is strongest: one for each style; for two "
-            "styles, that of the first suffices. FILE:LABEL selects a label of a label map.",
+            help="Mask of a style, white where the style is strongest. Give one mask for each "
+            "style; for two styles, the mask of the first is enough. FILE:LABEL selects one label "
+            "of a label map.",
         ),
     ] = None,
     angle: Annotated[
@@ -148,7 +149,8 @@ def gradient_mask(
             example="90",
             metavar="DEGREES",
             rich_help_panel=Panel.subject,
-            help="Direction of the first of two styles, in place of masks: 0 is right, 90 is up.",
+            help="Direction in which the first of two styles grows stronger, used instead of "
+            "masks: 0 is right, 90 is up.",
         ),
     ] = None,
     run: PaintOptions,

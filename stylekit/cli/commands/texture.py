@@ -57,7 +57,10 @@ def texture(
 ) -> None:
     """Synthesize a texture of any size from SAMPLE."""
     if run.preset and aspect != 1:
-        fail(f"--preset {run.preset} takes no --aspect", hint="leave one of the two out")
+        fail(
+            f"--preset {run.preset} cannot be combined with --aspect",
+            hint="leave one of the two out",
+        )
     from stylekit.image import as_image, fit_shape
 
     with caused_by("style"):
@@ -77,5 +80,5 @@ def texture(
     options["style_loss"] = resolved(run.style_loss, "--style-loss")
     import stylekit as sk
 
-    # The alpha channel and the EXIF data of the sample are not those of the texture.
+    # The alpha channel and the EXIF data of the sample do not describe the texture.
     run.complete(None, sk.recipes.texture, sample, **options)

@@ -15,7 +15,7 @@ from stylekit.cli._preset import PresetOptions
 from stylekit.cli._values import one_of, read_mask, within
 
 STARTS = ("content", "noise", "style", "mix")
-"""Names of the starting pictures."""
+"""Names of the initial images."""
 
 
 @with_options
@@ -38,8 +38,8 @@ def transfer(
         typer.Option(
             metavar="FILE",
             rich_help_panel=Panel.subject,
-            help="Mask of CONTENT, white where the style goes: one, or one for each style. "
-            "FILE:LABEL selects a label of a label map.",
+            help="Mask of CONTENT, white where the style is painted: one, or one for each style. "
+            "FILE:LABEL selects one label of a label map.",
         ),
     ] = None,
     style_mask: Annotated[
@@ -48,16 +48,17 @@ def transfer(
             metavar="FILE",
             rich_help_panel=Panel.subject,
             help="Mask of STYLE, white where the style is taken from: one, or one for each style. "
-            "FILE:LABEL selects a label of a label map.",
+            "FILE:LABEL selects one label of a label map.",
         ),
     ] = None,
     init: Annotated[
         str,
         typer.Option(
-            metavar="START",
+            metavar="IMAGE",
             rich_help_panel=Panel.look,
             autocompletion=one_of(*STARTS),
-            help="Starting picture: content, noise, style, mix, or a picture file.",
+            help="Initial image of the run: content; noise; style, which is noise with the colours "
+            "of STYLE; mix, which is CONTENT mixed with noise; or a picture file.",
         ),
     ] = "content",
     run: PresetOptions,
@@ -74,7 +75,10 @@ def transfer(
     if run.preset and len(styles) > 1:
         fail(f"--preset {run.preset} takes one style", expected="one STYLE", received=len(styles))
     if run.preset and init == "mix":
-        fail(f"--preset {run.preset} takes no --init mix", hint="give a mix as a picture")
+        fail(
+            f"--preset {run.preset} cannot be combined with --init mix",
+            hint="give the mix as a picture file",
+        )
     # A preset has its own size.
     photo = as_image(content, "content", None if run.preset else run.size or None)
     if run.tile:
@@ -85,13 +89,13 @@ def transfer(
     if init not in STARTS:
         if status(Path(init)) is None:
             fail(
-                "--init is neither a start nor a file",
+                "--init is neither the name of an initial image nor a file",
                 expected=f"{', '.join(STARTS)}, or a picture file",
                 received=init,
                 hint=did_you_mean(init, STARTS) or "check the name",
             )
         with caused_by("init"):
-            start = as_image(init, "start", longer)
+            start = as_image(init, "initial image", longer)
     from stylekit.masks.finding import fitted  # loads SciPy, which takes a while
 
     with caused_by("mask"):

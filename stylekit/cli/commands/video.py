@@ -50,16 +50,17 @@ class VideoOptions(ContentOptions):
             low=0,
             example="300",
             rich_help_panel=Panel.own,
-            help="Weight of temporal consistency; larger values flicker less, smaller values hide "
-            "more errors of the optical flow.",
+            help="Weight of temporal consistency; larger values reduce the flicker, smaller "
+            "values hide more errors of the optical flow.",
         ),
     ] = TEMPORAL_WEIGHT
     earlier: Annotated[
         str,
         typer.Option(
             metavar="NUMBERS",
-            help="Earlier frames to be consistent with, such as 1,4: with 4, what is hidden for "
-            "three frames reappears as it was. Each number costs time.",
+            help="Distances to the earlier frames with which a frame is kept consistent, such as "
+            "1,4. With 4, a place that is hidden for three frames looks as before when it "
+            "reappears. Each number takes additional time.",
         ),
     ] = "1"
     flow: Annotated[
@@ -77,8 +78,8 @@ class VideoOptions(ContentOptions):
             low=0,
             high=1,
             example="0.3",
-            help="Share of a frame that is visible in the previous one, below which a new scene "
-            "starts.",
+            help="A new scene starts where less than this share of a frame is visible in the "
+            "previous frame.",
         ),
     ] = SCENE_CUT
     passes: Annotated[
@@ -97,7 +98,7 @@ class VideoOptions(ContentOptions):
             low=0,
             open_low=True,
             example="25",
-            show_default="that of CONTENT",
+            show_default="the frame rate of CONTENT",
             rich_help_panel=Panel.files,
             help="Frames per second.",
         ),
@@ -173,5 +174,5 @@ def video(
     if done.interrupted and run.passes > 1:
         told += f" of pass {done.of_pass} of {run.passes}"
     if done.found:
-        told += f", {done.found} of them before"
+        told += f", {done.found} of them in an earlier run"
     finish(told, interrupted=done.interrupted, resumes=True)
