@@ -1,4 +1,4 @@
-"""Paint the frames of a video with one recipe, each from the one before, so they do not flicker."""
+"""Paint the frames of a video without flicker, each from the previous stylised frame."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ from stylekit.transfer import Mix, Plan, Pyramid, Result, Reuse
 from stylekit.transfer.style_transfer import as_extractor
 
 SHARE = 6
-"""A frame that starts from its neighbour takes a sixth of the steps. With fewer, the edges of
-moving objects become ragged."""
+"""A frame that starts from its neighbour takes 1/6 of the steps of a first frame. With fewer steps,
+the edges of moving objects become ragged."""
 
 FOLLOW = 1 / 3
-"""Exponent of `NeighborStyleLoss.alpha`: the power is the share of the picture so far in what a
-frame is matched by. By the picture alone, an exponent of 0, the photograph is lost over some 40
-frames. With 1/2 the style gets weaker than that of the first frame."""
+"""Exponent of `NeighborStyleLoss.alpha`. The power is the share of the current image in the picture
+that is matched with the style. With an exponent of 0, the current image alone is matched, and the
+photograph is lost after about 40 frames. With 1/2, the style is weaker than in the first frame."""
 
 BLEND = 0.5
-"""Share of the warped neighbour where a further pass starts a frame, where it is not occluded: the
-delta of Ruder et al."""
+"""Share of the warped neighbour in the initial image of a frame in a further pass, in pixels that
+are not occluded: the delta of Ruder et al."""
 
 KEPT = 12
 """Number of traces to keep; see `stylekit.batch.run`."""
@@ -68,11 +68,12 @@ BEGIN = ("finish", "initial", "pyramid")
 """Options of `Recipe.run` for the first frame of a scene."""
 
 NEAREST, MOST = 4, 50_000
-"""Pixels whose mean colour fills a pixel that was not visible before, and the most pixels among
-which they are searched."""
+"""Number of pixels whose mean colour fills a pixel that was not visible before, and maximum number
+of pixels among which they are searched."""
 
 PLACE = 0.5
-"""Distance in colour, in [0, 1], that counts as much as the longer side of the frame."""
+"""Colour difference, in [0, 1], that is equivalent to a distance of the longer side of the
+frame."""
 
 FlowLike = Callable[[np.ndarray, np.ndarray], Any] | str
 """An optical flow: a function of two frames, or a pattern of file names."""
@@ -85,22 +86,23 @@ class Frame:
     Attributes
     ----------
     number : int
-        Its number in the video, from 1.
+        Number of the frame in the video, from 1.
     image : ndarray [H, W, 3]
-        float32 in [0, 1], rounded to 8 bits.
+        The stylised frame, float32 in [0, 1], rounded to 8 bits.
     begins : bool
-        Whether a scene begins with it, in the direction of the pass.
+        Whether a scene begins with this frame, in the direction of the pass.
     kept : float
-        Share of its pixels that are visible in the frames painted before; 0 where a scene begins.
+        Share of the pixels of the frame that are visible in the frames that were painted before; 0
+        if a scene begins.
     seconds : float
-        Time that it took, including the optical flow.
+        Time to paint the frame, including the optical flow.
     result : Result or None
-        None if it was not painted in this call: it was found, equals its neighbour, or is the first
-        of a scene in a further pass.
+        The result of the run. None if the frame was not painted in this call, because it was found
+        in `folder`, equals its neighbour, or is the first frame of a scene in a further pass.
     of_pass : int
-        The pass in which it was painted, from 1.
+        The pass in which the frame was painted, from 1.
     found : bool
-        Whether it was read from `folder`, where an earlier call left it.
+        Whether the frame was read from `folder`, where an earlier call had written it.
     """
 
     number: int
@@ -140,61 +142,64 @@ def stylize_frames(
 ) -> Iterator[Frame]:
     """Yield the stylised frames of a video, without flicker.
 
-    The first frame is painted as a single picture. Each later one starts from the last stylised
-    frame, warped by the optical flow, and a `TemporalLoss` keeps it close to that. A pixel that was
-    not visible before starts from the stylised colours of similar pixels of the photograph, and the
-    loss leaves it free. A frame that equals the one before is not painted again. After a cut the
-    next scene begins as the first.
+    The first frame is painted as a single picture. Each later frame starts from the previous
+    stylised frame, warped by the optical flow, and a `TemporalLoss` keeps it close to this warped
+    frame. A pixel that was not visible before starts from the stylised colours of similar pixels of
+    the photograph, and the temporal loss does not apply to it. A frame that equals the previous
+    frame is not painted again. After a cut, the first frame of the next scene is again painted as a
+    single picture.
 
     Parameters
     ----------
     frames : iterable of path, PIL image or array
-        Frames of one size, such as a `stylekit.image.Video` or a list of files. They are read one
-        at a time.
+        Frames of equal height and width, such as a `stylekit.image.Video` or a list of files. They
+        are read one at a time.
     style : path, PIL image or array, or a list of them
     recipe : callable
         Returns a `Recipe` for a frame and a style; see `stylekit.batch.run`. Default:
         `recipes.basic`.
     size : int, optional
-        Longer side in pixels. None keeps the size of the frames.
+        Longer side of the result in pixels. None keeps the size of the frames.
     steps : int, optional
-        Steps of the first frame of a scene. Default: the recipe's own.
+        Number of steps of the first frame of a scene. Default: that of the recipe.
     next_steps : int, optional
-        Steps of each other frame, all at full size, and of each frame in a further pass. Default: a
-        sixth of `steps`.
+        Number of steps of each other frame, all at full size, and of each frame in a further pass.
+        Default: a sixth of `steps`.
     temporal_weight : float
         Weight of the `TemporalLoss`, at least 0. Larger values reduce the flicker, but keep more of
         the errors of the optical flow.
     earlier : sequence of int
-        Distances to the earlier frames that are used, each at least 1. With ``(1, 4)`` a region
-        that was occluded for up to three frames looks as before when it reappears. Each distance
-        costs two more flows a frame. A pixel is taken from the nearest of these frames that shows
-        it.
+        Distances to the earlier frames that are used, each at least 1. With ``(1, 4)``, a region
+        that was occluded for up to three frames looks the same as before when it reappears. Each
+        distance requires two additional flows per frame. A pixel is taken from the nearest of these
+        frames that shows it.
     flow : callable or str
-        A function of a frame and another, float32 ``[H, W, 3]`` at the size of the result, that
-        returns an optical flow ``[H, W, 2]`` as `stylekit.image.optical_flow` does. Or a pattern of
+        A function of two frames, float32 ``[H, W, 3]`` at the size of the result, that returns an
+        optical flow ``[H, W, 2]`` as `stylekit.image.optical_flow` does. Alternatively a pattern of
         .flo or .npy files, such as ``"flows/{frame:04d}-{other:04d}.flo"``, with the numbers of the
-        frames from 1. Both directions are needed.
+        frames from 1. Flows in both directions are needed.
     cut : float
-        In [0, 1]. A scene begins where a smaller share of the pixels is visible in the frame
-        before. 0: never.
+        Threshold in [0, 1]. A new scene begins at a frame if less than this share of its pixels is
+        visible in the previous frame. With 0, no cuts are detected.
     passes : int
-        Number of passes over the video, at least 1, in alternating directions; the last one goes
-        forwards. In each further pass a frame starts from the mean of itself and its neighbour,
-        warped, and takes `next_steps` steps. Each pass takes as long as the first.
+        Number of passes over the video, at least 1, in alternating directions; the last pass goes
+        forwards. In each further pass, a frame starts from the mean of its last stylised version
+        and its warped neighbour, and takes `next_steps` steps. Each pass takes as long as the
+        first.
     folder : path, optional
         Folder in which finished frames are kept as PNG files, with all frames of the video if there
-        are several passes. A call that was interrupted continues after the last finished frame,
-        with the same result, if the other arguments are the same; that is not checked. Default:
-        none, or a temporary folder for several passes.
+        are several passes. An interrupted call continues after the last finished frame. The result
+        is the same if the other arguments are the same, which is not checked. Default: no folder,
+        or a temporary folder if there are several passes.
     on_frame : callable, optional
         Called with each `Frame` of every pass when it is finished.
     extractor, plan
-        See `Recipe.run`. The network is loaded once. All frames share a trace, as do the coarser
-        sizes of the first frames of scenes.
+        See `Recipe.run`. The network is loaded once. All frames share a trace. The coarser sizes of
+        the first frames of scenes also share traces.
     **options
         Options of the recipe and of `Recipe.run`, except checkpoint. `initial`, `pyramid` and
-        `finish` apply to the first frame of a scene; the network of `finish` paints the others.
+        `finish` apply to the first frame of a scene; if `finish` is given, its network paints the
+        other frames.
 
     Yields
     ------
@@ -204,8 +209,8 @@ def stylize_frames(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, a frame or a flow cannot be used, the frames differ in size, or there are
-        none.
+        If an argument, a frame or a flow cannot be used, the frames differ in size, or there are no
+        frames.
     TransferError
         If a run fails.
     KeyboardInterrupt
@@ -213,13 +218,13 @@ def stylize_frames(
 
     References
     ----------
-    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: the start, the temporal
-    loss, the occlusions, the earlier frames, and the passes. We fill what comes into view with
-    similar colours, where they keep the photograph. We depart from their passes (section 4.4) in
-    these points. The first pass already paints each frame from its neighbour and not from noise, so
-    that a few passes suffice where they take 10 or more. The temporal loss is used in all passes,
-    where they disable it in the first ones. The first frame of each direction, and of each scene,
-    stays as the pass before left it.
+    Ruder, Dosovitskiy, Brox: Artistic Style Transfer for Videos, 2016: the initial image, the
+    temporal loss, the occlusions, the earlier frames, and the passes. In regions that come into
+    view, the paper starts from the photograph; here the initial image has similar colours. The
+    passes differ from the paper (section 4.4) as follows. The first pass already paints each frame
+    from its neighbour and not from noise, so that a few passes suffice, whereas the paper uses 10
+    or more. The temporal loss is used in all passes; the paper disables it in the first passes. The
+    first frame of each direction, and of each scene, is not painted again in further passes.
 
     Examples
     --------
@@ -243,7 +248,7 @@ def stylize_frames(
     integer(passes, "passes", low=1)
     plan = Plan() if plan is None else plan
     if "size" in names:
-        options["size"] = None  # the frame already has it
+        options["size"] = None  # the frame already has the final size
     begin = {name: options.pop(name) for name in BEGIN if name in options}
     technique, how = divided(recipe, options)
     how["plan"] = plan if isinstance(plan, Reuse) else Reuse(plan, most=KEPT)
@@ -254,8 +259,8 @@ def stylize_frames(
         if not isinstance(made, Recipe):
             raise InputTypeError(
                 explain(
-                    "the recipe of a video returned something else",
-                    expected="a Recipe",
+                    "the recipe of a video must return a Recipe",
+                    expected="a Recipe, which has not been run",
                     received=type(made).__name__,
                     hint="return the recipe without calling its run",
                 ),
@@ -263,7 +268,8 @@ def stylize_frames(
             )
         if not networks:
             networks.append(as_extractor(made.extractor))
-        # With the content loss alone a recipe returns the frame, and there is nothing to keep.
+        # With the content loss alone, a recipe returns the frame itself, and needs no temporal
+        # loss.
         idle = not any(
             loss.weight for loss in made.losses.values() if not isinstance(loss, ContentLoss)
         )
@@ -275,21 +281,21 @@ def stylize_frames(
             count = -(-(made.steps if steps is None else steps) // SHARE)
             count = count if next_steps is None else next_steps
             network = begin["finish"][0] if begin.get("finish") else networks[0]
-            # A further round at full size: neighbours are matched once, around what was painted
-            # before. Coarse levels would lay out the strokes anew.
+            # The frame is painted in a further round at full size: neighbours are matched once,
+            # from the image painted before. Coarse levels would arrange the strokes differently.
             longer = max(frame.shape[:2])
             last = Pyramid([longer, longer], [0, 1])
             for loss in made.losses.values():
                 if isinstance(loss, NeighborStyleLoss) and loss.round_alpha == 1:
                     loss.round_alpha = loss.alpha**FOLLOW
-            begun = Mix(start, frame, share=0)  # the run's picture is the frame
+            begun = Mix(start, frame, share=0)  # so that the content of the run is the frame
             result = made.run(count, extractor=network, initial=begun, pyramid=last, **how)
         if result.stopped_by == "interrupted":
             raise KeyboardInterrupt
         return result
 
     def paint(index: int, frame: np.ndarray, own: np.ndarray | None, seen: deque[_Seen]) -> Frame:
-        """Paint a frame; `own` is its picture of the pass before."""
+        """Paint a frame; `own` is its stylised version from the previous pass."""
         started = time.perf_counter()
         before = _moved(frame, index, seen, back, between)
         share = 0.0 if before is None else float(before[1].mean())
@@ -347,9 +353,9 @@ def kept_picture(folder: Path, of_pass: int, number: int) -> Path:
 
 
 class _Store:
-    """The frames of a video and their pictures of the last two passes, as PNG files.
+    """The frames of a video, and the stylised frames of the last two passes, as PNG files.
 
-    Without a folder it keeps nothing.
+    If there is no folder, nothing is kept.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
@@ -362,7 +368,7 @@ class _Store:
                 raise unwritable(what, self._folder, error, "folder") from error
 
     def keep(self, frames: Iterable[tuple[int, np.ndarray]]) -> int:
-        """Write the frames of a video; return their number."""
+        """Write the frames of a video; return the number of frames."""
         index = 0
         for index, frame in frames:
             self._write(self._frame(index), frame)
@@ -375,22 +381,22 @@ class _Store:
             yield index, as_image(self._frame(index), "folder")
 
     def add(self, made: Frame) -> None:
-        """Write the picture of a frame, if there is a folder."""
+        """Write a stylised frame, if there is a folder."""
         if self._folder is not None:
             self._write(kept_picture(self._folder, made.of_pass, made.number), made.image)
 
     def picture(self, of_pass: int, number: int) -> np.ndarray | None:
-        """Return the picture of a frame, or None if there is none."""
+        """Return a stylised frame, or None if it is not in the folder."""
         if self._folder is None or not kept_picture(self._folder, of_pass, number).exists():
             return None
         return as_image(kept_picture(self._folder, of_pass, number), "folder")
 
     def reached(self, passes: int) -> int:
-        """Return the last pass that has pictures, or 1."""
+        """Return the number of the last pass that has stylised frames, or 1."""
         return max((turn for turn in range(2, passes + 1) if self._pictures(turn)), default=1)
 
     def forget(self, of_pass: int) -> None:
-        """Remove the pictures of a pass."""
+        """Remove the stylised frames of a pass."""
         for path in self._pictures(of_pass):
             path.unlink()
 
@@ -398,7 +404,7 @@ class _Store:
         return [] if self._folder is None else [*self._folder.glob(f"{of_pass}-*.png")]
 
     def _frame(self, number: int) -> Path:
-        assert self._folder is not None  # several passes have one
+        assert self._folder is not None  # several passes need a folder
         return self._folder / f"frame-{number:06d}.png"
 
     @staticmethod
@@ -415,7 +421,7 @@ def _sized(frames: Iterable[PictureLike], size: int | None) -> Iterator[tuple[in
         shape = shape or frame.shape
         if frame.shape != shape:
             fail(
-                f"frame {index} differs in size from those before",
+                f"frame {index} differs in size from the first frame",
                 expected=f"{shape[1]}x{shape[0]} pixels",
                 received=f"{frame.shape[1]}x{frame.shape[0]}",
                 argument="frames",
@@ -426,7 +432,7 @@ def _sized(frames: Iterable[PictureLike], size: int | None) -> Iterator[tuple[in
 
 
 def check_names(recipe: Callable[..., Recipe], options: Iterable[str]) -> list[str]:
-    """Return the names of the options of a recipe and its run; raise an error for any other."""
+    """Return the option names of a recipe and its run; raise an error for any other name."""
     own = inspect.signature(recipe).parameters
     known = [*own, *sorted(RUN - {"checkpoint", *own})]
     if not any(one.kind is one.VAR_KEYWORD for one in own.values()):
@@ -439,12 +445,12 @@ def check_names(recipe: Callable[..., Recipe], options: Iterable[str]) -> list[s
 def _checked(earlier: Sequence[int]) -> list[int]:
     back = sorted({integer(one, "earlier", low=1) for one in earlier})
     if not back:
-        fail("`earlier` is empty", expected="one whole number or more", argument="earlier")
+        fail("`earlier` is empty", expected="at least one integer", argument="earlier")
     return back
 
 
 def _between(flow: FlowLike) -> Callable[[_Seen, _Seen], np.ndarray]:
-    """Return a function from a frame and another to the flow between them, checked."""
+    """Return a function of two frames that returns the checked optical flow between them."""
     if isinstance(flow, str):
         pattern = flow
 
@@ -472,7 +478,7 @@ def _between(flow: FlowLike) -> Callable[[_Seen, _Seen], np.ndarray]:
         raise InputTypeError(
             explain(
                 "`flow` cannot be used",
-                expected="a function of two frames, or a pattern of the names of files",
+                expected="a function of two frames, or a pattern of file names",
                 received=type(flow).__name__,
             ),
             argument="flow",
@@ -488,7 +494,7 @@ def _between(flow: FlowLike) -> Callable[[_Seen, _Seen], np.ndarray]:
 def _moved(
     frame: np.ndarray, index: int, seen: Sequence[_Seen], back: Sequence[int], between
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the stylised frames before, moved, and where they are seen; None if there are none."""
+    """Return the warped earlier stylised frames, combined, and their visibility; or None."""
     own = _Seen(index, frame, frame)
     moved: np.ndarray | None = None
     weights = np.zeros(frame.shape[:2], np.float32)
@@ -505,15 +511,16 @@ def _moved(
 
 
 def _filled(moved: np.ndarray, weights: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """Return a moved frame, and where nothing is seen the colours of similar pixels.
+    """Return a warped frame whose occluded pixels have the colours of similar pixels.
 
-    Pixels are similar by their place and their colour in the photograph.
+    Pixels are similar if they are close in position and in colour in the photograph.
     """
     from scipy.ndimage import minimum_filter
     from scipy.spatial import cKDTree
 
     known = weights.ravel() > 0
-    # The pixels beside what is not seen are mixed with what hid it: they would leave a ghost.
+    # Pixels next to an occluded region are mixed with the colours of the object that hid the
+    # region. As sources of colours, they would leave a ghost of the object.
     source = minimum_filter(weights, 3, mode="nearest").ravel() > 0
     if known.all() or not source.any():
         return moved

@@ -51,7 +51,7 @@ PICTURES = frozenset({"initial", "keep", "mask", "style_mask", "subject"})
 """Options that may be invalid for one picture and valid for others."""
 
 COLUMNS = 8
-"""Largest number of styles that get one column each on a contact sheet."""
+"""Maximum number of styles for which a contact sheet has one column per style."""
 
 
 @dataclasses.dataclass(frozen=True)

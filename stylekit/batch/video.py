@@ -1,4 +1,4 @@
-"""Paint a video file; a run that was interrupted continues after the last finished frame."""
+"""Paint a video file. An interrupted run continues after the last finished frame."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from stylekit.transfer.callbacks import as_callbacks, tqdm
 from stylekit.transfer.style_transfer import as_extractor
 
 OWN = ("size", "steps", "next_steps", "temporal_weight", "earlier", "flow", "cut", "passes")
-"""Options of `stylize_frames` on which the result depends."""
+"""Options of `stylize_frames` that affect the result."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +43,13 @@ class StylizedVideo:
     Attributes
     ----------
     path : pathlib.Path
-        The video. It does not exist if the run was interrupted.
+        The path of the video. The file does not exist if the run was interrupted.
     frames : int
         Number of frames that are finished in the pass `of_pass`.
     found : int
-        How many of them an earlier call had finished.
+        Number of these frames that were finished by an earlier call.
     interrupted : bool
-        Whether the run was interrupted. The same call continues it.
+        Whether the run was interrupted. Calling the function with the same arguments continues it.
     of_pass : int
         The pass that was reached, from 1.
     """
@@ -79,14 +79,14 @@ def stylize_video(
     Parameters
     ----------
     video, style : path
-        The video, any that `stylekit.image.Video` reads, and the style picture.
+        The video, in a format that `stylekit.image.Video` can read, and the style picture.
     out : path
-        The video to write, in a format of `stylekit.image.write_video`. Its manifest is written
-        beside it.
+        The video to write, in a format of `stylekit.image.write_video`. The manifest is written to
+        a file beside the video.
     fps : float, optional
-        Frames a second. Default: those of the video.
+        Number of frames per second. Default: that of the video.
     sound : bool
-        Whether the sound is copied.
+        Whether the sound of the video is copied.
     quality : int
         See `write_video`.
     recipe
@@ -101,7 +101,8 @@ def stylize_video(
     Returns
     -------
     StylizedVideo
-        Also when the run is interrupted (Ctrl-C, the notebook's stop button).
+        The outcome, which is also returned if the run is interrupted (Ctrl-C, or the stop button of
+        a notebook).
 
     Raises
     ------
@@ -112,10 +113,11 @@ def stylize_video(
 
     Notes
     -----
-    Finished frames are kept as PNG files in the folder ``.stylekit`` beside the video until that is
-    written. If the video, the style and all options are the same, the next call continues after the
-    last of them, with the same result; otherwise it starts anew. A finished video is not painted
-    again. Changes to code and to files of optical flows are not noticed.
+    Until the video is written, finished frames are kept as PNG files in the folder ``.stylekit``
+    beside it. If the video, the style and all options are the same, the next call continues after
+    the last finished frame, with the same result. Otherwise it starts again with the first frame. A
+    finished video is not painted again. Changes to code and to files of optical flows are not
+    detected.
 
     Examples
     --------
@@ -132,9 +134,9 @@ def stylize_video(
     if out.exists() and os.path.samefile(source.path, out):
         raise FileError(
             explain(
-                f"`out` names the video that is read, {out}",
+                f"`out` names the input video, {out}",
                 expected="another file to write",
-                hint="choose another name: the video would be lost",
+                hint="choose another name, because the input video would be overwritten",
             ),
             argument="out",
         )
@@ -161,7 +163,7 @@ def stylize_video(
             shutil.rmtree(folder, ignore_errors=True)
 
         def clear() -> None:
-            """Remove what a run leaves that ends before its first frame."""
+            """Remove the files of a run that ends before its first frame."""
             if not manifest.exists():
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -206,7 +208,7 @@ def stylize_video(
 
 @dataclasses.dataclass(frozen=True)
 class _About:
-    """What a video is made from, for its manifest."""
+    """The inputs of a video, for its manifest."""
 
     work: Work
     job: Job
@@ -220,12 +222,12 @@ class _About:
             same = about["made_from"] == self._made_from
             same = same and about["weights"] == self.work.weights(about["layers"])
             return held if same else None
-        except (OSError, ValueError, KeyError, TypeError):  # missing, or of another program
+        except (OSError, ValueError, KeyError, TypeError):  # missing, or written by another program
             return None
 
     def begin(self, path: Path, frame: Frame) -> None:
-        """Write what the frames are made from, once the first is painted."""
-        assert frame.result is not None  # the first is painted
+        """Write the inputs of the frames, when the first frame is painted."""
+        assert frame.result is not None  # the first frame is painted
         manifest = frame.result.manifest
         terms = manifest.get("before", manifest)["terms"].values()
         layers = list(dict.fromkeys(layer for term in terms for layer in term.get("layers", ())))
@@ -248,5 +250,6 @@ class _About:
 
 
 def _bar(count: int, shown: bool) -> Any:
-    # The length that the file states may be wrong, or missing: then the bar has no end.
+    # The number of frames in the file may be wrong or missing. If it is missing, the bar has no
+    # total.
     return tqdm(total=count or None, unit="frame", disable=not shown, miniters=0)

@@ -1,8 +1,8 @@
-"""Style by nearest neighbours: each place of the image takes the most similar place of the style.
+"""Style by nearest neighbours: each place of the image imitates a similar place of the style.
 
-Every hypercolumn of the picture is matched with the nearest one of the style, and the image is
-optimised until its features are the matched ones (Kolkin et al. 2022). The matches are fixed while
-one level of the pyramid is painted.
+Every hypercolumn of the picture is matched with the nearest hypercolumn of the style, and the image
+is optimised until its features equal the matched features (Kolkin et al. 2022). The matches are
+fixed while one level of the pyramid is painted.
 """
 
 from __future__ import annotations
@@ -46,84 +46,95 @@ if TYPE_CHECKING:
     from stylekit.features import FeatureExtractor
 
 FINE_SAMPLE = 4
-"""Where each layer is matched on its own, one in so many candidates is kept: by default 4096, which
-is the number of samples that the paper takes."""
+"""When each layer is matched separately, `candidates` is divided by this factor. By default 4096
+candidates remain, which is the number of samples in the paper."""
 
 FADE = 0.25
-"""Exponent of a mask that divides distances. The nearest of two styles differ by some tenths: with
-1 they would change over in a tenth of a ramp, and with it they mix over about half."""
+"""Exponent of the mask by which distances are divided. The distances to the nearest candidates of
+two styles differ by a few tenths. With an exponent of 1, the styles would change over within a
+tenth of a ramp. With this exponent, they mix over about half of it."""
 
 DISTANCES = ("squared", "cosine")
 
 DEEPEST_STRIDE = 8
-"""Pixels between the cells of the deepest layer that neighbours are matched by: conv4_1's. Deeper
-ones move large shapes of the style, and quality was judged without them."""
+"""Stride in pixels of the deepest default layer, which is that of conv4_1. Deeper layers transfer
+large shapes of the style. Quality was judged without deeper layers."""
 
 
 class NeighborStyleLoss(TileableLoss):
-    """Brings each place of the image to the most similar place of a style picture.
+    """Error of each place of the image from the most similar place of a style picture.
 
-    The hypercolumns of a query picture, ``alpha * start + (1 - alpha) * content``, are matched
-    with the nearest ones of the style. With F_l the image's features of layer l, averaged over the
-    cells of the grid, T_l the matched ones and g_l the factor of the layer in a hypercolumn, the
-    value is ``sum_l g_l^2 mean |F_l - T_l|^2 / sum_l g_l^2 mean |T_l|^2``: a mean over cells
-    without a unit. The matches are made when a level of the pyramid begins.
+    The hypercolumns of a query picture, ``alpha * start + (1 - alpha) * content``, are matched with
+    the nearest hypercolumns of the style. Here `start` is the image at the beginning of a level of
+    the pyramid, when the matching is done. Let F_l be the image's features of layer l, averaged
+    over the cells of the grid, T_l the matched features, and g_l the factor of the layer in a
+    hypercolumn. The loss is ``sum_l g_l^2 mean |F_l - T_l|^2 / sum_l g_l^2 mean |T_l|^2``, where
+    the means are over cells. It is dimensionless.
 
-    In further rounds at one size (see `Pyramid`) each layer is matched on its own, from the image
-    so far. That makes the strokes crisp: the final pass of the paper.
+    In further rounds at the same size (see `Pyramid`), each layer is matched separately, from the
+    current image. This makes the strokes crisp. It is the final pass of the paper.
 
     Parameters
     ----------
     style : path, PIL image or array, or a list of them
-        Each keeps its own size and aspect ratio. Of several, each place takes the nearest
-        hypercolumn of all, so that styles do not blur into each other.
+        Each style picture keeps its own size and aspect ratio. If there are several styles, each
+        place is matched with the nearest hypercolumn of all styles, so that styles do not blur into
+        each other.
     mask : array [H, W], path, PIL image or callable, or a list of them, optional
-        Where each style goes, in [0, 1]. A soft mask weighs the loss; where styles meet it also
-        decides between them, because distances are divided by its fourth root.
+        Where each style is applied, in [0, 1]. The values are the weights of the places in the
+        loss. Where masks overlap, they also affect which style is chosen, because distances are
+        divided by the fourth root of the mask.
     style_mask : array [h, w], path, PIL image or callable, or a list of them, optional
-        Where each style is taken. Distances are divided by it, too; 0 is no candidate.
+        Which part of each style picture is used, in [0, 1]. Distances are also divided by this
+        mask. Places where it is 0 are not candidates.
     style_weights : sequence of float, optional
-        One a style, above 0: how much it is preferred, and its weight in the loss. Default: 1.
+        One weight per style, above 0. It determines how strongly the style is preferred, and is the
+        style's weight in the loss. Default: 1.
     layers, layer_weights
-        See `StatisticLoss`. Default: the extractor's style layers, as far as their cells are
-        `DEEPEST_STRIDE` pixels or less: of VGG19 conv1_1, conv2_1, conv3_1 and conv4_1.
+        See `StatisticLoss`. Default: the extractor's style layers whose stride is at most
+        `DEEPEST_STRIDE` pixels. For VGG19 these are conv1_1, conv2_1, conv3_1 and conv4_1.
     alpha : float
-        Share of the image so far in the query, in [0, 1]; the rest is the content. Smaller values
-        keep faces and other structure, larger ones follow the strokes painted so far.
+        Share of the current image in the query, in [0, 1]; the rest is the content. Smaller values
+        preserve faces and other structures. Larger values follow the strokes painted so far.
     round_alpha : float
-        The same share in further rounds. Below 1 the content is not lost over many rounds, as in
-        the frames of a video, each of which goes on from the one before.
+        The same share in further rounds. With a value below 1, the content is not lost over many
+        rounds, or over the frames of a video, each of which continues from the previous frame.
     distance : str
-        ``"squared"``, or ``"cosine"``: one minus the cosine of the image's and the matched
-        hypercolumns, as in the paper. The cosine leaves the contrast free and suits Adam on a
-        `LaplacianPyramid`; L-BFGS drives the contrast too far. It cannot be taken in tiles.
+        ``"squared"``: the formula above. ``"cosine"``: one minus the cosine of the image's and the
+        matched hypercolumns, as in the paper. The cosine does not constrain the contrast. It is
+        suitable for Adam on a `LaplacianPyramid`; L-BFGS makes the contrast too strong. It cannot
+        be evaluated in tiles.
     turned, mirrored : bool
-        Whether the style turned by 90, 180 and 270 degrees, or mirrored, offers more candidates.
+        Whether copies of the style, rotated by 90, 180 and 270 degrees, or mirrored, are additional
+        candidates.
     candidates : int
-        Most hypercolumns of a style, or of a copy of it, among which neighbours are searched; a
-        quarter of them in further rounds. Of more, a regular sample is taken.
+        Maximum number of hypercolumns of a style, or of a copy of a style, among which neighbours
+        are searched. In further rounds the maximum is a quarter of this number. If a style has more
+        hypercolumns, a regular sample is used.
     style_scale : float
-        Size of the style pictures relative to their own: above 1 the strokes grow.
+        Factor by which the style pictures are resized, above 0. Values above 1 make strokes larger.
     names : sequence of str, optional
-        What messages call the regions. Default: their numbers, from 1, where there are several.
+        Names of the regions in error messages. Default: their numbers, from 1, if there are
+        several.
     weight, name
         See `Loss`.
 
     Raises
     ------
     InputError
-        By the constructor, if there is no style, or masks, weights or names do not match the
-        styles. By `prepare`, if a mask is unfit, a style is too small for a layer, or a region of
-        the picture has no candidate in its style (the message lists them).
+        In the constructor, if there is no style, or the number of masks, weights or names differs
+        from the number of styles. In `prepare`, if a mask is invalid, a style is too small for a
+        layer, or a region of the picture has no candidate in its style (the message lists these
+        regions).
 
     References
     ----------
     Kolkin, Kucera, Paris, Sykora, Shechtman, Shakhnarovich: Neural Neighbor Style Transfer, 2022.
-    Hypercolumns, centred matching and the query are theirs (section 3), and so is the default of
-    `alpha` (their program calls the content's share alpha: 0.75). We depart from them in the
-    squared error, for which L-BFGS needs a quarter of the evaluations and no correction of
-    colours; in layers that are divided by their mean, too; and in matches that are fixed for a
-    round of the final pass.
+    The hypercolumns, the centred matching and the query are those of the paper (section 3). The
+    default of `alpha` is also theirs; in their program, alpha is the share of the content, 0.75.
+    This loss differs from theirs as follows. The error is squared, for which L-BFGS needs a quarter
+    of the evaluations and no correction of colours. Layers are also divided by their mean. The
+    matches are fixed for each round of the final pass.
     """
 
     is_mean = True
@@ -195,7 +206,7 @@ class NeighborStyleLoss(TileableLoss):
         self.style_scale = number(style_scale, "style_scale", low=0, open_low=True)
 
     def layers_of(self, extractor: FeatureExtractor) -> tuple[str, ...]:
-        """Return the layers, by default the shallow style layers; see `Loss.layers_of`."""
+        """Return the layers, by default the shallower style layers; see `Loss.layers_of`."""
         if self.layers is not None:
             return self.layers
         layers = extractor.default_layers("style_layers")
@@ -204,18 +215,19 @@ class NeighborStyleLoss(TileableLoss):
         return shallow or tuple(strides)
 
     def prepare(self, canvas: Canvas) -> Targets:
-        """Match the level's picture with the styles; see `Loss.prepare`.
+        """Match the query picture of the level with the styles; see `Loss.prepare`.
 
         Returns
         -------
         dict of str to dict
             By layer: ``"feature"``, the matched features ``[B, h, w, C]``, ``"mask"``, the weights
-            of the cells ``[1, h, w, 1]``, and ``"factor"``, a scalar. For the cosine distance it
-            is the value of a single key, ``"columns"``, or ``"layers"`` in further rounds, and
-            there is ``"amount"``, too: the share of what is matched together in the value.
+            of the cells ``[1, h, w, 1]``, and ``"factor"``, a scalar. For the cosine distance, this
+            dict is the value of a single key, ``"columns"``, or ``"layers"`` in further rounds.
+            Each layer then also has ``"amount"``, the share in the loss of the layers that are
+            matched together.
         """
         named = weights_by_layer(self.layers_of(canvas.extractor), self.layer_weights)
-        weights = {layer: one for layer, one in named.items() if one}  # 0 matches nothing
+        weights = {layer: one for layer, one in named.items() if one}  # 0 is not matched
         layers = list(weights)
         grid = CellGrid(canvas, layers)
         masks = [_mask(grid, region) for region in self.regions]
@@ -246,7 +258,7 @@ class NeighborStyleLoss(TileableLoss):
         return {"layers" if canvas.round else "columns": targets}
 
     def _offers(self, canvas, number: int, layers: Sequence[str]) -> list[_Offer]:
-        """Return what a style and its copies offer."""
+        """Return the candidates of a style and its copies."""
         style, region = self.styles[number], self.style_regions[number]
         mask = region.mask
         if mask is not None:
@@ -281,9 +293,9 @@ class NeighborStyleLoss(TileableLoss):
     def _match(
         self, queries, covers, offers, weights: Mapping[str, float], share: float, most: int
     ) -> dict[str, Any]:
-        """Return the targets of layers that are matched together among so many candidates.
+        """Return the targets of layers that are matched together among at most `most` candidates.
 
-        Their value has a share in that of all.
+        `share` is the share of these layers in the loss.
         """
         layers = list(weights)
         factors = []
@@ -295,7 +307,7 @@ class NeighborStyleLoss(TileableLoss):
         columns = hypercolumns([queries.pop(layer) for layer in layers], factors)
         here = [ops.convert_to_numpy(covers[offer.number][layers[0]]).ravel() for offer in offers]
         matched = ops.stack([_nearest_of_all(picture, keys, here) for picture in columns])
-        del columns, keys  # as large as the targets each
+        del columns, keys  # each is as large as the targets
         sums = {layer: sum(cover[layer] for cover in covers) for layer in layers}
         targets, norm, first = {}, 0.0, 0
         for layer, factor in zip(layers, factors, strict=True):
@@ -342,7 +354,7 @@ class NeighborStyleLoss(TileableLoss):
         return means
 
     def value(self, means: Mapping[str, Any], targets: Targets) -> Tensor:
-        """Return the sum over layers by their factors; see `TileableLoss`."""
+        """Return the sum over layers, weighted by factors; see `TileableLoss`."""
         return sum(
             (
                 ops.cast(targets[layer]["factor"], mean.dtype) * mean
@@ -371,11 +383,11 @@ class _Offer:
     Parameters
     ----------
     number : int
-        Of the style.
+        Number of the style, from 0.
     grid : CellGrid
-        Of the style picture.
+        Grid of the style picture.
     weights : dict of str to tensor or None
-        Its mask, by layer.
+        Mask of the style, by layer. None: the whole picture.
     """
 
     def __init__(self, number: int, grid: CellGrid, weights) -> None:
@@ -383,18 +395,18 @@ class _Offer:
         self.maps: dict[str, Any] = {}
 
     def has_candidates(self) -> bool:
-        """Return whether the mask leaves a cell of each layer."""
+        """Return whether the mask is above 0 in at least one cell of each layer."""
         return self._weights is None or all(
             float(ops.max(weights)) > 0 for weights in self._weights.values()
         )
 
     def look(self) -> None:
-        """Run the network."""
+        """Evaluate the network on the style picture."""
         self.maps = self._grid.maps(self._grid.canvas.image)
 
     def candidates(self, layers, factors, most: int):
         """Return hypercolumns ``[M, C]`` and their weights ``[M]``, in (0, 1], or None."""
-        # Each layer is matched once: its map is not needed again.
+        # Each layer is matched once, so its feature map is not needed again.
         columns = hypercolumns([self.maps.pop(layer) for layer in layers], factors)
         height, width, depth = columns.shape[1:]
         places = regular_sample((height, width), most)
@@ -408,7 +420,7 @@ class _Offer:
 
 
 def _nearest_of_all(columns, keys, covers):
-    """Return for each place the nearest of what several styles offer there.
+    """Return, for each place, the nearest candidate of all styles that are applied there.
 
     Parameters
     ----------
@@ -416,7 +428,7 @@ def _nearest_of_all(columns, keys, covers):
     keys : list of (tensor [M, C], array [M] or None)
         Candidates and their weights, by offer.
     covers : list of array [h * w]
-        How much each offer counts at each place; where none counts, the place keeps its own.
+        Mask of each offer at each place. Places where all masks are 0 keep their own hypercolumn.
     """
     height, width, depth = columns.shape
     columns = ops.reshape(columns, (-1, depth))
@@ -424,7 +436,7 @@ def _nearest_of_all(columns, keys, covers):
         index, _ = nearest_neighbors(columns, *keys[0])
         return ops.reshape(ops.take(keys[0][0], index, axis=0), (height, width, depth))
     nearest = np.full(height * width, np.inf, "float32")
-    places = np.arange(height * width)  # the places' own
+    places = np.arange(height * width)  # by default, each place's own hypercolumn
     first = height * width
     for (candidates, weights), cover in zip(keys, covers, strict=True):
         here = np.flatnonzero(cover)
@@ -441,7 +453,7 @@ def _nearest_of_all(columns, keys, covers):
 
 
 def _weighed(feature, mask, shape):
-    """Return a map reduced to coarser cells, where places of a small mask count little."""
+    """Return a feature map reduced to coarser cells by means that are weighted by the mask."""
     if tuple(feature.shape[1:3]) == tuple(shape):
         return feature
     mask = ops.maximum(full_precision(mask), EPSILON)
@@ -461,14 +473,14 @@ def _cosine(a, b):
 
 
 def _mask(grid: CellGrid, region: Region):
-    """Return a region's mask, by layer; None for the whole picture, which needs no geometry."""
+    """Return a region's mask by layer, or None for the whole picture, which needs no masks."""
     if region.mask is None:
         return None
     return grid.mask(grid.canvas.resolve_mask(region.mask, region.what, region.argument))
 
 
 def _one_each(value, count: int, name: str, argument: str) -> list[Any]:
-    """Return a list with an entry a style, from one for all or one each."""
+    """Return a list with one entry per style, from a single value or a list of values."""
     values = list(value) if isinstance(value, list | tuple) else [value] * count
     if len(values) != count:
         fail(

@@ -1,4 +1,4 @@
-"""A loss that keeps a frame of a video close to the frame before."""
+"""A loss that keeps a frame of a video close to the previous frame."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from stylekit.losses.tileable import TileableLoss
 
 
 class TemporalLoss(TileableLoss):
-    """Keeps a frame close to the stylised frame before, except where that is occluded.
+    """Squared error from the previous stylised frame of a video, except in occluded pixels.
 
-    With x the image, w the stylised frame before, warped by the optical flow, and c in [0, 1] the
-    weight of a pixel, the value is ``mean c (x - w)^2`` over all pixels and channels. Occluded
-    pixels count as 0 in this mean. A mean over the others would give them a large weight where only
-    a few are visible.
+    Let x be the image, w the previous stylised frame, warped by the optical flow, and c in [0, 1]
+    the weight of a pixel. The loss is ``mean c (x - w)^2`` over all pixels and channels. Occluded
+    pixels contribute 0 to this mean. A mean over the visible pixels alone would give each of them a
+    large weight in frames where only a few pixels are visible.
 
     Parameters
     ----------
     previous : path, PIL image or array [H, W, 3]
-        The stylised frame before, warped; see `stylekit.image.warp`. It has the aspect ratio of the
-        picture.
+        The previous stylised frame, warped; see `stylekit.image.warp`. It must have the aspect
+        ratio of the image.
     weights : array_like [H, W]
-        In [0, 1]; see `stylekit.image.unoccluded`. All are 0 for a frame without one before.
+        Weights of the pixels, in [0, 1]; see `stylekit.image.unoccluded`. For a frame without a
+        previous frame, all weights are 0.
     weight, name
         See `Loss`.
 
     Raises
     ------
     InputError, InputTypeError
-        If the weights do not fit `previous`. By `prepare`, if its aspect ratio is not the
-        picture's.
+        If the shape of the weights differs from that of `previous`. In `prepare`, if the aspect
+        ratios of `previous` and the image differ.
 
     References
     ----------
@@ -67,7 +68,7 @@ class TemporalLoss(TileableLoss):
             self.weights = unit_values(weights, "weights")
         if self.weights.shape != self.previous.shape[:2]:
             fail(
-                "`weights` have another shape than `previous`",
+                "`weights` must have the height and width of `previous`",
                 expected=str(self.previous.shape[:2]),
                 received=str(self.weights.shape),
                 argument="weights",

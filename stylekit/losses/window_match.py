@@ -15,7 +15,7 @@ _FINER = 4  # candidate windows in the style are this many times denser than tho
 
 
 def count_windows(length: int, patch: int, overlap: float) -> int:
-    """Return how many windows of `patch` pixels cover `length` pixels with at least `overlap`."""
+    """Return the number of windows of `patch` pixels that cover `length`, given the overlap."""
     return math.ceil((length - patch) / (patch * (1 - overlap)) - 1e-9) + 1
 
 

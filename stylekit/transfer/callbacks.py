@@ -50,7 +50,7 @@ class _Lines:
     """Standard error, with each state of a bar on a separate line."""
 
     def write(self, text: str) -> None:
-        """Write what a bar shows, without the characters that redraw it."""
+        """Write the text of a bar, without the characters that redraw the bar."""
         if text := text.strip():
             sys.stderr.write(f"{text}\n")
 

@@ -381,7 +381,7 @@ class Objective:
         }
 
     def _seen(self, image) -> dict[str, Any]:
-        """Return what is computed from an image outside of the tape. By default, nothing is."""
+        """Return what is computed from an image outside of the tape. By default it is empty."""
         return {}
 
     def _pulled(self, image, seen, gradient, slopes):

@@ -321,7 +321,7 @@ def test_neither_photograph_nor_style_is_lost_over_many_frames(style, network):
         ({"flow": "{frame}-{next}.flo"}, "flow", "pattern"),
         ({"flow": "{frame}-{other}.flo"}, "flow", "does not exist"),
         ({"flow": lambda one, other: one}, "flow", "another shape"),
-        ({"recipe": lambda frame, style: 3, "style_loss": None}, "recipe", "returned something"),
+        ({"recipe": lambda frame, style: 3, "style_loss": None}, "recipe", "must return a Recipe"),
         ({"strenght": 1}, "strenght", "Did you mean strength"),
         ({"checkpoint": "here"}, "checkpoint", "no option"),
     ],

@@ -152,7 +152,7 @@ def test_two_runs_do_not_write_one_video(run):
         ({"style": np.zeros((8, 8, 3))}, "style", "is not a path"),
         ({"out": "out.gif"}, "out", "unknown suffix"),
         ({"out": "no/out.mp4"}, "out", "cannot be written"),
-        ({"out": "in.mp4"}, "out", "names the video that is read"),
+        ({"out": "in.mp4"}, "out", "names the input video"),
         ({"out": "note.mp4"}, "out", "note.json would be overwritten"),
         ({"fps": 0}, "fps", "out of range"),
         ({"quality": 99}, "quality", "out of range"),

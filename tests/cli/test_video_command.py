@@ -99,7 +99,7 @@ def test_what_is_unfit_is_one_sentence_before_tensorflow_loads(
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (("-o", "in.mp4"), "--out names the video that is read"),
+        (("-o", "in.mp4"), "--out names the input video"),
         (("-o", "out.mp4", "--flow", "flows:gone"), "--flow flows:gone: flows has no gone"),
         (("-o", "out.mp4", "--flow", "{frame}"), "--flow must be a pattern"),
     ],

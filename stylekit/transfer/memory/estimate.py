@@ -211,7 +211,7 @@ class _Preparing:
     Parameters
     ----------
     extractor, plan, precision
-        Those of the run.
+        As in the run.
     """
 
     def __init__(self, extractor: FeatureExtractor, plan: Plan, precision: str) -> None:

@@ -45,7 +45,7 @@ class Plan:
         return Recompute()
 
     def drop(self, objective: Objective | None) -> bool:
-        """Free what is kept for other runs; return whether it is more than `objective`."""
+        """Free all kept objectives; return whether any of them was not `objective`."""
         return False
 
     def settle(
@@ -59,7 +59,7 @@ class Plan:
     ) -> tuple[Plan, Any]:
         """Return the plan and the optimizer that a run uses. Here both are unchanged.
 
-        A plan only changes an optimizer by the optimizer's own `less`.
+        A plan may only change an optimizer by calling the method `less` of the optimizer.
 
         Parameters
         ----------

@@ -192,13 +192,13 @@ class Tile:
         return [grids[layer].cells for grids in self._grids]
 
     def put(self, whole, own, layer: str):
-        """Return the feature map `whole` with a tile's own cells filled in, which must be 0."""
+        """Return the feature map `whole` plus a tile's own cells, where `whole` must be 0."""
         strides = [grids[layer].stride for grids in self._grids]
         corner = [start // stride for start, stride in zip(self._start, strides, strict=True)]
         return add(whole, corner, own)
 
     def part(self, whole, layer: str):
-        """Return the entries for the tile's own cells from those of a whole layer, or None.
+        """Return the part of a layer's array that belongs to the tile's own cells; None for None.
 
         There may be one entry for each block of cells, as in the averages of `CellGrid`.
         """
