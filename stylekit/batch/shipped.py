@@ -95,9 +95,9 @@ def outcome(task: Any) -> Any:
     except KilledWorker as error:
         raise StylekitError(
             explain(
-                f"{error.allowed_failures + 1} workers died while they ran it",
-                hint="read what the last worker printed, and check whether memory ran out. The "
-                "same call tries the task again",
+                f"{error.allowed_failures + 1} workers died while they ran this task",
+                hint="read what the last worker printed, and check whether memory ran out. Run the "
+                "same call again to retry the task",
             ),
             argument="client",
         ) from error
@@ -128,7 +128,7 @@ def failed(error: Exception) -> SetupError:
     return SetupError(
         explain(
             f"the cluster failed ({type(error).__name__}: {error})",
-            hint="read what its scheduler and workers print. The same call continues",
+            hint="read what its scheduler and workers print. Run the same call again",
         ),
         argument="client",
     )
@@ -181,7 +181,7 @@ def _other_version(address: str, version: Any, own: str) -> SetupError:
         version = f"none that can be imported ({version})"
     return SetupError(
         explain(
-            f"the Dask worker {address} has another stylekit",
+            f"the Dask worker {address} has another version of stylekit",
             expected=f"version {own}, as here",
             received=version,
             hint=f"run pip install 'stylekit-nst[batch]=={own}' in the worker's environment, and "

@@ -338,7 +338,7 @@ def _begun(path: Path, trained: dict[str, Any], learning_rate: float, seed: int)
         if mine != other:
             expected, received = differences(mine, other)
             fail(
-                f"{path} is the network of another training",
+                f"{path} belongs to another training",
                 expected=expected,
                 received=received,
                 hint="name another file, or delete this one to start a new training",

@@ -157,7 +157,7 @@ class Result:
         if self.image.ndim != 3:
             fail(
                 "a batch has no single picture to save",
-                hint="write each of result.image with stylekit.write_image",
+                hint="write each picture of result.image with stylekit.write_image",
             )
         path = as_path(path)
         if manifest == "auto":

@@ -83,7 +83,9 @@ def test_paths_mean_the_same_to_a_worker_elsewhere(folder):
 def test_another_version_of_stylekit_is_named(folder, run, client, monkeypatch):
     todo = jobs("photos", "styles/coffee.png", "out")
     monkeypatch.setattr(shipped, "__version__", "0.0.1")
-    with pytest.raises(SetupError, match=r"another stylekit: expected version 0.0.1, as here") as e:
+    with pytest.raises(
+        SetupError, match=r"another version of stylekit: expected version 0.0.1, as here"
+    ) as e:
         run(todo, client=client)
     assert e.value.argument == "client"
     assert "'stylekit-nst[batch]==0.0.1'" in str(e.value)
@@ -101,9 +103,11 @@ def test_a_worker_of_another_version_that_joins_later_is_named(folder, work, mon
     painter = cluster.Painter(Path("out/.stylekit"), work, [])
     monkeypatch.setattr(shipped, "__version__", "0.0.1")
     worker = type("Worker", (), {"address": "tcp://1.2.3.4:5"})()
-    with pytest.raises(SetupError, match=r"1\.2\.3\.4:5 has another stylekit.*received 0\.0\.1"):
+    with pytest.raises(
+        SetupError, match=r"1\.2\.3\.4:5 has another version of stylekit.*received 0\.0\.1"
+    ):
         painter.setup(worker)
-    with pytest.raises(SetupError, match="has another stylekit"):
+    with pytest.raises(SetupError, match="has another version of stylekit"):
         painter(None)
 
 
@@ -175,7 +179,7 @@ def test_what_a_worker_could_not_tell(folder, client):
         return future
 
     future = ended(distributed.KilledWorker("task", {}, 3))
-    assert cluster._row(future, job).error.startswith("4 workers died while they ran it.")
+    assert cluster._row(future, job).error.startswith("4 workers died while they ran this task.")
     for error in (ModuleNotFoundError("No module named 'own'"), distributed.CancelledError()):
         with pytest.raises(SetupError, match="the cluster failed") as raised:
             cluster._row(ended(error), job)
@@ -263,7 +267,7 @@ def test_a_picture_that_kills_its_workers_is_given_up(folder, network, processes
     options = {"size": 48, "steps": 2, "extractor": network, "recipe": dies_of_cat}
     done = sk.batch.run(todo, client=processes, **options, style_loss="gram", progress=False)
     assert [row.job for row in done.failed] == todo[1:]
-    assert "2 workers died while they ran it" in done.failed[0].error
+    assert "2 workers died while they ran this task" in done.failed[0].error
     assert "2 workers died" in table("out")[1]["error"]
 
 
@@ -332,12 +336,14 @@ def test_a_cell_that_kills_its_workers_is_told(folder, network, processes):
     with sk.batch.ClusterExecutor(processes) as executor:
         swept = sk.sweep("photos/cat.jpg", "styles/coffee.png", grid, **options, executor=executor)
     problems = [cell.problem for cell in swept.cells]
-    assert problems[0].startswith("2 workers died while they ran it")
+    assert problems[0].startswith("2 workers died while they ran this task")
     assert problems[1] == ""
     assert problems[2].startswith("strength")
 
 
 def test_a_sweep_whose_worker_has_another_version(folder, client, network, monkeypatch):
     monkeypatch.setattr(shipped, "__version__", "0.0.1")
-    with pytest.raises(SetupError, match=r"another stylekit: expected version 0.0.1, as here"):
+    with pytest.raises(
+        SetupError, match=r"another version of stylekit: expected version 0.0.1, as here"
+    ):
         sk.batch.ClusterExecutor(client)

@@ -158,16 +158,16 @@ def test_a_loss_of_ones_own_trains(train):
 def test_an_old_network_of_other_settings_is_not_gone_on_from(train):
     train(steps=1)
     with pytest.raises(
-        sk.InputError, match=r"of another training: expected settings\.strength 0.2"
+        sk.InputError, match=r"to another training: expected settings\.strength 0.2"
     ):
         train(strength=0.2)
-    with pytest.raises(sk.InputError, match="of another training: expected style"):
+    with pytest.raises(sk.InputError, match="to another training: expected style"):
         train(style="photos/chelsea.png")
     with pytest.raises(sk.InputError, match=r"expected photographs 1 file .* photographs 2 files"):
         train(photographs="photos/chelsea.png")
     with Path("photos/chelsea.png").open("ab") as file:
         file.write(b"longer")
-    with pytest.raises(sk.InputError, match="of another training: expected photographs 2 files"):
+    with pytest.raises(sk.InputError, match="to another training: expected photographs 2 files"):
         train()
 
 

@@ -239,8 +239,8 @@ class TestExecutor:
     def test_an_executor_that_fails(self, run):
         with pytest.raises(SetupError, match=r"the executor failed \(BrokenExecutor: gone\)"):
             run(executor=Inline(concurrent.futures.BrokenExecutor("gone")))
-        with pytest.raises(SetupError, match="another stylekit"):
-            run(executor=Inline(SetupError("the worker has another stylekit")))
+        with pytest.raises(SetupError, match="another version of stylekit"):
+            run(executor=Inline(SetupError("the worker has another version of stylekit")))
         with pytest.raises(StylekitError, match="4 workers died"):
             run(executor=Inline(StylekitError("4 workers died")))
 
