@@ -166,8 +166,8 @@ def stylize_frames(
         Number of steps of each other frame, all at full size, and of each frame in a further pass.
         Default: a sixth of `steps`.
     temporal_weight : float
-        Weight of the `TemporalLoss`, at least 0. Larger values reduce the flicker, but keep more of
-        the errors of the optical flow.
+        Weight of the `TemporalLoss`, at least 0. Larger values reduce the flicker, but make errors
+        of the optical flow more visible.
     earlier : sequence of int
         Distances to the earlier frames that are used, each at least 1. With ``(1, 4)``, a region
         that was occluded for up to three frames looks the same as before when it reappears. Each

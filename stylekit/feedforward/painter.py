@@ -60,8 +60,8 @@ class Painter:
         ----------
         picture : path, PIL image or array
         size : int, optional
-            Longer side of the result in pixels. The size of the strokes in pixels does not depend
-            on it. Default: the longer side of the picture.
+            Longer side of the result in pixels. The strokes have the same size in pixels for all
+            values. Default: the longer side of the picture.
 
         Returns
         -------

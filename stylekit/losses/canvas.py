@@ -306,7 +306,8 @@ class Canvas:
         ------
         InputError
             If the mask does not have the shape `mask_shape`, is empty, or contains NaN or values
-            outside [0, 1]. Also if it is a callable and there is no picture to pass to it.
+            outside [0, 1]. The error is also raised if the mask is a callable and there is no
+            picture to pass to it.
         """
         if mask is None:
             return None

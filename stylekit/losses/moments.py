@@ -42,10 +42,10 @@ class MomentStyleLoss(StyleLoss, StatisticLoss):
     Huang, Belongie: Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization,
     ICCV 2017, eq. 13, sum the norms of the differences. Li, Wang, Liu, Hou: Demystifying Neural
     Style Transfer, IJCAI 2017, "BN statistics matching", divide the squares by the number of
-    channels. Here both moments are relative to the style's. Risser, Wilmot, Barnes: Stable and
-    Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses, 2017, match
-    histograms of 256 bins and add the loss to the Gram matrix loss. Here all values are sorted,
-    without bins.
+    channels. Here both moments are relative to the moments of the style. Risser, Wilmot, Barnes:
+    Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses,
+    2017, match histograms of 256 bins and add the loss to the Gram matrix loss. Here all values are
+    sorted, without bins.
     """
 
     is_mean = True

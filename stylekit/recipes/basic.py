@@ -46,7 +46,8 @@ def basic(
     Parameters
     ----------
     content : path, PIL image or array
-        The picture to paint. See `read_image` for the formats and `as_image` for the arrays.
+        The picture to paint. See `read_image` for the file formats, and `as_image` for the arrays
+        that are accepted.
     style : path, PIL image or array, or a list of them
         The picture or pictures whose style is used.
     strength : float
@@ -208,7 +209,8 @@ def stylize(
     Raises
     ------
     InputError, InputTypeError, FileError
-        If an argument, a picture or the weights cannot be used. Raised before the first step.
+        If an argument, a picture or the weights cannot be used. These errors are raised before the
+        first step.
     TransferError
         If the run fails. The attribute `result` of the error holds the image so far.
 

@@ -330,7 +330,8 @@ class Recipe:
         Raises
         ------
         InputError, InputTypeError, FileError
-            If an argument, a picture or the weights cannot be used. Raised before the first step.
+            If an argument, a picture or the weights cannot be used. These errors are raised before
+            the first step.
         TransferError
             If the run, or a function that was added by `then`, fails. The attribute `result` of the
             error holds the image so far.

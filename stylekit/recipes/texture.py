@@ -46,7 +46,7 @@ def texture(
         Layers of the extractor, or a mapping of layer names to weights. Default: the extractor's
         default layers.
     layer_weights : sequence of float, or mapping of str to float, optional
-        See `GramStyleLoss`. Only used with ``style_loss="gram"``.
+        See `GramStyleLoss`. They are only used with ``style_loss="gram"``.
     variation : float, optional
         Weight of the `TotalVariationLoss`, at least 0. Default: 48 for ``"neighbors"``, and
         otherwise a weight that depends on the extractor.

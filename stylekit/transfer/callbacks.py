@@ -350,18 +350,18 @@ class EarlyStopping(Callback):
         return step.index - since >= self.patience
 
     def resume(self, steps: list[Step]) -> bool:
-        """Count the steps before the checkpoint; return whether they had led to a stop."""
+        """Count the steps before the checkpoint; return whether the run had been stopped."""
         return [self(step) for step in steps][-1]
 
 
 class TimeLimit(Callback):
-    """Stops a run after some time. Its result is the image so far.
+    """Stops a run after a given time. The result of the run is the image so far.
 
     Parameters
     ----------
     seconds : float
-        Time since the run began, above 0. It is checked after each step. A run can therefore take
-        one step longer, and tracing before the first step is never cut short.
+        Time since the run began, above 0. The time is checked after each step. A run can therefore
+        take one step longer, and tracing before the first step is never cut short.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -231,7 +231,7 @@ class FourierPixels(Parameters):
     that image; see `Parameters`. Lucid uses a sigmoid instead, which cannot represent a given
     initial image exactly.
 
-    The transform is periodic: opposite borders share the low frequencies.
+    The transform is periodic, so that low frequencies continue across opposite borders.
 
     References
     ----------

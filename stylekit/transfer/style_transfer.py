@@ -188,7 +188,7 @@ class StyleTransfer:
         ------
         InputError
             If a picture, a mask or a size cannot be used, or the checkpoint belongs to another run.
-            Raised before the first step.
+            These errors are raised before the first step.
         FileError
             If the checkpoint is damaged, or its folder is in use by another run or cannot be
             written to.

@@ -54,7 +54,7 @@ def crowsonkb(
         program's ``style_scale_fac``. A style picture that is smaller is not enlarged.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
         Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1 with
-        weights of 256, 64, 16, 4 and 1, and relu4_2.
+        weights of 256, 64, 16, 4 and 1 for the style, and relu4_2 for the content.
 
     Returns
     -------

@@ -40,7 +40,7 @@ def gatys2016(
         The paper's alpha and beta. In its figure 3, their ratio is from 5e-4 to 5e-3.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
         Layer names, or a mapping of layer names to weights, which are scaled to sum to 1. Default:
-        conv1_1 to conv5_1, and conv4_2.
+        conv1_1 to conv5_1 for the style, and conv4_2 for the content.
 
     Returns
     -------
@@ -144,8 +144,8 @@ def gatys2017(
         The colour control of section 5: ``"match"`` or ``"luminance"``; see `recipes.basic`.
         Default: the result has the colours of the style.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1, and
-        relu4_2.
+        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1 for the
+        style, and relu4_2 for the content.
 
     Returns
     -------

@@ -44,7 +44,7 @@ def johnson2016_loss(
         The program's options with the same names, at least 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
         Layer names, or a mapping of layer names to weights. Default: relu1_2, relu2_2, relu3_3 and
-        relu4_3, and relu3_3.
+        relu4_3 for the style, and relu3_3 for the content.
 
     Returns
     -------

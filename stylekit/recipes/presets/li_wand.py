@@ -43,8 +43,8 @@ def li_wand2016(
     style_scale : float
         Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Layer names, or a mapping of layer names to weights. Default: relu3_1 and relu4_1, and
-        relu4_2.
+        Layer names, or a mapping of layer names to weights. Default: relu3_1 and relu4_1 for the
+        style, and relu4_2 for the content.
 
     Returns
     -------

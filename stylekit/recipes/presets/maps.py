@@ -71,8 +71,8 @@ def luan2017(
     style_scale : float
         Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1, and
-        relu4_2.
+        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1 for the
+        style, and relu4_2 for the content.
     colors, keep, merge, tolerance, min_share, small_regions
         See `stylekit.recipes.regions`. Regions in `keep` may also change: only the content loss
         applies to them.
@@ -196,8 +196,8 @@ def region_scripts(
     style_scale : float
         Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Layer names, or a mapping of layer names to weights. Default: conv2_1 and conv3_1, and
-        conv4_2.
+        Layer names, or a mapping of layer names to weights. Default: conv2_1 and conv3_1 for the
+        style, and conv4_2 for the content.
     colors, keep, merge, tolerance, min_share, small_regions
         See `stylekit.recipes.regions`. Regions in `keep` may also change: only the content loss
         applies to them.

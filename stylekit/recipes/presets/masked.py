@@ -51,8 +51,8 @@ def masked_semantic(
     style_scale : float
         Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Layer names, or a mapping of layer names to weights. Default: conv1_1 to conv5_1, and
-        conv4_2.
+        Layer names, or a mapping of layer names to weights. Default: conv1_1 to conv5_1 for the
+        style, and conv4_2 for the content.
 
     Returns
     -------

@@ -42,8 +42,8 @@ def neural_style_pt(
     style_scale : float
         Longer side of the style picture relative to the longer side of the result, above 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
-        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1, and
-        relu4_2.
+        Layer names, or a mapping of layer names to weights. Default: relu1_1 to relu5_1 for the
+        style, and relu4_2 for the content.
 
     Returns
     -------

@@ -48,7 +48,7 @@ def keras_example(
         The example's variables with the same names, at least 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
         Layer names, or a mapping of layer names to weights, which are scaled to sum to 1. Default:
-        block1_conv1 to block5_conv1, and block5_conv2.
+        block1_conv1 to block5_conv1 for the style, and block5_conv2 for the content.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def tensorflow_tutorial(
         no total variation.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
         Layer names, or a mapping of layer names to weights, which are scaled to sum to 1. Default:
-        block1_conv1 to block5_conv1, and block5_conv2.
+        block1_conv1 to block5_conv1 for the style, and block5_conv2 for the content.
 
     Returns
     -------
@@ -231,7 +231,7 @@ def realtime_tutorial(
         The tutorial's arguments with the same names, at least 0.
     style_layers, content_layers : sequence of str, or mapping of str to float, optional
         Layer names, or a mapping of layer names to weights, which are scaled to sum to 1. Default:
-        block1_conv1 to block5_conv1, and block5_conv2.
+        block1_conv1 to block5_conv1 for the style, and block5_conv2 for the content.
 
     Returns
     -------

@@ -244,7 +244,7 @@ def _sent(run: _Run, cells: Iterable[Cell], executor: Executor, bar: _Progress) 
                 raise
             except StylekitError as failure:  # the workers that ran the cell died
                 ended, error = dataclasses.replace(cell, problem=str(failure)), failure
-            except Exception as failure:  # whatever an executor raises
+            except Exception as failure:  # an executor may raise any error
                 raise SetupError(
                     explain(
                         f"the executor failed ({type(failure).__name__}: {failure})",

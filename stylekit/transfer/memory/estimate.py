@@ -252,7 +252,7 @@ class _Preparing:
         return 0.0
 
     def block(self, term: NeighborStyleLoss, shape: tuple[int, int]) -> float:
-        """Return the size of a block of distances."""
+        """Return the size in bytes of a block of distances."""
         rows = math.isqrt(SCORES)
         offers = self._offers(term, shape)
         return 4 * min(rows, _cells(shape)) * min(rows, max(map(_cells, offers)))

@@ -25,13 +25,13 @@ from stylekit.transfer.objective import named_terms
 
 
 class TiledObjective(PartedObjective):
-    """`Objective` in windows of limited size, so that memory does not grow with activations.
+    """`Objective` that evaluates one window at a time, which limits the memory of activations.
 
     The value and gradient are the same as in `Objective` at every size, up to rounding errors. Each
     evaluation computes the network twice forward and once backward in every window. With tiles of T
     pixels and a halo of h on either side, which is 80 for VGG19 up to conv5_1, an evaluation takes
-    ``c ((T + 2 h) / T)^2`` times as long as without tiles, where c is 3 / 2 by the number of
-    passes.
+    ``c ((T + 2 h) / T)^2`` times as long as without tiles, where c = 3 / 2 follows from the number
+    of passes.
 
     Parameters
     ----------
