@@ -163,7 +163,7 @@ def check_client(client: Any) -> None:
             ),
             argument="client",
         )
-    # A function of the standard library, which also runs in a worker without stylekit.
+    # The function is in the standard library, so it also runs in a worker without stylekit.
     place = "stylekit._version:__version__"
     versions = client.run(pkgutil.resolve_name, place, on_error="return")
     if not versions:

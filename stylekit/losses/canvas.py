@@ -146,8 +146,8 @@ class Canvas:
         Returns
         -------
         Canvas
-            A canvas for `picture`, reduced by the ratio of this canvas to the final one. It shares
-            the notes of this canvas. The reference does not tile.
+            A canvas for `picture`, reduced by the same factor as this canvas relative to the final
+            one. It shares the notes of this canvas. The reference does not tile.
         """
         reduction = max(self.shape) / max(self.base_shape)
 

@@ -180,7 +180,8 @@ class GradientMaskStyleLoss(TileableLoss):
     Parameters
     ----------
     regions : sequence of (style, mask[, style_mask[, weight]])
-        Arguments of one `MaskedGramStyleLoss` each, where `weight` is its `intensity`.
+        Each entry holds the arguments of one `MaskedGramStyleLoss`, where `weight` is the
+        `intensity`.
     region_names : sequence of str, optional
         Names of the regions in error messages. Default: their numbers, from 1.
     layers, layer_weights, normalize, style_scale, mask_mode, area_exponent, small_regions

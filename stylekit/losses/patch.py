@@ -342,7 +342,8 @@ def best_matches(queries, keys, penalty: float = 0.0, seed: int = 0):
         int32, from 0 to M - 1.
     """
     (batch, count, depth), size = queries.shape, keys.shape[0]
-    # At least 32 blocks, if there are as many queries, because uses count only between blocks.
+    # There are at least 32 blocks, if there are as many queries, because uses are only counted
+    # between blocks.
     block = max(1, min(BLOCK, count // 32))
     blocks = -(-count // block)
     order = np.random.default_rng(seed).permutation(count)

@@ -26,8 +26,8 @@ class MattingLaplacianLoss(TileableLoss):
 
     In every window of 3 x 3 pixels, each channel of the image is fitted by an affine function of
     the content's colours. The loss is the mean squared residual, `functional.matting_energy`.
-    Colours, contrast and lightness may change smoothly, and abruptly at edges of the content.
-    Distorted lines, and texture that the content does not have, are penalised.
+    Colours, contrast and lightness may change smoothly everywhere, and abruptly only at edges of
+    the content. Distorted lines, and texture that the content does not have, are penalised.
 
     Parameters
     ----------

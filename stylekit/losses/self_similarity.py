@@ -1,4 +1,4 @@
-"""A content loss that compares self-similarity: which places of a picture are similar."""
+"""A content loss that compares self-similarity, the similarities of the places of a picture."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ READS_NOTHING = ("__init__", "prepare", "get_config")
 class TileableLoss(Loss):
     """Base class of losses that `Tiles` and `Recompute` can split and whose traces `Reuse` shares.
 
-    A loss that does not derive from this class works everywhere except in tiles. The attributes
-    describe the methods of the class that declares them. If a subclass or a mixin overrides
-    `compute`, `means` or `statistic`, the attributes are reset to their defaults unless that class
-    declares them again.
+    A loss that does not derive from this class can be used with all plans except tiles. The
+    attributes describe the methods of the class that declares them. If a subclass or a mixin
+    overrides `compute`, `means` or `statistic`, the attributes are reset to their defaults unless
+    that class declares them again.
 
     Parameters
     ----------

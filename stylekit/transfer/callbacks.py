@@ -381,8 +381,8 @@ class Timelapse(Callback):
     Parameters
     ----------
     path : path
-        Must end in .gif, .webp or .mp4; see `stylekit.image.write_animation`. Each run overwrites
-        it. A resumed run only has frames from after the checkpoint.
+        The file, whose name must end in .gif, .webp or .mp4; see `stylekit.image.write_animation`.
+        Each run overwrites it. A resumed run only has frames from after the checkpoint.
     frames : int
         Maximum number of frames, in [2, 1000]. The last image is added as another frame if it is
         not among them.

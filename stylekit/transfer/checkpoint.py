@@ -86,7 +86,7 @@ class Checkpoint:
     Parameters
     ----------
     folder : path
-        A folder for one run. It is made if it does not exist, and locked while the run uses it.
+        A folder for one run. It is created if it does not exist, and locked while the run uses it.
     every : int
         Steps between writes, at least 1.
     keep : bool

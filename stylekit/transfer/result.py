@@ -130,7 +130,7 @@ class Result:
         Parameters
         ----------
         path : path
-            Must end in .png, .jpg, .webp, .avif or .tif.
+            The file, whose name must end in .png, .jpg, .webp, .avif or .tif.
         like : path or PIL image, optional
             A picture whose alpha channel and EXIF data are copied.
         bits : int
@@ -175,8 +175,8 @@ class Result:
     def plot(self) -> Figure:
         """Return a figure of the image, the losses on a logarithmic scale, and the time they took.
 
-        Levels of a pyramid are marked by bands and their sizes. For a batch, the figure has all
-        images and the means of the losses.
+        The levels of a pyramid are marked by shaded bands with the size of each level. For a batch,
+        the figure has all images and the means of the losses.
 
         Returns
         -------

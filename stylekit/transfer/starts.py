@@ -216,7 +216,7 @@ def start_of(initial: StartLike, terms: Iterable[Loss], seed: int, tile: str | N
         content = image
     if tile is not None:
         image = np.stack([periodic(one, tile) for one in image])
-    # A callable mask needs a single picture. For a batch there is none.
+    # A callable mask needs a single picture, which a batch does not have.
     return image, content[0] if content is not None and len(content) == 1 else None
 
 

@@ -66,7 +66,7 @@ block, and one for the previous block."""
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """The memory that a run needs at its peak, in bytes, in addition to the imported libraries.
+    """The memory that a run needs at its peak, in bytes, not counting the imported libraries.
 
     Attributes
     ----------

@@ -38,7 +38,7 @@ class FitMemory(Plan):
     Parameters
     ----------
     limit : int, str or None
-        Memory in bytes, in addition to the imported libraries, such as ``4_000_000_000`` or
+        Memory in bytes, not counting the imported libraries, such as ``4_000_000_000`` or
         ``"4GB"``. The estimate leaves a margin. None uses nine tenths of the memory that is free
         when the run begins, considering the machine, the container or service, and the limits of
         the process. If the free memory is unknown, as on a GPU, everything is evaluated at once.
