@@ -1,4 +1,4 @@
-"""The answers to a visitor's actions: a picture, a region, a press of a button.
+"""The answers to a visitor's actions: choosing a picture, drawing a region, pressing a button.
 
 This module does not use Gradio.
 """
@@ -35,10 +35,11 @@ VIEW = 640
 """Longer side, in pixels, of the pictures that the visitor chooses from and draws in."""
 
 HEAVY, PATIENCE = 2, 20.0
-"""Number of pictures that are read or segmented at the same time, and the seconds to wait."""
+"""Number of pictures that may be read or segmented at the same time, and the seconds for which
+further requests wait before they are refused."""
 
 UPLOADS = 8
-"""Number of uploaded files that wait to be read. One address may have two of them."""
+"""Largest number of uploaded files that wait to be read, of which two may be from one address."""
 
 TOOLS = ("tap", "subject", "box", "brush", "class")
 """Ways to choose a region."""
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 class Answers:
-    """The answers to the visitors of a page, each of whom has a state of their own.
+    """The answers to the visitors of a page. Each visitor has a separate state.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ class Answers:
         The networks that the page offers, by name.
     limits : Limits
     segmenter : callable, optional
-        From a picture to a `Segmentation`. Without it the page offers no classes.
+        Function that returns the `Segmentation` of a picture. Without a segmenter, the page offers
+        no classes.
 
     Attributes
     ----------
@@ -64,7 +66,7 @@ class Answers:
     visitors : Visitors
     line : Line
     uploads : Shelf
-        Uploaded files that have not been read. Their owner is the address of the sender.
+        Uploaded files that have not been read. The owner of a file is the address of its sender.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Answers:
         self._outcomes: WeakKeyDictionary[Visitor, Outcome] = WeakKeyDictionary()
 
     def photo(self, visitor: Visitor, sent: Any) -> tuple[dict[str, Any], list[str]]:
-        """Take a photo; return what its place shows, and the classes in it."""
+        """Store a photo; return the entries for its field, and the classes in the photo."""
         answer: dict[str, Any] = {}
         found: list[str] = []
         with told_in(answer), self._at_work():
@@ -94,7 +96,7 @@ class Answers:
         return answer | _show(visitor, "photo", visitor.photo), found
 
     def style(self, visitor: Visitor, place: int, sent: Any) -> dict[str, Any]:
-        """Take a style; return what its place shows."""
+        """Store a style; return the entries for its field."""
         answer: dict[str, Any] = {}
         with told_in(answer), self._at_work():
             picture = self._picture(sent, examples.STYLES)
@@ -103,7 +105,7 @@ class Answers:
         return answer | _show(visitor, f"style {place}", visitor.styles[place])
 
     def region(self, visitor: Visitor, tool: str, drawn: Mapping[str, Any]) -> dict[str, Any]:
-        """Take a region; return what the board shows.
+        """Set the region; return the entries for the board.
 
         Parameters
         ----------
@@ -111,8 +113,8 @@ class Answers:
         tool : str
             One of `TOOLS`.
         drawn : mapping
-            It has "box", "strokes", "points" or "class". Without any of them the region is
-            cleared.
+            Data with the key "box", "strokes", "points" or "class". Without any of these keys the
+            region is cleared.
         """
         answer: dict[str, Any] = {"tool": tool}
         visitor.mask = None
@@ -129,13 +131,13 @@ class Answers:
         return answer
 
     def paint(self, visitor: Visitor, address: str, **settings: Any) -> Outcome:
-        """Begin a run, or put it into the line; return what the page shows of it.
+        """Begin a run, or add it to the queue; return what the page then shows.
 
         Parameters
         ----------
         visitor : Visitor
         address : str
-            Address of the visitor's machine.
+            Network address of the visitor.
         **settings
             The name of a network, the label of a preset or None, and the settings of
             `Visitor.order`.
@@ -143,7 +145,7 @@ class Answers:
         return self._begin(visitor, address, lambda: self._order(visitor, **settings))
 
     def larger(self, visitor: Visitor, address: str) -> Outcome:
-        """Begin a run with the settings of the result that is shown, at twice the size."""
+        """Begin a run with the settings of the displayed result, at twice the size."""
 
         def order() -> Order:
             shown = self.look(visitor).current
@@ -157,7 +159,7 @@ class Answers:
         return self._begin(visitor, address, order)
 
     def review(self, visitor: Visitor, **settings: Any) -> Outcome:
-        """Remove or correct an error after a setting has changed; see `paint` for the settings."""
+        """Update or remove an error note after a setting has changed. See `paint`."""
         with visitor.lock:
             outcome = self.look(visitor)
             if outcome.refusal:
@@ -170,7 +172,7 @@ class Answers:
             return outcome
 
     def choose(self, visitor: Visitor, number: Any) -> Outcome:
-        """Show one of the last results; while a run has not ended, go on showing the run."""
+        """Show one of the last results, unless a run is active or waiting."""
         with visitor.lock:
             outcome = self.look(visitor)
             if not outcome.on:
@@ -180,8 +182,8 @@ class Answers:
             return outcome
 
     def look(self, visitor: Visitor) -> Outcome:
-        """Return what the page shows of the visitor's runs now."""
-        with visitor.lock:  # a preview is encoded once
+        """Return what the page shows of the visitor's runs at present."""
+        with visitor.lock:  # so that a preview is encoded only once
             job = visitor.job
             outcome = self._outcomes.setdefault(visitor, Outcome())
             outcome.fresh = False
@@ -219,7 +221,7 @@ class Answers:
     def _draw(
         self, visitor: Visitor, photo: np.ndarray, tool: str, drawn: Mapping[str, Any]
     ) -> str:
-        """Set the visitor's region; return a note on it."""
+        """Set the visitor's region; return a note about the region."""
         found = ""
         if drawn.get("box"):
             visitor.mask = box_mask(photo, drawn["box"], subject_only=tool == "subject")
@@ -246,7 +248,7 @@ class Answers:
                 result = job.result
                 note = "" if result is None else _ending(result, self.limits)
             except TransferError as error:
-                # The message may name files of this machine, which belong into its log.
+                # The message may name files of this machine. It is logged, but not sent.
                 log.exception("a run failed and its image was kept")
                 result = error.result
                 note = f"The run failed at step {result.steps}. The picture so far is kept."
@@ -264,7 +266,7 @@ class Answers:
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
-        """Wait for a turn at work that takes much memory or time."""
+        """Wait until work that takes much memory or time may begin."""
         if not self._heavy.acquire(timeout=PATIENCE):
             fail("The page is busy", hint="try again in a moment")
         try:
@@ -279,7 +281,7 @@ class Answers:
             return as_image(picture, size=min(self.limits.side, max(picture.shape[:2])))
         file = self.uploads.take(str(sent.get("file")))
         if file is None:
-            raise FileError(explain("The upload is not there", hint="send the picture again"))
+            raise FileError(explain("The upload was not found", hint="send the picture again"))
         return read_picture(file.content, self.limits)
 
 
@@ -298,7 +300,7 @@ def named(value: Any, name: str, options: Iterable[str]) -> str:
 
 
 def _taken(sent: Any, picture: np.ndarray) -> dict[str, Any]:
-    """Return the size of a picture, and the example that was chosen."""
+    """Return a note on the size of a picture, and the name of the chosen example."""
     height, width = picture.shape[:2]
     example = sent.get("example") or ""
     return {"note": f"{width} x {height} pixels", "example": example}

@@ -1,4 +1,4 @@
-"""Limits of connections. uvicorn limits neither their number nor the time without a request."""
+"""Limits of connections. uvicorn limits neither their number nor their time without a request."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Peer = tuple[str, int]
 
 
 class Connections:
-    """The open connections. One without requests is closed.
+    """The open connections. A connection without requests is closed.
 
-    uvicorn waits for the headers of a request without a time limit. Each connection takes a file
-    descriptor of the process, so that many silent ones would block the page.
+    uvicorn waits for the headers of a request without a time limit. Each connection uses a file
+    descriptor of the process, so that many silent connections would block the page.
 
     Parameters
     ----------
     limits : Limits
-        Its `connections`, `connections_each` and `patience` are used.
+        The limits `connections`, `connections_each` and `patience` are used.
     proxy : str, optional
-        Address of a proxy, for which `connections_each` does not apply.
+        Address of a proxy, to which `connections_each` does not apply.
     """
 
     def __init__(self, limits: Limits, proxy: str | None = None) -> None:
@@ -61,8 +61,8 @@ class Connections:
     def busy(self, peer: Peer | None) -> Iterator[None]:
         """Keep a connection open while its request is answered.
 
-        The next request of a connection may begin before the application has returned from the
-        last one, whose answer has been sent.
+        The next request of a connection may begin when the answer to the previous request has been
+        sent, but the application has not yet returned.
         """
         if peer is None:
             yield
@@ -86,7 +86,7 @@ class Connections:
 
 
 def protocol(connections: Connections) -> type[H11Protocol]:
-    """Return uvicorn's protocol with connections that are counted."""
+    """Return uvicorn's protocol class, extended to count its connections."""
 
     class Counted(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

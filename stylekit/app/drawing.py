@@ -14,21 +14,21 @@ from stylekit._checks import InputTypeError, explain, fail, number
 from stylekit.masks import as_mask, subject
 
 MOST_POINTS = 20_000
-"""Largest number of points in all strokes together. Half an hour of drawing makes as many."""
+"""Largest number of points in all strokes together. Half an hour of drawing makes so many."""
 
 MOST_TAPS = 50
 """Largest number of points that mark a subject."""
 
 WIDEST = 0.15
-"""Radius of the widest brush, relative to the longer side. The page has 15 brushes up to it."""
+"""Radius of the widest of the 15 brushes, relative to the longer side."""
 
 TAP = 0.03
 """Radius of the area around a tapped point that belongs to the subject, relative to the longer
 side."""
 
 MARGIN = 0.02
-"""Width of the frame that belongs to the background where a subject is tapped, relative to each
-side."""
+"""Width of the frame of the photo that is taken as background if a subject is tapped, relative to
+each side."""
 
 TINT = (0.98, 0.45, 0.1)
 """Colour in which a region is shown."""
@@ -48,7 +48,7 @@ def box_mask(photo: np.ndarray, box: Any, subject_only: bool = False) -> np.ndar
     Raises
     ------
     InputError, InputTypeError
-        If the box is not of that form or too small, or if nothing in it stands out.
+        If the box is not of that form, is too small, or contains no distinct subject.
     """
     if not isinstance(box, list) or len(box) != 4:
         raise InputTypeError(explain("the box is wrong", expected="4 numbers"))
@@ -77,7 +77,7 @@ def tap_mask(photo: np.ndarray, points: Any) -> np.ndarray:
     Raises
     ------
     InputError, InputTypeError
-        If the points are not of that form, or if nothing stands out; see `masks.subject`.
+        If the points are not of that form, or if no subject is found; see `masks.subject`.
     """
     points = checked_points(points)
     if len(points) > MOST_TAPS:
@@ -91,16 +91,16 @@ def tap_mask(photo: np.ndarray, points: Any) -> np.ndarray:
 def brush_mask(shape: Sequence[int], strokes: Any) -> np.ndarray:
     """Return the mask ``[H, W]`` of the area that a round brush has covered.
 
-    The strokes of one brush width are drawn as thin lines. The pixels within the radius of the
-    brush are covered. This takes one distance transform for each width, whatever the number of
-    points.
+    All strokes with the same brush width are drawn as thin lines. Pixels within the radius of the
+    brush from these lines are covered. This takes one distance transform for each brush width,
+    independent of the number of points.
 
     Parameters
     ----------
     shape : (height, width)
     strokes : list of {"radius": float, "points": [[x, y], ...]}
-        The radius is relative to the longer side and rounded to hundredths, which bounds the
-        number of widths. Points are relative to width and height, in [0, 1].
+        The radius is relative to the longer side. It is rounded to hundredths, which limits the
+        number of brush widths. Points are relative to width and height, in [0, 1].
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Example pictures, which are part of the packages and need no connection."""
+"""Example pictures from stylekit and scikit-image, which need no internet connection."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """The fields of the page that Gradio does not have.
 
 Gradio's own picture fields write each upload to a file and send the path of the server's folder to
-the browser. The fields here hold a dict, which their template shows. Pictures travel by the routes
-of `server`. What a visitor does in a field is an event with data. The fields are functions, because
-Gradio writes a file beside the source of a subclass.
+the browser. The value of a field in this module is a dict, which the field's template shows.
+Pictures are sent through the routes of `server`. Each action of a visitor in a field is an event
+with data. The fields are functions, because Gradio would write a file next to the source of a
+subclass.
 """
 
 from __future__ import annotations
@@ -22,37 +23,38 @@ from stylekit.app.uploads import jpeg
 STATIC = Path(__file__).parent / "static"
 
 THUMBNAIL = 96
-"""Longer side, in pixels, of the examples."""
+"""Longer side, in pixels, of the thumbnails of the examples."""
 
 
 def state(**told: Any) -> dict[str, Any]:
-    """Return the value of a field, with defaults for what every template reads.
+    """Return the value of a field, with defaults for the entries that every template reads.
 
     Parameters
     ----------
     show : str
         Address of the picture.
     note : str
-        Plain text. It is escaped, because it may quote a file.
+        Plain text. It is escaped, because it may contain text from a file.
     problem : bool
         Whether the note is an error.
     **told
-        Other values that the template reads.
+        Other entries that the template reads.
     """
     told = {"show": "", "note": "", "problem": False, **told}
     return told | {"note": html.escape(str(told["note"]))}
 
 
 def picture(prompt: str, examples: list[dict[str, str]], most: int, **options) -> gr.HTML:
-    """Return a place for a picture with a gallery of examples below it.
+    """Return a field for a picture, with a gallery of examples below it.
 
-    Its event `upload` has "example", the name of an example, or "file", the name of an upload.
+    The data of the event `upload` are "example", the name of an example, or "file", the name of an
+    upload.
 
     Parameters
     ----------
     prompt : str
     examples : list of dict
-        As `thumbnails` returns them.
+        Examples as returned by `thumbnails`.
     most : int
         Largest size of a file in bytes.
     **options
@@ -63,7 +65,7 @@ def picture(prompt: str, examples: list[dict[str, str]], most: int, **options) -
 
 
 def thumbnails(pictures: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
-    """Return the name of each picture, and a small copy in an address of its own."""
+    """Return the name and a thumbnail of each picture; the thumbnail is a ``data:`` URL."""
     contents = {name: jpeg(picture, THUMBNAIL) for name, picture in pictures.items()}
     return [
         {"name": name, "show": f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"}
@@ -74,13 +76,14 @@ def thumbnails(pictures: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
 def region(**options) -> gr.HTML:
     """Return the board: the photo, in which the visitor draws a region.
 
-    Its event `region` has "box", "strokes", "points", or nothing to clear the region.
+    The data of the event `region` are "box", "strokes" or "points". An event without data clears
+    the region.
     """
     return _field("region", state(tool="tap", photo=0), **options)
 
 
 def painting(**options) -> gr.HTML:
-    """Return the place of the image, its progress, and the slider between before and after."""
+    """Return the field for the image, its progress, and the slider between before and after."""
     return _field("painting", outcome(), **options)
 
 
@@ -95,7 +98,7 @@ def files(**options) -> gr.HTML:
 
 
 def results(**options) -> gr.HTML:
-    """Return the list of the last results; its event `choose` has the "number" of one."""
+    """Return the list of the last results; the event `choose` has the "number" of a result."""
     return _field("results", {"results": []}, **options)
 
 

@@ -1,8 +1,8 @@
 """Checks of the requests before they reach the page: their path, origin and size.
 
-Gradio does not have these checks. Its `max_file_size` limits multipart uploads only, whose routes
-are blocked here. Its routes for files, proxies and components cannot be turned off. It sends no
-Content-Security-Policy, and trusts `X-Forwarded-Host` and `X-Gradio-Server` from every client.
+Gradio does not have these checks. Its `max_file_size` limits only multipart uploads, and their
+routes are blocked here. Its routes for files, proxies and components cannot be turned off. It sends
+no Content-Security-Policy, and trusts `X-Forwarded-Host` and `X-Gradio-Server` from every client.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ READ = re.compile(
     rf"|{PICTURES[1:]}/[\w-]+|{API[1:]}/(heartbeat/(?P<session>\w{{1,64}})|startup-events|info)/?)"
 )
 WRITTEN = re.compile(rf"{UPLOAD}|{API}/run/predict/?")
-"""Paths that the page needs. All others are blocked, among them Gradio's routes for files and for
-its queue, which keeps results that nobody fetches."""
+"""Paths that the page needs. All other paths are blocked, among them Gradio's routes for files and
+for its queue, which keeps results that nobody fetches."""
 
 MESSAGE = 1_000_000
-"""Largest size in bytes of a request that is not a picture. The points of a drawing fit into it."""
+"""Largest size in bytes of a request that is not a picture. The points of a drawing need less."""
 
 BODIES = 8
-"""Number of the largest bodies that may arrive at the same time. Further requests are refused."""
+"""Number of bodies of the largest size that may arrive at the same time; others are refused."""
 
 SLOWEST = 50_000
-"""Smallest rate of a body in bytes per second, after the patience for its beginning."""
+"""Smallest accepted rate of a body in bytes per second, after `Limits.patience` seconds."""
 
 STALLED = 30.0
-"""Seconds after which a connection is closed whose browser accepts no data."""
+"""Seconds after which a connection is closed if the browser accepts no data."""
 
 FORWARDED = (b"x-forwarded-host", b"x-forwarded-proto")
 """Headers of a proxy that are passed on to Gradio."""
@@ -60,21 +60,22 @@ HEADERS = {
 
 
 class Gate:
-    """An ASGI application that passes on the requests that the page of another one needs.
+    """An ASGI application that passes only the requests that the page needs on to `app`.
 
     Parameters
     ----------
     app : ASGI application
     limits : Limits
     visitors : Visitors
-        Their heartbeats are counted.
+        The visitors, whose heartbeats are counted.
     hosts : iterable of str
-        Host names of the page, in addition to the address that a connection came to. Another
-        name in `Host` means that a foreign page sends a browser here under its own name (DNS
+        Host names of the page, in addition to the address to which a connection was made. Another
+        name in `Host` means that the host name of a foreign page leads to this server (DNS
         rebinding). Another name in `Origin` means that a foreign page sends requests here.
     proxy : str, optional
-        Address of a proxy whose ``X-Forwarded-`` headers are used. Those of other clients are
-        removed, because Gradio would write them into the page as addresses.
+        Address of a proxy whose ``X-Forwarded-`` headers are used. The ``X-Forwarded-`` headers of
+        other clients are removed, because Gradio would write their values into the page as
+        addresses.
     """
 
     def __init__(
@@ -108,8 +109,9 @@ class Gate:
                 if scope["method"] == "POST":
                     receive = await self._with_body(scope, receive, path == UPLOAD)
             except HTTPException as refusal:
-                # uvicorn discards the rest of the request until `Connections` closes it. Closing
-                # at once would reset the connection before its browser has read the answer.
+                # uvicorn discards the rest of the request until `Connections` closes the
+                # connection. Closing it at once would reset it before the browser has read the
+                # answer.
                 answer = PlainTextResponse(refusal.detail, refusal.status_code)
                 await answer(scope, receive, send)
                 return
@@ -130,7 +132,7 @@ class Gate:
         return path
 
     def _admitted(self, scope: Scope) -> Scope:
-        """Check the host and origin; return the scope without the headers of strangers."""
+        """Check the host and origin; return the scope without untrusted ``X-`` headers."""
         headers = Headers(scope=scope)
         forwarded = self.proxy is not None and scope["client"][0] == self.proxy
         names = headers.getlist("host")
@@ -153,12 +155,12 @@ class Gate:
         scope = {**scope, "headers": kept}
         addresses = headers.getlist("x-forwarded-for")
         if forwarded and addresses:
-            # The proxy has seen the last one. Those before it are claims of the client.
+            # The proxy has added the last address. The client may have made up the others.
             scope["client"] = (addresses[-1].rpartition(",")[2].strip(), 0)
         return scope
 
     async def _with_body(self, scope: Scope, receive: Receive, upload: bool) -> Receive:
-        """Read the body within its limits, whatever length was declared; return its `receive`."""
+        """Read the body within the limits; return a `receive` function for it."""
         most = self.limits.upload_bytes if upload else MESSAGE
         refusal = HTTPException(413, f"A request may have at most {most} bytes")
         length = Headers(scope=scope).get("content-length", "0")

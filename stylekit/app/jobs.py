@@ -1,8 +1,8 @@
-"""Runs in threads beside the page, with previews, progress and a way to stop them.
+"""Runs in threads of their own, with previews, progress and a way to stop a run.
 
-Gradio's queue does not fit. It keeps every preview that a browser has not fetched, without a
-limit, and a run that it cancels loses its image. Here a run reports to a callback. The callback
-keeps the newest preview only, and a run that is stopped returns its image so far.
+Gradio's queue is not used for two reasons. It keeps all previews that a browser has not fetched,
+without a limit, and the image of a cancelled run is lost. Here a run reports to a callback, which
+keeps only the newest preview. A run that is stopped returns its current image.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Levels = Sequence[tuple[tuple[int, int], int]]
 """Height, width and steps of each level of a run; see `Pyramid.levels`."""
 
 PREPARATION = 400_000
-"""Cost of preparing and tracing a level, as a number of pixels of one step.
+"""Cost of preparing and tracing a level, in units of the cost of one pixel in one step.
 
 In a run of 50 steps by neighbours up to 512 x 341 pixels, on two cores with other programs, the
 preparation of each level took about 2 s, and a step at the full size 0.9 s.
@@ -39,12 +39,12 @@ class Preview:
     Attributes
     ----------
     index, steps : int
-        The step, and the number of steps of the run.
+        Index of the step, and number of steps of the run.
     image : ndarray [H, W, 3]
     seconds : float
-        Time since the beginning of the run.
+        Seconds since the beginning of the run.
     share : float
-        Share of the work that is done, in [0, 1].
+        Completed share of the work, in [0, 1].
     remaining : float or None
         Estimate of the remaining time in seconds; None if the levels are not known.
     """
@@ -63,13 +63,13 @@ class Job:
     Parameters
     ----------
     run : callable
-        It is given the job. It runs a transfer with the job as a callback and returns the result.
+        Function of the job that runs a transfer with the job as a callback and returns the result.
     place : Place
-        Where the job waits for its turn. It is left when the run ends.
+        Place of the job in the queue. The job leaves the queue when the run ends.
     order : Order, optional
-        What the run paints.
+        The request that the run carries out.
     limit : float
-        Seconds after which something else stops the run, such as a `TimeLimit`.
+        Seconds after which another callback stops the run, such as a `TimeLimit`.
     every : float
         Seconds between previews.
 
@@ -77,9 +77,9 @@ class Job:
     ----------
     order : Order or None
     levels : Levels or None
-        Set by `run`, if the remaining time is to be estimated.
+        Set by `run`. Without them, the remaining time is not estimated.
     preview : Preview or None
-        The newest preview. The start of a run is not one.
+        The newest preview. The initial image is not a preview.
     curve : list of (int, float)
         Step and total loss of each preview.
 
@@ -117,7 +117,7 @@ class Job:
 
     @property
     def ahead(self) -> int:
-        """Number of runs that must end before this one begins."""
+        """Number of runs that must end before this run begins."""
         return self._place.ahead
 
     @property
@@ -127,19 +127,20 @@ class Job:
 
     @property
     def result(self) -> Result | None:
-        """The result, which is waited for; None if the run was stopped before it began.
+        """The result, or None if the run was stopped before it began.
 
-        An exception of the run is raised here.
+        Reading this property waits until the run has ended, and raises the exception of a run that
+        failed.
         """
         return self._future.result()
 
     def stop(self) -> None:
-        """Stop the run after its current step, or take it out of the line."""
+        """Stop the run after its current step, or remove it from the queue."""
         self._stop.set()
         self._place.cancel()
 
     def __call__(self, step: Step) -> bool:
-        """Take a preview if one is due; return whether the run must stop."""
+        """Store a preview if it is time for one; return whether the run must stop."""
         now = time.monotonic()
         if not self._begun:
             self._begun = True
@@ -165,7 +166,7 @@ class Job:
 
 
 def work(levels: Levels, steps: float = math.inf) -> int:
-    """Return the cost of the levels, of which at most a number of steps is done, in pixels."""
+    """Return the cost of the first `steps` steps of the levels, in the units of `PREPARATION`."""
     cost = 0
     for (height, width), count in levels:
         taken = min(steps, count)

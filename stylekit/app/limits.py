@@ -1,6 +1,6 @@
 """The limits of the page, and their defaults.
 
-The limits of Gradio are for all visitors together, and only for files.
+Gradio has limits only for files, and only for all visitors together.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import dataclasses
 from stylekit._checks import integer, number
 
 SMALLEST = 32
-"""Longer side, in pixels, of the smallest result."""
+"""Smallest longer side of a result in pixels."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """The limits for each visitor and for all together.
+    """The limits for each visitor and for all visitors together. All of them are maximum values.
 
     Parameters
     ----------
@@ -24,25 +24,26 @@ class Limits:
     pixels : int
         Number of pixels of an uploaded picture. Reading it takes 16 bytes for each pixel.
     side : int
-        Longer side of a result in pixels. Larger uploads are reduced to it.
+        Longer side of a result in pixels. Larger uploads are reduced to this size.
     steps : int
         Number of steps of a run.
     seconds : float
-        Duration of a run. A run that reaches it ends with the image so far.
+        Duration of a run. A run that reaches this limit is stopped and keeps its current image.
     jobs : int
         Number of runs at the same time. Further runs wait.
     waiting : int
         Number of runs that may wait. Further runs are refused.
     runs_each : int
-        Number of runs of one address, running or waiting. Each visitor has one at most.
+        Number of runs from one network address, running or waiting. Each visitor has at most
+        one run.
     visitors : int
-        Number of visitors at the same time. Further visitors are refused. Each takes up to 100
-        bytes for each pixel of the largest result: 105 MB at a `side` of 1024. The scores of a
-        segmenter add 4 bytes for each pixel and class.
+        Number of visitors at the same time. Further visitors are refused. A visitor needs up to 100
+        bytes of memory for each pixel of the largest result: 105 MB at a `side` of 1024. The scores
+        of a segmenter add 4 bytes for each pixel and class.
     connections, connections_each : int
-        Number of open connections, of all addresses and of each. Further connections are closed.
+        Number of open connections, in total and per address. Further connections are closed.
     patience : float
-        Seconds that a connection may be open without a request.
+        Seconds for which a connection may be open without a request.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The queue of runs. A few run at a time; the others wait in the order of their arrival."""
+"""The queue of runs. Some runs are active; the others wait in the order of their arrival."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from stylekit.app.limits import Limits
 
 
 class Line:
-    """The runs that run or wait.
+    """The queue of active and waiting runs.
 
-    Gradio's queue limits only the requests of all visitors together, so that one visitor could
-    fill it.
+    Gradio's own queue limits only the total number of requests of all visitors, so that one visitor
+    could fill the queue.
 
     Parameters
     ----------
     limits : Limits
-        Its `jobs`, `waiting` and `runs_each` are used.
+        The limits `jobs`, `waiting` and `runs_each` are used.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -26,17 +26,17 @@ class Line:
         self.places: list[Place] = []
 
     def join(self, address: str) -> Place:
-        """Return a place at the end of the line.
+        """Return a place at the end of the queue.
 
         Parameters
         ----------
         address : str
-            Address of the visitor's machine.
+            Network address of the visitor.
 
         Raises
         ------
         InputError
-            If the line is full, or the address has as many runs as it may.
+            If the queue is full, or the address has `runs_each` runs already.
         """
         with self.moved:
             if len(self.places) >= self.limits.jobs + self.limits.waiting:
@@ -53,7 +53,7 @@ class Line:
 
 
 class Place:
-    """A place in a line, returned by `Line.join`."""
+    """A place in a queue, returned by `Line.join`."""
 
     def __init__(self, line: Line, address: str) -> None:
         self.address = address
@@ -62,27 +62,27 @@ class Place:
 
     @property
     def ahead(self) -> int:
-        """Number of runs that must end before this one begins; 0 after it has begun or left."""
+        """Number of runs that must end before this run begins; 0 if it has begun or left."""
         with self._line.moved:
             if self not in self._line.places:
                 return 0
             return max(0, self._line.places.index(self) + 1 - self._line.limits.jobs)
 
     def begin(self) -> bool:
-        """Wait for the turn; return False if the place was left instead."""
+        """Wait until the run may begin. Return False if it left the queue instead."""
         with self._line.moved:
             self._line.moved.wait_for(lambda: self.ahead == 0)
             self._begun = self in self._line.places
             return self._begun
 
     def cancel(self) -> None:
-        """Leave the line, unless the run has begun. A run keeps its place until it ends."""
+        """Leave the queue, unless the run has begun. An active run stays until it ends."""
         with self._line.moved:
             if not self._begun:
                 self.leave()
 
     def leave(self) -> None:
-        """Leave the line; the others move up."""
+        """Leave the queue, so that the runs after this one move up."""
         with self._line.moved:
             if self in self._line.places:
                 self._line.places.remove(self)

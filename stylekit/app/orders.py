@@ -1,4 +1,4 @@
-"""A run that a visitor has asked for: its pictures, its region and its settings."""
+"""The request for a run: its pictures, its region and its settings."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Order:
     photo : ndarray, uint8 [H, W, 3]
     styles : tuple of ndarray, uint8 [h, w, 3]
     weights : tuple of float
-        One for each style.
+        One weight for each style.
     region : ndarray [H, W] or None
-        Mask of the area that is painted. None: everywhere.
+        Mask of the area that is painted. If None, the whole photo is painted.
     network : (str, FeatureExtractor)
-        Its name on the page, and the network.
+        Name of the network on the page, and the network.
     size, steps : int
     options : mapping
-        Options of `recipes.basic`. A preset ignores them.
+        Options of `recipes.basic`, which are ignored if there is a preset.
     preset : Preset or None
-        None: `recipes.basic`.
+        If None, `recipes.basic` is used.
     """
 
     photo: np.ndarray
@@ -62,11 +62,11 @@ class Order:
         return recipe
 
     def run(self, recipe: Recipe, callbacks: Iterable[Callable[..., Any]]) -> Result:
-        """Run the recipe in the free memory."""
+        """Run the recipe with a plan that fits into the free memory."""
         return recipe.run(self.steps, plan=FitMemory(), callbacks=callbacks)
 
     def larger(self, most: int) -> Order | None:
-        """Return the same order at twice the size, or at `most` pixels; None at that size."""
+        """Return the order at twice the size, up to `most` pixels, or None at that size."""
         if self.size >= most:
             return None
         return dataclasses.replace(self, size=min(2 * self.size, most))

@@ -23,7 +23,7 @@ THUMBNAIL = 144
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """A result of the session.
+    """A result of a session, as the page shows it.
 
     Attributes
     ----------
@@ -31,13 +31,13 @@ class Finished:
         1 for the first result of the session.
     order : Order
     thumbnail : str
-        Address of a small picture.
+        Address of a small version of the picture.
     place : dict
-        What the place of the image shows.
+        Entries for the field of the image; see `fields.outcome`.
     curve : list of (int, float)
-        Step and total loss.
+        Steps and total losses.
     files : dict
-        Addresses of the "picture" and its "settings".
+        Addresses of the files "picture" and "settings".
     """
 
     number: int
@@ -54,15 +54,15 @@ class Outcome:
     Attributes
     ----------
     place : dict
-        What the place of the image shows.
+        Entries for the field of the image; see `fields.outcome`.
     refusal : dict
-        Note on why the last request was refused; empty if it was not.
+        Note on why the last request was refused. Empty if the request was accepted.
     curve : list of (int, float)
-        Step and total loss.
+        Steps and total losses.
     on : bool
-        Whether a run has not ended.
+        Whether a run is active or waiting.
     fresh : bool
-        Whether the curve has changed since the last look.
+        Whether the curve has changed since the page last fetched it.
     preview : Preview or None
         The preview that is shown.
     results : list of Finished
@@ -131,13 +131,13 @@ class Outcome:
         self.rest(self.current)
 
     def rest(self, finished: Finished | None, note: dict[str, Any] | None = None) -> None:
-        """Show a result or nothing, and no run.
+        """Show a result, or nothing, instead of a run.
 
         Parameters
         ----------
         finished : Finished or None
         note : dict, optional
-            Note in place of that of the result.
+            Note to show in place of the note of the result.
         """
         self.on, self.fresh, self.preview, self.refusal = False, True, None, {}
         self.current = finished
@@ -156,7 +156,7 @@ class Outcome:
 
     @property
     def listed(self) -> list[dict[str, Any]]:
-        """What the list of results shows."""
+        """Entries of the list of results."""
         return [
             {
                 "number": one.number,
@@ -171,7 +171,8 @@ class Outcome:
 def files(result: Result) -> dict[str, tuple[bytes, str]]:
     """Return the "picture" of a result, a PNG that contains its manifest, and its "settings".
 
-    Each is the content of the file and its media type. The settings are the manifest, as JSON.
+    Each entry is the content of the file and its media type. The settings are the manifest, as
+    JSON.
     """
     with tempfile.TemporaryDirectory(prefix="stylekit-") as folder:
         path = result.save(Path(folder) / "picture.png", manifest="text")
@@ -185,7 +186,7 @@ def files(result: Result) -> dict[str, tuple[bytes, str]]:
 
 
 def address(name: str) -> str:
-    """Return the address of a file, relative to that of the page."""
+    """Return the address of a file, relative to the address of the page."""
     return f"pictures/{name}"
 
 

@@ -1,4 +1,4 @@
-"""The page: its fields, their layout, and the answer to each event."""
+"""The page: its fields, their layout, and the functions that answer its events."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ TOOLS = {
 BY_CLASS = {"Class": "class"}
 SIDES = {"The region": INSIDE, "Everything around it": AROUND}
 COLORS = {
-    "Those of the style": None,
-    "Those of the photo, repainted in light and dark": "luminance",
-    "Those of the photo, given to the style first": "match",
-    "Those of the style, arranged as in the photo": "palette",
+    "Colours of the style": None,
+    "Colours of the photo; only light and dark are repainted": "luminance",
+    "Colours of the photo; the style is recoloured first": "match",
+    "Colours of the style, arranged as in the photo": "palette",
 }
 METHODS = {"Brush strokes": "neighbors", "Textures": "gram"}
 OWN = "None"
-"""The choice of no preset."""
+"""The choice "no preset"."""
 
 STEP, LOSS = "step", "difference (log10)"
 EVERY = 0.5
-"""Seconds between looks at a run."""
+"""Seconds between two updates of a run on the page."""
 
 THEME = gr.themes.Soft(
     primary_hue="orange",
@@ -59,8 +59,9 @@ CSS = fields.STATIC / "page.css"
 def page(answers: Answers) -> gr.Blocks:
     """Return the page; `server.application` serves it.
 
-    Every event is one request and its answer, without Gradio's queue and without Gradio's checks
-    of the inputs, whose errors are not plain messages. `Answers` checks the inputs.
+    Every event is one request with one answer. Gradio's queue is not used. Gradio's checks of the
+    inputs are not used either, because their error messages are hard to understand. `Answers`
+    checks the inputs.
     """
     limits = answers.limits
     tools = TOOLS | (BY_CLASS if answers.segmenter else {})
@@ -230,7 +231,7 @@ def _place(outcome: Outcome, refusal: dict[str, Any] | None = None) -> dict[str,
 
 
 def _told(event: gr.EventData, *names: str) -> dict[str, Any]:
-    """Return the data of an event; None for what is missing or not a mapping."""
+    """Return the named data of an event. Missing entries are None."""
     told: dict[str, Any] = dict.fromkeys(names)
     for name in names:
         with contextlib.suppress(AttributeError, LookupError, TypeError):
@@ -239,7 +240,7 @@ def _told(event: gr.EventData, *names: str) -> dict[str, Any]:
 
 
 def _pictures(most: int) -> tuple[gr.HTML, list[gr.HTML], list[gr.Slider]]:
-    """Return the places of the photo and the styles, and the weights of the styles."""
+    """Return the fields of the photo and the styles, and the sliders of the style weights."""
     photos, paintings = (
         fields.thumbnails({name: load() for name, load in loaders.items()})
         for loaders in (examples.PHOTOS, examples.STYLES)
@@ -263,7 +264,7 @@ def _pictures(most: int) -> tuple[gr.HTML, list[gr.HTML], list[gr.Slider]]:
 
 
 def _settings(answers: Answers) -> tuple[dict[str, Any], gr.Dropdown, gr.Column]:
-    """Return the fields of the settings, that of the preset, and the column that it hides."""
+    """Return the fields of the settings, the preset field, and the column that a preset hides."""
     limits, networks = answers.limits, list(answers.networks)
     with gr.Row():
         size = gr.Slider(
@@ -291,7 +292,7 @@ def _settings(answers: Answers) -> tuple[dict[str, Any], gr.Dropdown, gr.Column]
             STRENGTH,
             step=0.05,
             label="Strength",
-            info="0 keeps the photo, 1 follows the style alone",
+            info="0 keeps the photo, 1 uses the style only",
             elem_id="strength",
         )
         with gr.Accordion("More settings", open=False, elem_id="more-settings"):
@@ -299,24 +300,29 @@ def _settings(answers: Answers) -> tuple[dict[str, Any], gr.Dropdown, gr.Column]
                 list(METHODS),
                 value=next(iter(METHODS)),
                 label="Method",
-                info="Brush strokes need 50 steps. Textures keep more of the photo, and need 300",
+                info="Brush strokes need 50 steps. Textures keep more of the photo and need 300",
             )
             colors = gr.Dropdown(list(COLORS), value=next(iter(COLORS)), label="Colours")
             scale = gr.Slider(
-                0.25, 2, 1, step=0.05, label="Size of the strokes", info="1 is as in the style"
+                0.25,
+                2,
+                1,
+                step=0.05,
+                label="Size of the strokes",
+                info="1 gives strokes as large as in the style",
             )
     with gr.Accordion("Network and presets", open=False, elem_id="networks"):
         network = gr.Radio(
             networks,
             value=networks[0],
             label="Network",
-            info="It compares the pictures. VGG19 is slower, and often better"
+            info="It compares the pictures. VGG19 is slower and often gives better results"
             if len(networks) > 1
             else "It compares the pictures. Start the page with --weights-file to add VGG19",
         )
-        info = "Settings of a paper or a program, in place of strength, method and colours."
+        info = "Use the settings of a paper or a program instead of strength, method and colours."
         if len(networks) == 1:
-            info += " VGG19 adds more of them"
+            info += " VGG19 adds more presets"
         preset = gr.Dropdown(
             [OWN, *answers.presets], value=OWN, label="Preset", info=info, elem_id="preset"
         )

@@ -27,8 +27,9 @@ LABELS = {
 """Labels of the presets that take a content picture and one style picture."""
 
 RELATIVE = ("crowsonkb", "gatys2016", "kolkin2019", "kolkin2022")
-"""Presets whose weights do not depend on the size of a network's features. The others are for
-`VGG19` alone: with `CompactVGG`, the total variation of ``neural_style_pt`` leaves a flat grey."""
+"""Presets whose weights do not depend on the magnitude of a network's features. The other presets
+are for `VGG19` only. For example, with `CompactVGG` the total variation loss of
+``neural_style_pt`` leaves a flat grey picture."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Preset:
     function : callable
         One of `stylekit.recipes.presets`.
     steps : int
-        Steps of the source.
+        Default number of steps, as in the source of the preset.
     networks : tuple of str
         Names of the networks that the preset can run with.
     """
@@ -54,7 +55,7 @@ class Preset:
     def recipe(
         self, photo: np.ndarray, style: np.ndarray, size: int, network: FeatureExtractor
     ) -> Recipe:
-        """Return the recipe, whose extractor is the network with the preset's own pooling."""
+        """Return the recipe. Its extractor is `network` with the pooling of the preset."""
         recipe = self.function(photo, style, size=size)
         own = recipe.extractor
         if isinstance(own, VGG19) and isinstance(network, VGG19):

@@ -1,4 +1,4 @@
-"""The page as an application, and how it is served."""
+"""The ASGI application of the page, and its web server."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from stylekit.recipes import stylize
 from stylekit.transfer import FitMemory
 
 SWEEP = 5.0
-"""Seconds between two searches for visitors who have left."""
+"""Seconds between two checks for visitors who have left."""
 
 WARM = 64
 """Longer side, in pixels, of the picture with which the networks are warmed up."""
 
 KEPT = 60.0
-"""Seconds that an uploaded file waits to be read. A browser asks for it at once."""
+"""Seconds for which an uploaded file is kept unread. The page reads it right after the upload."""
 
 
 def application(
@@ -45,13 +45,13 @@ def application(
     root_path : str
         Path that a proxy removes, such as ``"/paint"``.
     hosts, proxy
-        As for `Gate`.
+        See `Gate`.
     """
     for network in answers.networks.values():
-        # It is built here, because runs that begin at the same time would each build it.
+        # The model is built here; otherwise each of several simultaneous runs would build it.
         network.model((*network.style_layers, *network.content_layers))
     blocks = page(answers)
-    # Gradio keeps the inputs of as many sessions. The gate makes these inputs small.
+    # Gradio keeps the inputs of this many sessions. The gate limits the size of the inputs.
     blocks.state_session_capacity = answers.limits.visitors
 
     @contextlib.asynccontextmanager
@@ -99,7 +99,7 @@ def application(
 
 
 def warm_up(answers: Answers) -> None:
-    """Run each network for one step, so that the first visitor does not wait for the loading."""
+    """Run each network for one step, so that the first visitor does not wait for loading."""
     photo, style = examples.PHOTOS["cat"](), examples.STYLES["night"]()
     for network in answers.networks.values():
         stylize(photo, style, size=WARM, steps=1, extractor=network, plan=FitMemory())

@@ -1,7 +1,7 @@
 """Files in memory, which a browser sends or fetches by names that cannot be guessed.
 
-Pictures are not part of Gradio's messages. Gradio keeps the inputs and outputs of its events for
-hours, for every session, even for one that a program has made up.
+Pictures are not sent in Gradio's messages, because Gradio keeps the inputs and outputs of events
+for hours. It does so for every session, including sessions with an invented name.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class File:
 
 
 class Shelf:
-    """A limited number of files.
+    """A limited number of files in memory.
 
     Parameters
     ----------
     each : int
-        Number of files of one owner. A further file replaces the oldest one of the owner.
+        Largest number of files of one owner. A further file replaces the oldest file of that owner.
     most : int, optional
-        Number of files of all owners. A further file replaces the oldest one.
+        Largest number of files of all owners. A further file replaces the oldest file.
     """
 
     def __init__(self, each: int, most: float = math.inf) -> None:
@@ -39,7 +39,7 @@ class Shelf:
         self._lock = threading.Lock()
 
     def put(self, owner: Hashable, content: bytes, kind: str) -> str:
-        """Keep a file; return its name."""
+        """Store a file; return its name."""
         name = secrets.token_urlsafe(16)
         with self._lock:
             self._files[name] = File(content, kind, owner)
@@ -51,10 +51,10 @@ class Shelf:
         return name
 
     def get(self, name: str) -> File | None:
-        """Return the file of a name, or None."""
+        """Return the file with a name, or None."""
         return self._files.get(name)
 
     def take(self, name: str) -> File | None:
-        """Return the file of a name, or None, and delete it."""
+        """Return the file with a name, or None, and delete it."""
         with self._lock:
             return self._files.pop(name, None)

@@ -1,4 +1,4 @@
-"""Reading of uploaded pictures, and writing of pictures that the page shows, in memory.
+"""Reading of uploaded pictures and writing of pictures for the page, both in memory.
 
 Gradio's own picture fields write each upload to a file, open it with every reader of Pillow, and
 do not limit the number of pixels.
@@ -19,15 +19,15 @@ from stylekit.image import as_image, fit_shape
 from stylekit.image._formats.decode import decoding
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Formats that an upload may have. Pillow's other readers are not used; one of them starts a
-program."""
+"""Formats that an upload may have. Pillow's other readers are not used, because one of them starts
+another program."""
 
 NARROWEST = 16
-"""Smallest shorter side in pixels. A network sees nothing in a smaller picture."""
+"""Smallest shorter side in pixels. A smaller picture has no features in the deepest layers."""
 
 
 def read_picture(content: bytes, limits: Limits) -> np.ndarray:
-    """Return the picture in the content of a file. Its name and declared type are not used.
+    """Return the picture in the content of a file. The file's name and type are not used.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ def read_picture(content: bytes, limits: Limits) -> np.ndarray:
     Raises
     ------
     FileError
-        If it is not a picture of one of the `FORMATS`, is damaged or empty, or exceeds a limit.
+        If the file is not a picture of one of the `FORMATS`, is damaged or empty, or exceeds a
+        limit.
     """
     if not content:
         raise FileError(explain("The file is empty", hint="choose another file"))
@@ -86,7 +87,7 @@ def jpeg(image: np.ndarray, size: int | None = None) -> bytes:
 
 @contextlib.contextmanager
 def _decoding(limits: Limits) -> Iterator[None]:
-    """Turn errors of readers into `FileError` without their text, which may name an address."""
+    """Turn errors of readers into `FileError` without their text, which may contain addresses."""
     try:
         with decoding("The picture"):
             yield
@@ -99,7 +100,7 @@ def _decoding(limits: Limits) -> Iterator[None]:
                 explain(
                     "The file is not a picture that can be read",
                     expected="JPEG, PNG, WebP, GIF, BMP or TIFF",
-                    hint="the content decides, not the name",
+                    hint="the format is determined from the content, not from the name",
                 )
             ) from cause
         raise FileError(

@@ -27,7 +27,7 @@ STYLES = 3
 """Largest number of styles in one run."""
 
 RESULTS = 4
-"""Number of results that are kept."""
+"""Number of results that are kept for a visitor."""
 
 INSIDE, AROUND = "inside", "around"
 
@@ -41,15 +41,15 @@ class Visitor:
     photos : int
         Number of photos that the visitor has chosen.
     styles : list of (ndarray, uint8 [h, w, 3], or None)
-        `STYLES` entries.
+        A list of `STYLES` entries.
     mask : ndarray [H, W] or None
-        The region, in the size of the photo.
+        Mask of the region, with the height and width of the photo.
     seen : Segmentation or None
         The segmentation of the photo, if there is a segmenter.
     job : Job or None
         The run, until the page has shown its result.
     files : Shelf
-        Previews, which the browser fetches.
+        Previews for the browser to fetch.
     kept : Shelf
         The pictures and files of the last `RESULTS` results.
     lock : threading.RLock
@@ -63,19 +63,19 @@ class Visitor:
         self.mask: np.ndarray | None = None
         self.seen: Segmentation | None = None
         self.job: Job | None = None
-        self.files = Shelf(each=2)  # a browser may still fetch the last but one
+        self.files = Shelf(each=2)  # a browser may still fetch the previous file
         self.kept = Shelf(each=RESULTS)
         self.lock = threading.RLock()
 
     def take_photo(self, photo: np.ndarray, segmenter: Segmenter | None = None) -> list[str]:
-        """Take a photo ``float32 [H, W, 3]`` and clear the region; return the classes in it."""
+        """Store a photo, ``float32 [H, W, 3]``, and clear the region; return its classes."""
         self.photo, self.mask = quantise(photo, 8), None
         self.photos += 1
         self.seen = None if segmenter is None else segmented(segmenter, photo)
         return self.classes
 
     def take_style(self, place: int, style: np.ndarray) -> None:
-        """Take a style ``float32 [h, w, 3]``."""
+        """Store a style, ``float32 [h, w, 3]``."""
         self.styles[place] = quantise(style, 8)
 
     @property
@@ -87,7 +87,7 @@ class Visitor:
     def classes_at(self, points: Any) -> list[str]:
         """Return the names of the classes at points ``[x, y]`` in [0, 1], without duplicates.
 
-        It is empty without a segmentation, or if one of the points is in the background.
+        The list is empty without a segmentation, or if one of the points is in the background.
         """
         if self.seen is None:
             return []
@@ -99,7 +99,7 @@ class Visitor:
         return [] if "background" in names else list(dict.fromkeys(names))
 
     def take_class(self, names: str | list[str]) -> np.ndarray:
-        """Take one or more classes of the photo as the region; return the mask."""
+        """Set the region to one or more classes in the photo; return the mask."""
         if self.photo is None or self.seen is None:
             fail("There is no photo yet", hint="choose one first")
         self.mask = find_subject(as_image(self.photo), names, lambda _: self.seen)
@@ -117,18 +117,18 @@ class Visitor:
         steps: Any,
         **options: Any,
     ) -> Order:
-        """Return the run that the settings ask for.
+        """Return the order of a run with the given settings.
 
         Parameters
         ----------
         network : (str, FeatureExtractor)
         most : (int, int)
-            Largest size and largest number of steps.
+            Largest valid size and largest valid number of steps.
         weights : sequence of float
-            One for each entry of `styles`. Those of empty entries are ignored.
+            One weight for each entry of `styles`. Weights of empty entries are ignored.
         preset : Preset, optional
         side : {"inside", "around"}, optional
-            Side of the region that is painted. Default: everywhere.
+            Side of the region that is painted. By default, the whole photo is painted.
         size, steps : int
         **options
             Options of `recipes.basic`.
@@ -170,20 +170,20 @@ class Visitor:
         return Order(self.photo, styles, shares, region, network, size, steps, options, preset)
 
     def paint(self, order: Order, line: Line, address: str) -> Job:
-        """Begin a run, or put it into the line.
+        """Begin a run, or add it to the queue.
 
         Parameters
         ----------
         order : Order
         line : Line
-            It holds the limits.
+            The queue, which also contains the limits.
         address : str
-            Address of the visitor's machine.
+            Network address of the visitor.
 
         Raises
         ------
         InputError
-            If the visitor has a run already, or the line is full.
+            If the visitor has a run already, or the queue is full.
         """
         with self.lock:  # two requests may arrive at the same time
             if self.job is not None and not self.job.done:
@@ -198,11 +198,11 @@ class Visitor:
             return self.job
 
     def file(self, name: str) -> File | None:
-        """Return the file of a name."""
+        """Return the file with a name, or None."""
         return self.files.get(name) or self.kept.get(name)
 
     def stop(self) -> None:
-        """Stop the run, which keeps its image so far, or take it out of the line."""
+        """Stop the run, which keeps its current image, or remove it from the queue."""
         if self.job is not None:
             self.job.stop()
 

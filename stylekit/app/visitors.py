@@ -16,21 +16,23 @@ from stylekit.app.shelf import File
 from stylekit.app.visitor import Visitor
 
 ABSENT = 60.0
-"""Seconds without a heartbeat and without a request after which a visitor is deleted. A browser
-may lose its heartbeat for a moment. A program that makes up sessions has none."""
+"""Seconds without a heartbeat and without a request after which a visitor is deleted. The heartbeat
+is a connection that a browser keeps open and may lose for a moment. A program that invents session
+names has no heartbeat."""
 
 
 class Visitors:
     """The visitors by the names of their Gradio sessions.
 
-    Gradio's own session state does not fit. It stays if a session never opens a heartbeat, and it
-    makes room for a new visitor by deleting another one. Here a visitor stays while a heartbeat is
-    open, and a new visitor is refused if there is no room.
+    Gradio's own session state is not used for two reasons. The state of a session that never opens
+    a heartbeat is never deleted, and the state of one visitor is deleted to make room for another.
+    Here a visitor is kept while a heartbeat is open, and a new visitor is refused if `visitors` are
+    present.
 
     Parameters
     ----------
     limits : Limits
-        Its `visitors` is used.
+        The limit `visitors` is used.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -44,12 +46,12 @@ class Visitors:
         return len(self._visitors)
 
     def of(self, session: Any) -> Visitor:
-        """Return the visitor of a session, which is created if it does not exist.
+        """Return the visitor of a session. A visitor is created for a new session.
 
         Raises
         ------
         InputError
-            If the name is not that of a session, or there are too many visitors.
+            If `session` is not a valid session name, or if there are too many visitors.
         """
         self.sweep()
         with self._lock:
@@ -102,7 +104,7 @@ class Visitors:
             visitor.leave()
 
     def file(self, name: str) -> File | None:
-        """Return the file of a name, of whichever visitor, or None."""
+        """Return the file with a name, from any visitor, or None."""
         with self._lock:
             found = (visitor.file(name) for visitor in self._visitors.values())
             return next((file for file in found if file is not None), None)

@@ -327,8 +327,7 @@ SaveEvery = Annotated[
         example="50",
         metavar="STEPS",
         rich_help_panel=Panel.files,
-        help="Steps after which the current picture is saved again, as OUT-00050.png; 0 saves no "
-        "such pictures.",
+        help="Steps between saves of the current picture, as OUT-00050.png; 0 saves none.",
     ),
 ]
 Timelapse = Annotated[
@@ -357,7 +356,7 @@ def every(what: str) -> Any:
         example="50",
         metavar="STEPS",
         rich_help_panel=Panel.files,
-        help=f"Steps after which {what} is saved again.",
+        help=f"Steps between saves of {what}.",
     )
 
 
@@ -370,7 +369,7 @@ Strength = Annotated[
         high=1,
         example="0.5",
         rich_help_panel=Panel.picture,
-        help="Amount of style: 0 returns CONTENT, 1 is style only.",
+        help="Amount of style: 0 returns the photograph, 1 is style only.",
     ),
 ]
 KeepColors = Annotated[
@@ -398,7 +397,7 @@ Finish = Annotated[
         metavar="NETWORK:STEPS",
         rich_help_panel=Panel.network,
         autocompletion=one_of("vgg19:50", "compact:50"),
-        help="Use another network for the last steps, such as VGG19 for 50 steps with vgg19:50.",
+        help="Use another network for the last steps: vgg19:50 uses VGG19 for the last 50 steps.",
     ),
 ]
 Pyramid = Annotated[

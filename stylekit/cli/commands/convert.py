@@ -47,7 +47,7 @@ def convert_weights(
 ) -> None:
     """Convert VGG19 weights from another format.
 
-    The output file contains the convolution layers only, and is a file for --weights-file. No code
+    The output file contains only the convolution layers. Give it to --weights-file. No code
     in FILE is executed.
     """
     vgg19_file(path, "`path`", "path")

@@ -67,7 +67,7 @@ def demo(
     """Paint an example photograph in two styles; needs no files.
 
     The demo takes about a minute. It writes six pictures, and a sheet that shows all of them. The
-    photograph and the styles come with stylekit, so that no internet connection is needed.
+    photograph and the styles are part of the installed packages: no internet connection is needed.
     """
     from stylekit.image.write import prepare_folder
 

@@ -74,8 +74,8 @@ def evaluate(
 ) -> None:
     """Measure how close results are to their style and content.
 
-    Lower is closer, except for ssim. Values of results of different sizes are not comparable. The
-    page "Judge a result by numbers" of the documentation explains each metric.
+    Lower values are closer, except for ssim. Values of results of different sizes are not
+    comparable. The page "Judge a result by numbers" of the documentation explains each metric.
     """
     check_weights_file(weights, extractor)
     _check_table(csv_file, "csv")

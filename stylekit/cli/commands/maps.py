@@ -105,7 +105,7 @@ def regions(
     small_regions: SkipSmall = False,
     run: RegionPresetOptions,
 ) -> None:
-    """Paint each region in the style of the matching region, such as sky like sky.
+    """Paint each region in the style of the matching region of STYLE.
 
     Regions match if they have the same colour in CONTENT_MAP and STYLE_MAP.
     """

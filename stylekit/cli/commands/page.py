@@ -101,7 +101,9 @@ def page(
     ] = LIMITS.pixels / 1e6,
     max_size: Annotated[
         int,
-        limit(metavar="PIXELS", help="Largest longer side of a result.", low=64, whole=True),
+        limit(
+            metavar="PIXELS", help="Largest longer side of a result, in pixels.", low=64, whole=True
+        ),
     ] = LIMITS.side,
     max_steps: Annotated[
         int, limit(help="Largest number of steps of a run.", low=2, whole=True)

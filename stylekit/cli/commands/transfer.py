@@ -30,7 +30,8 @@ def transfer(
             low=0,
             example="2",
             rich_help_panel=Panel.look,
-            help="Weight of a style relative to the others. Repeat in the order of the styles.",
+            help="Weight of a style relative to the others. Repeat the option in the order of "
+            "the styles.",
         ),
     ] = None,
     mask: Annotated[
@@ -38,8 +39,8 @@ def transfer(
         typer.Option(
             metavar="FILE",
             rich_help_panel=Panel.subject,
-            help="Mask of CONTENT, white where the style is painted: one, or one for each style. "
-            "FILE:LABEL selects one label of a label map.",
+            help="Mask of CONTENT, white where the style is painted. Give one mask, or one for "
+            "each style. FILE:LABEL selects one label of a label map.",
         ),
     ] = None,
     style_mask: Annotated[
@@ -47,8 +48,8 @@ def transfer(
         typer.Option(
             metavar="FILE",
             rich_help_panel=Panel.subject,
-            help="Mask of STYLE, white where the style is taken from: one, or one for each style. "
-            "FILE:LABEL selects one label of a label map.",
+            help="Mask of STYLE, white where the style is taken from. Give one mask, or one for "
+            "each style. FILE:LABEL selects one label of a label map.",
         ),
     ] = None,
     init: Annotated[
