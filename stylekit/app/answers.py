@@ -139,8 +139,8 @@ class Answers:
         address : str
             Network address of the visitor.
         **settings
-            The name of a network, the label of a preset or None, and the settings of
-            `Visitor.order`.
+            `network`, the name of a network; `preset`, the label of a preset or None; and the
+            keyword arguments of `Visitor.order`.
         """
         return self._begin(visitor, address, lambda: self._order(visitor, **settings))
 

@@ -61,8 +61,8 @@ class Connections:
     def busy(self, peer: Peer | None) -> Iterator[None]:
         """Keep a connection open while its request is answered.
 
-        The next request of a connection may begin when the answer to the previous request has been
-        sent, but the application has not yet returned.
+        The next request on a connection can arrive after the previous answer has been sent and
+        before the application has returned.
         """
         if peer is None:
             yield

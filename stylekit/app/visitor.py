@@ -117,7 +117,7 @@ class Visitor:
         steps: Any,
         **options: Any,
     ) -> Order:
-        """Return the order of a run with the given settings.
+        """Return an `Order`, the request for a run with the given settings.
 
         Parameters
         ----------

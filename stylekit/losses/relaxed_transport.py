@@ -110,7 +110,7 @@ class RelaxedTransportLoss(Loss):
     - Their palette weight is the inverse of the content weight, and doubles from each size to the
       next. The default here is their weight at the finest size, 1/2.
     - They rotate the colours from RGB, which does not change Euclidean distances. Their program
-      adds the cosine distance of the colours, which depends on the position of black.
+      adds the cosine distance of the colours, which depends on the origin of the colour space.
     - They have no soft masks.
     """
 

@@ -273,7 +273,7 @@ def realtime_tutorial(
 
 
 def _with_adam(content, style, size, weights, layers, optimizer) -> Recipe:
-    """Return the common part of TensorFlow's two tutorials."""
+    """Return a recipe with the settings that TensorFlow's two tutorials share."""
     styles = layer_weights(layers[0], STYLE_LAYERS, "style_layers")  # style_layers
     contents = layer_weights(layers[1], CONTENT, "content_layers")  # content_layers
     photo = content_picture(content, size)  # max_dim = 512

@@ -45,7 +45,7 @@ class Plan:
         return Recompute()
 
     def drop(self, objective: Objective | None) -> bool:
-        """Free all kept objectives; return whether any of them was not `objective`."""
+        """Free all kept objectives; return whether others than `objective` were freed."""
         return False
 
     def settle(

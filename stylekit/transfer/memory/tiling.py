@@ -4,7 +4,8 @@ For a layer, let S be the means over its cells that the losses use, and S_t the 
 that tile t owns, where m_t is the tile's share of the mask's sum. Then ``S = sum_t m_t S_t``. The
 losses are functions of S. With ``D = dL/dS``, the gradient is ``dL/dx = sum_t m_t d<D, S_t>/dx``. A
 first pass over the tiles computes S. A second pass, with D known, adds the gradient of each window
-to the whole. A loss without layers that is a mean over pixels needs one pass over bands of rows.
+to the whole. A loss that reads no layers and is a mean over pixels is computed in one pass, one
+band of rows at a time.
 """
 
 from __future__ import annotations

@@ -97,9 +97,9 @@ class LBFGS(Optimizer):
         """Return how many float32 copies of the values a step holds at its peak.
 
         These are the state before the step, the new part of the next state, the new values, and
-        temporaries. The numbers are the largest measured on a CPU; depending on the order of its
-        threads, they can be smaller by up to 1.5. While the gradient is evaluated only the state is
-        held: 2 history copies, or history + 1 in bfloat16.
+        temporaries. The numbers are the largest measured on a CPU. Depending on the scheduling of
+        threads, a step can take up to 1.5 copies less. While the gradient is evaluated, only the
+        state is held: 2 history copies, or history + 1 in bfloat16.
         """
         rounded = self.history_dtype == "bfloat16"
         return self.history + 8.0 if rounded else 2 * self.history + 6.5
