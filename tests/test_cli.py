@@ -550,7 +550,7 @@ class TestTechniques:
         [
             (["texture", "gone.png"], "gone.png"),
             (["texture", "style.png", "--aspect", 0], "--aspect"),
-            (["texture", "style.png", "--tileable", "--tile", "x"], "--tile x exclude each other"),
+            (["texture", "style.png", "--tileable", "--tile", "x"], "--tile x cannot be combined"),
             (["texture", "style.png", "--pyramid", 0], "--pyramid is out of range"),
             (["localized", "photo.jpg", "style.png"], "one of --class, --mask and --box"),
             (
@@ -564,7 +564,7 @@ class TestTechniques:
                     "--angle",
                     0,
                 ],
-                "exclude each other",
+                "cannot be combined",
             ),
             (["transfer", "photo.jpg", "style.png", "--mask", "other.png"], "aspect ratio"),
             (

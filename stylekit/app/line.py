@@ -43,7 +43,7 @@ class Line:
                 fail("Too many runs are waiting", hint="try again in a few minutes")
             if sum(place.address == address for place in self.places) >= self.limits.runs_each:
                 fail(
-                    "Too many runs of your address are running or waiting",
+                    "Too many runs from your address are active or waiting",
                     expected=f"at most {self.limits.runs_each}",
                     hint="try again when one of them has ended",
                 )

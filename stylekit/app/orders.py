@@ -80,7 +80,7 @@ class Order:
         else:
             parts.append(f"strength {self.options.get('strength', 0):g}")
             parts += ["textures"] if self.options.get("style_loss") == "gram" else []
-            parts += ["own colours"] if self.options.get("keep_colors") else []
+            parts += ["colours kept"] if self.options.get("keep_colors") else []
             scale = self.options.get("style_scale", 1)
             parts += [f"style scale {scale:g}"] if scale != 1 else []
         parts += ["region"] if self.region is not None else []

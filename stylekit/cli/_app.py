@@ -46,7 +46,7 @@ class Program(TyperGroup):
             command = self.get_command(ctx, name)
             if command is not None and not command.hidden:
                 chapter = getattr(command, "rich_help_panel", None) or Chapter.other
-                # A long limit: a sentence that does not fit into the line is wrapped, not cut off.
+                # With a long limit, a sentence longer than the line is wrapped, not cut off.
                 groups.setdefault(chapter, []).append((name, command.get_short_help_str(1000)))
         records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
         groups["Options"] = [record for record in records if record]
@@ -179,7 +179,7 @@ def load_tensorflow() -> None:
 def _is_relevant(record: logging.LogRecord) -> bool:
     """Return whether a TensorFlow warning concerns the user.
 
-    Warnings of retracing do not: each picture size needs a trace of its own.
+    Warnings about retracing do not concern the user: each picture size needs its own trace.
     """
     return "triggered tf.function retracing" not in record.getMessage()
 

@@ -21,7 +21,7 @@ def check_cluster(address: str | None, workers: int | None) -> None:
     if address and workers:
         raise InputError(
             explain(
-                "--dask and --workers exclude each other",
+                "--dask and --workers cannot be combined",
                 expected="one of them",
                 hint="start the workers of a scheduler with: dask worker",
             )

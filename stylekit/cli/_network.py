@@ -63,7 +63,7 @@ def parsed_finish(given: str, steps: int | None) -> tuple[ExtractorName, int]:
     Raises
     ------
     InputError
-        If the text has another form, or if it has more steps than the run (if `steps` is known).
+        If the text does not have this form, or if it has more steps than `steps`, if not None.
     """
     name, colon, count = given.partition(":")
     if name not in ("vgg19", "compact") or not colon or not count.isdecimal():

@@ -226,7 +226,7 @@ class RunOptions(HowOptions):
         recipe : callable
             Recipe function.
         *pictures, **options
-            Arguments of the recipe function. The options also contain those of `Recipe.run`.
+            Arguments of the recipe function. The options may also be arguments of `Recipe.run`.
         """
         from stylekit.recipes.recipe import check_default_layers, divided
         from stylekit.transfer import device

@@ -31,7 +31,7 @@ def parsed_plan(given: str, max_memory: str | None = None) -> tuple[str, tuple[i
     Raises
     ------
     InputError
-        If a value has another form, or if a memory limit is given for a plan other than auto.
+        If a value cannot be read, or if a memory limit is given for a plan other than auto.
     """
     kind, colon, size = given.partition(":")
     known = kind in ("auto", "plain", "recompute", "tiles") and (not colon or kind == "tiles")

@@ -47,7 +47,7 @@ def loaded(text: str, option: str) -> Any:
     Raises
     ------
     InputError, FileError
-        If the text has another form, the module cannot be imported, or it lacks the name.
+        If the text does not have this form, the module cannot be imported, or it lacks the name.
     """
     module_name, name = check_named(text, option)
     try:
@@ -77,7 +77,7 @@ def check_named(text: str, option: str) -> tuple[str, str]:
     Raises
     ------
     InputError, FileError
-        If the text has another form, or the module does not exist.
+        If the text does not have this form, or the module does not exist.
     """
     module_name, _, name = text.rpartition(":")
     if not (module_name and name.isidentifier()):
@@ -176,9 +176,9 @@ def own_loss(value: Any, recipe: Any, told_by: str) -> Any:
     Parameters
     ----------
     value : Loss or callable
-        A class or function is called with those of the arguments ``content``, ``style``,
-        ``styles`` and ``reference`` that it has as parameters. They are the recipe's content,
-        first style, all styles, and again the first style, as arrays.
+        A class or function is called with the arguments ``content``, ``style``, ``styles`` and
+        ``reference``, if it has parameters with these names. The arguments are the recipe's
+        content, first style, all styles, and again the first style, as arrays.
     recipe : Recipe
     told_by : str
         Option and value for messages.

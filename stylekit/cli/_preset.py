@@ -1,4 +1,4 @@
-"""``--preset``: the recipe of a paper or program in place of the command's own."""
+"""``--preset``: the recipe of a paper or program instead of the command's recipe."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PresetOption(HowOptions):
     def settled(
         self, recipe: Callable[..., Any], options: dict[str, Any]
     ) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """Return the preset and its options, with those of its run.
+        """Return the preset, and the options for the preset and its run.
 
         Options of the recipe that have their default are left out: the preset's values apply.
         """
@@ -98,21 +98,21 @@ class PresetOptions(RunPresetOptions, PaintOptions):
 
 @dataclasses.dataclass(kw_only=True)
 class RegionPresetOptions(PresetOptions):
-    """`PresetOptions` of the command that takes maps."""
+    """Options of the command that has presets and takes colour maps."""
 
     takes: ClassVar[tuple[str, ...]] = ("content", "content_map", "style", "style_map")
 
 
 @dataclasses.dataclass(kw_only=True)
 class SubjectPresetOptions(PresetOptions):
-    """`PresetOptions` of the command that takes a subject."""
+    """Options of the command that has presets and takes a subject."""
 
     takes: ClassVar[tuple[str, ...]] = ("content", "style", "subject")
 
 
 @dataclasses.dataclass(kw_only=True)
 class SamplePresetOptions(RunPresetOptions):
-    """`RunPresetOptions` of the command that takes a sample."""
+    """Options of the command that has presets and takes a sample."""
 
     takes: ClassVar[tuple[str, ...]] = ("style",)
 
@@ -124,7 +124,9 @@ def check_preset(name: str, takes: tuple[str, ...]) -> None:
         return
     others = next((other for other, held in declared.PRESETS.items() if name in held), ())
     fail(
-        f"--preset {name} takes {', '.join(others)}" if others else "--preset is unknown",
+        f"--preset {name} is for commands with {', '.join(others)}"
+        if others
+        else "--preset is unknown",
         expected=f"one of {', '.join(names)}",
         received=name,
         hint="" if others else did_you_mean(name, names),

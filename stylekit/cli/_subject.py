@@ -122,7 +122,7 @@ class Subject:
         if len(given) != 1:
             raise InputError(
                 explain(
-                    "give the subject in one way",
+                    "the subject must be given in exactly one way",
                     expected="one of --class, --mask and --box",
                     received=" and ".join(given) or "none",
                     hint="" if given else "the quickest is --box left,top,right,bottom",
@@ -131,7 +131,7 @@ class Subject:
         if self.segmenter and not self.classes:
             fail("--segmenter needs --class", expected="--class NAME", received="no --class")
         if self.segmenter and self.model:
-            fail("--segmenter and --model exclude each other", hint="give only one of them")
+            fail("--segmenter and --model cannot be combined", hint="give only one of them")
         if self.segmenter:
             check_named(self.segmenter, "--segmenter")
         if self.box:

@@ -41,7 +41,7 @@ def test_the_line_is_bounded():
 def test_nobody_fills_the_line_alone():
     line = Line(LIMITS)
     first, _ = line.join("a"), line.join("a")
-    with pytest.raises(InputError, match=r"of your address.*at most 2"):
+    with pytest.raises(InputError, match=r"from your address.*at most 2"):
         line.join("a")
     line.join("b")
     first.leave()

@@ -119,7 +119,10 @@ def test_the_network_of_all_pictures_pools_as_the_preset_does(
     ("arguments", "message"),
     [
         (("--strength", 0.5), "--preset neural_style_pt cannot be combined with --strength"),
-        (("--preset", "luan2017"), "--preset luan2017 takes content, content_map, style"),
+        (
+            ("--preset", "luan2017"),
+            "--preset luan2017 is for commands with content, content_map, style",
+        ),
         (("--add-loss", "warm.py:Cold"), "--add-loss warm.py:Cold: warm.py has no Cold"),
         (("--add-loss", "warm.py:cold"), "--add-loss warm.py:cold has a parameter 'photo' without"),
     ],

@@ -109,7 +109,7 @@ def test_a_segmenter_of_the_users(module, run):
     np.testing.assert_array_equal(mask, np.arange(48) < 24 * np.ones((48, 1)))
     assert "left" in run("segment", "photo.png", *own[2:4]).output
     done = run("segment", "photo.png", "-o", "mask.png", *own, "--model", "other.tflite")
-    assert "--segmenter and --model exclude each other" in done.output
+    assert "--segmenter and --model cannot be combined" in done.output
     done = run("segment", "photo.png", "-o", "m.png", "--box", "1,1,9,9", *own[2:4])
     assert "--segmenter needs --class" in done.output
 

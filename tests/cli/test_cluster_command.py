@@ -42,7 +42,7 @@ def test_several_threads_a_worker_are_refused(run, pictures):
 def test_two_clusters_are_refused(run, pictures):
     done = run(*LINE, "--dask", "tcp://host:8786", "--workers", 2)
     assert done.exit_code == 2
-    assert done.stderr.startswith("stylekit: --dask and --workers exclude each other: expected one")
+    assert done.stderr.startswith("stylekit: --dask and --workers cannot be combined: expected one")
 
 
 @pytest.mark.parametrize("option", [("--dask", "tcp://host:8786"), ("--workers", 2)])

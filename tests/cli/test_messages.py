@@ -175,7 +175,7 @@ WRONG = [
     ((*TRANSFER, "--preset", "gatys2061"), "Did you mean gatys2017 or gatys2016?"),
     (
         ("texture", "gravel.jpg", "--preset", "gatys2016"),
-        "--preset gatys2016 takes content, style: e",
+        "--preset gatys2016 is for commands with content, style: e",
     ),
     ((*TRANSFER, "--preset", "gatys2016", "--init", "mix"), "cannot be combined with --init mix"),
     ((*TRANSFER, "--learning-rate", "1"), "--learning-rate is for adam: expected --optimizer adam"),

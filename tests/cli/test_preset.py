@@ -113,7 +113,7 @@ def test_a_preset_for_other_pictures_says_what_it_takes(pictures, run):
     line = ("regions", "photo.jpg", "photo_map.png", "starry.jpg", "starry_map.png")
     done = run(*line, "--preset", "gatys2016", *SMALL)
     assert done.exit_code == 2
-    assert "--preset gatys2016 takes content, style" in done.output
+    assert "--preset gatys2016 is for commands with content, style" in done.output
 
 
 def test_every_preset_is_a_function_of_pictures():

@@ -146,7 +146,7 @@ def test_what_a_sweep_is_given(sweep, monkeypatch):
 def test_two_clusters_are_refused(sweep):
     done = sweep("photo.png", "coffee.png", "--workers", 2, "--dask", "tcp://host:8786")
     assert done.exit_code == 2
-    assert "--dask and --workers exclude each other" in done.stderr
+    assert "--dask and --workers cannot be combined" in done.stderr
 
 
 @pytest.mark.slow

@@ -165,7 +165,7 @@ def gradient_mask(
     with caused_by("mask"):
         given = [fitted(read_mask(path), photo) for path in mask or ()]
     if angle is not None and given:
-        fail("--angle and --mask exclude each other", hint="leave one of the two out")
+        fail("--angle and --mask cannot be combined", hint="leave one of the two out")
     if len(styles) < 2:
         fail(
             "gradient-mask needs several styles",

@@ -68,7 +68,7 @@ def texture(
     if tileable:
         if run.tile not in (None, declared.TileName.both):
             fail(
-                f"--tileable and --tile {run.tile.value} exclude each other",
+                f"--tileable and --tile {run.tile.value} cannot be combined",
                 hint="leave one of the two out",
             )
         run.tile = declared.TileName.both
