@@ -15,7 +15,7 @@ _RADIUS = 1 / 48  # of the longer side, chosen by eye: 1/128 leaves streaks of t
 def screened_poisson(
     photo: PictureLike, stylised: PictureLike, *, radius: float | None = None
 ) -> np.ndarray:
-    """Return the stylised picture with its gradients replaced by those of the photograph.
+    """Return the stylised picture with its gradients replaced by the gradients of the photograph.
 
     This removes painted texture and distorted lines, and restores lost details. Variations of the
     stylised picture's colours and light over more than `radius` pixels are kept. At strong edges of

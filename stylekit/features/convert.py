@@ -93,7 +93,7 @@ def convert_weights(
             if layer != own:
                 raise FileError(
                     explain(
-                        f"the weights file {path} is of another network than VGG19: layer {own}",
+                        f"the weights file {path} does not match VGG19: layer {own}",
                         expected="a convolution of that name",
                         received=layer,
                     ),

@@ -161,7 +161,7 @@ class FeatureExtractor(abc.ABC):
             fail(
                 f"{type(self).__name__} declares no `{kind}`",
                 expected="the names of layers",
-                hint=f"give the losses `layers`, or set `{kind}` of the extractor",
+                hint=f"pass `layers` to the losses, or set `{kind}` of the extractor",
                 argument="layers",
             )
         return names

@@ -169,7 +169,7 @@ class ReflectPadding(WrappingExtractor):
                 both = [wide[inner][axis] - plain[inner][axis] for axis in (1, 2)]
                 if any(self.pixels % stride for stride in strides) or any(n % 2 for n in both):
                     fail(
-                        f"the reflection does not fit the cells of layer {inner!r}",
+                        f"`pixels` does not match the stride of layer {inner!r}",
                         expected=f"a multiple of {math.lcm(*strides)} pixels",
                         received=self.pixels,
                         argument="pixels",

@@ -129,7 +129,7 @@ def read_convolutions(
             if shapes_found != [tuple(shape), tuple(shape[-1:])]:
                 raise FileError(
                     explain(
-                        f"the weights file {path} is of another network: layer {layer}",
+                        f"the weights file {path} does not match the network: layer {layer}",
                         expected=f"kernel {tuple(shape)} and bias {tuple(shape[-1:])}",
                         received=" and ".join(map(str, shapes_found)),
                     ),
@@ -166,7 +166,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # HDF5, zipfile and NumPy raise errors of many types
         raise FileError(
-            f"the weights file {path} is truncated, corrupt or of another kind ({error}). "
+            f"the weights file {path} is truncated or corrupt, or has an unknown format ({error}). "
             "Get the file again.",
             argument="weights",
         ) from error

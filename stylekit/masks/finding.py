@@ -128,7 +128,7 @@ def fitted(
     if abs(rows * width - columns * height) > (rows + columns + height + width) / 2:
         fail(
             f"the {name} must have the aspect ratio of its picture",
-            expected=f"that of {width}x{height} pixels",
+            expected=f"the aspect ratio of {width}x{height} pixels",
             received=f"{columns}x{rows}",
             hint="draw it over the picture itself, or resize it",
             argument=argument or name,

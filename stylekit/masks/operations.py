@@ -232,7 +232,7 @@ def _labelled(values: np.ndarray, label: int, name: str) -> np.ndarray:
     if values.dtype.kind not in "iu":
         fail(
             f"{name} must be a label map if `label` is given",
-            expected="integers, such as those of a grey picture or one with a palette",
+            expected="integers, as in a grey picture or a picture with a palette",
             received=f"values of type {values.dtype}",
             hint="omit `label`",
             argument="label",

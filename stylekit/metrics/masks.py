@@ -58,7 +58,7 @@ def seam_score(photo: PictureLike, result: PictureLike, mask: Any) -> float:
         fail(
             "`mask` must have a border",
             expected="values below 0.5 and values of at least 0.5",
-            received="only one of both",
+            received="values on one side of 0.5 only",
             hint="a mask of the whole picture has no seam",
             argument="mask",
         )

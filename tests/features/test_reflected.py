@@ -103,7 +103,7 @@ def test_a_picture_as_small_as_the_reflection(inner):
 
 
 def test_a_stride_that_does_not_fit(inner):
-    with pytest.raises(InputError, match=r"does not fit the cells.*a multiple of 8 pixels"):
+    with pytest.raises(InputError, match=r"does not match the stride.*a multiple of 8 pixels"):
         ReflectPadding(inner, 12).model(["block4_conv1"])
 
 

@@ -323,7 +323,9 @@ def test_only_the_layers_asked_for_must_be_in_the_file(published):
 def test_a_file_of_another_network_is_refused(tmp_path, rng):
     kernel = rng.normal(size=(3, 3, 3, 32))
     path = write_npz(tmp_path / "thin.npz", {"block1_conv1": (kernel, np.zeros(32))})
-    with pytest.raises(FileError, match=r"thin\.npz is of another network: layer block1_conv1"):
+    with pytest.raises(
+        FileError, match=r"thin\.npz does not match the network: layer block1_conv1"
+    ):
         VGG19(path).model(["conv1_1"])
 
 

@@ -184,7 +184,7 @@ def test_flipped_bytes_of_an_h5_are_refused_or_read_but_never_a_traceback(arrays
 def test_a_file_of_another_kind_is_refused(content, suffix, tmp_path):
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)
-    refused(path, "truncated, corrupt or of another kind")
+    refused(path, "truncated or corrupt, or has an unknown format")
 
 
 def test_arrays_that_are_no_weights_are_refused(arrays, tmp_path):
@@ -326,7 +326,7 @@ def test_an_h5_whose_values_are_elsewhere_or_packed(kind, arrays, tmp_path, frug
     with h5py.File(path, "a") as file:
         del file["block1_conv1/block1_conv1_W_1:0"]
         OUTSIDE[kind](file["block1_conv1"], str(other))
-    refused(path, "truncated, corrupt or of another kind", "kernel")
+    refused(path, "truncated or corrupt, or has an unknown format", "kernel")
 
 
 @pytest.mark.parametrize("name", ["block1_conv1", "model_weights"])

@@ -110,7 +110,7 @@ def opened(path: Path, convention: str = "auto") -> Iterator[dict[str, Pair]]:
         except UnknownObjectError as error:
             raise FileError(
                 explain(
-                    f"the weights file {path} holds more than arrays",
+                    f"the weights file {path} contains objects that are not arrays",
                     expected="named arrays, such as a state_dict",
                     received=f"an object {error}, which would run code",
                     hint="write the arrays with torch.save(model.state_dict(), path) or numpy.save",
@@ -140,7 +140,7 @@ def _check_names(path: Path, names: list[str], known: list[str]) -> None:
         name, problem, expected = names[len(known)], "too deep", f"{len(known)} convolutions"
     raise FileError(
         explain(
-            f"the weights file {path} is of another network than VGG19: {problem}",
+            f"the weights file {path} does not match VGG19: {problem}",
             expected=expected,
             received=name,
             hint="use a file of VGG19 without batch normalization",
@@ -183,7 +183,7 @@ def _safetensors(file: BinaryIO) -> tuple[dict[str, Pair], None]:
                 raise ValueError(f"{name} has the dtype {told['dtype']}, not float")
             dtype = np.dtype(types[told["dtype"]])
             if begin < 0 or end - begin != math.prod(shape) * dtype.itemsize:
-                raise ValueError(f"{name} has another size than the header declares")
+                raise ValueError(f"{name} does not have the size that the header declares")
             file.seek(8 + length + begin)
             return np.frombuffer(file.read(end - begin), dtype).reshape(shape)
 

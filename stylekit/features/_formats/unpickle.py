@@ -67,7 +67,7 @@ class _Tensor(NamedTuple):
 
 _STORAGES = {"Half": "f2", "Float": "f4", "Double": "f8", "Long": "i8", "Int": "i4"}
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-_LONGEST = 10**7  # bytes of the pickle in a zip file of PyTorch; that of VGG19 has 3000
+_LONGEST = 10**7  # bytes of the pickle in a zip file of PyTorch. The pickle of VGG19 has 3000
 
 
 class UnknownObjectError(ValueError):
@@ -173,7 +173,9 @@ def _of_zip(file: BinaryIO) -> tuple[Any, Callable[[_Storage], tuple[bytes, Orde
     def content(storage: _Storage) -> tuple[bytes, Order]:
         entry = archive.getinfo(f"{root}data/{storage.key}")
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != storage.size:
-            raise ValueError(f"{entry.filename} is compressed, or has another size than its tensor")
+            raise ValueError(
+                f"{entry.filename} is compressed, or its size does not match its tensor"
+            )
         return archive.read(entry), order
 
     return tensors, content
@@ -192,7 +194,7 @@ def _of_stream(file: BinaryIO) -> tuple[Any, Callable[[_Storage], tuple[bytes, O
     for key in keys:
         count = int.from_bytes(file.read(8), "little" if order == "<" else "big", signed=True)
         if count != storages[str(key)].length:
-            raise ValueError("a storage has another size than its tensor")
+            raise ValueError("the size of a storage does not match its tensor")
         places[str(key)] = file.tell()
         file.seek(storages[str(key)].size, io.SEEK_CUR)
 

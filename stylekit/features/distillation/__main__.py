@@ -219,7 +219,7 @@ def restore(student: Student, path: Path) -> int:
         with zipfile.ZipFile(path) as archive:
             for k, variable in enumerate(variables):
                 if array_header(archive, str(k))[0] != tuple(variable.shape):
-                    raise ValueError(f"array {k} is of another student")
+                    raise ValueError(f"array {k} belongs to another student")
             if array_header(archive, "step")[0] != ():
                 raise ValueError("the step is not a number")
             for k, variable in enumerate(variables):
@@ -228,7 +228,7 @@ def restore(student: Student, path: Path) -> int:
     except Exception as error:  # zipfile and NumPy raise errors of many types
         raise FileError(
             explain(
-                f"the checkpoint {path} is damaged or of another network ({error})",
+                f"the checkpoint {path} is damaged or belongs to another network ({error})",
                 hint="delete it to start again, or name another folder",
             ),
             argument="path",

@@ -59,7 +59,7 @@ class Teacher:
 
 
 def teachers(path: str, deep: str | None) -> list[tuple[FeatureExtractor, tuple[str, ...]]]:
-    """Return VGG19 with the taps that its file contains, and a published student for the others."""
+    """Return VGG19 for the taps in its file, and a published student for the other taps."""
     vgg, taps = VGG19(path), [tap for tap in TAPS if tap not in PLAIN]
     while True:
         try:

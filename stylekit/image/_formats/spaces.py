@@ -131,7 +131,9 @@ def _of_chunks(gamma: float | None, places: tuple[float, ...] | None, name: str)
 
 
 def _warn(name: str, cause: str) -> None:
-    warnings.warn(f"The colours of {name} are used as sRGB: it has {cause}.", stacklevel=2)
+    warnings.warn(
+        f"The colours of {name} are treated as sRGB, because it has {cause}.", stacklevel=2
+    )
 
 
 @functools.cache

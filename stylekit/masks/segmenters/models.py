@@ -107,7 +107,7 @@ def open_network(path: str | os.PathLike, input_range: tuple[float, float] = (-1
         opener = openers.get(path.suffix.lower())
         if opener:
             return opener(path, span)
-    kind = "a folder of another kind" if path.is_dir() else path.suffix or "no ending"
+    kind = "a folder in an unknown format" if path.is_dir() else path.suffix or "no suffix"
     raise FileError(
         explain(f"{path} is not a model in a supported format", expected=KINDS, received=kind),
         argument="model",
@@ -358,8 +358,8 @@ def _check_inside(source: str, operations: list[str]) -> None:
     if operations:
         raise FileError(
             explain(
-                f"{source} accesses files, Python or the network",
-                expected="a network that only computes",
+                f"{source} accesses files, Python or the internet",
+                expected="a graph whose operations only compute",
                 received=f"the operation{'s' * (len(operations) > 1)} {', '.join(operations)}",
                 hint="a model file is a program: use it only if you trust its author, or export it "
                 "again without these operations",
@@ -421,7 +421,7 @@ def _unreadable(path: Path, kind: str, error: Exception) -> FileError:
     return FileError(
         explain(
             f"{path} cannot be read as {kind} ({_first_line(error)})",
-            hint="the file is truncated, corrupt or of another format; download it again",
+            hint="the file is truncated or corrupt, or has another format; download it again",
         ),
         argument="model",
     )

@@ -97,7 +97,7 @@ def test_a_damaged_checkpoint_is_told(folder, trained, tmp_path):
     with pytest.raises(FileError, match=r"checkpoint\.npz is damaged .*Delete it to start again"):
         distill.distill(options(folder, out, "--steps", 6))
     np.savez(path, **arrays | {"3": np.zeros(7)})
-    with pytest.raises(FileError, match="array 3 is of another student"):
+    with pytest.raises(FileError, match="array 3 belongs to another student"):
         distill.distill(options(folder, out, "--steps", 6))
 
 

@@ -112,7 +112,7 @@ def test_code_points_of_an_image_that_is_open(tmp_path):
 )
 def test_what_cannot_be_converted_is_a_warning(chunks, words, tmp_path):
     (tmp_path / "a.png").write_bytes(png(ASTRONAUT, chunks))
-    with pytest.warns(UserWarning, match=rf"colours of .*a\.png are used as sRGB.*{words}"):
+    with pytest.warns(UserWarning, match=rf"colours of .*a\.png are treated as sRGB.*{words}"):
         image = read_image(tmp_path / "a.png")
     np.testing.assert_array_equal(np.round(image * 255), ASTRONAUT)
 
@@ -144,6 +144,6 @@ def test_srgb_by_exif(space, index):
 
 
 def test_uncalibrated_colours_are_a_warning():
-    with pytest.warns(UserWarning, match="picture are used as sRGB.*no profile"):
+    with pytest.warns(UserWarning, match="picture are treated as sRGB.*no profile"):
         read_image(with_exif(65535, ""))
     read_image(with_exif(65535, "", icc_profile=icc_profiles.adobe_rgb()))

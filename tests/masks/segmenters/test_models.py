@@ -422,7 +422,7 @@ def test_a_file_of_another_kind(name, tmp_path):
 
 
 def test_a_folder_of_another_kind_and_a_piece_of_one(tmp_path, saved):
-    with pytest.raises(FileError, match="received a folder of another kind"):
+    with pytest.raises(FileError, match="received a folder in an unknown format"):
         open_network(tmp_path)
     with pytest.raises(FileError, match="Pass its folder"):
         open_network(saved / "saved_model.pb")
