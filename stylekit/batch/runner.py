@@ -85,7 +85,7 @@ class Batch:
         return [row for row in self.rows if row.error]
 
     def __repr__(self) -> str:
-        told = f", {self.found} of them before" if self.found else ""
+        told = f", {self.found} of them in an earlier run" if self.found else ""
         told += f", {len(self.failed)} failed" if self.failed else ""
         told += ", interrupted" if self.interrupted else ""
         done = len(self.rows) - len(self.failed)

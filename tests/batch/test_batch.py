@@ -80,7 +80,7 @@ def test_what_is_finished_is_not_painted_again(todo, run, work):
     before = [path.stat().st_mtime_ns for path in Path("out").glob("*-*.png")]
     again = run(todo, on_picture=lambda row: pytest.fail("it is painted"))
     assert again.found == 2
-    assert repr(again) == "Batch('out': 2 of 2 pictures, 2 of them before)"
+    assert repr(again) == "Batch('out': 2 of 2 pictures, 2 of them in an earlier run)"
     assert [path.stat().st_mtime_ns for path in Path("out").glob("*-*.png")] == before
     own = [dataclasses.replace(row, seconds=round(row.seconds, 2)) for row in first.rows]
     assert again.rows == own
@@ -302,7 +302,7 @@ def test_an_option_of_all_is_refused_at_once(todo, network, options, argument, m
 def test_an_option_of_one_has_a_name_that_is_known(todo, run, name):
     todo[1] = dataclasses.replace(todo[1], options={name: 1})
     with pytest.raises(
-        sk.InputError, match=f"or a column of their table.*'{name}'.*of basic"
+        sk.InputError, match=f"unknown job option or table column '{name}'.*of basic"
     ) as raised:
         run(todo)
     assert raised.value.argument == "jobs"

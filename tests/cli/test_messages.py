@@ -170,7 +170,7 @@ WRONG = [
         "layer",
     ),
     (("demo", "--size", "9"), "expected a whole number from 64 to 4096, received 9"),
-    # Options that exclude each other, and names
+    # Options that cannot be combined, and names
     ((*TRANSFER, "--preset", "gatys2061"), "--preset is unknown: expected one of crowsonkb, gat"),
     ((*TRANSFER, "--preset", "gatys2061"), "Did you mean gatys2017 or gatys2016?"),
     (
