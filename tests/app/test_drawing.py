@@ -31,7 +31,7 @@ def test_a_box_finds_the_subject_in_it(photo):
         ([0, 0, 1], InputTypeError, "4 numbers"),
         ("everything", InputTypeError, "4 numbers"),
         ([0, 0, 1, "1"], InputTypeError, "not a number"),
-        ([0, 0, 1, 1], InputError, "no background"),
+        ([0, 0, 1, 1], InputError, "some background must be known"),
     ],
 )
 def test_a_wrong_box(photo, box, error, words):

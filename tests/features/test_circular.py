@@ -145,7 +145,7 @@ def test_a_size_of_no_whole_cells(rng):
     losses = [sk.GramStyleLoss(rng.random((64, 64, 3)), layers=LAYERS)]
     network = CircularPadding(sk.CompactVGG(), "y")
     with pytest.raises(
-        InputError, match=r"multiple of 16 pixels.*: 32 or 48, received 40"
+        InputError, match=r"multiple of 16 pixels.*: expected 32 or 48, received 40"
     ) as error:
         sk.Objective(losses, network, (40, 40))
     assert error.value.argument == "tile"

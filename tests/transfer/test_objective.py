@@ -245,7 +245,7 @@ class TestTerms:
 
     def test_negative_weights(self):
         mean = Mean()
-        with pytest.raises(InputError, match=r"weight of Mean.*at least 0.*-1"):
+        with pytest.raises(InputError, match=r"`weight` of Mean.*at least 0.*-1"):
             mean.weight = -1
         with pytest.raises(InputError, match="weight of Mean"):
             Mean(weight=float("nan"))
