@@ -247,7 +247,7 @@ class TestTerms:
         mean = Mean()
         with pytest.raises(InputError, match=r"`weight` of Mean.*at least 0.*-1"):
             mean.weight = -1
-        with pytest.raises(InputError, match="weight of Mean"):
+        with pytest.raises(InputError, match="`weight` of Mean"):
             Mean(weight=float("nan"))
         assert mean.weight == 1
 
