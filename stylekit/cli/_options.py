@@ -16,6 +16,7 @@ import typer
 from stylekit._checks import (
     FileError,
     InputError,
+    absent,
     caused_by,
     check_place,
     fail,
@@ -149,6 +150,8 @@ class RunOptions(HowOptions):
         """
         self._inputs = list(given.values())
         if self.out is None:
+            if len(given.get("styles", [])) > 1:
+                _check_last(given["styles"][-1])
             names = ("doodle_map", "content", "style")
             files = [given[name] for name in names if name in given] + given.get("styles", [])
             if len(files) == 1:
@@ -296,6 +299,20 @@ class RunOptions(HowOptions):
             saved = result.save(spare, bits=self.bits)
             message = f"{error} The picture was written to {saved} instead."
             raise FileError(message, argument="out") from error
+
+
+def _check_last(style: Path) -> None:
+    """Raise `FileError` if the last of several styles is missing: it may be meant as the output."""
+    from stylekit.image import check_writable
+
+    if status(style) is None:
+        try:
+            check_writable(style)
+        except FileError:
+            return  # not meant as the output; reported when the styles are read
+        missing = absent(style, str(style), "a picture file")
+        hint = f"To write the result there, give -o {style}."
+        raise FileError(f"{missing} {hint}", argument="styles")
 
 
 def _map_of(picture: str) -> str:

@@ -96,6 +96,20 @@ WRONG = [
         "STYLE: gone.jpg does not exist",
     ),
     ((*TRANSFER, "--style-mask", "me.png"), "--style-mask: the style mask must have the aspect"),
+    (
+        ("transfer", "photo.jpg", "starry.jpg", "result.png"),
+        "STYLE: result.png does not exist: expected a picture file in",
+    ),
+    (
+        ("transfer", "photo.jpg", "starry.jpg", "result.png"),
+        "Check the name. To write the result there, give -o result.png.",
+    ),
+    (
+        ("gradient-mask", "photo.jpg", "starry.jpg", "wave.jpg", "result.jpg", "--angle", "0"),
+        "give -o result.jpg.",
+    ),
+    (("transfer", "photo.jpg", "starry.jpg", "no/out.png"), "not exist either. Check the path."),
+    (("transfer", "photo.jpg", "starry.jpg", "result"), "Check the name.\n"),
     # Files to write
     (
         ("transfer", "photo.jpg", "starry.jpg", "-o", "no/out.png"),
