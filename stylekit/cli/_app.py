@@ -63,7 +63,15 @@ class Program(TyperGroup):
             explain_usage(error, ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that is named first; raise `InputError` if it does not exist."""
+        """Return the command that is named first; raise `InputError` if it does not exist.
+
+        The word ``help`` prints the help, or the help of the command that follows it.
+        """
+        if args[0] == "help" and len(args) > 1:
+            args = [args[1], "--help"]
+        elif args[0] == "help":
+            typer.echo(ctx.get_help())
+            raise typer.Exit
         if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
             fail(
                 f"unknown command {args[0]}",

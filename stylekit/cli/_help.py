@@ -137,7 +137,8 @@ class Command(TyperCommand):
             If an option or argument is unknown, missing or has a wrong value.
         """
         NAMES.set(names_of(self.get_params(ctx)))
-        ctx.allow_extra_args = True  # reported below, with a hint about quotes
+        ctx.allow_extra_args = True  # reported below, with a hint
+        typed = list(args)  # the parser empties `args`
         try:
             rest = super().parse_args(ctx, args)
         except PARSER_ERROR as error:
@@ -146,12 +147,22 @@ class Command(TyperCommand):
             fail(
                 f"unexpected argument {rest[0]}",
                 expected=usage(ctx),
-                hint="put a name that has spaces in quotes",
+                hint=_box_in_one_word(typed) or "put a name that has spaces in quotes",
             )
         sources = ((one, ctx.get_parameter_source(one.name)) for one in self.get_params(ctx))
         written = (one for one, source in sources if source and source.name == "COMMANDLINE")
         GIVEN.set(frozenset(map(shown, written)))
         return rest
+
+
+def _box_in_one_word(typed: list[str]) -> str:
+    """Return what to write instead of ``--box 40 10 300 400``, or an empty string."""
+    words = typed[typed.index("--box") + 1 :] if "--box" in typed else []
+    for count in (2, 3, 4):
+        box = ",".join(word.strip(",") for word in words[:count])
+        if re.fullmatch(r"\d+(,\d+){3}", box) and box != words[0]:
+            return f"write --box {box}, without spaces"
+    return ""
 
 
 PARSER_ERROR: type[Exception] = next(
@@ -178,8 +189,10 @@ def explain_usage(error: Any, ctx: Any) -> NoReturn:
         case "MissingParameter":
             fail(f"{shown(error.param)} is missing", expected=usage(ctx), hint=see)
         case "BadOptionUsage":
-            metavar = next((one.metavar for one in parameters if option in one.opts), None)
-            fail(f"{option} has no value", expected=f"{option} {metavar}" if metavar else "")
+            one = next((one for one in parameters if option in one.opts), None)
+            record = one.get_help_record(ctx)[0] if one else ""  # such as "--tile [x|y|both]"
+            value = record.rpartition(" ")[2].strip("[]<>")
+            fail(f"{option} has no value", expected=f"{option} {value}" if value else "")
         case "BadParameter" if "is not one of" in error.message:
             received, *known = re.findall("'([^']*)'", error.message)
             fail(

@@ -68,6 +68,13 @@ def test_without_arguments_the_first_page_is_shown():
     assert "Start here:" in CliRunner().invoke(cli.app, []).output
 
 
+@pytest.mark.parametrize("command", [(), ("transfer",), ("convert-weights",)])
+def test_the_word_help_is_help(command):
+    done = CliRunner().invoke(cli.app, ["help", *command], env={"COLUMNS": "80"})
+    assert done.exit_code == 0
+    assert done.output == page(*command)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_page_has_an_example(command):
     assert [line for line in EXAMPLES if line.values[0][0] == command]

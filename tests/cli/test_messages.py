@@ -256,6 +256,25 @@ def test_one_sentence_and_status_2_before_tensorflow_is_loaded(
         ),
         ((*TRANSFER, "--size"), "--size has no value: expected --size PIXELS."),
         (
+            (*TRANSFER, "--keep-colors"),
+            "--keep-colors has no value: expected --keep-colors luminance|palette|match|histogram.",
+        ),
+        (
+            (*LOCALIZED, "--box", "40", "10", "300", "400"),
+            "unexpected argument 10: expected stylekit localized CONTENT STYLE. Write --box "
+            "40,10,300,400, without spaces.",
+        ),
+        (
+            ("segment", "--box", "40,", "10,", "300,", "400", "photo.jpg"),
+            "unexpected argument 300,: expected stylekit segment PHOTO. Write --box 40,10,300,400, "
+            "without spaces.",
+        ),
+        (
+            ("localized", "my", "photo.jpg", "starry.jpg", "--box", "40,10,300,400"),
+            "unexpected argument starry.jpg: expected stylekit localized CONTENT STYLE. Put a name",
+        ),
+        (("help", "transfr"), "unknown command transfr. Did you mean transfer"),
+        (
             ("texture", "my", "wall.jpg"),
             "unexpected argument wall.jpg: expected stylekit texture SAMPLE. Put a name that has "
             "spaces in quotes.",
