@@ -6,6 +6,7 @@ accepts, returns a new mask and does not modify its arguments.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeAlias
 
@@ -38,6 +39,7 @@ _FULL = {"uint8": 255, "uint16": 65535}  # the value of white by dtype
 _VOID = 255  # the value of pixels without a label in label maps
 _MOST_LABELS = 32  # number of distinct values. A mask with a soft edge has more
 _COLOR = 8 / 255  # least difference between a colour's channels. JPEG changes grey pixels by less
+_COLORFUL = 0.1  # mean difference between the channels of a picture that is hardly a mask
 _ROUNDING = 1e-4  # tolerance outside [0, 1] for rounding, as in 1 - a - b. Pictures have the same
 
 
@@ -270,6 +272,12 @@ def _from_file(mask: PictureLike, name: str, label: int | None) -> np.ndarray:
         if colored:  # a palette of colours
             _ask_label(np.unique(stored), name)
         grey = _shares(stored, name)
+    elif np.ptp(picture.pixels, axis=-1).mean() > _COLORFUL:
+        warnings.warn(
+            f"{name} is a coloured picture. Its luminance is used as the mask. Check whether it is "
+            "the right file, and convert it to grey to use it without this warning.",
+            stacklevel=3,
+        )
     return _seen(grey, picture, name)
 
 

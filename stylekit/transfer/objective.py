@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -134,8 +135,10 @@ class Objective:
     def _trace(self) -> None:
         self.without_gradient: set[str] = set()
         self._steppers: dict[str, Callable] = {}
-        self._traced = tf.function(self._evaluate, autograph=False)
-        self._traced_terms = tf.function(self._term_gradients, autograph=False)
+        # TensorFlow warns of repeated traces of one piece of code. A partial object is counted by
+        # itself, so further objectives in the same process do not count as repeated.
+        self._traced = tf.function(partial(self._evaluate), autograph=False)
+        self._traced_terms = tf.function(partial(self._term_gradients), autograph=False)
 
     def begin(self, image: Tensor, round: int | None = None) -> None:
         """Prepare the losses that read `Canvas.start` or `Canvas.round`.
@@ -331,7 +334,7 @@ class Objective:
             }, row
 
         compiled = jit_compile and self.can_compile
-        traced = tf.function(step, autograph=False, jit_compile=compiled or None)
+        traced = tf.function(partial(step), autograph=False, jit_compile=compiled or None)
         if key is not None:
             self._steppers[key] = traced
         return traced

@@ -456,7 +456,9 @@ def as_extractor(extractor: Any) -> FeatureExtractor:
                 "`extractor` must be a FeatureExtractor",
                 expected="a network such as VGG19()",
                 received=described(extractor),
-                hint="wrap a Keras model in KerasExtractor",
+                hint="pass an object, such as CompactVGG(), and not its name"
+                if isinstance(extractor, str)
+                else "wrap a Keras model in KerasExtractor",
             ),
             argument="extractor",
         )

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from skimage import data
 
 from stylekit import masks
 from stylekit._checks import InputError, InputTypeError
@@ -261,6 +262,13 @@ class TestLabels:
         mask = masks.as_mask(image, label=15)
         assert mask[7, 9] == 0
         assert mask.sum() == np.sum(labels() == 15) - 1
+
+    def test_a_photograph_is_hardly_a_mask(self, tmp_path):
+        path = tmp_path / "photo.png"
+        Image.fromarray(data.coffee()[::8, ::8]).save(path)
+        with pytest.warns(UserWarning, match="is a coloured picture.*right file"):
+            mask = masks.as_mask(path)
+        assert mask.shape == (50, 75)
 
     def test_the_palette_of_greys_is_read_by_them(self):
         white_first = Image.fromarray(np.array([[0, 1]], np.uint8), "P")

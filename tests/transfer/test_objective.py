@@ -102,6 +102,15 @@ class TestEvaluation:
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
         assert mean.computed == 2  # one trace of the total, one of the terms' gradients
 
+    def test_many_objectives_do_not_count_as_repeated_traces(self, vgg, photo, monkeypatch):
+        warned = []
+        monkeypatch.setattr(tf.get_logger(), "warning", lambda *args: warned.append(args))
+        for _ in range(6):  # TensorFlow warns at the fifth trace of the same code
+            transfer = sk.StyleTransfer([Mean()], extractor=vgg)
+            result = transfer.run(photo, steps=1)
+            transfer.objective(photo)(result.image)
+        assert not warned
+
     def test_a_batch_is_its_pictures(self, terms, vgg, noisy, photo):
         objective = sk.Objective(terms, vgg, SHAPE)
         batch = np.concatenate([noisy, 1 - noisy, photo[None]])

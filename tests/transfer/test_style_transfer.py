@@ -864,7 +864,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("options", "error", "words"),
         [
-            ({"extractor": "vgg19"}, InputTypeError, "FeatureExtractor.*str.*KerasExtractor"),
+            ({"extractor": "vgg19"}, InputTypeError, "FeatureExtractor.*str.*such as CompactVGG"),
             ({"optimizer": "adam"}, InputTypeError, "`optimizer` must be an optimizer"),
             ({"precision": "half"}, InputError, "precision is unknown"),
             ({"seed": -1}, InputError, "seed"),
