@@ -361,7 +361,9 @@ def absent(path: Path, name: str, kind: str, argument: str | None = None) -> Fil
     FileError
     """
     if is_address(path):
-        problem, hint = f"{name} is a web address", "download it first, and give its path"
+        # A `Path` has lost one of the two slashes.
+        problem = f"{re.sub(':/+', '://', name)} is a web address"
+        hint = "download it first, and give its path"
         return FileError(explain(problem, expected=kind, hint=hint), argument=argument)
     problem, folder = f"{name} does not exist", path.parent
     if not is_folder(folder, argument=argument or "path"):

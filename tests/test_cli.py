@@ -1,6 +1,7 @@
 import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -264,7 +265,7 @@ class TestBadInput:
         ("arguments", "words"),
         [
             (["nope.jpg", "style.png"], "nope.jpg does not exist"),
-            (["https://a.org/b.jpg", "style.png"], "is a web address"),
+            (["https://a.org/b.jpg", "style.png"], "CONTENT: https://a.org/b.jpg is a web address"),
             (["photo.jpg", "text.jpg"], "text.jpg is not a picture"),
             (["cut.jpg", "style.png"], "cut.jpg is damaged or truncated"),
             (["one.png", "style.png"], "at least 2 pixels a side"),
@@ -470,6 +471,10 @@ class TestTechniques:
             *("--method", "revert", "--blend", "paste", "--refine", "guided", "--feather", 1),
         )
         assert done.exit_code == 0, done.output
+        found = r"subject: [\d.]+% of the picture, found by its colours; check it with .*stylekit "
+        assert re.search(
+            found + r"segment photo.jpg --box 20,5,70,75 --plot seen.png\n", done.stderr
+        )
         photo, out = sk.read_image("photo.jpg", 48), sk.read_image("out.png")
         moved = np.abs(photo - out).max(axis=-1)
         assert moved[:, :6].max() < 0.51 / 255  # outside of the box and its feather
@@ -673,6 +678,11 @@ class TestMasks:
             cli.app, ["portrait", "photo.jpg", "--box", "20,5,70,75", "-o", "out.jpg"]
         )
         assert done.exit_code == 0, done.output
+        assert done.stdout == "out.jpg\n"
+        assert re.fullmatch(
+            r"subject: [\d.]+% .* segment photo.jpg --box 20,5,70,75 --plot seen.png\n",
+            done.stderr,
+        )
         photo, out = sk.read_image("photo.jpg"), sk.read_image("out.jpg")
         assert (
             np.abs(np.diff(out[:, :10], axis=0)).mean()

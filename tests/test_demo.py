@@ -117,7 +117,7 @@ def test_the_mask_is_her_and_not_what_is_beside_her():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-o", "file"], "the folder file cannot be created"),
+        (["-o", "file"], "file is a file: expected a folder"),
         (["-o", "no/where"], "make the folder above it first"),
         (["-o", "taken"], "sheet.png is a folder"),
         (["--size", 32], "--size is out of range"),

@@ -87,17 +87,23 @@ class TileName(enum.StrEnum):
 Content = Annotated[Path, typer.Argument(metavar="CONTENT", help="Photograph to paint.")]
 Style = Annotated[Path, typer.Argument(metavar="STYLE", help="Style picture.")]
 Styles = Annotated[list[Path], typer.Argument(metavar="STYLE", help="One or more style pictures.")]
-Out = Annotated[
-    Path | None,
-    typer.Option(
+
+
+def out(example: str) -> Any:
+    """Return the option ``--out``; the help text shows `example` as a name made by default."""
+    return typer.Option(
         "--out",
         "-o",
         metavar="FILE",
         rich_help_panel=Panel.picture,
-        show_default="made of the input names, such as photo-starry.png",
+        show_default=f"made of the input names, such as {example}",
         help="Picture file to write: .png, .jpg, .webp, .avif or .tif.",
-    ),
-]
+    )
+
+
+Out = Annotated[Path | None, out("photo-starry.png")]
+PortraitOut = Annotated[Path | None, out("photo-portrait.png")]
+TextureOut = Annotated[Path | None, out("gravel-texture.png")]
 OutFolder = Annotated[
     Path,
     typer.Option(
@@ -140,17 +146,29 @@ Steps = Annotated[int | None, steps(f"{NEIGHBOR_STEPS}; {STEPS} with --style-los
 GramSteps = Annotated[int | None, steps(f"{STEPS}; {NEIGHBOR_STEPS} with --style-loss neighbors")]
 DoodleSteps = Annotated[int | None, steps(str(DOODLE_STEPS))]
 SweepSteps = Annotated[int, steps()]
-StyleLoss = Annotated[
-    str,
-    typer.Option(
+
+
+def style_loss(style: str, kept: str = "") -> Any:
+    """Return the option ``--style-loss``.
+
+    Parameters
+    ----------
+    style : str
+        Name of the style's argument in the help text.
+    kept : str
+        What the loss gram keeps, as the end of a clause.
+    """
+    return typer.Option(
         metavar="METHOD",
         rich_help_panel=Panel.picture,
         autocompletion=one_of(*STYLE_LOSSES),
-        help="Style loss: neighbors matches each place with the most similar place of STYLE; gram "
-        "matches texture statistics and keeps more detail of CONTENT; or MODULE:NAME, a loss of "
-        "your own.",
-    ),
-]
+        help=f"Style loss: neighbors matches each place with the most similar place of {style}; "
+        f"gram matches texture statistics{kept}; or MODULE:NAME, a loss of your own.",
+    )
+
+
+StyleLoss = Annotated[str, style_loss("STYLE", " and keeps more detail of CONTENT")]
+TextureStyleLoss = Annotated[str, style_loss("SAMPLE")]
 Preset = Annotated[
     str | None,
     typer.Option(

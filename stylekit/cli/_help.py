@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import enum
 import re
+import shlex
+import shutil
+import sys
 from collections.abc import Iterable
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -230,6 +234,16 @@ def shown(parameter: Any) -> str:
     """Return the long name of an option, or the name of an argument in the usage."""
     options = [one for one in parameter.opts if one.startswith("--")]
     return options[0] if options else parameter.metavar
+
+
+def called() -> str:
+    """Return how this program was called: ``stylekit``, its path, or ``python -m stylekit``."""
+    match Path(sys.argv[0]).name:
+        case "__main__.py":
+            return f"{shlex.quote(sys.orig_argv[0])} -m stylekit"
+        case "stylekit" if shutil.which("stylekit") != sys.argv[0]:
+            return shlex.quote(sys.argv[0])
+    return "stylekit"
 
 
 def write_groups(formatter: Any, groups: dict[str, list]) -> None:

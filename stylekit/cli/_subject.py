@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import importlib.util
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ import typer
 
 from stylekit._checks import InputError, SetupError, absent, choice, explain, fail, status
 from stylekit.cli._app import load_tensorflow
-from stylekit.cli._help import Panel
+from stylekit.cli._help import Panel, called
 from stylekit.cli._plugin import check_named, loaded
 from stylekit.cli._values import complete_classes, read_mask
 
@@ -51,7 +52,8 @@ Box = Annotated[
     typer.Option(
         metavar="L,T,R,B",
         rich_help_panel=Panel.subject,
-        help="Box around the subject in pixels: left,top,right,bottom, such as 40,10,300,400.",
+        help="Box around the subject in pixels: left,top,right,bottom, such as 40,10,300,400. "
+        "Finds the subject in the box by its colours.",
     ),
 ]
 Model = Annotated[
@@ -146,6 +148,24 @@ class Subject:
         if self.mask:
             return read_mask(self.mask, picture.shape[:2])
         return subject(picture, parse_box(self.box)) if self.box else self.classes
+
+    def tell(self, photo: Path, found: Any) -> None:
+        """Print the share of a subject that was found in a box, and how to check its mask.
+
+        Parameters
+        ----------
+        photo : Path
+            File of the photograph.
+        found : array or list
+            The mask ``[H, W]`` of the subject, or its classes, for which nothing is printed.
+        """
+        if self.box:
+            check = ["segment", str(photo), "--box", self.box, "--plot", "seen.png"]
+            typer.echo(
+                f"subject: {found.mean():.1%} of the picture, found by its colours; check it with "
+                f"{called()} {shlex.join(check)}",
+                err=True,
+            )
 
     def how(self) -> dict[str, Any]:
         """Return the segmenter and the refinement for `recipes.localized`."""

@@ -163,6 +163,15 @@ def prepare_folder(folder: str | os.PathLike[str], names: Iterable[str] = ()) ->
     folder = _checks.as_path(folder, "folder")
     try:
         folder.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise _checks.FileError(
+            _checks.explain(
+                f"{folder} is a file",
+                expected="a folder, or the path of a new folder",
+                hint="name another",
+            ),
+            argument="folder",
+        ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise _checks.FileError(
             _checks.explain(

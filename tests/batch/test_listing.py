@@ -203,7 +203,7 @@ def job(output):
         ([], 8, "jobs", "a batch needs jobs"),
         (["a/x.png", "b/x.png"], 8, "jobs", "several folders.*received a, b"),
         (["a/b/x.png"], 8, "folder", "the folder a.b cannot be created"),
-        (["photos/cat.jpg/x.png"], 8, "folder", "cannot be created"),
+        (["photos/cat.jpg/x.png"], 8, "folder", "cat.jpg is a file: expected a folder"),
         (["out/x.gif"], 8, "name", "unknown suffix"),
         (["out/x.png"], 16, "bits", "16 bits per channel"),
         (["photos/note.jpg"], 8, "name", "note.json would be overwritten"),

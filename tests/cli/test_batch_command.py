@@ -168,6 +168,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch)
             ("photos", "photos/cat.png", "-o", "photos"),
             "--out: the results would be mixed with the",
         ),
+        (("photos", "coffee.png", "-o", "rocket.png"), "--out: rocket.png is a file: expected a f"),
         (
             ("photos", "coffee.png", "-o", "no/where"),
             "--out: the folder no/where cannot be created",

@@ -4,12 +4,16 @@ import re
 import shlex
 import sys
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
+import stylekit as sk
 from stylekit import cli
-from stylekit.cli import _options
+from stylekit.cli import _help, _options
+
+FLAT = np.full((64, 64, 3), 0.5, np.float32)
 
 PROGRAM = typer.main.get_command(cli.app)
 COMMANDS = tuple(PROGRAM.commands)
@@ -177,3 +181,52 @@ def test_what_the_help_says_of_the_largest_size_is_so(pictures, run):
     done = run("transfer", "photo.jpg", "starry.jpg", "-o", "out.png", "--size", largest + 1)
     assert done.exit_code == 2
     assert f"expected 0, or from 8 to {largest}, received {largest + 1}" in done.output
+
+
+@pytest.mark.parametrize(
+    ("command", "line", "written"),
+    [
+        ("transfer", ("photo.jpg", "starry.jpg"), "photo-starry.png"),
+        ("texture", ("gravel.jpg",), "gravel-texture.png"),
+        ("portrait", ("photo.jpg", "--box", "40,10,300,400"), "photo-portrait.png"),
+    ],
+)
+def test_the_default_name_in_the_help_is_so(command, line, written, pictures, run, monkeypatch):
+    assert f"suchas{written}]" in "".join(page(command).split())  # wrapped, also at hyphens
+    monkeypatch.setattr(_options.RunOptions, "complete", lambda run, *_, **__: print(run.out))
+    assert written in run(command, *line).output
+
+
+def test_the_help_of_texture_names_its_own_argument():
+    text = page("texture")
+    assert "similar place of SAMPLE" in " ".join(text.split())
+    assert not re.search(r"CONTENT|STYLE\b", text)
+
+
+def test_the_help_of_evaluate_has_a_line_for_each_metric():
+    numbers = sk.metrics.evaluate(FLAT, content=FLAT, style=FLAT, extractor=sk.CompactVGG())
+    text = page("evaluate")
+    for name in (*numbers, "seam", "leakage"):
+        assert re.search(f"^  {name}  +[a-z]", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    ("typed", "found", "called"),
+    [
+        ("/usr/bin/stylekit", "/usr/bin/stylekit", "stylekit"),
+        (".venv/bin/stylekit", None, ".venv/bin/stylekit"),
+        ("my env/bin/stylekit", "/usr/bin/stylekit", "'my env/bin/stylekit'"),
+        ("/lib/stylekit/__main__.py", None, "python3 -m stylekit"),
+        ("pytest", None, "stylekit"),
+    ],
+)
+def test_a_command_to_type_is_called_as_this_one_was(typed, found, called, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [typed])
+    monkeypatch.setattr(sys, "orig_argv", ["python3", "-m", "stylekit"])
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    assert _help.called() == called
+
+
+@pytest.mark.parametrize("command", ["localized", "portrait", "segment"])
+def test_the_help_of_a_box_says_how_the_subject_is_found(command):
+    assert "Finds the subject in the box by its colours." in " ".join(page(command).split())

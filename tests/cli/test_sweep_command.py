@@ -94,7 +94,7 @@ def test_colours_and_scales(sweep, tmp_path):
         (("photo.png", "coffee.png", "--steps", "-1"), "--steps is out of range"),
         (("photo.png", "coffee.png", "--max-cells", "3"), "or raise --max-cells"),
         (("photo.png", "coffee.png", "--weights-file", "w.h5"), "VGG19 is not used"),
-        (("photo.png", "coffee.png", "-o", "photo.png"), "photo.png cannot be created"),
+        (("photo.png", "coffee.png", "-o", "photo.png"), "photo.png is a file: expected a folder"),
         (("photo.png", "coffee.png", "-o", "no/where"), "no/where cannot be created"),
     ],
 )

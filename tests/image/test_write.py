@@ -430,7 +430,7 @@ def test_a_folder_that_cannot_take_the_pictures(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "taken" / "a.png").mkdir(parents=True)
     for folder, message in (
-        ("file", "file cannot be created"),
+        ("file", "file is a file: expected a folder, or the path of a new folder. Name another."),
         ("no/where", "make the folder above it first"),
         ("taken", "a.png is a folder"),
     ):

@@ -565,7 +565,7 @@ class TestSave:
 
     def test_a_folder_that_cannot_be(self, swept, tmp_path):
         (tmp_path / "file").write_text("")
-        with pytest.raises(FileError, match="cannot be created"):
+        with pytest.raises(FileError, match="file is a file"):
             swept.save(tmp_path / "file")
 
 

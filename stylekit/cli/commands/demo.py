@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from stylekit._defaults import NEIGHBOR_STEPS
 from stylekit.cli._app import load_tensorflow
 from stylekit.cli._declared import OutFolder, Progress
 from stylekit.cli._declared import steps as steps_option
-from stylekit.cli._help import Panel
+from stylekit.cli._help import Panel, called
 from stylekit.cli._interrupt import finish, on_interrupt, once
 from stylekit.cli._values import within
 
@@ -88,7 +89,8 @@ def demo(
     count = f"{len(done)} picture{'s' if len(done) > 1 else ''}"
     finish(f"{saved}: {count} in {seconds:.0f} s", interrupted=stopped)
     if progress:
-        typer.echo(f"Next, try your own: stylekit transfer photo.jpg {out / 'night.png'}", err=True)
+        line = shlex.join(["transfer", "photo.jpg", str(out / "night.png")])
+        typer.echo(f"Next, try your own: {called()} {line}", err=True)
 
 
 def written(made: Iterator[tuple[str, Any]], folder: Path) -> tuple[dict[str, Any], bool]:

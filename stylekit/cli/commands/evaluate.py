@@ -76,7 +76,22 @@ def evaluate(
 
     Lower values are closer, except for ssim. Values of results of different sizes are not
     comparable. The page "Judge a result by numbers" of the documentation explains each metric.
-    """
+
+    \b
+    near     how far details of the result are from the nearest of the style
+    cover    how far details of the style are from the nearest of the result
+    gram     difference of texture and colours: correlations of features
+    sliced   difference of the whole distributions of features
+    color    difference of the palettes
+    content  difference from the features of the photograph at each place
+    self     whether places that were similar to each other still are
+    cfsd     as self, with more weight on similar places and strong features
+    ssim     whether brightness and contrast are kept; 1 means equal
+    chroma   change of colours from pixel to pixel; compare with the style's
+    frame    contrast of the border; compare with the photograph's own row
+    seam     with --mask: visibility of its border; 1 is as in the photograph
+    leakage  with --mask: how much changed outside the mask
+    """  # noqa: D301 (the parser takes the control character as "do not wrap")
     check_weights_file(weights, extractor)
     _check_table(csv_file, "csv")
     _check_table(json_file, "json")

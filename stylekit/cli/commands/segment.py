@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stylekit._checks import InputError, caused_by, explain
-from stylekit.cli._declared import Out
+from stylekit.cli._declared import PortraitOut
 from stylekit.cli._help import Panel
 from stylekit.cli._subject import (
     LARGEST,
@@ -100,7 +100,7 @@ def segment(
 def portrait(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="Photograph.")],
     *,
-    out: Out = None,
+    out: PortraitOut = None,
     classes: Classes = None,
     mask: Mask = None,
     box: Box = None,
@@ -128,5 +128,6 @@ def portrait(
     where = Subject(mask, box, classes, model, names, refine, seer)
     image = as_image(photo, "photo")
     found = where.find(image)
+    where.tell(photo, found)
     result = blend.portrait(image, found, radius=radius or None)
     typer.echo(f"{write_image(out, result, like=photo)}")

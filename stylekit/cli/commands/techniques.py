@@ -108,6 +108,7 @@ def localized(
     check_maps((style, None, "style"))
     where = Subject(mask, box, classes, model, names, refine, seer)
     given = where.given(photo)
+    where.tell(content, given)
     options = run.arguments() | where.how()
     import stylekit as sk
 

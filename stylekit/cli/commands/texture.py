@@ -21,8 +21,9 @@ from stylekit.cli._values import within
 class TextureOptions(SamplePresetOptions):
     """Options of the command that synthesizes a texture."""
 
+    out: declared.TextureOut = None
     steps: declared.GramSteps = None
-    style_loss: declared.StyleLoss = "gram"
+    style_loss: declared.TextureStyleLoss = "gram"
     pyramid: declared.Pyramid = None
 
     def check(self) -> None:

@@ -29,7 +29,7 @@ def test_missing_folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", ["https://a.org/b.jpg", Path("http://a.org/b.jpg")])
 def test_an_address_is_to_be_downloaded_first(path):
-    with pytest.raises(FileError, match=r"b\.jpg is a web address.*Download it first"):
+    with pytest.raises(FileError, match=r"//a\.org/b\.jpg is a web address.*Download it first"):
         existing_file(path)
 
 
