@@ -183,7 +183,7 @@ def test_progress_and_no_connection(tmp_path):
         "    if event in ('socket.connect', 'socket.getaddrinfo', 'urllib.Request'):\n"
         "        print('OPENED', event, args, file=sys.stderr)\n"
         "sys.addaudithook(hook)\n"
-        f"sys.argv = ['stylekit', 'demo', *{SMALL!r}]\n"
+        f"sys.argv = ['bin/stylekit', 'demo', *{SMALL!r}]\n"
         "from stylekit.cli import main\n"
         "main()"
     )
@@ -199,4 +199,5 @@ def test_progress_and_no_connection(tmp_path):
     assert "OPENED" not in done.stderr
     assert "64 pixels, 2 steps per picture on " in done.stderr
     assert "painting background_night.png" in done.stderr
+    assert "Next, try your own: bin/stylekit transfer photo.jpg stylekit-demo/night" in done.stderr
     assert files(tmp_path / "stylekit-demo") == NAMES

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from stylekit._checks import did_you_mean, fail
+from stylekit._checks import FileError, did_you_mean, fail
 
 NAMES: ContextVar[dict[str, str]] = ContextVar("NAMES")
 """Names of the library's arguments, mapped to the options of the running command that set them,
@@ -151,7 +151,8 @@ class Command(TyperCommand):
             fail(
                 f"unexpected argument {rest[0]}",
                 expected=usage(ctx),
-                hint=_box_in_one_word(typed) or "put a name that has spaces in quotes",
+                hint=_box_in_one_word(typed)
+                or "put a name that has spaces in quotes" + _as_out(ctx, rest),
             )
         sources = ((one, ctx.get_parameter_source(one.name)) for one in self.get_params(ctx))
         written = (one for one, source in sources if source and source.name == "COMMANDLINE")
@@ -167,6 +168,20 @@ def _box_in_one_word(typed: list[str]) -> str:
         if re.fullmatch(r"\d+(,\d+){3}", box) and box != words[0]:
             return f"write --box {box}, without spaces"
     return ""
+
+
+def _as_out(ctx: Any, rest: list[str]) -> str:
+    """Return how to write to the only argument in `rest`, or an empty string if it is no output."""
+    out = next((one for one in ctx.command.get_params(ctx) if shown(one) == "--out"), None)
+    if not out or out.metavar != "FILE" or ctx.params["out"] or len(rest) > 1:
+        return ""
+    from stylekit.image import check_writable
+
+    try:
+        check_writable(rest[0])
+    except FileError:
+        return ""
+    return f", or give -o {rest[0]} to write the result there"
 
 
 PARSER_ERROR: type[Exception] = next(

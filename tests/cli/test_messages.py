@@ -277,7 +277,17 @@ def test_one_sentence_and_status_2_before_tensorflow_is_loaded(
         (
             ("texture", "my", "wall.jpg"),
             "unexpected argument wall.jpg: expected stylekit texture SAMPLE. Put a name that has "
+            "spaces in quotes, or give -o wall.jpg to write the result there.",
+        ),
+        (
+            ("texture", "my", "wall.jpg", *OUT),
+            "unexpected argument wall.jpg: expected stylekit texture SAMPLE. Put a name that has "
             "spaces in quotes.",
+        ),
+        (
+            ("demo", "wall.jpg"),
+            "unexpected argument wall.jpg: expected stylekit demo. Put a name that has spaces in "
+            "quotes.",
         ),
     ],
 )
