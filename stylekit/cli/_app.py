@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
 import warnings
@@ -181,15 +180,6 @@ def load_tensorflow() -> None:
 
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-        tf.get_logger().addFilter(_is_relevant)
-
-
-def _is_relevant(record: logging.LogRecord) -> bool:
-    """Return whether a TensorFlow warning concerns the user.
-
-    Warnings about retracing do not concern the user: each picture size needs its own trace.
-    """
-    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 import csv
 import importlib
 import json
-import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ from PIL import Image
 from skimage import data
 
 import stylekit as sk
-from stylekit.cli import _app
 
 MODULE = importlib.import_module("stylekit.cli._options")
 
@@ -218,18 +216,6 @@ def test_errors_do_not_wait_for_tensorflow(batch):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_tensorflow_does_not_warn_of_a_trace_for_each_size():
-    import tensorflow as tf
-
-    _app.load_tensorflow()
-    logger = tf.get_logger()
-    said = [
-        bool(logger.filter(logger.makeRecord("", logging.WARNING, "", 0, text, ("step",), None)))
-        for text in ("5 of 13 calls to %s triggered tf.function retracing.", "no %s")
-    ]
-    assert said == [False, True]
 
 
 def test_tile_is_handed_on(batch, monkeypatch):
