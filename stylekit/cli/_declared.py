@@ -169,16 +169,24 @@ def style_loss(style: str, kept: str = "") -> Any:
 
 StyleLoss = Annotated[str, style_loss("STYLE", " and keeps more detail of CONTENT")]
 TextureStyleLoss = Annotated[str, style_loss("SAMPLE")]
-Preset = Annotated[
-    str | None,
-    typer.Option(
+
+
+def preset(*takes: str) -> Any:
+    """Return the option of a preset with the picture arguments `takes`."""
+    names = PRESETS[takes]
+    return typer.Option(
         metavar="NAME",
         rich_help_panel=Panel.picture,
-        autocompletion=one_of(*sorted({name for names in PRESETS.values() for name in names})),
+        autocompletion=one_of(*names),
         help="Use the losses, weights, steps and optimizer of a paper or program, such as "
-        "gatys2016. An unknown name lists all presets.",
-    ),
-]
+        f"{'gatys2016' if 'gatys2016' in names else names[0]}. An unknown name lists all presets.",
+    )
+
+
+Preset = Annotated[str | None, preset("content", "style")]
+SamplePreset = Annotated[str | None, preset("style")]
+RegionPreset = Annotated[str | None, preset("content", "content_map", "style", "style_map")]
+SubjectPreset = Annotated[str | None, preset("content", "style", "subject")]
 AddLoss = Annotated[
     list[str] | None,
     typer.Option(

@@ -101,6 +101,7 @@ class RegionPresetOptions(PresetOptions):
     """Options of the command that has presets and takes colour maps."""
 
     takes: ClassVar[tuple[str, ...]] = ("content", "content_map", "style", "style_map")
+    preset: declared.RegionPreset = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -108,6 +109,7 @@ class SubjectPresetOptions(PresetOptions):
     """Options of the command that has presets and takes a subject."""
 
     takes: ClassVar[tuple[str, ...]] = ("content", "style", "subject")
+    preset: declared.SubjectPreset = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -115,6 +117,7 @@ class SamplePresetOptions(RunPresetOptions):
     """Options of the command that has presets and takes a sample."""
 
     takes: ClassVar[tuple[str, ...]] = ("style",)
+    preset: declared.SamplePreset = None
 
 
 def check_preset(name: str, takes: tuple[str, ...]) -> None:

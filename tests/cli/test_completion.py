@@ -27,6 +27,7 @@ def completed(line):
         ("stylekit transfer --extractor ", ["auto", "vgg19", "compact"]),
         ("stylekit transfer --init n", ["noise"]),
         ("stylekit transfer --preset gatys", ["gatys2016", "gatys2017"]),
+        ("stylekit texture --preset ", ["heitz2021"]),
         ("stylekit transfer --plan t", ["tiles", "tiles:512"]),
         ("stylekit transfer --finish v", ["vgg19:50"]),
         ("stylekit transfer --bits 1", ["16"]),
