@@ -484,7 +484,7 @@ def test_tapping_a_class(visit, networks, picture_file):
         page = visit(serving.url)
         ready(page, picture_file)
         page.choose("#where", "Tap the subject")
-        page.until(lambda: "Everything of its class" in page("#board").text)
+        page.until(lambda: "All objects of its class" in page("#board").text)
         page.drag((0.9, 0.5), (0.9, 0.5))
         page.note("#board", "Found: sky. The region covers [45][0-9]%")
 

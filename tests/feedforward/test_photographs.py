@@ -44,7 +44,7 @@ def test_what_is_unfit_is_skipped_with_a_warning_and_changes_no_later_crop(paths
 def test_no_photograph_is_left(paths):
     with (
         pytest.warns(UserWarning, match=r"60x48 pixels"),
-        pytest.raises(sk.InputError, match="at least 64x64 pixels, received 2 that") as raised,
+        pytest.raises(sk.InputError, match="at least 64x64 pixels, received 2 files") as raised,
     ):
         Photographs(paths, 64, seed=0).batch(0, 1)
     assert raised.value.argument == "photographs"
