@@ -135,10 +135,8 @@ class Objective:
     def _trace(self) -> None:
         self.without_gradient: set[str] = set()
         self._steppers: dict[str, Callable] = {}
-        # TensorFlow warns of repeated traces of one piece of code. A partial object is counted by
-        # itself, so further objectives in the same process do not count as repeated.
-        self._traced = tf.function(partial(self._evaluate), autograph=False)
-        self._traced_terms = tf.function(partial(self._term_gradients), autograph=False)
+        self._traced = tf.function(_separate(self._evaluate), autograph=False)
+        self._traced_terms = tf.function(_separate(self._term_gradients), autograph=False)
 
     def begin(self, image: Tensor, round: int | None = None) -> None:
         """Prepare the losses that read `Canvas.start` or `Canvas.round`.
@@ -334,7 +332,7 @@ class Objective:
             }, row
 
         compiled = jit_compile and self.can_compile
-        traced = tf.function(partial(step), autograph=False, jit_compile=compiled or None)
+        traced = tf.function(_separate(step), autograph=False, jit_compile=compiled or None)
         if key is not None:
             self._steppers[key] = traced
         return traced
@@ -518,6 +516,17 @@ def passes_gradient(value: tf.Tensor, sources: Iterable[tf.Tensor]) -> bool:
                 if one.dtype.is_floating or one.dtype.is_complex or one.dtype in kinds
             ]
     return False
+
+
+def _separate(function: Callable) -> Callable:
+    """Return a copy of a function whose traces TensorFlow counts separately.
+
+    TensorFlow warns of repeated traces of the same code. It counts a partial object by itself, so
+    that further objectives in the same process do not cause the warning.
+    """
+    copy = partial(function)
+    copy.__name__ = function.__name__  # type: ignore[attr-defined]  # XLA needs a name
+    return copy
 
 
 def _shaped(values, like, who: str) -> tf.Tensor:
