@@ -268,6 +268,7 @@ def test_settings_that_no_page_sends(answers, visitor, settings, words):
     assert not last.files
 
 
+@pytest.mark.slow
 def test_a_run_that_breaks_off_names_no_file_of_the_server(answers, visitor, monkeypatch):
     answers.paint(visitor, "here", **SETTINGS)
     result = visitor.job.result

@@ -72,6 +72,7 @@ def test_two_sessions_do_not_share_pictures(program):
     assert "There is no photo yet" in board["note"]
 
 
+@pytest.mark.slow
 def test_values_of_the_wrong_kind_end_in_a_plain_message(program):
     program.do("photo", "upload", ["Everywhere"], {"example": "cat"})
     for event, number in program.events.items():

@@ -77,6 +77,7 @@ def test_weights_are_those_of_the_places_with_a_style(visitor, networks, rng):
     assert both["style_weights"] == pytest.approx([0.25, 0.75])
 
 
+@pytest.mark.slow
 def test_a_run_ends_when_its_time_is_over(visitor, networks):
     brief = type(SMALL)(side=64, seconds=1e-3)
     result = painted(visitor, networks, brief, steps=30)

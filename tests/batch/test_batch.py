@@ -37,6 +37,7 @@ def stop_at(index):
     return stop
 
 
+@pytest.mark.slow
 def test_each_picture_is_what_stylize_makes_of_it_and_one_trace_serves_all(
     folder, run, work, monkeypatch
 ):

@@ -88,6 +88,7 @@ def preset(batch, run):
     return lambda *arguments: run("batch", *line, *arguments)
 
 
+@pytest.mark.slow
 def test_a_preset_and_a_further_loss_in_every_picture(preset):
     warm = ("--add-loss", "warm.py:Warm")
     assert preset(*warm).exit_code == 0
@@ -132,6 +133,7 @@ def test_what_a_preset_or_a_loss_cannot_do_is_one_sentence(preset, arguments, me
     assert not Path("out/batch.csv").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(batch, monkeypatch):
     paint = sk.batch.runner.paint
 
