@@ -21,7 +21,7 @@ class ClusterExecutor(Executor):
 
     It differs from ``client.get_executor()`` in three ways. A function is sent to each worker once
     and keeps its state there from task to task, such as a network and its traces. Each worker has
-    one task at a time, so Dask counts the death of a worker only against the task that it was
+    one task at a time, so Dask seldom counts the death of a worker against a task that it was not
     running. Every worker is checked before its first task.
 
     Parameters
